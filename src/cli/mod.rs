@@ -1,0 +1,1 @@
+//! The door: flags as typed, exit codes, the only place that prints.

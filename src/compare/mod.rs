@@ -1,0 +1,1 @@
+//! Are two sessions comparable, and how much did each metric change.

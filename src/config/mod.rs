@@ -1,0 +1,1 @@
+//! `perfgate.yaml`: layers, defaults, the resolved plan, its JSON Schema.

@@ -1,0 +1,51 @@
+//! perfgate: a performance-regression gate for LLM inference serving.
+//!
+//! The house has floors; a file imports only from floors below its own (`tests/architecture.rs` holds it).
+//!
+//! | floor | module | what lives there |
+//! |---|---|---|
+//! | 6 door | [`cli`] | flags as typed, exit codes, the only place that prints |
+//! | 5 verbs | [`commands`] | one file a verb; each reads as a list of steps |
+//! | 4 hands | [`config`] | `perfgate.yaml`: layers, defaults, the resolved plan, its JSON Schema |
+//! | | [`load`] | when, what, which API, how: a measured [`session::Run`] |
+//! | | [`telemetry`] | GPU samples during a run; what machine this is |
+//! | | [`store`] | sessions and baselines at rest |
+//! | | [`render`] | terminal, Markdown, HTML, JSON |
+//! | | [`sim`] | the embedded inference engine |
+//! | 3 arithmetic | [`stats`] | quantiles, intervals, tests: numbers in, numbers out |
+//! | | [`measure`] | session → one value per run for each metric |
+//! | | [`compare`] | comparable? then the change of each metric with its interval |
+//! | | [`verdict`] | thresholds and decisions |
+//! | | [`obligation`] | what a warning still owes |
+//! | | [`report`] | all that any renderer shows |
+//! | 1 records | [`plan`] | what was asked |
+//! | | [`session`] | what happened |
+//! | 0 words | [`metric`] | each metric's name, unit, definition, and which way is better |
+//!
+//! What flows through it:
+//!
+//! ```text
+//! flags ─┐
+//! file  ─┴ config → Plan → load ×N (+ telemetry) → Run… → Session ─ measure → Measurements ─┬ store   (a baseline)
+//!                                                                                           └ compare → Comparison
+//!                                              Policy ──────────────────────── verdict → Judgement → Report
+//!                                              Report → render (terminal, Markdown, HTML, JSON) → files → exit code
+//! ```
+
+pub mod cli;
+pub mod commands;
+pub mod compare;
+pub mod config;
+pub mod load;
+pub mod measure;
+pub mod metric;
+pub mod obligation;
+pub mod plan;
+pub mod render;
+pub mod report;
+pub mod session;
+pub mod sim;
+pub mod stats;
+pub mod store;
+pub mod telemetry;
+pub mod verdict;

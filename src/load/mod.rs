@@ -1,0 +1,1 @@
+//! The load generator: when, what, which API, how; its product is one measured run.

@@ -1,0 +1,3 @@
+//! The `perfgate` command.
+
+fn main() {}

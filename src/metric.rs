@@ -1,0 +1,299 @@
+//! The words: each metric's key, label, unit, definition, and which way is better.
+//!
+//! Nothing else in the house assumes a direction or a unit. How a value is computed from records is `measure`'s.
+
+use std::fmt;
+
+/// Names the set of definitions below; two sessions with different ids are incomparable.
+pub const DEFINITIONS_ID: &str = "perfgate/1";
+
+/// A percentile that perfgate reports (type 7, linear interpolation).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Percentile {
+    /// The median.
+    P50,
+    /// Nineteen of twenty are at or below it.
+    P95,
+    /// Ninety-nine of a hundred are at or below it.
+    P99,
+}
+
+impl Percentile {
+    /// All of them, rising.
+    pub const ALL: [Self; 3] = [Self::P50, Self::P95, Self::P99];
+
+    /// The share of values at or below, in percent (50, 95, 99).
+    pub const fn percent(self) -> u32 {
+        match self {
+            Self::P50 => 50,
+            Self::P95 => 95,
+            Self::P99 => 99,
+        }
+    }
+
+    /// The same as a probability (0.5, 0.95, 0.99).
+    pub fn probability(self) -> f64 {
+        f64::from(self.percent()) / 100.0
+    }
+
+    /// The fewest samples of one run from which this percentile may be judged: N(1 − p) ≥ 10.
+    ///
+    /// P50: 20, P95: 200, P99: 1,000. Below that it is shown and not judged.
+    pub const fn min_samples_to_judge(self) -> usize {
+        match self {
+            Self::P50 => 20,
+            Self::P95 => 200,
+            Self::P99 => 1000,
+        }
+    }
+}
+
+/// Which direction of change a user welcomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// Latencies, errors, memory.
+    Lower,
+    /// Throughput.
+    Higher,
+}
+
+/// One number that a run has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Metric {
+    /// Completed requests per second.
+    Qps,
+    /// Time to first token.
+    Ttft(Percentile),
+    /// Time per output token after the first.
+    Tpot(Percentile),
+    /// Gap between two neighbouring tokens (chunks) of one answer.
+    Itl(Percentile),
+    /// Whole answer.
+    E2e(Percentile),
+    /// Time to first token counted from the intended send time (open loop only).
+    TtftFromSchedule(Percentile),
+    /// Whole answer counted from the intended send time (open loop only).
+    E2eFromSchedule(Percentile),
+    /// Output tokens of completed requests per second.
+    OutputTokensPerS,
+    /// Failed requests over all requests.
+    ErrorRate,
+    /// Highest GPU memory in use during the run.
+    GpuMemoryPeakGb,
+    /// Mean share of time in which a kernel was running.
+    GpuUtilizationPct,
+    /// Requests that completed.
+    Completed,
+    /// Requests that did not.
+    Failed,
+}
+
+/// The facts of one metric; the only place where they stand.
+struct Facts {
+    key: &'static str,
+    label: &'static str,
+    unit: &'static str,
+    better: Better,
+    definition: &'static str,
+}
+
+const fn facts(
+    key: &'static str,
+    label: &'static str,
+    unit: &'static str,
+    better: Better,
+    definition: &'static str,
+) -> Facts {
+    Facts {
+        key,
+        label,
+        unit,
+        better,
+        definition,
+    }
+}
+
+const fn latency(key: &'static str, label: &'static str, definition: &'static str) -> Facts {
+    facts(key, label, "ms", Better::Lower, definition)
+}
+
+const QPS: &str = "completed requests / (last end − first send)";
+const TTFT: &str = "first non-empty output token (content or reasoning) received − request sent";
+const TPOT: &str = "(last token − first token) / (output tokens − 1); none below two tokens";
+const ITL: &str = "gap between two output chunks of one answer; per chunk where a chunk holds several tokens";
+const E2E: &str = "last byte of the answer − request sent";
+const TTFT_FROM_SCHEDULE: &str = "first output token received − intended send time (open loop)";
+const E2E_FROM_SCHEDULE: &str = "last byte of the answer − intended send time (open loop)";
+const OUTPUT: &str = "output tokens of completed requests / (last end − first send)";
+const GPU_MEMORY: &str = "highest sum over the visible GPUs of memory in use, in 10^9 bytes";
+const GPU_UTILIZATION: &str = "mean over samples and visible GPUs of NVML's GPU utilisation";
+const COMPLETED: &str = "requests that ended with a whole, non-empty answer";
+
+impl Metric {
+    /// Every metric, in the order in which reports list them.
+    pub const ALL: [Self; 25] = [
+        Self::Qps,
+        Self::Ttft(Percentile::P50),
+        Self::Ttft(Percentile::P95),
+        Self::Ttft(Percentile::P99),
+        Self::Tpot(Percentile::P50),
+        Self::Tpot(Percentile::P95),
+        Self::Tpot(Percentile::P99),
+        Self::OutputTokensPerS,
+        Self::GpuMemoryPeakGb,
+        Self::GpuUtilizationPct,
+        Self::Itl(Percentile::P50),
+        Self::Itl(Percentile::P95),
+        Self::Itl(Percentile::P99),
+        Self::E2e(Percentile::P50),
+        Self::E2e(Percentile::P95),
+        Self::E2e(Percentile::P99),
+        Self::TtftFromSchedule(Percentile::P50),
+        Self::TtftFromSchedule(Percentile::P95),
+        Self::TtftFromSchedule(Percentile::P99),
+        Self::E2eFromSchedule(Percentile::P50),
+        Self::E2eFromSchedule(Percentile::P95),
+        Self::E2eFromSchedule(Percentile::P99),
+        Self::ErrorRate,
+        Self::Completed,
+        Self::Failed,
+    ];
+
+    /// The six indicators that every report must contain, a percentile pair counting as one.
+    pub const INDICATORS: [Self; 8] = [
+        Self::Qps,
+        Self::Ttft(Percentile::P50),
+        Self::Ttft(Percentile::P95),
+        Self::Tpot(Percentile::P50),
+        Self::Tpot(Percentile::P95),
+        Self::OutputTokensPerS,
+        Self::GpuMemoryPeakGb,
+        Self::GpuUtilizationPct,
+    ];
+
+    fn facts(self) -> Facts {
+        use Better::{Higher, Lower};
+        use Percentile::{P50, P95, P99};
+        match self {
+            Self::Qps => facts("qps", "QPS", "req/s", Higher, QPS),
+            Self::Ttft(P50) => latency("ttft_p50", "TTFT P50", TTFT),
+            Self::Ttft(P95) => latency("ttft_p95", "TTFT P95", TTFT),
+            Self::Ttft(P99) => latency("ttft_p99", "TTFT P99", TTFT),
+            Self::Tpot(P50) => latency("tpot_p50", "TPOT P50", TPOT),
+            Self::Tpot(P95) => latency("tpot_p95", "TPOT P95", TPOT),
+            Self::Tpot(P99) => latency("tpot_p99", "TPOT P99", TPOT),
+            Self::Itl(P50) => latency("itl_p50", "ITL P50", ITL),
+            Self::Itl(P95) => latency("itl_p95", "ITL P95", ITL),
+            Self::Itl(P99) => latency("itl_p99", "ITL P99", ITL),
+            Self::E2e(P50) => latency("e2e_p50", "E2E P50", E2E),
+            Self::E2e(P95) => latency("e2e_p95", "E2E P95", E2E),
+            Self::E2e(P99) => latency("e2e_p99", "E2E P99", E2E),
+            Self::TtftFromSchedule(P50) => {
+                latency("ttft_from_schedule_p50", "TTFT from schedule P50", TTFT_FROM_SCHEDULE)
+            }
+            Self::TtftFromSchedule(P95) => {
+                latency("ttft_from_schedule_p95", "TTFT from schedule P95", TTFT_FROM_SCHEDULE)
+            }
+            Self::TtftFromSchedule(P99) => {
+                latency("ttft_from_schedule_p99", "TTFT from schedule P99", TTFT_FROM_SCHEDULE)
+            }
+            Self::E2eFromSchedule(P50) => latency("e2e_from_schedule_p50", "E2E from schedule P50", E2E_FROM_SCHEDULE),
+            Self::E2eFromSchedule(P95) => latency("e2e_from_schedule_p95", "E2E from schedule P95", E2E_FROM_SCHEDULE),
+            Self::E2eFromSchedule(P99) => latency("e2e_from_schedule_p99", "E2E from schedule P99", E2E_FROM_SCHEDULE),
+            Self::OutputTokensPerS => facts("output_tokens_per_s", "Output throughput", "tokens/s", Higher, OUTPUT),
+            Self::ErrorRate => facts(
+                "error_rate",
+                "Error rate",
+                "fraction",
+                Lower,
+                "failed requests / all requests",
+            ),
+            Self::GpuMemoryPeakGb => facts("gpu_memory_peak_gb", "Peak GPU memory", "GB", Lower, GPU_MEMORY),
+            Self::GpuUtilizationPct => facts("gpu_utilization_pct", "GPU utilisation", "%", Higher, GPU_UTILIZATION),
+            Self::Completed => facts("completed", "Completed", "requests", Higher, COMPLETED),
+            Self::Failed => facts("failed", "Failed", "requests", Lower, "requests with any other outcome"),
+        }
+    }
+
+    /// The key used in configuration, files and reports alike (`tpot_p95`).
+    pub fn key(self) -> &'static str {
+        self.facts().key
+    }
+
+    /// The metric with this key, if there is one.
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|metric| metric.key() == key)
+    }
+
+    /// What people call it (`TPOT P95`).
+    pub fn label(self) -> &'static str {
+        self.facts().label
+    }
+
+    /// Unit of every value of this metric (`ms`, `req/s`, `tokens/s`, `GB`, `%`, `fraction`, `requests`).
+    pub fn unit(self) -> &'static str {
+        self.facts().unit
+    }
+
+    /// Which direction of change is welcome.
+    pub fn better(self) -> Better {
+        self.facts().better
+    }
+
+    /// The definition in one sentence, for documents and reports.
+    pub fn definition(self) -> &'static str {
+        self.facts().definition
+    }
+
+    /// The percentile, where the metric is one.
+    pub fn percentile(self) -> Option<Percentile> {
+        match self {
+            Self::Ttft(p)
+            | Self::Tpot(p)
+            | Self::Itl(p)
+            | Self::E2e(p)
+            | Self::TtftFromSchedule(p)
+            | Self::E2eFromSchedule(p) => Some(p),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_finds_its_metric_again() {
+        for metric in Metric::ALL {
+            assert_eq!(Metric::from_key(metric.key()), Some(metric));
+        }
+    }
+
+    #[test]
+    fn only_throughput_utilisation_and_completions_are_better_higher() {
+        let higher: Vec<_> = Metric::ALL
+            .into_iter()
+            .filter(|m| m.better() == Better::Higher)
+            .map(Metric::key)
+            .collect();
+        assert_eq!(
+            higher,
+            ["qps", "output_tokens_per_s", "gpu_utilization_pct", "completed"]
+        );
+    }
+
+    #[test]
+    fn a_percentile_may_be_judged_from_ten_samples_beyond_it() {
+        for percentile in Percentile::ALL {
+            let beyond = percentile.min_samples_to_judge() * (100 - percentile.percent() as usize) / 100;
+            assert_eq!(beyond, 10);
+        }
+    }
+}

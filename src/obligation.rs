@@ -1,0 +1,1 @@
+//! What a warning still owes: an explanation, a profiling report.

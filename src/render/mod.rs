@@ -1,0 +1,1 @@
+//! Terminal, Markdown, HTML and JSON from a report; number formatting and escaping.

@@ -1,0 +1,1 @@
+//! The embedded inference engine: continuous batching behind an OpenAI-compatible HTTP server.

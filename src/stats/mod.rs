@@ -1,0 +1,1 @@
+//! Quantiles, intervals, tests: numbers in, numbers out.

@@ -1,0 +1,1 @@
+//! Sessions and baselines at rest: versioned twins, atomic writes.

@@ -1,0 +1,1 @@
+//! GPU samples during a run, and what machine this is.
