@@ -1,1 +1,41 @@
 //! GPU samples during a run, and what machine this is.
+//!
+//! Both see the machine that perfgate itself runs on. A server elsewhere has GPUs that no NVML call from here reaches;
+//! then the figures are "not measured", or those of the wrong machine: `docs/gpu.md` says which is which.
+
+mod machine;
+mod nvml;
+mod sampler;
+mod visible;
+
+pub use machine::{Machine, machine};
+pub use sampler::{SAMPLE_INTERVAL, Sampler};
+
+/// Why there is no GPU figure; its words go into reports as the reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum NoGpu {
+    #[error("no NVIDIA driver on this machine ({0})")]
+    NotLoaded(String),
+    #[error("NVML did not start: {0}")]
+    NotStarted(String),
+    #[error("NVML lists no GPU on this machine")]
+    NoDevice,
+    #[error("`CUDA_VISIBLE_DEVICES` is `{0}`, which hides every GPU")]
+    Hidden(String),
+    #[error("`CUDA_VISIBLE_DEVICES` names `{entry}`, which is none of the {gpus} GPUs that NVML lists")]
+    Unknown { entry: String, gpus: usize },
+    #[error("`CUDA_VISIBLE_DEVICES` names `{entry}`, which fits more than one GPU; write more of the UUID")]
+    Ambiguous { entry: String },
+    #[error("`CUDA_VISIBLE_DEVICES` names the MIG instance `{0}`; NVML tells no utilisation of one")]
+    Mig(String),
+    #[error("NVML could not tell the {what} of GPU {gpu}: {error}")]
+    Query {
+        what: &'static str,
+        gpu: u32,
+        error: String,
+    },
+    #[error("the sampling thread could not be started: {0}")]
+    NoThread(String),
+    #[error("the sampling thread ended early; this is a bug in perfgate")]
+    ThreadLost,
+}

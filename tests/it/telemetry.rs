@@ -1,1 +1,221 @@
+//! GPU sampling against a stand-in for NVML, compiled here; each case is a child process, since NVML loads once in each.
+#![expect(clippy::unwrap_used, reason = "test helpers")]
 
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+    thread,
+};
+
+use perfgate::{
+    session::GpuUse,
+    telemetry::{Machine, SAMPLE_INTERVAL, Sampler, machine},
+};
+
+/// Where the child writes what it saw.
+const ANSWER: &str = "PERFGATE_TEST_GPU_ANSWER";
+/// How long the child's run is, in sample intervals.
+const INTERVALS: &str = "PERFGATE_TEST_GPU_INTERVALS";
+const MIB: u64 = 1 << 20;
+
+/// The folder with the stand-in, compiled once; `None` where there is no C compiler.
+fn fake_nvml() -> Option<&'static Path> {
+    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
+    FOLDER.get_or_init(compile_fake_nvml).as_deref()
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn compile_fake_nvml() -> Option<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nvml/fake_nvml.c");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("nvml-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-Wall", "-Werror", "-o"])
+        .arg(folder.join("libnvidia-ml.so.1"))
+        .arg(source)
+        .status();
+    let Ok(status) = compiled else {
+        eprintln!("skipped: there is no C compiler `cc` to build the stand-in for NVML with");
+        return None;
+    };
+    assert!(status.success(), "cc: {status}");
+    Some(folder)
+}
+
+/// What a child process saw as Debug text: `GpuUse`, then `Machine` and what became of a dropped sampler.
+fn child(library: &Path, intervals: u32, variables: &[(&str, &str)]) -> (String, String) {
+    let answer = tempfile::NamedTempFile::new().unwrap();
+    let run = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "telemetry::child_that_samples", "--ignored"])
+        .env_remove("CUDA_VISIBLE_DEVICES")
+        .env("LD_LIBRARY_PATH", library)
+        .env(ANSWER, answer.path())
+        .env(INTERVALS, intervals.to_string())
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+    let text = fs::read_to_string(answer.path()).unwrap();
+    let (gpu, machine) = text.split_once('\n').unwrap();
+    (gpu.to_owned(), machine.to_owned())
+}
+
+/// How many threads still sample; waits up to 10 s for them to end.
+fn sampling_threads_left() -> usize {
+    let count = || {
+        let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+        let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+        names.filter(|name| name.trim() == "gpu-sampler").count()
+    };
+    for _ in 0..100 {
+        if count() == 0 {
+            break;
+        }
+        thread::sleep(SAMPLE_INTERVAL);
+    }
+    count()
+}
+
+/// The number after `key: ` in Debug text.
+fn number(text: &str, key: &str) -> f64 {
+    let (_, rest) = text.split_once(&format!("{key}: ")).unwrap();
+    let end = rest.find([',', ' ']).unwrap();
+    rest[..end].parse().unwrap()
+}
+
+#[test]
+#[ignore = "the child of the tests below; does nothing useful alone"]
+fn child_that_samples() {
+    let Ok(answer) = env::var(ANSWER) else { return };
+    let intervals: u32 = env::var(INTERVALS).unwrap().parse().unwrap();
+    let sampler = Sampler::start();
+    thread::sleep(SAMPLE_INTERVAL * intervals);
+    let gpu = sampler.stop();
+    drop(Sampler::start());
+    let left = sampling_threads_left();
+    fs::write(
+        answer,
+        format!("{gpu:?}\n{:?}\nsampling threads left: {left}", machine()),
+    )
+    .unwrap();
+}
+
+#[test]
+fn one_gpu_is_sampled_from_start_to_stop() {
+    let Some(library) = fake_nvml() else { return };
+    let (gpu, machine) = child(library, 3, &[]);
+    let samples = number(&gpu, "samples");
+    assert!(samples >= 2.0, "{gpu}");
+    let expected = GpuUse::Measured {
+        memory_peak_bytes: 1500 * MIB,
+        utilization_mean_pct: 90.0,
+        samples: 0,
+    };
+    assert_eq!(
+        gpu.replace(&format!("samples: {samples}"), "samples: 0"),
+        format!("{expected:?}")
+    );
+    assert!(
+        machine.contains(r#"gpus: ["NVIDIA H100 80GB HBM3"], gpu_driver: Some("570.148.08")"#),
+        "{machine}"
+    );
+}
+
+#[test]
+fn a_run_shorter_than_the_interval_still_has_two_samples() {
+    let Some(library) = fake_nvml() else { return };
+    let (gpu, _) = child(library, 0, &[]);
+    assert!(number(&gpu, "samples") >= 2.0, "{gpu}");
+}
+
+#[test]
+fn memory_adds_up_over_the_visible_gpus_and_utilisation_is_their_mean() {
+    let Some(library) = fake_nvml() else { return };
+    for (visible, peak_mib, mean_pct, names) in [
+        (None, 1500 + 2500, 60.0, 2),
+        (Some("1"), 2500, 30.0, 1),
+        (Some("GPU-00000000"), 1500, 90.0, 1),
+    ] {
+        let mut variables = vec![("FAKE_NVML_GPUS", "2")];
+        variables.extend(visible.map(|gpus| ("CUDA_VISIBLE_DEVICES", gpus)));
+        let (gpu, machine) = child(library, 1, &variables);
+        let peak = format!("memory_peak_bytes: {},", peak_mib * MIB);
+        assert!(gpu.contains(&peak), "{visible:?}: {gpu}");
+        assert!(
+            gpu.contains(&format!("utilization_mean_pct: {mean_pct:?},")),
+            "{visible:?}: {gpu}"
+        );
+        assert_eq!(machine.matches("NVIDIA H100").count(), names, "{visible:?}: {machine}");
+    }
+}
+
+#[test]
+fn a_figure_that_cannot_be_had_is_a_reason_and_never_a_zero() {
+    let Some(library) = fake_nvml() else { return };
+    for (variable, value, reason) in [
+        (
+            "FAKE_NVML_FAIL",
+            "init",
+            "NVML did not start: NVIDIA driver is not loaded",
+        ),
+        (
+            "FAKE_NVML_FAIL",
+            "memory",
+            "NVML could not tell the memory in use of GPU 0: the requested operation",
+        ),
+        (
+            "FAKE_NVML_FAIL",
+            "utilization",
+            "NVML could not tell the utilisation of GPU 0: the requested operation",
+        ),
+        ("FAKE_NVML_GPUS", "0", "NVML lists no GPU on this machine"),
+        (
+            "CUDA_VISIBLE_DEVICES",
+            "",
+            "`CUDA_VISIBLE_DEVICES` is ``, which hides every GPU",
+        ),
+        (
+            "CUDA_VISIBLE_DEVICES",
+            "5",
+            "`CUDA_VISIBLE_DEVICES` names `5`, which is none of the 1 GPUs",
+        ),
+    ] {
+        let (gpu, _) = child(library, 0, &[(variable, value)]);
+        assert!(
+            gpu.starts_with(&format!("NotMeasured(\"{reason}")),
+            "{variable}={value}: {gpu}"
+        );
+    }
+}
+
+#[test]
+fn without_a_driver_there_is_no_gpu_and_the_machine_is_still_told() {
+    // A library that is none stops the search, so that this holds on a machine with a driver too.
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["libnvidia-ml.so.1", "libnvidia-ml.so"] {
+        fs::write(folder.path().join(name), "not a library").unwrap();
+    }
+    let (gpu, machine) = child(folder.path(), 0, &[]);
+    assert!(
+        gpu.starts_with("NotMeasured(\"no NVIDIA driver on this machine ("),
+        "{gpu}"
+    );
+    assert!(machine.contains("gpus: [], gpu_driver: None"), "{machine}");
+    assert!(machine.contains(std::env::consts::ARCH), "{machine}");
+}
+
+#[test]
+fn a_sampler_that_is_dropped_ends_by_itself() {
+    let Some(library) = fake_nvml() else { return };
+    let (_, machine) = child(library, 0, &[]);
+    assert!(machine.ends_with("sampling threads left: 0"), "{machine}");
+}
+
+#[test]
+fn this_machine_tells_its_cores_and_system() {
+    let seen: Machine = machine();
+    assert!(seen.cpu_cores.is_some_and(|cores| cores > 0));
+    assert_eq!(seen.os.unwrap(), format!("{} {}", env::consts::OS, env::consts::ARCH));
+}

@@ -1,0 +1,103 @@
+//! NVML, loaded once a process, and the two figures that a sample needs of each GPU.
+
+use std::{env, ffi::OsStr, sync::OnceLock};
+
+use nvml_wrapper::{Device, Nvml, error::NvmlError};
+
+use super::{NoGpu, visible::visible};
+
+/// The name that the driver installs, then the one that developer packages add.
+const LIBRARIES: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
+
+/// One GPU that `CUDA_VISIBLE_DEVICES` leaves visible.
+pub(super) struct Gpu {
+    index: u32,
+    device: Device<'static>,
+}
+
+/// What one GPU says at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub(super) memory_used_bytes: u64,
+    pub(super) utilization_pct: u32,
+}
+
+impl Gpu {
+    /// As the driver names it (`NVIDIA H100 80GB HBM3`).
+    pub(super) fn name(&self) -> Result<String, NoGpu> {
+        self.device.name().map_err(|error| self.unanswered("name", &error))
+    }
+
+    /// Memory in use, without what the driver reserves for itself, and utilisation over the driver's last period.
+    pub(super) fn read(&self) -> Result<Reading, NoGpu> {
+        let memory = self.device.memory_info();
+        let memory = memory.map_err(|error| self.unanswered("memory in use", &error))?;
+        let utilization = self.device.utilization_rates();
+        let utilization = utilization.map_err(|error| self.unanswered("utilisation", &error))?;
+        Ok(Reading {
+            memory_used_bytes: memory.used,
+            utilization_pct: utilization.gpu,
+        })
+    }
+
+    fn unanswered(&self, what: &'static str, error: &NvmlError) -> NoGpu {
+        query(what, self.index, error)
+    }
+}
+
+/// The visible GPUs, at least one.
+///
+/// # Errors
+/// Where NVML does not load or start, lists no GPU, or `CUDA_VISIBLE_DEVICES` picks none.
+pub(super) fn gpus() -> Result<Vec<Gpu>, NoGpu> {
+    let nvml = nvml()?;
+    let count = nvml.device_count().map_err(not_started)?;
+    let all = (0..count)
+        .map(|index| gpu(nvml, index))
+        .collect::<Result<Vec<_>, _>>()?;
+    let uuids: Vec<_> = all.iter().map(|gpu| gpu.device.uuid().ok()).collect();
+    let variable = env::var_os("CUDA_VISIBLE_DEVICES");
+    let variable = variable.as_deref().map(OsStr::to_string_lossy);
+    let chosen = visible(variable.as_deref(), &uuids)?;
+    let keep = |(position, gpu)| chosen.contains(&position).then_some(gpu);
+    Ok(all.into_iter().enumerate().filter_map(keep).collect())
+}
+
+/// The driver's version (`570.148.08`), where there is a driver that tells it.
+pub(super) fn driver_version() -> Option<String> {
+    nvml().ok()?.sys_driver_version().ok()
+}
+
+fn gpu(nvml: &'static Nvml, index: u32) -> Result<Gpu, NoGpu> {
+    let device = nvml
+        .device_by_index(index)
+        .map_err(|error| query("handle", index, &error))?;
+    Ok(Gpu { index, device })
+}
+
+fn query(what: &'static str, gpu: u32, error: &NvmlError) -> NoGpu {
+    NoGpu::Query {
+        what,
+        gpu,
+        error: error.to_string(),
+    }
+}
+
+/// Loaded once: NVML counts its users and resolves every symbol anew each time.
+fn nvml() -> Result<&'static Nvml, NoGpu> {
+    static NVML: OnceLock<Result<Nvml, NoGpu>> = OnceLock::new();
+    NVML.get_or_init(load).as_ref().map_err(Clone::clone)
+}
+
+/// The reason is the first library's: where both are missing, that is the one to install.
+fn load() -> Result<Nvml, NoGpu> {
+    let [first, second] = LIBRARIES.map(|name| Nvml::builder().lib_path(OsStr::new(name)).init());
+    first.or_else(|error| second.map_err(|_| not_started(error)))
+}
+
+fn not_started(error: NvmlError) -> NoGpu {
+    match error {
+        NvmlError::LibloadingError(error) => NoGpu::NotLoaded(error.to_string()),
+        error => NoGpu::NotStarted(error.to_string()),
+    }
+}

@@ -1,0 +1,151 @@
+//! Samples of all visible GPUs while a run goes on, on a thread of their own.
+
+use std::{
+    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use super::{
+    NoGpu,
+    nvml::{self, Gpu, Reading},
+};
+use crate::session::GpuUse;
+
+/// Time between two samples; NVML renews its utilisation every 167 ms to 1 s, depending on the GPU.
+pub const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A sampler at work: memory in use and utilisation of all visible GPUs, every [`SAMPLE_INTERVAL`].
+///
+/// Dropped without [`Sampler::stop`], its thread ends by itself.
+#[derive(Debug)]
+pub struct Sampler {
+    stop: Sender<()>,
+    thread: Result<JoinHandle<Result<Tally, NoGpu>>, NoGpu>,
+}
+
+impl Sampler {
+    /// Starts sampling; the first sample is taken at once. Never blocks on the driver.
+    pub fn start() -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("gpu-sampler".into())
+            .spawn(move || sample(&nvml::gpus()?, &stopped))
+            .map_err(|error| NoGpu::NoThread(error.to_string()));
+        Self { stop, thread }
+    }
+
+    /// Takes the last sample and tells what was seen; waits for at most one round of NVML queries.
+    pub fn stop(self) -> GpuUse {
+        // A thread that found no GPU is gone already and hears nothing.
+        let _ = self.stop.send(());
+        let tally = self
+            .thread
+            .and_then(|thread| thread.join().unwrap_or(Err(NoGpu::ThreadLost)));
+        match tally {
+            Ok(tally) => tally.finish(),
+            Err(reason) => GpuUse::NotMeasured(reason.to_string()),
+        }
+    }
+}
+
+/// Samples at once, at each interval, and once more when it is told to stop.
+fn sample(gpus: &[Gpu], stopped: &Receiver<()>) -> Result<Tally, NoGpu> {
+    let mut tally = Tally::default();
+    let mut due = Instant::now();
+    loop {
+        tally.add(&read(gpus)?);
+        due = next_due(due, Instant::now());
+        let wait = due.saturating_duration_since(Instant::now());
+        if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+            tally.add(&read(gpus)?);
+            return Ok(tally);
+        }
+    }
+}
+
+fn read(gpus: &[Gpu]) -> Result<Vec<Reading>, NoGpu> {
+    gpus.iter().map(Gpu::read).collect()
+}
+
+/// The next multiple of the interval after `now`: samples that a slow driver missed are skipped, not caught up.
+fn next_due(due: Instant, now: Instant) -> Instant {
+    let due = due + SAMPLE_INTERVAL;
+    if due > now { due } else { now + SAMPLE_INTERVAL }
+}
+
+/// What the samples of one run come to.
+#[derive(Debug, Default)]
+struct Tally {
+    memory_peak_bytes: u64,
+    utilization_sum_pct: f64,
+    readings: u32,
+    samples: u32,
+}
+
+impl Tally {
+    /// Adds one moment: one reading of each GPU.
+    fn add(&mut self, readings: &[Reading]) {
+        let used = readings.iter().map(|reading| reading.memory_used_bytes);
+        self.memory_peak_bytes = self.memory_peak_bytes.max(used.fold(0, u64::saturating_add));
+        for reading in readings {
+            self.utilization_sum_pct += f64::from(reading.utilization_pct);
+            self.readings += 1;
+        }
+        self.samples += 1;
+    }
+
+    fn finish(&self) -> GpuUse {
+        if self.readings == 0 {
+            return GpuUse::NotMeasured("no GPU sample was taken".into());
+        }
+        GpuUse::Measured {
+            memory_peak_bytes: self.memory_peak_bytes,
+            utilization_mean_pct: self.utilization_sum_pct / f64::from(self.readings),
+            samples: self.samples,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(readings: [(u64, u32); 2]) -> [Reading; 2] {
+        readings.map(|(memory_used_bytes, utilization_pct)| Reading {
+            memory_used_bytes,
+            utilization_pct,
+        })
+    }
+
+    #[test]
+    fn the_peak_is_of_the_sum_not_the_sum_of_the_peaks() {
+        let mut tally = Tally::default();
+        tally.add(&moment([(70, 100), (10, 0)]));
+        tally.add(&moment([(20, 50), (50, 50)]));
+        assert_eq!(
+            tally.finish(),
+            GpuUse::Measured {
+                memory_peak_bytes: 80,
+                utilization_mean_pct: 50.0,
+                samples: 2
+            }
+        );
+    }
+
+    #[test]
+    fn no_sample_is_no_figure() {
+        assert_eq!(
+            Tally::default().finish(),
+            GpuUse::NotMeasured("no GPU sample was taken".into())
+        );
+    }
+
+    #[test]
+    fn a_late_sample_does_not_make_the_next_ones_hurry() {
+        let start = Instant::now();
+        assert_eq!(next_due(start, start), start + SAMPLE_INTERVAL);
+        let late = start + SAMPLE_INTERVAL * 5;
+        assert_eq!(next_due(start, late), late + SAMPLE_INTERVAL);
+    }
+}

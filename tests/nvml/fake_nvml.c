@@ -1,0 +1,85 @@
+/* A stand-in for libnvidia-ml.so.1: the functions that perfgate calls, and nothing else.
+ *
+ * FAKE_NVML_GPUS   how many GPUs there are (default 1)
+ * FAKE_NVML_FAIL   which call fails: `init`, `memory` or `utilization`
+ *
+ * GPU i uses (i + 1) * 1000 MiB, and 500 MiB more in the first sample alone; its utilisation is 90 - 60 * i. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OK = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, DRIVER_NOT_LOADED = 9, WRONG_VERSION = 25, MOST = 8 };
+
+static unsigned samples[MOST];
+
+static int fails(const char *call) {
+    const char *failing = getenv("FAKE_NVML_FAIL");
+    return failing && strcmp(failing, call) == 0;
+}
+
+static unsigned gpus(void) {
+    const char *count = getenv("FAKE_NVML_GPUS");
+    unsigned parsed = count ? (unsigned)atoi(count) : 1;
+    return parsed < MOST ? parsed : MOST;
+}
+
+/* Handles are 1, 2, …: a null handle is never valid. */
+static unsigned index_of(void *device) { return (unsigned)(size_t)device - 1; }
+
+int nvmlInit_v2(void) { return fails("init") ? DRIVER_NOT_LOADED : OK; }
+int nvmlShutdown(void) { return OK; }
+
+int nvmlSystemGetDriverVersion(char *text, unsigned length) {
+    snprintf(text, length, "570.148.08");
+    return OK;
+}
+
+int nvmlDeviceGetCount_v2(unsigned *count) {
+    *count = gpus();
+    return OK;
+}
+
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) {
+    if (index >= gpus()) return INVALID_ARGUMENT;
+    *device = (void *)(size_t)(index + 1);
+    return OK;
+}
+
+int nvmlDeviceGetName(void *device, char *text, unsigned length) {
+    (void)device;
+    snprintf(text, length, "NVIDIA H100 80GB HBM3");
+    return OK;
+}
+
+int nvmlDeviceGetUUID(void *device, char *text, unsigned length) {
+    snprintf(text, length, "GPU-%08u-fake", index_of(device));
+    return OK;
+}
+
+struct memory {
+    unsigned version;
+    unsigned long long total, reserved, free, used;
+};
+
+int nvmlDeviceGetMemoryInfo_v2(void *device, struct memory *memory) {
+    unsigned index = index_of(device);
+    if (fails("memory")) return NOT_SUPPORTED;
+    if (memory->version != (sizeof(struct memory) | (2u << 24))) return WRONG_VERSION;
+    unsigned long long used_mib = (index + 1) * 1000ull + (samples[index]++ == 0 ? 500 : 0);
+    memory->total = 81559ull << 20;
+    memory->reserved = 551ull << 20;
+    memory->used = used_mib << 20;
+    memory->free = memory->total - memory->used - memory->reserved;
+    return OK;
+}
+
+struct utilization {
+    unsigned gpu, memory;
+};
+
+int nvmlDeviceGetUtilizationRates(void *device, struct utilization *utilization) {
+    if (fails("utilization")) return NOT_SUPPORTED;
+    utilization->gpu = 90 - 60 * index_of(device);
+    utilization->memory = 55;
+    return OK;
+}
