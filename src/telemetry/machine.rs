@@ -33,7 +33,7 @@ pub fn machine() -> Machine {
 
 /// A GPU that does not tell its name still counts: two machines with other numbers of GPUs must not look alike.
 fn gpu_names() -> Vec<String> {
-    let gpus = nvml::gpus().unwrap_or_default();
+    let gpus = nvml::described().unwrap_or_default();
     let name = |gpu: &Gpu| gpu.name().unwrap_or_else(|_| "unknown GPU".into());
     gpus.iter().map(name).collect()
 }

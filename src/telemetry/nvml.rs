@@ -50,17 +50,29 @@ impl Gpu {
 /// # Errors
 /// Where NVML does not load or start, lists no GPU, or `CUDA_VISIBLE_DEVICES` picks none.
 pub(super) fn gpus() -> Result<Vec<Gpu>, NoGpu> {
-    let nvml = nvml()?;
-    let count = nvml.device_count().map_err(not_started)?;
-    let all = (0..count)
-        .map(|index| gpu(nvml, index))
-        .collect::<Result<Vec<_>, _>>()?;
+    let all = all_gpus()?;
     let uuids: Vec<_> = all.iter().map(|gpu| gpu.device.uuid().ok()).collect();
     let variable = env::var_os("CUDA_VISIBLE_DEVICES");
     let variable = variable.as_deref().map(OsStr::to_string_lossy);
     let chosen = visible(variable.as_deref(), &uuids)?;
     let keep = |(position, gpu)| chosen.contains(&position).then_some(gpu);
     Ok(all.into_iter().enumerate().filter_map(keep).collect())
+}
+
+/// The GPUs to describe the machine with: the visible ones, or all where the variable names what cannot be sampled.
+///
+/// A MIG instance has no figures, but it is still on that GPU: two machines with other GPUs must not look alike.
+pub(super) fn described() -> Result<Vec<Gpu>, NoGpu> {
+    match gpus() {
+        Err(NoGpu::Mig(_) | NoGpu::Unknown { .. } | NoGpu::Ambiguous { .. }) => all_gpus(),
+        result => result,
+    }
+}
+
+fn all_gpus() -> Result<Vec<Gpu>, NoGpu> {
+    let nvml = nvml()?;
+    let count = nvml.device_count().map_err(not_started)?;
+    (0..count).map(|index| gpu(nvml, index)).collect()
 }
 
 /// The driver's version (`570.148.08`), where there is a driver that tells it.

@@ -191,6 +191,22 @@ fn a_figure_that_cannot_be_had_is_a_reason_and_never_a_zero() {
 }
 
 #[test]
+fn a_mig_instance_has_no_figures_but_its_gpu_is_told() {
+    let Some(library) = fake_nvml() else { return };
+    let (gpu, machine) = child(library, 0, &[("CUDA_VISIBLE_DEVICES", "MIG-1234")]);
+    assert!(gpu.contains("names the MIG instance `MIG-1234`"), "{gpu}");
+    assert!(machine.contains("gpus: [\"NVIDIA H100 80GB HBM3\"]"), "{machine}");
+}
+
+#[test]
+fn a_hidden_gpu_is_neither_sampled_nor_told() {
+    let Some(library) = fake_nvml() else { return };
+    let (gpu, machine) = child(library, 0, &[("CUDA_VISIBLE_DEVICES", "-1")]);
+    assert!(gpu.contains("which hides every GPU"), "{gpu}");
+    assert!(machine.contains("gpus: []"), "{machine}");
+}
+
+#[test]
 fn without_a_driver_there_is_no_gpu_and_the_machine_is_still_told() {
     // A library that is none stops the search, so that this holds on a machine with a driver too.
     let folder = tempfile::tempdir().unwrap();
