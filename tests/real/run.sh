@@ -10,7 +10,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 PERFGATE=$(realpath "${1:?"run.sh PERFGATE_BINARY [FOLDER]"}")
-OUT=${2:-$(mktemp -d)}
+KEEP=${2:-}
+OUT=${KEEP:-$(mktemp -d)}
 mkdir -p "$OUT"
 OUT=$(realpath "$OUT")
 cd "$OUT" # no perfgate.yaml of the repository may speak here
@@ -51,7 +52,14 @@ same() {
 }
 
 PORT=$(free_port)
-trap stop EXIT
+DONE=
+# The folder stays where something went wrong, and where it was asked for.
+finish() {
+    cd /
+    stop
+    [[ -z $DONE || -n $KEEP ]] || rm -rf "$OUT"
+}
+trap finish EXIT
 # What every session shares; then what the gate's sessions share.
 ASKED=(--url "http://127.0.0.1:$PORT" --model tiny --concurrency 8 --input-tokens 32 --output-tokens "$TOKENS" --quiet)
 PLAN=("${ASKED[@]}" --api completions --requests "$REQUESTS" --warmup 20 --repeat "$REPEATS")
@@ -87,5 +95,5 @@ exits 1 -- "$PERFGATE" gate "${PLAN[@]}" --store baselines --output slow.json --
 check verdict slow-report/report.json 1 regression
 check blocked slow-report/report.json tpot_p95 output_tokens_per_s
 
+DONE=1
 say "tests/real: all as promised"
-[[ -n ${2:-} ]] || rm -rf "$OUT"
