@@ -1,1 +1,95 @@
-//! Sessions and baselines at rest: versioned twins, atomic writes.
+//! Sessions and baselines at rest: versioned twins, atomic writes, a directory of baselines.
+//!
+//! The shape of the files is in `session_file`, `plan_file` and `baseline_file`; `docs/files.md` explains it to people.
+//! What a session means is `measure`'s; which baseline fits is `compare`'s (its hashes come in as text).
+
+mod baseline;
+mod baseline_file;
+mod baselines;
+mod check;
+mod convert;
+mod error;
+mod lock;
+mod names;
+mod plan_file;
+mod read;
+mod session_file;
+mod write;
+
+use std::path::Path;
+
+pub use self::{
+    baseline::{Baseline, BaselineInfo, MAX_HISTORY},
+    baselines::{Baselines, Listed, Saved},
+    error::StoreError,
+    write::claim_output,
+};
+use self::{baseline_file::BaselineFile, read::Kind, session_file::SessionFile};
+use crate::session::Session;
+
+/// What a file can hold.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once per file, and most files are sessions"
+)]
+pub enum Stored {
+    /// One session.
+    Session(Session),
+    /// A baseline with its history.
+    Baseline(Baseline),
+}
+
+/// Writes a session so that a reader sees either the old file or the whole new one.
+///
+/// Missing parent folders are created. The session is written as it stands, so that nothing measured is lost.
+///
+/// # Errors
+/// When the path is a directory, or the file system refuses or is full.
+pub fn write_session(path: &Path, session: &Session) -> Result<(), StoreError> {
+    write::json(path, &SessionFile::from(session), write::SESSION_LINE_DEPTH)
+}
+
+/// Reads a session file and checks all that arithmetic relies on.
+///
+/// # Errors
+/// When there is no such file, it is cut, foreign, newer, or a value in it contradicts another; the message names the
+/// file and the key.
+pub fn read_session(path: &Path) -> Result<Session, StoreError> {
+    match read(path)? {
+        Stored::Session(session) => Ok(session),
+        Stored::Baseline(_) => Err(StoreError::OtherKind {
+            path: path.to_owned(),
+            found: "a baseline",
+            expected: "a session",
+        }),
+    }
+}
+
+/// Reads a session or a baseline, whichever the file holds.
+///
+/// # Errors
+/// As [`read_session`].
+pub fn read(path: &Path) -> Result<Stored, StoreError> {
+    let bytes = read::bytes_of(path)?;
+    match read::kind_of(path, &bytes)? {
+        Kind::Session => {
+            let file: SessionFile = read::parse(path, &bytes)?;
+            drop(bytes);
+            read::session(path, file).map(Stored::Session)
+        }
+        Kind::Baseline => {
+            let file: BaselineFile = read::parse(path, &bytes)?;
+            drop(bytes);
+            Baseline::from_file(path, file).map(Stored::Baseline)
+        }
+    }
+}
+
+/// The JSON Schema of the session file, as committed in `schemas/session.schema.json`.
+pub fn session_schema() -> String {
+    let schema = schemars::schema_for!(SessionFile);
+    let mut text = serde_json::to_string_pretty(schema.as_value()).unwrap_or_default();
+    text.push('\n');
+    text
+}

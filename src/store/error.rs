@@ -1,0 +1,163 @@
+//! What can go wrong with a stored file, in words that name the file, the key and the remedy.
+
+use std::{io, path::PathBuf};
+
+/// Trouble with a stored file or a directory of baselines.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such file.
+    #[error("there is no file `{}`", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A directory where a file should be.
+    #[error("`{}` is a directory; give the path of a file", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file where a directory should be.
+    #[error("`{}` is not a directory; give the directory that holds the baselines", path.display())]
+    NotADirectory {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file system said no.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// What was tried (`read`, `write`, `lock`).
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// Larger than perfgate is ready to read.
+    #[error("`{}` has {bytes} bytes; perfgate reads files up to {limit} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size in bytes.
+        bytes: u64,
+        /// The largest size that is read, in bytes.
+        limit: u64,
+    },
+    /// Nothing in it.
+    #[error("`{}` is empty: was the measurement or the disk cut off? measure again", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It begins well and ends too early.
+    #[error("`{}` ends in the middle, at line {line}: was the disk full? measure again or restore a copy", path.display())]
+    CutOff {
+        /// The file.
+        path: PathBuf,
+        /// Where it ends, counted from 1.
+        line: usize,
+    },
+    /// No JSON, or broken JSON.
+    #[error("`{}` is not a JSON object: {detail}", path.display())]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// What the parser stumbled on.
+        detail: String,
+    },
+    /// JSON of another kind.
+    #[error("`{}` is neither a perfgate session nor a baseline: {detail}", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it says that it is.
+        detail: String,
+    },
+    /// Written by a newer perfgate.
+    #[error("`{}` is `{schema}`, written by a newer perfgate; this one reads up to {supported}", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its `schema`.
+        schema: String,
+        /// The newest version that this perfgate reads.
+        supported: u32,
+    },
+    /// A perfgate file of the other kind.
+    #[error("`{}` holds {found}, not {expected}", path.display())]
+    OtherKind {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        found: &'static str,
+        /// What was asked for.
+        expected: &'static str,
+    },
+    /// A value that is missing, of the wrong type, or contradicts another.
+    #[error("`{}`: `{key}`: {problem}", path.display())]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// Where in it (`cells[0].runs[1].requests[17].first_token_ns`).
+        key: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// A session that no verdict may rest on.
+    #[error("this session cannot become a baseline: {reason}")]
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// A name or hash that cannot be one.
+    #[error("`{text}` cannot be {what}; {rule}")]
+    BadName {
+        /// As given.
+        text: String,
+        /// What it was to be (`a baseline name`).
+        what: &'static str,
+        /// What is allowed.
+        rule: &'static str,
+    },
+    /// The name stands for another baseline already.
+    #[error(
+        "the name `{name}` belongs to `{}`, of another plan or environment; remove that one with `perfgate baseline rm {name}` or give another name",
+        path.display()
+    )]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The baseline that has it.
+        path: PathBuf,
+    },
+    /// Nothing of that name.
+    #[error("no baseline `{key}` in `{}`; {known}", dir.display())]
+    Unknown {
+        /// What was asked for.
+        key: String,
+        /// Where.
+        dir: PathBuf,
+        /// What there is, in words.
+        known: String,
+    },
+    /// More than one of that name.
+    #[error("`{key}` fits several baselines in `{}`: {files}; give one of these file names", dir.display())]
+    Ambiguous {
+        /// What was asked for.
+        key: String,
+        /// Where.
+        dir: PathBuf,
+        /// The files, in words.
+        files: String,
+    },
+    /// Another process holds the directory.
+    #[error("`{}` is held by another perfgate (process {holder}) for more than {waited_s} s; wait for it or end it", path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// Process id in the lock file, or `unknown`.
+        holder: String,
+        /// How long this one waited, in seconds.
+        waited_s: u64,
+    },
+}
