@@ -15,6 +15,9 @@ const MAX_EXACT: u64 = 1 << 53;
 /// The last second of the year 9999, UTC.
 const MAX_UNIX_S: u64 = 253_402_300_799;
 
+/// More load levels than anyone measures; the search for two alike takes their square.
+const MAX_LOADS: usize = 1000;
+
 /// What is wrong with a value, and where it stands.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
@@ -72,6 +75,9 @@ fn plan(plan: &Plan) -> Checked {
     lengths(plan.workload.output_tokens, "workload.output_tokens")?;
     ensure(!plan.loads.is_empty(), "loads", || {
         "is empty; give at least one load level".into()
+    })?;
+    ensure(plan.loads.len() <= MAX_LOADS, "loads", || {
+        format!("has {} entries; give at most {MAX_LOADS}", plan.loads.len())
     })?;
     for (at, load) in plan.loads.iter().enumerate() {
         let key = format!("loads[{at}]");

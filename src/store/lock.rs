@@ -91,3 +91,38 @@ fn still_there(file: &File, path: &Path) -> bool {
 fn still_there(_: &File, path: &Path) -> bool {
     path.exists()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        let held = DirLock::take(dir.path()).unwrap();
+        assert!(try_take(&path).unwrap().is_none());
+        assert_eq!(fs::read_to_string(&path).unwrap(), process::id().to_string());
+        drop(held);
+        assert!(!path.exists());
+        assert!(try_take(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_lock_file_without_a_holder_is_free() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(FILE_NAME), "999999").unwrap();
+        assert!(DirLock::take(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn a_lock_on_a_removed_file_does_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        let stranded = try_take(&path).unwrap().unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(!still_there(&stranded, &path));
+        fs::write(&path, "").unwrap();
+        assert!(!still_there(&stranded, &path));
+    }
+}

@@ -88,8 +88,5 @@ pub fn read(path: &Path) -> Result<Stored, StoreError> {
 
 /// The JSON Schema of the session file, as committed in `schemas/session.schema.json`.
 pub fn session_schema() -> String {
-    let schema = schemars::schema_for!(SessionFile);
-    let mut text = serde_json::to_string_pretty(schema.as_value()).unwrap_or_default();
-    text.push('\n');
-    text
+    format!("{:#}\n", schemars::schema_for!(SessionFile).as_value())
 }

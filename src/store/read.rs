@@ -162,7 +162,11 @@ pub(super) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T,
 fn field_error<T: DeserializeOwned>(path: &Path, text: &[u8]) -> Option<StoreError> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let error = serde_path_to_error::deserialize::<_, T>(&mut json).err()?;
-    Some(field(path, &error.path().to_string(), error.inner().to_string()))
+    let key = match error.path().to_string() {
+        root if root == "." => "top level".into(),
+        key => key,
+    };
+    Some(field(path, &key, error.inner().to_string()))
 }
 
 /// The session of a parsed file, checked, its cells in plan order.
