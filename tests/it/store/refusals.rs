@@ -1,0 +1,212 @@
+#![expect(clippy::unwrap_used, reason = "test helper")]
+
+use std::{fs, path::Path};
+
+use perfgate::store;
+use serde_json::{Value, json};
+
+use super::{in_words, session};
+
+/// What reading these bytes as a session answers; the path is replaced by `FILE`.
+fn refusal(bytes: &[u8]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("session.json");
+    fs::write(&path, bytes).unwrap();
+    let error = store::read_session(&path).unwrap_err();
+    in_words(&error).replace(path.to_str().unwrap(), "FILE")
+}
+
+fn whole() -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("session.json");
+    store::write_session(&path, &session()).unwrap();
+    fs::read_to_string(path).unwrap()
+}
+
+/// A written session with the value at one place replaced (or taken away).
+fn edited(pointer: &str, value: Option<Value>) -> String {
+    let mut json: Value = serde_json::from_str(&whole()).unwrap();
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    let parent = json.pointer_mut(parent).unwrap();
+    let slot = match parent {
+        Value::Object(map) if value.is_none() => map.remove(key),
+        Value::Object(map) => Some(map.insert(key.into(), value.unwrap()).unwrap_or_default()),
+        list => list
+            .get_mut(key.parse::<usize>().unwrap())
+            .map(|slot| std::mem::replace(slot, value.unwrap())),
+    };
+    assert!(slot.is_some(), "there is no `{pointer}` to edit");
+    json.to_string()
+}
+
+#[test]
+fn what_is_no_session_file_is_named_as_what_it_is() {
+    let whole = whole();
+    let newer = whole.replacen("session/1", "session/2", 1);
+    let later_shape = r#"{"cells": 7, "schema": "perfgate-llm/session/12"}"#;
+    let cut = &whole[..whole.len() / 2];
+    let cases: &[(&[u8], &str)] = &[
+        (b"", "`FILE` is empty"),
+        (b" \n\n", "`FILE` is empty"),
+        (
+            b"\x7fELF\x02\x01\x01\x00\xff\xfe",
+            "`FILE` is not a JSON object: it does not begin with `{`",
+        ),
+        (b"{\xff\xfe\x00", "`FILE` is not a JSON object"),
+        (b"schema: perfgate-llm/1\nmodel: tiny\n", "`FILE` is not a JSON object"),
+        (b"[1, 2]", "`FILE` is not a JSON object"),
+        (
+            b"{\"schema\": 7}",
+            "neither a perfgate session nor a baseline: its `schema` is no text",
+        ),
+        (
+            b"{\"a\": 1}",
+            "neither a perfgate session nor a baseline: it has no `schema`",
+        ),
+        (
+            b"{\"schema\": \"perfgate-llm/report/1\"}",
+            "its `schema` is `perfgate-llm/report/1`",
+        ),
+        (
+            b"{\"schema\": \"perfgate-llm/session/0\"}",
+            "its `schema` is `perfgate-llm/session/0`",
+        ),
+        (
+            b"{\"schema\": \"perfgate-llm/session/x\"}",
+            "its `schema` is `perfgate-llm/session/x`",
+        ),
+        (
+            newer.as_bytes(),
+            "`FILE` is `perfgate-llm/session/2`, written by a newer perfgate; this one reads up to 1",
+        ),
+        (
+            later_shape.as_bytes(),
+            "`FILE` is `perfgate-llm/session/12`, written by a newer perfgate",
+        ),
+        (cut.as_bytes(), "was the disk full?"),
+        (b"{\"sche", "ends in the middle, at line 1"),
+        (
+            b"{\"schema\": \"perfgate-llm/session/1\", oops}",
+            "`FILE` is not a JSON object: key must be a string",
+        ),
+    ];
+    for (bytes, expected) in cases {
+        let found = refusal(bytes);
+        assert!(found.contains(expected), "{found}\n  lacks {expected}");
+    }
+    let doubled = format!("{whole}{whole}");
+    assert!(refusal(doubled.as_bytes()).contains("trailing characters"));
+}
+
+#[test]
+fn what_is_no_file_is_named_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = store::read(&dir.path().join("none.json")).unwrap_err();
+    assert!(missing.to_string().starts_with("there is no file `"), "{missing}");
+    let folder = store::read(dir.path()).unwrap_err();
+    assert!(folder.to_string().contains("is a directory"), "{folder}");
+    let odd = store::read(Path::new("a\0b")).unwrap_err();
+    assert!(in_words(&odd).starts_with("cannot read `"), "{odd}");
+}
+
+#[test]
+fn a_file_beyond_the_limit_is_refused_before_it_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("huge.json");
+    // A hole: it takes no room on the disk.
+    fs::File::create(&path).unwrap().set_len((2 << 30) + 1).unwrap();
+    let error = store::read(&path).unwrap_err();
+    assert!(error.to_string().contains("has 2147483649 bytes"), "{error}");
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    let deep = "[".repeat(200_000);
+    assert!(refusal(format!("{{\"schema\":\"perfgate-llm/session/1\",\"cells\":{deep}").as_bytes()).contains("FILE"));
+    assert!(refusal(format!("{{\"a\":{deep}").as_bytes()).contains("FILE"));
+}
+
+/// Place, new value (`-`: taken away) and what the refusal says after the file's name.
+const WRONG_REQUESTS: &str = r#"
+/cells/0/runs/1/requests/2/sent_ns        | "5"   | `cells[0].runs[1].requests[2].sent_ns`: invalid type: string "5"
+/cells/0/runs/1/requests/2/sent_ns        | -5    | `cells[0].runs[1].requests[2].sent_ns`: invalid value: integer `-5`
+/cells/0/runs/1/requests/2/sent_ns        | 5.5   | `cells[0].runs[1].requests[2].sent_ns`: invalid type: floating point `5.5`
+/cells/0/runs/1/requests/2/sent_ns        | -     | `cells[0].runs[1].requests[2]`: missing field `sent_ns`
+/cells/0/runs/1/requests/2/first_token    | 1     | `cells[0].runs[1].requests[2].first_token`: unknown field `first_token`
+/cells/0/runs/1/requests/2/outcome/class  | "tired" | `cells[0].runs[1].requests[2].outcome.class`: unknown failure class `tired`
+/cells/0/runs/1/requests/2/outcome        | -     | `cells[0].runs[1].requests[2].first_token_ns`: is missing from a completed request
+/cells/0/runs/1/requests/2/index          | 7     | `cells[0].runs[1].requests[2].index`: `7` stands twice
+/cells/0/runs/1/requests/2/index          | 100   | `cells[0].runs[1].requests[2].index`: is `100`, but `plan.requests_per_run` is `100`
+/cells/0/runs/1/requests/2/last_token_ns  | 3000  | `cells[0].runs[1].requests[2].first_token_ns`: is missing, but there is a `last_token_ns`
+/cells/0/runs/1/requests/2/first_token_ns | 1999  | `cells[0].runs[1].requests[2].first_token_ns`: is `1999`, before `sent_ns` at `2000`
+/cells/0/runs/1/requests/2/scheduled_ns   | 2001  | `cells[0].runs[1].requests[2].sent_ns`: is `2000`, before `scheduled_ns` at `2001`
+/cells/0/runs/1/requests/2/end_ns         | 1     | `cells[0].runs[1].requests[2].end_ns`: is `1`, before `sent_ns` at `2000`
+/cells/0/runs/1/requests/2/end_ns         | 1790000000000000000 | `cells[0].runs[1].requests[2].end_ns`: is `1790000000000000000`, beyond 2^53
+/cells/0/runs/1/requests/0/last_token_ns  | 44999999 | `cells[0].runs[1].requests[0].last_token_ns`: is `44999999`, before `first_token_ns` at `45000000`
+/cells/0/runs/1/requests/0/last_token_ns  | -     | `cells[0].runs[1].requests[0].last_token_ns`: is missing from a completed request
+"#;
+
+const WRONG_RUNS: &str = r#"
+/cells/0/runs/1/repeat                    | 0     | `cells[0].runs[1].repeat`: is `0`, not above
+/cells/0/runs/1/started_unix_s            | 1790000000000 | `cells[0].runs[1].started_unix_s`: is `1790000000000`, after the year 9999
+/cells/0/runs/1/itl/0/1                   | 0     | `cells[0].runs[1].itl[0]`: counts `0` gaps
+/cells/0/runs/1/itl/1/0                   | 9000000 | `cells[0].runs[1].itl[1]`: `9000000` is not above
+/cells/0/runs/1/itl/1/1                   | 18446744073709551615 | `cells[0].runs[1].itl`: counts
+/cells/0/runs/1/itl/1                     | [1]   | `cells[0].runs[1].itl[1]`: invalid length 1
+/cells/0/runs/1/warmup/failed             | 4     | `cells[0].runs[1].warmup.failed`: is `4` of `3`
+/cells/0/runs/1/gpu/measured/samples      | 0     | `cells[0].runs[1].gpu.measured.samples`: is `0`
+/cells/0/runs/1/gpu/measured/utilization_mean_pct | 100.5 | `cells[0].runs[1].gpu.measured.utilization_mean_pct`: is `100.5`
+/cells/1/load                             | {"concurrency": 4} | `cells[1].load`: `c=4` has a cell already
+/cells/1/load                             | {"concurrency": 9} | `cells[1].load`: `c=9` is none of `plan.loads`
+/cells/1/load                             | {"streams": 9} | `cells[1].load`: unknown variant `streams`
+/cells/1/name                             | "chat.jsonl/200.5±50 @ c=4" | `cells[1].name`: `chat.jsonl/200.5±50 @ c=4` is the name
+"#;
+
+const WRONG_PLANS: &str = r#"
+/plan/loads                               | []    | `plan.loads`: is empty
+/cells                                    | {}    | `cells`: invalid type: map, expected a sequence
+/plan/loads/1                             | {"concurrency": 4} | `plan.loads[1]`: `c=4` stands twice
+/plan/loads/0/concurrency                 | 0     | `plan.loads[0].concurrency`: is `0`
+/plan/loads/1/rate/rate_rps               | 0.0   | `plan.loads[1].rate.rate_rps`: is `0`
+/plan/loads/1/rate/rate_rps               | null  | `plan.loads[1].rate.rate_rps`: invalid type: null
+/plan/requests_per_run                    | 0     | `plan.requests_per_run`: is `0`
+/plan/requests_per_run                    | 4294967296 | `plan.requests_per_run`: invalid value
+/plan/repeats                             | 0     | `plan.repeats`: is `0`
+/plan/seed                                | -     | `plan`: missing field `seed`
+/plan/max_error_rate                      | 1.5   | `plan.max_error_rate`: is `1.5`
+/plan/workload/output_tokens/normal/std   | -1    | `plan.workload.output_tokens.normal`: has mean `200.5` and std `-1`
+/plan/workload/output_tokens              | {"fixed": 0} | `plan.workload.output_tokens.fixed`: is `0`
+/plan/workload/output_tokens              | {"uniform": {"min": 3, "max": 2}} | `plan.workload.output_tokens.uniform`: goes from `3` to `2`
+/plan/target/api                          | "grpc" | `plan.target.api`: unknown variant `grpc`
+/plan                                     | -     | `top level`: missing field `plan`
+/started_unix_s                           | 1790000000000 | `started_unix_s`: is `1790000000000`, after the year 9999
+/ended                                    | "tired" | `ended`: unknown variant `tired`
+/definitions                              | -     | missing field `definitions`
+"#;
+
+fn check_refusals(table: &str) {
+    for row in table.trim().lines() {
+        let mut cells = row.splitn(3, '|').map(str::trim);
+        let (place, value, expected) = (cells.next().unwrap(), cells.next().unwrap(), cells.next().unwrap());
+        let value = (value != "-").then(|| serde_json::from_str(value).unwrap());
+        let found = refusal(edited(place, value).as_bytes());
+        assert!(found.starts_with("`FILE`: `"), "{place}: {found}");
+        assert!(found.contains(expected), "{place}: {found}\n  lacks {expected}");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_named_with_its_place() {
+    check_refusals(WRONG_REQUESTS);
+    check_refusals(WRONG_RUNS);
+    check_refusals(WRONG_PLANS);
+}
+
+#[test]
+fn an_unedited_file_passes_the_same_path() {
+    let text = edited("/definitions", Some(json!("perfgate/1")));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("session.json");
+    fs::write(&path, text).unwrap();
+    assert_eq!(store::read_session(&path).unwrap(), session());
+}
