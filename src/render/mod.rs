@@ -1,1 +1,91 @@
 //! Terminal, Markdown, HTML and JSON from a report; number formatting and escaping.
+//!
+//! `view.rs` says once what is shown, as text; `format.rs` alone makes text of numbers, `escape.rs` alone makes
+//! names from outside harmless. Where files go and whether a terminal has colour is the caller's to know.
+
+mod chart;
+mod escape;
+mod figures;
+mod format;
+mod html;
+mod json;
+mod markdown;
+mod template;
+mod terminal;
+mod view;
+mod words;
+
+pub use html::html;
+pub use json::{read_report, report_json, report_schema, show_json};
+pub use markdown::markdown;
+pub use terminal::{terminal_report, terminal_session};
+
+/// Why a report could not be rendered or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenderError {
+    /// A template of ours is broken.
+    #[error("template `{name}` could not be rendered; this is a bug in perfgate")]
+    Template {
+        /// File name under `templates/`.
+        name: &'static str,
+        /// What the template engine says.
+        source: minijinja::Error,
+    },
+    /// The JSON could not be written.
+    #[error("the JSON could not be written")]
+    Write(#[source] serde_json::Error),
+    /// A number that JSON cannot hold.
+    #[error("{place} holds a number that is not finite; measure it again")]
+    NotFinite {
+        /// Check, metric and cell.
+        place: String,
+    },
+    /// Not JSON at all.
+    #[error("the file is not JSON; give the `report.json` that `perfgate compare` or `perfgate gate` wrote")]
+    NotJson(#[source] serde_json::Error),
+    /// JSON, but no report.
+    #[error("the file is not a perfgate report: its `schema` is {}, not `{known}`", shown(found.as_deref()))]
+    NotAReport {
+        /// The `schema` it has, if it has one.
+        found: Option<String>,
+        /// The one that this version reads.
+        known: &'static str,
+    },
+    /// A report of another version.
+    #[error("the report is `{found}`; this perfgate reads `{known}`; use the version of perfgate that wrote it")]
+    OtherVersion {
+        /// The `schema` it has.
+        found: String,
+        /// The one that this version reads.
+        known: &'static str,
+    },
+    /// A report with missing, unknown or mistyped fields.
+    #[error("the report is damaged or was edited by hand")]
+    Malformed(#[source] serde_json::Error),
+    /// A metric that this version does not know.
+    #[error("the report holds the metric `{0}`, which this perfgate does not know")]
+    UnknownMetric(String),
+    /// A metric in another unit than ours.
+    #[error("the report gives `{metric}` in `{found}`; perfgate measures it in `{expected}`")]
+    OtherUnit {
+        /// Metric key.
+        metric: String,
+        /// The unit in the report.
+        found: String,
+        /// The unit it should have.
+        expected: &'static str,
+    },
+    /// Fields that contradict each other.
+    #[error("the report contradicts itself: {place} has {what}")]
+    Contradiction {
+        /// Where.
+        place: String,
+        /// What does not fit.
+        what: String,
+    },
+}
+
+fn shown(schema: Option<&str>) -> String {
+    schema.map_or_else(|| "missing".into(), |schema| format!("`{schema}`"))
+}

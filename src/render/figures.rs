@@ -1,0 +1,288 @@
+//! The metrics of each cell, side by side for all arms, as text.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{
+    chart::{Strip, strip},
+    format::{self, SPACE, Scale},
+};
+use crate::{
+    metric::Metric,
+    report::{Arm, CellFigures, Check, Figure, Report},
+};
+
+/// Stands where a figure is missing; the reason is among the notes.
+pub(super) const NOT_MEASURED: &str = "not measured";
+
+/// The figures of one cell.
+#[derive(Debug, Serialize)]
+pub(super) struct CellTable {
+    pub(super) name: String,
+    /// `5 runs`, or `5 runs and 4 runs` where the arms differ.
+    pub(super) runs: String,
+    pub(super) rows: Vec<Row>,
+    /// Why some figures are missing, in sentences.
+    pub(super) notes: Vec<String>,
+}
+
+/// One metric in one cell.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    pub(super) label: &'static str,
+    pub(super) key: &'static str,
+    pub(super) unit: &'static str,
+    pub(super) definition: &'static str,
+    /// One for each arm, baseline first.
+    pub(super) arms: Vec<Entry>,
+    /// The judged change, empty where the metric is not gated.
+    pub(super) change: String,
+}
+
+/// One metric of one arm.
+#[derive(Debug, Serialize)]
+pub(super) struct Entry {
+    /// Median of the runs, or `not measured`.
+    pub(super) value: String,
+    /// Smallest to largest run, empty where there is none.
+    pub(super) spread: String,
+    pub(super) measured: bool,
+}
+
+/// Run by run, one gated metric of one cell.
+#[derive(Debug, Serialize)]
+pub(super) struct Runs {
+    label: &'static str,
+    cell: String,
+    sentence: String,
+    strip: Strip,
+}
+
+/// An arm with its name in tables.
+pub(super) type NamedArm<'a> = (&'static str, &'a Arm);
+
+/// Median and values of the runs, or why there are none.
+type Shown<'a> = Result<(f64, &'a [Option<f64>]), &'a str>;
+
+/// The arms of a report, baseline first.
+pub(super) fn arms(report: &Report) -> Vec<NamedArm<'_>> {
+    let baseline = report.baseline.iter().map(|arm| ("baseline", arm));
+    baseline.chain([("candidate", &report.candidate)]).collect()
+}
+
+/// Which rows a table has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// The indicators that every report must contain, measured or not.
+    Indicators,
+    /// Every metric that any arm measured; the others are named in the notes.
+    Measured,
+}
+
+/// One table for each cell of any arm, in the candidate's order.
+pub(super) fn tables(arms: &[NamedArm<'_>], checks: &[Check], rows: Rows) -> Vec<CellTable> {
+    let names = cell_names(arms);
+    names.into_iter().map(|name| table(name, arms, checks, rows)).collect()
+}
+
+fn cell_names<'a>(arms: &[NamedArm<'a>]) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for cell in arms.iter().rev().flat_map(|(_, arm)| &arm.cells) {
+        if !names.contains(&cell.name.as_str()) {
+            names.push(&cell.name);
+        }
+    }
+    names
+}
+
+fn table(name: &str, arms: &[NamedArm<'_>], checks: &[Check], rows: Rows) -> CellTable {
+    let cells: Vec<Option<&CellFigures>> = arms.iter().map(|(_, arm)| find_cell(arm, name)).collect();
+    let figures = |metric: Metric| -> Vec<Shown<'_>> { cells.iter().map(|cell| figure(*cell, metric)).collect() };
+    let wanted: Vec<Metric> = match rows {
+        Rows::Indicators => Metric::INDICATORS.to_vec(),
+        Rows::Measured => Metric::ALL.to_vec(),
+    };
+    let mut table = CellTable {
+        name: name.to_owned(),
+        runs: runs_text(&cells),
+        rows: Vec::new(),
+        notes: Vec::new(),
+    };
+    let mut missing = Missing::default();
+    for metric in wanted {
+        let figures = figures(metric);
+        for ((arm, _), figure) in arms.iter().zip(&figures) {
+            if let Err(reason) = figure {
+                missing.add(reason, arm, metric.label());
+            }
+        }
+        if rows == Rows::Indicators || figures.iter().any(Result::is_ok) {
+            let check = checks.iter().find(|check| check.cell == name && check.metric == metric);
+            table.rows.push(row(metric, &figures, check));
+        }
+    }
+    table.notes = missing.notes(arms.len());
+    table
+}
+
+fn find_cell<'a>(arm: &'a Arm, name: &str) -> Option<&'a CellFigures> {
+    arm.cells.iter().find(|cell| cell.name == name)
+}
+
+fn figure(cell: Option<&CellFigures>, metric: Metric) -> Shown<'_> {
+    let cell = cell.ok_or("this arm did not measure the cell")?;
+    match cell.metrics.get(&metric) {
+        Some(Figure::Measured { median, values }) => Ok((*median, values)),
+        Some(Figure::NotMeasured(reason)) => Err(reason),
+        None => Err("the session does not hold this metric"),
+    }
+}
+
+fn runs_text(cells: &[Option<&CellFigures>]) -> String {
+    let counts: Vec<usize> = cells.iter().map(|cell| cell.map_or(0, |cell| cell.runs)).collect();
+    match counts.as_slice() {
+        [one] => format::count(*one, "run"),
+        [left, right] if left == right => format!("{} each", format::count(*left, "run")),
+        _ => {
+            let texts: Vec<String> = counts.iter().map(|runs| format::count(*runs, "run")).collect();
+            texts.join(" and ")
+        }
+    }
+}
+
+fn row(metric: Metric, figures: &[Shown<'_>], check: Option<&Check>) -> Row {
+    let medians = figures.iter().flatten().map(|(median, _)| *median);
+    let scale = Scale::of(metric, medians);
+    Row {
+        label: metric.label(),
+        key: metric.key(),
+        unit: scale.unit(),
+        definition: metric.definition(),
+        arms: figures.iter().map(|figure| entry(*figure, scale)).collect(),
+        change: check
+            .and_then(|check| check.change)
+            .map(format::percent)
+            .unwrap_or_default(),
+    }
+}
+
+fn entry(figure: Shown<'_>, scale: Scale) -> Entry {
+    match figure {
+        Ok((median, values)) => Entry {
+            value: scale.number(median),
+            spread: spread(values, scale),
+            measured: true,
+        },
+        Err(_) => Entry {
+            value: NOT_MEASURED.into(),
+            spread: String::new(),
+            measured: false,
+        },
+    }
+}
+
+/// `180.1 … 190.2`, and how many runs have a value where some have none.
+fn spread(values: &[Option<f64>], scale: Scale) -> String {
+    let present: Vec<f64> = values.iter().flatten().copied().collect();
+    let low = present.iter().copied().reduce(f64::min);
+    let high = present.iter().copied().reduce(f64::max);
+    let (Some(low), Some(high)) = (low, high) else {
+        return String::new();
+    };
+    let range = format!("{}{SPACE}…{SPACE}{}", scale.number(low), scale.number(high));
+    if present.len() == values.len() {
+        range
+    } else {
+        format!("{range} ({} of {})", present.len(), format::count(values.len(), "run"))
+    }
+}
+
+/// Missing figures, gathered by reason so that one absent GPU makes one note.
+#[derive(Default)]
+struct Missing<'a> {
+    /// Reason → metric → arms.
+    reasons: BTreeMap<&'a str, Vec<(&'static str, Vec<&'static str>)>>,
+}
+
+impl<'a> Missing<'a> {
+    fn add(&mut self, reason: &'a str, arm: &'static str, label: &'static str) {
+        let metrics = self.reasons.entry(reason).or_default();
+        match metrics.iter_mut().find(|(known, _)| *known == label) {
+            Some((_, arms)) => arms.push(arm),
+            None => metrics.push((label, vec![arm])),
+        }
+    }
+
+    fn notes(self, arm_count: usize) -> Vec<String> {
+        let mut notes = Vec::new();
+        for (reason, metrics) in self.reasons {
+            let mut by_arms: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
+            for (label, arms) in metrics {
+                match by_arms.iter_mut().find(|(known, _)| *known == arms) {
+                    Some((_, labels)) => labels.push(label),
+                    None => by_arms.push((arms, vec![label])),
+                }
+            }
+            for (arms, labels) in by_arms {
+                let side = match arms.as_slice() {
+                    [arm] if arm_count > 1 => format!(" ({arm})"),
+                    _ => String::new(),
+                };
+                notes.push(format!("{}{side}: {NOT_MEASURED}: {reason}", labels.join(", ")));
+            }
+        }
+        notes
+    }
+}
+
+/// One strip for each gated metric of which a run has a value.
+pub(super) fn runs(arms: &[NamedArm<'_>], checks: &[Check]) -> Vec<Runs> {
+    checks.iter().filter_map(|check| runs_of(arms, check)).collect()
+}
+
+fn runs_of(arms: &[NamedArm<'_>], check: &Check) -> Option<Runs> {
+    let values: Vec<(&'static str, Vec<f64>)> = arms
+        .iter()
+        .map(|(name, arm)| {
+            let figure = figure(find_cell(arm, &check.cell), check.metric);
+            let values = figure.map_or(&[][..], |(_, values)| values);
+            (
+                *name,
+                values.iter().flatten().copied().filter(|v| v.is_finite()).collect(),
+            )
+        })
+        .collect();
+    let lanes: Vec<(&'static str, &[f64])> = values.iter().map(|(name, values)| (*name, values.as_slice())).collect();
+    let scale = Scale::of(
+        check.metric,
+        values.iter().flat_map(|(_, values)| values.iter().copied()),
+    );
+    Some(Runs {
+        label: check.metric.label(),
+        cell: check.cell.clone(),
+        sentence: runs_sentence(check, &lanes, scale),
+        strip: strip(&lanes, |value| scale.with_unit(value))?,
+    })
+}
+
+fn runs_sentence(check: &Check, lanes: &[(&'static str, &[f64])], scale: Scale) -> String {
+    let parts = lanes.iter().map(|(arm, values)| {
+        let low = values.iter().copied().reduce(f64::min);
+        let high = values.iter().copied().reduce(f64::max);
+        match (low, high) {
+            (Some(low), Some(high)) => format!(
+                "{arm} {} to {} in {}",
+                scale.number(low),
+                scale.with_unit(high),
+                format::count(values.len(), "run")
+            ),
+            _ => format!("{arm} {NOT_MEASURED}"),
+        }
+    });
+    format!(
+        "{} of each run: {}",
+        check.metric.label(),
+        parts.collect::<Vec<_>>().join("; ")
+    )
+}

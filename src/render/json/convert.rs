@@ -1,0 +1,354 @@
+//! Between the report and its printed twins, both ways.
+
+use std::collections::BTreeMap;
+
+use super::twin::{
+    ActionTwin, ArmTwin, ArrivalsTwin, CellTwin, CheckTwin, ClosedTwin, DifferenceTwin, EvidenceTwin, FactTwin,
+    FailureTwin, LoadTwin, MetricTwin, ObligationTwin, OpenTwin, ReportTwin, VerdictTwin,
+};
+use crate::{
+    metric::Metric,
+    plan::{Arrivals, Load},
+    render::RenderError,
+    report::{Arm, CellFigures, Check, Difference, Figure, Obligation, Report},
+    verdict::{Action, Evidence, Verdict},
+};
+
+/// Which metrics of a cell are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Metrics {
+    /// Those that the arm holds.
+    Held,
+    /// Every metric there is.
+    All,
+}
+
+pub(super) fn report_twin(report: &Report) -> ReportTwin {
+    ReportTwin {
+        schema: super::REPORT_SCHEMA.into(),
+        verdict: report.verdict.into(),
+        exit_code: report.exit_code,
+        headline: report.headline.clone(),
+        next_steps: report.next_steps.clone(),
+        baseline: report.baseline.as_ref().map(|arm| arm_twin(arm, Metrics::Held)),
+        candidate: arm_twin(&report.candidate, Metrics::Held),
+        checks: report.checks.iter().map(check_twin).collect(),
+        differences: report.differences.iter().cloned().map(DifferenceTwin::from).collect(),
+        obligations: report.obligations.iter().map(obligation_twin).collect(),
+        warnings: report.warnings.clone(),
+        method: report.method.clone(),
+    }
+}
+
+pub(super) fn report(twin: ReportTwin) -> Result<Report, RenderError> {
+    Ok(Report {
+        verdict: twin.verdict.into(),
+        exit_code: twin.exit_code,
+        headline: twin.headline,
+        next_steps: twin.next_steps,
+        baseline: twin.baseline.map(arm).transpose()?,
+        candidate: arm(twin.candidate)?,
+        checks: twin.checks.into_iter().map(check).collect::<Result<_, _>>()?,
+        differences: twin.differences.into_iter().map(Difference::from).collect(),
+        obligations: twin.obligations.into_iter().map(obligation).collect::<Result<_, _>>()?,
+        warnings: twin.warnings,
+        method: twin.method,
+    })
+}
+
+pub(super) fn arm_twin(arm: &Arm, metrics: Metrics) -> ArmTwin {
+    let facts = arm.facts.iter().map(|(name, value)| FactTwin {
+        name: name.clone(),
+        value: value.clone(),
+    });
+    let failures = arm.failures.iter().map(|(cell, class, count, message)| FailureTwin {
+        cell: cell.clone(),
+        class: class.clone(),
+        count: *count,
+        message: message.clone(),
+    });
+    ArmTwin {
+        name: arm.name.clone(),
+        started_unix_s: arm.started_unix_s,
+        commit: arm.commit.clone(),
+        fingerprint: arm.fingerprint.clone(),
+        facts: facts.collect(),
+        cells: arm.cells.iter().map(|cell| cell_twin(cell, metrics)).collect(),
+        failures: failures.collect(),
+    }
+}
+
+fn arm(twin: ArmTwin) -> Result<Arm, RenderError> {
+    let failures = twin.failures.into_iter();
+    Ok(Arm {
+        name: twin.name,
+        started_unix_s: twin.started_unix_s,
+        commit: twin.commit,
+        fingerprint: twin.fingerprint,
+        facts: twin.facts.into_iter().map(|fact| (fact.name, fact.value)).collect(),
+        cells: twin.cells.into_iter().map(cell).collect::<Result<_, _>>()?,
+        failures: failures.map(|f| (f.cell, f.class, f.count, f.message)).collect(),
+    })
+}
+
+fn cell_twin(cell: &CellFigures, metrics: Metrics) -> CellTwin {
+    let held = Metric::ALL
+        .into_iter()
+        .filter(|metric| metrics == Metrics::All || cell.metrics.contains_key(metric));
+    CellTwin {
+        cell: cell.name.clone(),
+        load: cell.load.into(),
+        runs: cell.runs,
+        metrics: held
+            .map(|metric| (metric.key().to_owned(), metric_twin(cell, metric)))
+            .collect(),
+    }
+}
+
+fn metric_twin(cell: &CellFigures, metric: Metric) -> MetricTwin {
+    let (median, values, reason) = match cell.metrics.get(&metric) {
+        Some(Figure::Measured { median, values }) => (Some(*median), values.clone(), None),
+        Some(Figure::NotMeasured(reason)) => (None, vec![None; cell.runs], Some(reason.as_str())),
+        None => (
+            None,
+            vec![None; cell.runs],
+            Some("the session does not hold this metric"),
+        ),
+    };
+    MetricTwin {
+        unit: metric.unit().into(),
+        median,
+        values,
+        reason: reason.map(str::to_owned),
+    }
+}
+
+fn cell(twin: CellTwin) -> Result<CellFigures, RenderError> {
+    let mut metrics = BTreeMap::new();
+    for (key, metric) in twin.metrics {
+        let place = || format!("metrics.{key} of cell `{}`", twin.cell);
+        if metric.values.len() != twin.runs {
+            return Err(RenderError::Contradiction {
+                place: place(),
+                what: format!("{} values for {} runs", metric.values.len(), twin.runs),
+            });
+        }
+        let figure = match (metric.median, metric.reason) {
+            (Some(median), None) => Figure::Measured {
+                median,
+                values: metric.values,
+            },
+            (None, Some(reason)) => Figure::NotMeasured(reason),
+            (Some(_), Some(_)) => {
+                return Err(contradiction(
+                    place(),
+                    "both a `median` and a `reason` why there is none",
+                ));
+            }
+            (None, None) => {
+                return Err(contradiction(
+                    place(),
+                    "neither a `median` nor a `reason` why there is none",
+                ));
+            }
+        };
+        metrics.insert(known_metric(&key, metric.unit)?, figure);
+    }
+    Ok(CellFigures {
+        name: twin.cell,
+        load: twin.load.into(),
+        runs: twin.runs,
+        metrics,
+    })
+}
+
+fn contradiction(place: String, what: &str) -> RenderError {
+    RenderError::Contradiction {
+        place,
+        what: what.into(),
+    }
+}
+
+fn known_metric(key: &str, unit: String) -> Result<Metric, RenderError> {
+    let metric = metric(key)?;
+    if metric.unit() == unit {
+        return Ok(metric);
+    }
+    Err(RenderError::OtherUnit {
+        metric: key.into(),
+        found: unit,
+        expected: metric.unit(),
+    })
+}
+
+fn metric(key: &str) -> Result<Metric, RenderError> {
+    Metric::from_key(key).ok_or_else(|| RenderError::UnknownMetric(key.into()))
+}
+
+fn check_twin(check: &Check) -> CheckTwin {
+    CheckTwin {
+        cell: check.cell.clone(),
+        metric: check.metric.key().into(),
+        unit: check.metric.unit().into(),
+        baseline: check.baseline,
+        candidate: check.candidate,
+        change: check.change,
+        interval: check.interval.map(Into::into),
+        threshold: check.threshold,
+        action: check.action.into(),
+        requires: check.requires.map(Into::into),
+        p_real: check.p_real,
+        p_beyond: check.p_beyond,
+        verdict: check.verdict.into(),
+        reason: check.reason.clone(),
+        minimum_detectable_change: check.minimum_detectable_change,
+        n_baseline: check.n_baseline,
+        n_candidate: check.n_candidate,
+    }
+}
+
+fn check(twin: CheckTwin) -> Result<Check, RenderError> {
+    Ok(Check {
+        metric: known_metric(&twin.metric, twin.unit)?,
+        cell: twin.cell,
+        baseline: twin.baseline,
+        candidate: twin.candidate,
+        change: twin.change,
+        interval: twin.interval.map(Into::into),
+        threshold: twin.threshold,
+        action: twin.action.into(),
+        requires: twin.requires.map(Into::into),
+        p_real: twin.p_real,
+        p_beyond: twin.p_beyond,
+        verdict: twin.verdict.into(),
+        reason: twin.reason,
+        minimum_detectable_change: twin.minimum_detectable_change,
+        n_baseline: twin.n_baseline,
+        n_candidate: twin.n_candidate,
+    })
+}
+
+fn obligation_twin(obligation: &Obligation) -> ObligationTwin {
+    ObligationTwin {
+        cell: obligation.cell.clone(),
+        metric: obligation.metric.key().into(),
+        requires: obligation.requires.into(),
+        text: obligation.text.clone(),
+    }
+}
+
+fn obligation(twin: ObligationTwin) -> Result<Obligation, RenderError> {
+    Ok(Obligation {
+        metric: metric(&twin.metric)?,
+        cell: twin.cell,
+        requires: twin.requires.into(),
+        text: twin.text,
+    })
+}
+
+/// JSON knows no infinity and no NaN; serde would write null, which reads as absent.
+pub(super) fn refuse_infinite(report: &Report) -> Result<(), RenderError> {
+    for check in &report.checks {
+        let (low, high) = check.interval.unzip();
+        let numbers = [
+            check.baseline,
+            check.candidate,
+            check.change,
+            low,
+            high,
+            Some(check.threshold),
+            check.p_real,
+            check.p_beyond,
+            check.minimum_detectable_change,
+        ];
+        if numbers.into_iter().flatten().any(|number| !number.is_finite()) {
+            return Err(RenderError::NotFinite {
+                place: format!("check `{}` of cell `{}`", check.metric, check.cell),
+            });
+        }
+    }
+    if let Some(arm) = &report.baseline {
+        refuse_infinite_arm(arm, "baseline")?;
+    }
+    refuse_infinite_arm(&report.candidate, "candidate")
+}
+
+pub(super) fn refuse_infinite_arm(arm: &Arm, arm_name: &str) -> Result<(), RenderError> {
+    for cell in &arm.cells {
+        for (metric, figure) in &cell.metrics {
+            let Figure::Measured { median, values } = figure else {
+                continue;
+            };
+            if !values.iter().flatten().chain([median]).all(|value| value.is_finite()) {
+                return Err(RenderError::NotFinite {
+                    place: format!("`{metric}` of cell `{}`, {arm_name}", cell.name),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+impl From<Load> for LoadTwin {
+    fn from(load: Load) -> Self {
+        match load {
+            Load::Concurrency(concurrency) => Self::Closed(ClosedTwin { concurrency }),
+            Load::Rate { rate_rps, arrivals } => Self::Open(OpenTwin {
+                rate_rps,
+                arrivals: match arrivals {
+                    Arrivals::Constant => ArrivalsTwin::Constant,
+                    Arrivals::Poisson => ArrivalsTwin::Poisson,
+                },
+            }),
+        }
+    }
+}
+
+impl From<LoadTwin> for Load {
+    fn from(twin: LoadTwin) -> Self {
+        match twin {
+            LoadTwin::Closed(closed) => Self::Concurrency(closed.concurrency),
+            LoadTwin::Open(open) => Self::Rate {
+                rate_rps: open.rate_rps,
+                arrivals: match open.arrivals {
+                    ArrivalsTwin::Constant => Arrivals::Constant,
+                    ArrivalsTwin::Poisson => Arrivals::Poisson,
+                },
+            },
+        }
+    }
+}
+
+/// Two types with the same fields or variants, converted into each other.
+macro_rules! twins {
+    (enum $ours:ident, $twin:ident: $($variant:ident),+) => {
+        impl From<$ours> for $twin {
+            fn from(ours: $ours) -> Self {
+                match ours { $($ours::$variant => Self::$variant),+ }
+            }
+        }
+        impl From<$twin> for $ours {
+            fn from(twin: $twin) -> Self {
+                match twin { $($twin::$variant => Self::$variant),+ }
+            }
+        }
+    };
+    (struct $ours:ident, $twin:ident: $($field:ident),+) => {
+        impl From<$ours> for $twin {
+            fn from(ours: $ours) -> Self {
+                Self { $($field: ours.$field),+ }
+            }
+        }
+        impl From<$twin> for $ours {
+            fn from(twin: $twin) -> Self {
+                Self { $($field: twin.$field),+ }
+            }
+        }
+    };
+}
+
+twins!(enum Action, ActionTwin: Block, Warn);
+twins!(enum Evidence, EvidenceTwin: Explanation, Profile);
+twins!(enum Verdict, VerdictTwin:
+    Improvement, Pass, Inconclusive, Regression, Incomparable, NoBaseline, Invalid);
+twins!(struct Difference, DifferenceTwin: field, baseline, candidate, allowed);

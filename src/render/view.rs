@@ -1,0 +1,329 @@
+//! A report as text: what every renderer for people shows. Escaping is left to each of them.
+
+use serde::Serialize;
+
+use super::{
+    chart::{Axis, Bar, Domain},
+    figures::{self, CellTable, NOT_MEASURED, NamedArm, Rows, Runs},
+    format::{self, SPACE, Scale},
+    words::{self, Look},
+};
+use crate::report::{Arm, Check, Report};
+
+/// Everything that is shown of one report.
+#[derive(Debug, Serialize)]
+pub(super) struct ReportView {
+    pub(super) word: &'static str,
+    pub(super) mark: &'static str,
+    pub(super) glyph: &'static str,
+    pub(super) class: &'static str,
+    pub(super) exit_code: u8,
+    pub(super) exit_meaning: &'static str,
+    pub(super) headline: String,
+    /// The headline without the verdict that it begins with.
+    pub(super) finding: String,
+    pub(super) next_steps: Vec<String>,
+    pub(super) counts: String,
+    pub(super) baseline: Option<ArmView>,
+    pub(super) candidate: ArmView,
+    /// `baseline` and `candidate`, or `candidate` alone.
+    pub(super) arm_names: Vec<&'static str>,
+    pub(super) checks: Vec<CheckView>,
+    pub(super) axis: Axis,
+    pub(super) indicators: Vec<CellTable>,
+    pub(super) runs: Vec<Runs>,
+    pub(super) metrics: Vec<CellTable>,
+    pub(super) failures: Vec<FailureView>,
+    pub(super) differences: Vec<DifferenceView>,
+    pub(super) facts: Vec<FactView>,
+    pub(super) obligations: Vec<ObligationView>,
+    pub(super) warnings: Vec<String>,
+    pub(super) method: String,
+    /// The command that judges the same two files again.
+    pub(super) reproduce: Option<String>,
+}
+
+/// One arm.
+#[derive(Debug, Serialize)]
+pub(super) struct ArmView {
+    pub(super) name: String,
+    pub(super) commit: Option<String>,
+    pub(super) short_commit: Option<String>,
+    pub(super) started: String,
+    pub(super) fingerprint: String,
+}
+
+/// One check.
+#[derive(Debug, Serialize)]
+pub(super) struct CheckView {
+    pub(super) word: &'static str,
+    pub(super) mark: &'static str,
+    pub(super) glyph: &'static str,
+    pub(super) class: &'static str,
+    pub(super) action: &'static str,
+    pub(super) requires: Option<&'static str>,
+    pub(super) metric: &'static str,
+    pub(super) key: &'static str,
+    pub(super) definition: &'static str,
+    pub(super) cell: String,
+    pub(super) baseline: String,
+    pub(super) candidate: String,
+    pub(super) unit: &'static str,
+    /// `11.42 → 12.79 ms`.
+    pub(super) values: String,
+    /// Empty where it is not known.
+    pub(super) change: String,
+    /// Empty where it is not known.
+    pub(super) interval: String,
+    pub(super) limit: String,
+    pub(super) reason: String,
+    pub(super) runs: String,
+    pub(super) p_real: String,
+    pub(super) p_beyond: String,
+    pub(super) detectable: String,
+    /// The finding as a sentence, for readers who do not see the chart.
+    pub(super) sentence: String,
+    pub(super) bar: Bar,
+}
+
+/// Failed requests of one class in one cell of one arm.
+#[derive(Debug, Serialize)]
+pub(super) struct FailureView {
+    pub(super) arm: &'static str,
+    pub(super) cell: String,
+    pub(super) class: String,
+    pub(super) count: String,
+    pub(super) message: String,
+}
+
+/// A field in which the fingerprints differ.
+#[derive(Debug, Serialize)]
+pub(super) struct DifferenceView {
+    pub(super) field: String,
+    pub(super) baseline: String,
+    pub(super) candidate: String,
+    pub(super) allowed: bool,
+}
+
+/// A fact of plan or environment, one value for each arm.
+#[derive(Debug, Serialize)]
+pub(super) struct FactView {
+    pub(super) what: String,
+    pub(super) values: Vec<String>,
+    pub(super) differs: bool,
+}
+
+/// Something a warning owes.
+#[derive(Debug, Serialize)]
+pub(super) struct ObligationView {
+    pub(super) cell: String,
+    pub(super) requires: &'static str,
+    pub(super) text: String,
+}
+
+impl ReportView {
+    pub(super) fn of(report: &Report) -> Self {
+        let Look {
+            word,
+            mark,
+            glyph,
+            tone,
+        } = words::look(report.verdict);
+        let arms = figures::arms(report);
+        let domain = Domain::of(&report.checks);
+        let finding = report
+            .headline
+            .strip_prefix(word)
+            .and_then(|rest| rest.strip_prefix(':'));
+        Self {
+            word,
+            mark,
+            glyph,
+            class: tone.class(),
+            exit_code: report.exit_code,
+            exit_meaning: words::exit_meaning(report.exit_code),
+            headline: report.headline.clone(),
+            finding: finding.unwrap_or(&report.headline).trim().to_owned(),
+            next_steps: report.next_steps.clone(),
+            counts: words::counts(&report.checks),
+            baseline: report.baseline.as_ref().map(arm_view),
+            candidate: arm_view(&report.candidate),
+            arm_names: arms.iter().map(|(name, _)| *name).collect(),
+            checks: report.checks.iter().map(|check| check_view(check, domain)).collect(),
+            axis: domain.axis(),
+            indicators: figures::tables(&arms, &report.checks, Rows::Indicators),
+            runs: figures::runs(&arms, &report.checks),
+            metrics: figures::tables(&arms, &report.checks, Rows::Measured),
+            failures: arms.iter().flat_map(failures).collect(),
+            differences: differences(report),
+            facts: facts(&arms),
+            obligations: obligations(report),
+            warnings: report.warnings.clone(),
+            method: report.method.clone(),
+            reproduce: reproduce(report),
+        }
+    }
+}
+
+fn arm_view(arm: &Arm) -> ArmView {
+    ArmView {
+        name: arm.name.clone(),
+        commit: arm.commit.clone(),
+        short_commit: arm.commit.as_ref().map(|commit| commit.chars().take(10).collect()),
+        started: format::utc_time(arm.started_unix_s),
+        fingerprint: arm.fingerprint.clone(),
+    }
+}
+
+fn check_view(check: &Check, domain: Domain) -> CheckView {
+    let Look {
+        word,
+        mark,
+        glyph,
+        tone,
+    } = words::check_look(check);
+    let scale = Scale::of(check.metric, check.baseline.into_iter().chain(check.candidate));
+    let number = |value: Option<f64>| value.map_or_else(|| NOT_MEASURED.to_owned(), |value| scale.number(value));
+    let (baseline, candidate) = (number(check.baseline), number(check.candidate));
+    CheckView {
+        word,
+        mark,
+        glyph,
+        class: tone.class(),
+        action: words::action(check.action),
+        requires: check.requires.map(words::evidence),
+        metric: check.metric.label(),
+        key: check.metric.key(),
+        definition: check.metric.definition(),
+        cell: check.cell.clone(),
+        values: values(check, scale, &baseline, &candidate),
+        baseline,
+        candidate,
+        unit: scale.unit(),
+        change: check.change.map(format::percent).unwrap_or_default(),
+        interval: check.interval.map(format::interval).unwrap_or_default(),
+        limit: format::limit(check.metric, check.threshold),
+        reason: check.reason.clone(),
+        runs: format!("{} and {}", check.n_baseline, check.n_candidate),
+        p_real: check.p_real.map(format::p_value).unwrap_or_default(),
+        p_beyond: check.p_beyond.map(format::p_value).unwrap_or_default(),
+        detectable: check.minimum_detectable_change.map(format::percent).unwrap_or_default(),
+        sentence: sentence(check, word),
+        bar: domain.bar(check),
+    }
+}
+
+fn values(check: &Check, scale: Scale, baseline: &str, candidate: &str) -> String {
+    match (check.baseline, check.candidate) {
+        (None, None) => NOT_MEASURED.into(),
+        (Some(_), None) => format!("{baseline}{SPACE}{} → {candidate}", scale.unit()),
+        _ => format!("{baseline} → {candidate}{SPACE}{}", scale.unit()),
+    }
+}
+
+fn sentence(check: &Check, word: &str) -> String {
+    let label = check.metric.label();
+    let limit = format::limit(check.metric, check.threshold);
+    let change = match check.change {
+        Some(change) => format!("changed by {}", format::percent(change)),
+        None => "has no known change".into(),
+    };
+    let interval = match check.interval {
+        Some(interval) => format!(", 90{SPACE}% interval {}", format::interval(interval)),
+        None => String::new(),
+    };
+    format!("{word}: {label} {change}{interval}, limit {limit}")
+}
+
+fn failures<'a>((arm_name, arm): &NamedArm<'a>) -> impl Iterator<Item = FailureView> + use<'a> {
+    let arm_name = *arm_name;
+    arm.failures
+        .iter()
+        .map(move |(cell, class, count, message)| FailureView {
+            arm: arm_name,
+            cell: cell.clone(),
+            class: class.clone(),
+            count: count.to_string(),
+            message: message.clone(),
+        })
+}
+
+fn differences(report: &Report) -> Vec<DifferenceView> {
+    let rows = report.differences.iter().map(|difference| DifferenceView {
+        field: difference.field.clone(),
+        baseline: difference.baseline.clone(),
+        candidate: difference.candidate.clone(),
+        allowed: difference.allowed,
+    });
+    rows.collect()
+}
+
+/// Facts of all arms in the candidate's order, those that only the baseline has after them.
+pub(super) fn facts(arms: &[NamedArm<'_>]) -> Vec<FactView> {
+    let mut order: Vec<&str> = Vec::new();
+    for (what, _) in arms.iter().rev().flat_map(|(_, arm)| &arm.facts) {
+        if !order.contains(&what.as_str()) {
+            order.push(what);
+        }
+    }
+    let rows = order.into_iter().map(|what| {
+        let values: Vec<String> = arms.iter().map(|(_, arm)| fact(arm, what)).collect();
+        let mut others = values.iter().skip(1);
+        FactView {
+            what: what.to_owned(),
+            differs: others.any(|value| Some(value) != values.first()),
+            values,
+        }
+    });
+    rows.collect()
+}
+
+fn fact(arm: &Arm, what: &str) -> String {
+    let found = arm.facts.iter().find(|(name, _)| name == what);
+    found.map_or_else(|| "not known".into(), |(_, value)| value.clone())
+}
+
+fn obligations(report: &Report) -> Vec<ObligationView> {
+    let rows = report.obligations.iter().map(|obligation| ObligationView {
+        cell: obligation.cell.clone(),
+        requires: words::evidence(obligation.requires),
+        text: obligation.text.clone(),
+    });
+    rows.collect()
+}
+
+fn reproduce(report: &Report) -> Option<String> {
+    let baseline = report.baseline.as_ref()?;
+    Some(format!(
+        "perfgate compare {} {}",
+        shell_word(&baseline.name),
+        shell_word(&report.candidate.name)
+    ))
+}
+
+/// The name as one word of a POSIX shell: what a reader copies must not run anything else.
+fn shell_word(name: &str) -> String {
+    let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "._-/@=+:,".contains(sign);
+    if !name.is_empty() && !name.starts_with('-') && name.chars().all(is_plain) {
+        return name.to_owned();
+    }
+    format!("'{}'", name.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copied_command_runs_nothing_else() {
+        for (name, word) in [
+            ("out/session.json", "out/session.json"),
+            ("a b", "'a b'"),
+            ("x; rm -rf $HOME", "'x; rm -rf $HOME'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(name), word);
+        }
+    }
+}
