@@ -1,0 +1,175 @@
+//! Routes of the engine, over HTTP/1.1.
+
+use std::{convert::Infallible, net::TcpListener, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Either, Full, Limited};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc::UnboundedReceiver, oneshot},
+};
+
+use super::{
+    driver::Driver,
+    engine::EngineConfig,
+    openai::{Answer, Kind, Refusal, read},
+    scheduler::Emission,
+    stream::{Routes, TokenStream, Tokens},
+};
+
+/// The longest request body, in bytes.
+const MOST_BODY_BYTES: usize = 32 << 20;
+
+type Reply = Response<Either<Full<Bytes>, TokenStream>>;
+
+/// What the routes need.
+#[derive(Debug)]
+pub(super) struct App {
+    config: EngineConfig,
+    driver: Arc<Driver>,
+    routes: Routes,
+}
+
+impl App {
+    pub(super) fn new(config: EngineConfig, driver: Arc<Driver>) -> Self {
+        Self {
+            config,
+            driver,
+            routes: Routes::default(),
+        }
+    }
+}
+
+/// Serves until `stopped`; the end of the runtime then closes what is still open.
+pub(super) async fn serve(
+    listener: TcpListener,
+    app: App,
+    tokens: UnboundedReceiver<Vec<Emission>>,
+    stopped: oneshot::Receiver<()>,
+) {
+    tokio::spawn(app.routes.clone().pass_on(tokens));
+    tokio::select! {
+        () = accept_all(listener, Arc::new(app)) => {}
+        _ = stopped => {}
+    }
+}
+
+async fn accept_all(listener: TcpListener, app: Arc<App>) {
+    // Fails only outside a runtime; then there is nothing to serve with.
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+        return;
+    };
+    loop {
+        match listener.accept().await {
+            Ok((connection, _)) => drop(tokio::spawn(serve_connection(connection, Arc::clone(&app)))),
+            // Out of file descriptors, or the peer is gone already: the next one may do.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+async fn serve_connection(connection: TcpStream, app: Arc<App>) {
+    // A token is a small write; waiting to fill a packet would gather several into one.
+    let _ = connection.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let app = Arc::clone(&app);
+        async move { Ok::<_, Infallible>(answer(request, &app).await) }
+    });
+    // An error here is a client that left; its request has been taken out of the engine by then.
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(connection), service)
+        .await;
+}
+
+async fn answer(request: Request<Incoming>, app: &App) -> Reply {
+    let path = request.uri().path();
+    if path.starts_with("/v1/") && !is_let_in(&request, app) {
+        return whole(StatusCode::UNAUTHORIZED, &json!({"error": "Unauthorized"}));
+    }
+    match (request.method(), path) {
+        (&Method::GET, "/health") => text("text/plain", String::new()),
+        (&Method::GET, "/version") => whole(StatusCode::OK, &json!({"version": app.config.reported_version()})),
+        (&Method::GET, "/metrics") => text("text/plain; version=0.0.4; charset=utf-8", app.driver.metrics_text()),
+        (&Method::GET, "/v1/models") => whole(StatusCode::OK, &models(&app.config)),
+        (&Method::POST, "/v1/chat/completions") => generate(request, Kind::Chat, app).await,
+        (&Method::POST, "/v1/completions") => generate(request, Kind::Completion, app).await,
+        (_, "/health" | "/version" | "/metrics" | "/v1/models" | "/v1/chat/completions" | "/v1/completions") => {
+            refuse(&Refusal::status(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
+        }
+        (_, path) => refuse(&Refusal::not_found(format!("The path `{path}` does not exist."), None)),
+    }
+}
+
+fn is_let_in(request: &Request<Incoming>, app: &App) -> bool {
+    let Some(key) = &app.config.api_key else { return true };
+    let given = request
+        .headers()
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    given.and_then(|value| value.strip_prefix("Bearer ")) == Some(key.0.as_str())
+}
+
+async fn generate(request: Request<Incoming>, kind: Kind, app: &App) -> Reply {
+    // The client's clock runs since it sent the request, so ours starts before the body is read and understood.
+    let arrived_ns = app.driver.now_ns();
+    let Ok(body) = Limited::new(request.into_body(), MOST_BODY_BYTES).collect().await else {
+        let message = format!("The request body is cut short or above {MOST_BODY_BYTES} bytes.");
+        return refuse(&Refusal::bad_request(message, None));
+    };
+    let ask = match read(kind, &body.to_bytes(), &app.config) {
+        Ok(ask) => ask,
+        Err(refusal) => return refuse(&refusal),
+    };
+    let tokens = Tokens::of(&ask, arrived_ns, &app.driver, &app.routes);
+    let answer = Answer::new(ask, tokens.id(), &app.config.model);
+    if ask.stream {
+        let body = Either::Right(TokenStream::new(tokens, answer));
+        return with_type("text/event-stream; charset=utf-8", Response::new(body));
+    }
+    if tokens.all().await {
+        whole(StatusCode::OK, &answer.whole())
+    } else {
+        refuse(&Refusal::status(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The engine is stopping.",
+        ))
+    }
+}
+
+fn models(config: &EngineConfig) -> Value {
+    let model = json!({
+        "id": config.model, "object": "model", "owned_by": "perfgate-sim", "root": config.model, "parent": null,
+        "max_model_len": config.longest_tokens(),
+    });
+    json!({"object": "list", "data": [model]})
+}
+
+fn refuse(refusal: &Refusal) -> Reply {
+    whole(refusal.status, &refusal.json())
+}
+
+fn whole(status: StatusCode, value: &Value) -> Reply {
+    let mut reply = text("application/json", value.to_string());
+    *reply.status_mut() = status;
+    reply
+}
+
+fn text(content_type: &'static str, text: String) -> Reply {
+    with_type(content_type, Response::new(Either::Left(Full::from(text))))
+}
+
+fn with_type(content_type: &'static str, mut reply: Reply) -> Reply {
+    reply
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply
+}
