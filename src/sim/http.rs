@@ -19,9 +19,10 @@ use tokio::{
 };
 
 use super::{
+    answer::Answer,
+    ask::{Kind, Refusal, read},
     driver::Driver,
     engine::EngineConfig,
-    openai::{Answer, Kind, Refusal, read},
     scheduler::Emission,
     stream::{Routes, TokenStream, Tokens},
 };

@@ -11,15 +11,16 @@
 //! | `driver.rs` | the thread that plays the scheduler in real time |
 //! | `metrics.rs` | counters and histograms as Prometheus text, with vLLM's names |
 //! | `tokens.rs` | counting words, and the seeded words of an answer |
-//! | `openai.rs` | requests and answers as JSON |
+//! | `ask.rs` `answer.rs` | requests and answers as JSON |
 //! | `stream.rs` | from the driver's tokens to the bytes of one answer |
 //! | `http.rs` | routes |
 
+mod answer;
+mod ask;
 mod driver;
 mod engine;
 mod http;
 mod metrics;
-mod openai;
 mod scheduler;
 mod slow;
 mod step;

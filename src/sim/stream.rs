@@ -16,8 +16,9 @@ use hyper::body::{Body, Frame};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{
+    answer::Answer,
+    ask::Ask,
     driver::{Driver, Request},
-    openai::{Answer, Ask},
     scheduler::Emission,
 };
 

@@ -1,8 +1,5 @@
-//! Requests and answers as JSON, in the shapes of the `OpenAI` API as vLLM speaks it.
+//! Requests as JSON, in the shapes of the `OpenAI` API as vLLM speaks it, and how they are refused.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use bytes::{BufMut as _, Bytes, BytesMut};
 use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -226,115 +223,101 @@ fn token_limit(kind: Kind, prompt_tokens: u32, asked: Option<u32>, longest: u32)
     Ok(wanted)
 }
 
-/// The pieces of one answer; those of a stream are built once, so that a token costs only a copy.
-#[derive(Debug)]
-pub(super) struct Answer {
-    ask: Ask,
-    id: String,
-    created: u64,
-    model: String,
-    before: String,
-    after: &'static str,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Answer {
-    pub(super) fn new(ask: Ask, id: u64, model: &str) -> Self {
-        let created = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
-        let (name, inner, after) = match ask.kind {
-            Kind::Chat => (
-                "chatcmpl",
-                r#""delta":{"content":""#,
-                r#""},"logprobs":null,"finish_reason":"#,
+    fn ask(kind: Kind, body: &str) -> Result<Ask, Refusal> {
+        let config = EngineConfig {
+            max_model_len: 1000,
+            ..EngineConfig::default()
+        };
+        read(kind, body.as_bytes(), &config)
+    }
+
+    #[test]
+    fn prompt_and_limit_are_read_from_every_shape_of_a_request() {
+        // Body without its braces, prompt tokens, output tokens with ignore_eos.
+        let cases = [
+            (
+                Kind::Chat,
+                r#""messages":[{"role":"user","content":"a b c"}],"max_tokens":7"#,
+                (3, 7),
             ),
-            Kind::Completion => ("cmpl", r#""text":""#, r#"","logprobs":null,"finish_reason":"#),
-        };
-        let id = format!("{name}-{id:016x}");
-        let mut answer = Self {
-            ask,
-            id,
-            created,
-            model: model.to_owned(),
-            before: String::new(),
-            after,
-        };
-        answer.before = format!(r#"data: {{{},"choices":[{{"index":0,{inner}"#, answer.envelope());
-        answer
-    }
-
-    /// The SSE bytes of one token; the first brings the role with it, the last usage and the end of the stream.
-    pub(super) fn chunk(&self, index: u32, last: bool) -> Bytes {
-        let (space, word) = self.ask.answer.token(index);
-        let mut bytes = BytesMut::with_capacity(2 * self.before.len() + 256);
-        if index == 0 && self.ask.kind == Kind::Chat {
-            bytes.put_slice(self.role_chunk().as_bytes());
+            (
+                Kind::Chat,
+                r#""messages":[{"content":"a"},{"content":null},{"content":"b"}]"#,
+                (2, 998),
+            ),
+            (
+                Kind::Chat,
+                r#""messages":[{"content":[{"type":"text","text":"a b"},{"type":"x"}]}]"#,
+                (2, 998),
+            ),
+            (
+                Kind::Chat,
+                r#""messages":[{"content":"a"}],"max_tokens":7,"max_completion_tokens":9"#,
+                (1, 9),
+            ),
+            (Kind::Completion, r#""prompt":"a b","max_tokens":998"#, (2, 998)),
+            (Kind::Completion, r#""prompt":"a b","n":3,"temperature":0.5"#, (2, 16)),
+            (Kind::Completion, r#""prompt":["a b"]"#, (2, 16)),
+            (Kind::Completion, r#""prompt":[5,6,7,8]"#, (4, 16)),
+        ];
+        for (kind, body, expected) in cases {
+            let ask = ask(kind, &format!(r#"{{"model":"sim","ignore_eos":true,{body}}}"#)).unwrap();
+            assert_eq!((ask.prompt_tokens, ask.output_tokens), expected, "{body}");
+            assert_eq!(
+                (ask.finish, ask.stream, ask.include_usage),
+                (Finish::Length, false, false),
+                "{body}"
+            );
         }
-        for part in [&self.before, space, word, self.after] {
-            bytes.put_slice(part.as_bytes());
-        }
-        if last {
-            let reason = self.ask.finish.name();
-            bytes.put_slice(format!("\"{reason}\",\"stop_reason\":null}}]}}\n\n").as_bytes());
-            bytes.put_slice(self.end_of_stream().as_bytes());
-        } else {
-            bytes.put_slice(b"null}]}\n\n");
-        }
-        bytes.freeze()
     }
 
-    /// The whole answer, when it was not asked for as a stream.
-    pub(super) fn whole(&self) -> Value {
-        let text: String = (0..self.ask.output_tokens)
-            .map(|index| self.ask.answer.token(index))
-            .flat_map(|(space, word)| [space, word])
-            .collect();
-        let reason = self.ask.finish.name();
-        let (object, choice) = match self.ask.kind {
-            Kind::Chat => {
-                let message = json!({"role": "assistant", "content": text});
-                let choice = json!({"index": 0, "message": message, "logprobs": null, "finish_reason": reason});
-                ("chat.completion", choice)
-            }
-            Kind::Completion => {
-                let choice = json!({"index": 0, "text": text, "logprobs": null, "finish_reason": reason});
-                ("text_completion", choice)
-            }
+    #[test]
+    fn an_answer_stops_by_itself_only_below_its_limit() {
+        let limited = |limit| {
+            ask(
+                Kind::Completion,
+                &format!(r#"{{"prompt":"hello","max_tokens":{limit}}}"#),
+            )
+            .unwrap()
         };
-        json!({
-            "id": self.id, "object": object, "created": self.created, "model": self.model,
-            "choices": [choice], "usage": self.usage(),
-        })
-    }
-
-    fn role_chunk(&self) -> String {
-        let choice = r#"{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}"#;
-        format!("data: {{{},\"choices\":[{choice}]}}\n\n", self.envelope())
-    }
-
-    fn end_of_stream(&self) -> String {
-        if !self.ask.include_usage {
-            return "data: [DONE]\n\n".to_owned();
+        let natural = limited(900).output_tokens;
+        for (limit, tokens, finish) in [
+            (natural - 1, natural - 1, Finish::Length),
+            (natural, natural, Finish::Length),
+            (natural + 1, natural, Finish::Stop),
+        ] {
+            assert_eq!(
+                (limited(limit).output_tokens, limited(limit).finish),
+                (tokens, finish),
+                "{limit}"
+            );
         }
-        let (envelope, usage) = (self.envelope(), self.usage());
-        format!("data: {{{envelope},\"choices\":[],\"usage\":{usage}}}\n\ndata: [DONE]\n\n")
     }
 
-    /// What every chunk begins with, without the braces.
-    fn envelope(&self) -> String {
-        let object = match self.ask.kind {
-            Kind::Chat => "chat.completion.chunk",
-            Kind::Completion => "text_completion",
+    #[test]
+    fn the_context_holds_prompt_and_answer_together() {
+        let prompt = "a ".repeat(990);
+        let limited = |limit| {
+            ask(
+                Kind::Completion,
+                &format!(r#"{{"prompt":"{prompt}","max_tokens":{limit}}}"#),
+            )
         };
-        let model = Value::from(self.model.as_str());
-        format!(
-            r#""id":"{}","object":"{object}","created":{},"model":{model}"#,
-            self.id, self.created
-        )
+        assert!(limited(10).is_ok());
+        assert_eq!(limited(11).unwrap_err().param, Some("input_tokens"));
+        assert_eq!(limited(i64::MAX).unwrap_err().status, StatusCode::BAD_REQUEST);
     }
 
-    fn usage(&self) -> Value {
-        let (prompt, output) = (self.ask.prompt_tokens, self.ask.output_tokens);
-        json!({"prompt_tokens": prompt, "total_tokens": prompt + output, "completion_tokens": output})
+    #[test]
+    fn several_prompts_in_one_request_are_refused() {
+        let refusal = ask(Kind::Completion, r#"{"prompt":["a","b"]}"#).unwrap_err();
+        assert_eq!(
+            (refusal.status, refusal.param),
+            (StatusCode::BAD_REQUEST, Some("prompt"))
+        );
     }
 }
