@@ -139,7 +139,7 @@ impl Driver {
             playing.clock_ns = start_ns + 1_000_000;
             return;
         };
-        let end_ns = start_ns + playing.times.step_ns(&step, start_ns);
+        let end_ns = start_ns.saturating_add(playing.times.step_ns(&step, start_ns));
         self.show_occupancy(playing);
         self.sleep_until(end_ns);
         playing.clock_ns = end_ns;
@@ -161,7 +161,7 @@ impl Driver {
             let entry_ns = playing.times.entry_ns(request.prompt_tokens, request.arrived_ns);
             playing.scheduler.submit(Job {
                 id: request.id,
-                ready_ns: request.arrived_ns + entry_ns,
+                ready_ns: request.arrived_ns.saturating_add(entry_ns),
                 prompt_tokens: request.prompt_tokens,
                 output_tokens: request.output_tokens,
             });

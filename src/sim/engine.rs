@@ -9,7 +9,7 @@ use super::{SimError, Slowdown};
 /// All settings of an embedded engine.
 ///
 /// The defaults answer a lone request of 64 tokens in about 6 ms and then give a token every 2.5 ms; run-to-run noise
-/// of TPOT P95 is about one percent, so that five runs tell a change of +12 % from none.
+/// of TPOT P95 is below one percent, so that five runs tell a change of +12 % from none.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EngineConfig {
     /// Name of the served model.
@@ -34,7 +34,7 @@ pub struct EngineConfig {
     pub decode_us_per_seq: f64,
     /// Noise of one step: standard deviation in percent, log-normal with mean one.
     pub step_noise_pct: f64,
-    /// Slow drift of all times: standard deviation in percent of a factor that changes every two seconds.
+    /// Slow drift of all times: standard deviation in percent of a factor that changes every half second.
     pub drift_pct: f64,
     /// Seed of noise and drift; answers depend on the prompt alone, so that two engines give the same ones.
     pub seed: u64,
@@ -72,7 +72,7 @@ impl Default for EngineConfig {
             decode_step_us: 2500.0,
             decode_us_per_seq: 20.0,
             step_noise_pct: 2.0,
-            drift_pct: 0.5,
+            drift_pct: 1.0,
             seed: 42,
             slow: Slowdown::default(),
             version: None,
