@@ -1,1 +1,16 @@
 //! Quantiles, intervals, tests: numbers in, numbers out.
+
+pub mod holm;
+pub mod moments;
+pub mod quantile;
+pub mod student_t;
+pub mod welch;
+
+/// A count as a real number.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of runs and requests are far below 2^52"
+)]
+pub(crate) fn real(count: usize) -> f64 {
+    count as f64
+}
