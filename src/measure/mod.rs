@@ -1,8 +1,17 @@
 //! From a session to one value per run for each metric. The unit of statistics is the run, never the request.
 
+mod run;
+#[cfg(test)]
+pub(crate) mod synthetic;
+
 use std::collections::BTreeMap;
 
-use crate::{metric::Metric, plan::Load};
+use crate::{
+    metric::Metric,
+    plan::Load,
+    session::{CellRuns, Session},
+    stats::moments,
+};
 
 /// All metrics of all cells of one session.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +29,8 @@ pub struct CellMeasurements {
     pub load: Load,
     /// `series[metric]` has one entry a run, in run order.
     pub series: BTreeMap<Metric, Vec<RunValue>>,
+    /// Mean output tokens of a completed request over all runs; `None` where a count is missing.
+    pub output_tokens_mean: Option<f64>,
 }
 
 /// One metric of one run, or why there is none.
@@ -33,3 +44,39 @@ pub struct Sample {
     /// From how many requests (or gaps) it comes, failed ones included.
     pub samples: usize,
 }
+
+/// Every metric of every run of a session.
+///
+/// A value that does not exist is an `Err` with the reason, never a zero or a NaN.
+pub fn measure(session: &Session) -> Measurements {
+    Measurements {
+        cells: session.cells.iter().map(measure_cell).collect(),
+    }
+}
+
+fn measure_cell(cell: &CellRuns) -> CellMeasurements {
+    let mut series: BTreeMap<Metric, Vec<RunValue>> = BTreeMap::new();
+    for metric in Metric::ALL {
+        series.insert(metric, Vec::with_capacity(cell.runs.len()));
+    }
+    for run in &cell.runs {
+        for (metric, value) in run::values(run, &cell.load) {
+            series.entry(metric).or_default().push(value);
+        }
+    }
+    CellMeasurements {
+        name: cell.name.clone(),
+        load: cell.load,
+        series,
+        output_tokens_mean: output_tokens_mean(cell),
+    }
+}
+
+fn output_tokens_mean(cell: &CellRuns) -> Option<f64> {
+    let completed = cell.runs.iter().flat_map(|run| &run.requests).filter(|r| r.completed());
+    let counts: Option<Vec<f64>> = completed.map(|record| record.output_tokens.map(f64::from)).collect();
+    moments::mean(&counts?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! One run's metrics from its request records. The definitions stand in [`crate::metric`].
+
+use super::{RunValue, Sample};
+use crate::{
+    metric::{Metric, Percentile},
+    plan::Load,
+    session::{GpuUse, RequestRecord, Run},
+    stats::{quantile, real},
+};
+
+const RUNS_BACKWARDS: &str = "its time stamps run backwards";
+const NO_FIRST_TOKEN: &str = "it has no first-token stamp";
+const NO_LAST_TOKEN: &str = "it has no last-token stamp";
+const NO_TOKEN_COUNT: &str = "it has no output token count";
+const NO_SCHEDULE: &str = "it has no intended send time";
+
+/// Every metric of one run, in no particular order.
+pub(super) fn values(run: &Run, load: &Load) -> Vec<(Metric, RunValue)> {
+    let mut found = Vec::with_capacity(Metric::ALL.len());
+    found.extend(percentiles(Metric::Ttft, &latencies(run, ttft)));
+    found.extend(percentiles(Metric::Tpot, &latencies(run, tpot)));
+    found.extend(percentiles(Metric::E2e, &latencies(run, e2e)));
+    found.extend(gaps(run));
+    let (ttft_from_schedule, e2e_from_schedule) = match load {
+        Load::Rate { .. } => (
+            latencies(run, |r| since_schedule(r, r.first_token_ns.ok_or(NO_FIRST_TOKEN)?)),
+            latencies(run, |r| since_schedule(r, r.end_ns)),
+        ),
+        Load::Concurrency(_) => {
+            let none = || Err("closed loop has no schedule".to_owned());
+            (none(), none())
+        }
+    };
+    found.extend(percentiles(Metric::TtftFromSchedule, &ttft_from_schedule));
+    found.extend(percentiles(Metric::E2eFromSchedule, &e2e_from_schedule));
+    found.push((Metric::Qps, throughput(run, |_| Ok(1.0))));
+    found.push((Metric::OutputTokensPerS, throughput(run, output_tokens)));
+    found.extend(outcomes(run));
+    found.extend(gpu(run));
+    found
+}
+
+/// A latency in ms, `None` where the request has none by definition, or what its record lacks.
+type Latency = Result<Option<f64>, &'static str>;
+
+fn ttft(record: &RequestRecord) -> Latency {
+    between_ms(record.sent_ns, record.first_token_ns.ok_or(NO_FIRST_TOKEN)?)
+}
+
+fn e2e(record: &RequestRecord) -> Latency {
+    between_ms(record.sent_ns, record.end_ns)
+}
+
+fn tpot(record: &RequestRecord) -> Latency {
+    let tokens = record.output_tokens.ok_or(NO_TOKEN_COUNT)?;
+    if tokens < 2 {
+        return Ok(None);
+    }
+    let first = record.first_token_ns.ok_or(NO_FIRST_TOKEN)?;
+    let whole = between_ms(first, record.last_token_ns.ok_or(NO_LAST_TOKEN)?)?;
+    Ok(whole.map(|ms| ms / f64::from(tokens - 1)))
+}
+
+fn since_schedule(record: &RequestRecord, until_ns: u64) -> Latency {
+    between_ms(record.scheduled_ns.ok_or(NO_SCHEDULE)?, until_ns)
+}
+
+fn between_ms(from_ns: u64, to_ns: u64) -> Latency {
+    to_ns.checked_sub(from_ns).map(|ns| Some(ms(ns))).ok_or(RUNS_BACKWARDS)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "2^52 ns are 52 days")]
+fn ms(ns: u64) -> f64 {
+    ns as f64 / 1e6
+}
+
+/// The latencies of one run, failed requests as +∞, rising.
+struct Latencies {
+    sorted: Vec<f64>,
+    failed: usize,
+}
+
+/// Failed requests stay in as +∞: dropping them would make a server faster by failing.
+fn latencies(run: &Run, of: impl Fn(&RequestRecord) -> Latency) -> Result<Latencies, String> {
+    let failed = failed(run);
+    nothing_completed(run)?;
+    let mut sorted = Vec::with_capacity(run.requests.len());
+    for record in run.requests.iter().filter(|record| record.completed()) {
+        let latency = of(record).map_err(|lack| format!("request {} completed, but {lack}", record.index))?;
+        sorted.extend(latency);
+    }
+    if sorted.is_empty() {
+        return Err("no completed request has two output tokens".into());
+    }
+    sorted.extend(std::iter::repeat_n(f64::INFINITY, failed));
+    sorted.sort_unstable_by(f64::total_cmp);
+    Ok(Latencies { sorted, failed })
+}
+
+fn percentiles(
+    family: fn(Percentile) -> Metric,
+    latencies: &Result<Latencies, String>,
+) -> impl Iterator<Item = (Metric, RunValue)> {
+    Percentile::ALL.into_iter().map(move |percentile| {
+        let value = latencies
+            .as_ref()
+            .map_err(Clone::clone)
+            .and_then(|l| one(l, percentile));
+        (family(percentile), value)
+    })
+}
+
+fn one(latencies: &Latencies, percentile: Percentile) -> RunValue {
+    let samples = latencies.sorted.len();
+    match quantile::quantile_sorted(&latencies.sorted, percentile.probability()) {
+        Some(value) if value.is_finite() => Ok(Sample { value, samples }),
+        _ => Err(format!(
+            "{} of {samples} requests failed, too many for P{}",
+            latencies.failed,
+            percentile.percent()
+        )),
+    }
+}
+
+fn gaps(run: &Run) -> Vec<(Metric, RunValue)> {
+    let bins: Vec<(f64, u64)> = run
+        .itl
+        .bins
+        .iter()
+        .map(|(gap_ns, count)| (ms(*gap_ns), *count))
+        .collect();
+    let total = bins.iter().try_fold(0_u64, |sum, (_, count)| sum.checked_add(*count));
+    let samples = total.and_then(|total| usize::try_from(total).ok());
+    let value = |percentile: Percentile| {
+        nothing_completed(run)?;
+        let value = quantile::quantile_weighted(&bins, percentile.probability());
+        let (value, samples) = value.zip(samples).ok_or("no gap between output chunks was recorded")?;
+        Ok(Sample { value, samples })
+    };
+    Percentile::ALL
+        .into_iter()
+        .map(|p| (Metric::Itl(p), value(p)))
+        .collect()
+}
+
+fn output_tokens(record: &RequestRecord) -> Result<f64, &'static str> {
+    record.output_tokens.map(f64::from).ok_or(NO_TOKEN_COUNT)
+}
+
+/// The sum over completed requests per second of the run: earliest send to latest end of any request.
+fn throughput(run: &Run, of: impl Fn(&RequestRecord) -> Result<f64, &'static str>) -> RunValue {
+    nothing_completed(run)?;
+    let mut sum = 0.0;
+    for record in run.requests.iter().filter(|record| record.completed()) {
+        sum += of(record).map_err(|lack| format!("request {} completed, but {lack}", record.index))?;
+    }
+    let start = run.requests.iter().map(|record| record.sent_ns).min();
+    let end = run.requests.iter().map(|record| record.end_ns).max();
+    let window_ns = start.zip(end).and_then(|(start, end)| end.checked_sub(start));
+    match window_ns {
+        Some(ns) if ns > 0 => Ok(Sample {
+            value: sum / (ms(ns) / 1e3),
+            samples: run.requests.len(),
+        }),
+        _ => Err("the run has no duration: its last end is not after its first send".into()),
+    }
+}
+
+fn outcomes(run: &Run) -> Vec<(Metric, RunValue)> {
+    let samples = run.requests.len();
+    let none = || "the run holds no request".to_owned();
+    let of_all = |value: f64| (samples > 0).then_some(Sample { value, samples }).ok_or_else(none);
+    let rate = run.error_rate().ok_or_else(none);
+    vec![
+        (Metric::ErrorRate, rate.map(|value| Sample { value, samples })),
+        (Metric::Completed, of_all(real(samples - failed(run)))),
+        (Metric::Failed, of_all(real(failed(run)))),
+    ]
+}
+
+fn gpu(run: &Run) -> Vec<(Metric, RunValue)> {
+    let (memory, utilization) = match &run.gpu {
+        GpuUse::NotMeasured(reason) => (Err(reason.clone()), Err(reason.clone())),
+        GpuUse::Measured { samples: 0, .. } => {
+            let reason = "the GPU was sampled no time during the run".to_owned();
+            (Err(reason.clone()), Err(reason))
+        }
+        GpuUse::Measured {
+            memory_peak_bytes,
+            utilization_mean_pct,
+            samples,
+        } => {
+            let samples = usize::try_from(*samples).unwrap_or(usize::MAX);
+            let sample = |value: f64| Sample { value, samples };
+            let utilization = utilization_mean_pct
+                .is_finite()
+                .then_some(sample(*utilization_mean_pct))
+                .ok_or_else(|| format!("GPU utilisation is `{utilization_mean_pct}`, which is no number"));
+            (Ok(sample(gb(*memory_peak_bytes))), utilization)
+        }
+    };
+    vec![
+        (Metric::GpuMemoryPeakGb, memory),
+        (Metric::GpuUtilizationPct, utilization),
+    ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "2^52 bytes are four petabytes")]
+fn gb(bytes: u64) -> f64 {
+    bytes as f64 / 1e9
+}
+
+fn failed(run: &Run) -> usize {
+    run.requests.iter().filter(|record| !record.completed()).count()
+}
+
+fn nothing_completed(run: &Run) -> Result<(), String> {
+    match (run.requests.len(), failed(run)) {
+        (0, _) => Err("the run holds no request".into()),
+        (all, failed) if all == failed => Err(format!("no request completed, {failed} failed")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,179 @@
+//! Worked runs: every metric by value, and every reason for having none.
+
+use super::{
+    synthetic::{Figures, fail},
+    *,
+};
+use crate::{
+    metric::Percentile::{P50, P95, P99},
+    plan::Arrivals,
+    session::{GpuUse, Run},
+};
+
+const CLOSED: Load = Load::Concurrency(16);
+const OPEN: Load = Load::Rate {
+    rate_rps: 8.0,
+    arrivals: Arrivals::Poisson,
+};
+
+fn value(run: &Run, load: &Load, metric: Metric) -> RunValue {
+    let found = run::values(run, load).into_iter().find(|(key, _)| *key == metric);
+    found.map_or_else(|| Err("no such metric".to_owned()), |(_, value)| value)
+}
+
+fn assert_near(run: &Run, metric: Metric, expected: f64) {
+    let found = value(run, &OPEN, metric);
+    let near = found
+        .as_ref()
+        .is_ok_and(|s| (s.value - expected).abs() <= 1e-9 * expected.abs());
+    assert!(near, "{metric}: {found:?}, expected {expected}");
+}
+
+fn assert_reason(run: &Run, metric: Metric, expected: &str) {
+    assert_eq!(
+        value(run, &CLOSED, metric).map(|s| s.value),
+        Err(expected.to_owned()),
+        "{metric}"
+    );
+}
+
+/// Three requests by hand: sent at 0, 100, 50 ms; the second ends last.
+fn worked() -> Run {
+    let mut run = Figures {
+        requests: 3,
+        output_tokens: 5,
+        ..Figures::default()
+    }
+    .run();
+    let stamps = [
+        (0, 0, 40, 200, 210),
+        (90, 100, 160, 1080, 1100),
+        (50, 50, 100, 140, 150),
+    ];
+    for (record, (scheduled, sent, first, last, end)) in run.requests.iter_mut().zip(stamps) {
+        record.scheduled_ns = Some(scheduled * 1_000_000);
+        record.sent_ns = sent * 1_000_000;
+        record.first_token_ns = Some(first * 1_000_000);
+        record.last_token_ns = Some(last * 1_000_000);
+        record.end_ns = end * 1_000_000;
+    }
+    run.itl.bins = vec![(10_000_000, 9), (230_000_000, 3)];
+    run
+}
+
+#[test]
+fn a_worked_run_has_these_values() {
+    let run = worked();
+    for (metric, expected) in [
+        (Metric::Ttft(P50), 50.0),
+        (Metric::Ttft(P95), 59.0),
+        (Metric::Tpot(P50), 40.0),
+        (Metric::Tpot(P95), 40.0 + 0.9 * 190.0),
+        (Metric::E2e(P50), 210.0),
+        (Metric::TtftFromSchedule(P50), 50.0),
+        (Metric::TtftFromSchedule(P95), 68.0),
+        (Metric::E2eFromSchedule(P50), 210.0),
+        (Metric::Itl(P50), 10.0),
+        (Metric::Itl(P95), 230.0),
+        (Metric::Qps, 3.0 / 1.1),
+        (Metric::OutputTokensPerS, 15.0 / 1.1),
+        (Metric::ErrorRate, 0.0),
+        (Metric::Completed, 3.0),
+        (Metric::Failed, 0.0),
+        (Metric::GpuMemoryPeakGb, 60.0),
+        (Metric::GpuUtilizationPct, 90.0),
+    ] {
+        assert_near(&run, metric, expected);
+    }
+}
+
+#[test]
+fn one_token_has_no_tpot() {
+    let mut run = worked();
+    run.requests[1].output_tokens = Some(1);
+    assert_near(&run, Metric::Tpot(P50), 25.0);
+    assert_eq!(value(&run, &CLOSED, Metric::Tpot(P50)).unwrap().samples, 2);
+    for record in &mut run.requests {
+        record.output_tokens = Some(1);
+    }
+    assert_reason(&run, Metric::Tpot(P95), "no completed request has two output tokens");
+    assert_near(&run, Metric::OutputTokensPerS, 3.0 / 1.1);
+}
+
+#[test]
+fn failed_requests_are_infinitely_slow_and_stay_in_the_sample() {
+    let mut run = Figures::default().run();
+    run.requests.iter_mut().take(5).for_each(fail);
+    assert_near(&run, Metric::Ttft(P95), 50.0);
+    assert_eq!(value(&run, &CLOSED, Metric::Tpot(P95)).unwrap().samples, 200);
+    assert_reason(&run, Metric::Ttft(P99), "5 of 200 requests failed, too many for P99");
+    assert_near(&run, Metric::ErrorRate, 0.025);
+    assert_near(&run, Metric::Completed, 195.0);
+    assert_near(&run, Metric::OutputTokensPerS, 975.0);
+}
+
+#[test]
+fn a_run_without_an_answer_has_neither_latency_nor_throughput() {
+    let mut run = worked();
+    run.requests.iter_mut().for_each(fail);
+    for metric in [
+        Metric::Ttft(P50),
+        Metric::Itl(P50),
+        Metric::Qps,
+        Metric::OutputTokensPerS,
+    ] {
+        assert_reason(&run, metric, "no request completed, 3 failed");
+    }
+    assert_near(&run, Metric::Failed, 3.0);
+    for metric in [Metric::Qps, Metric::ErrorRate, Metric::Completed, Metric::E2e(P50)] {
+        assert_reason(&Run::default(), metric, "the run holds no request");
+    }
+}
+
+#[test]
+fn what_a_record_lacks_is_named() {
+    let mut run = worked();
+    run.requests[2].output_tokens = None;
+    for metric in [Metric::Tpot(P50), Metric::OutputTokensPerS] {
+        assert_reason(&run, metric, "request 2 completed, but it has no output token count");
+    }
+    run.requests[0].first_token_ns = None;
+    assert_reason(
+        &run,
+        Metric::Ttft(P50),
+        "request 0 completed, but it has no first-token stamp",
+    );
+    run.requests[1].sent_ns = u64::MAX;
+    assert_reason(
+        &run,
+        Metric::E2e(P99),
+        "request 1 completed, but its time stamps run backwards",
+    );
+    run.itl.bins.clear();
+    assert_reason(&run, Metric::Itl(P50), "no gap between output chunks was recorded");
+    run.gpu = GpuUse::NotMeasured("no NVML".into());
+    assert_reason(&run, Metric::GpuMemoryPeakGb, "no NVML");
+}
+
+#[test]
+fn only_open_loop_has_a_schedule() {
+    assert_reason(&worked(), Metric::TtftFromSchedule(P50), "closed loop has no schedule");
+    let unscheduled = Figures::default().run();
+    let found = value(&unscheduled, &OPEN, Metric::E2eFromSchedule(P50));
+    assert_eq!(
+        found.unwrap_err(),
+        "request 0 completed, but it has no intended send time"
+    );
+}
+
+#[test]
+fn every_metric_has_one_entry_a_run() {
+    let measured = measure(&synthetic::session(&[1, 4], &[Figures::default(); 3]));
+    assert_eq!(measured.cells.len(), 2);
+    for cell in &measured.cells {
+        assert_eq!(cell.output_tokens_mean, Some(17.0));
+        for metric in Metric::ALL {
+            assert_eq!(cell.series[&metric].len(), 3, "{metric}");
+        }
+    }
+}
