@@ -1,1 +1,201 @@
 //! Are two sessions comparable, and how much did each metric change.
+//!
+//! A change is the log-ratio of the geometric means of the runs, oriented so that more is worse. [`Change`] is the seam
+//! for better engines (pairs, a noise history): whatever fills its difference, error and degrees of freedom is judged
+//! by the same rule.
+
+pub mod change;
+pub mod fingerprint;
+
+use std::collections::BTreeMap;
+
+pub use change::{Change, Tested};
+pub use fingerprint::{Fingerprint, differences};
+
+use crate::{
+    measure::{CellMeasurements, Measurements, RunValue},
+    metric::Metric,
+    stats::{moments, real},
+};
+
+/// Token counts that differ by more than this share are different work (2 %).
+pub const TOKEN_DRIFT_LIMIT: f64 = 0.02;
+
+/// All metrics of all cells of two arms, side by side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// Cells of both arms, in the candidate's order.
+    pub cells: Vec<CellComparison>,
+    /// Names of the cells that only the baseline has.
+    pub only_baseline: Vec<String>,
+    /// Names of the cells that only the candidate has.
+    pub only_candidate: Vec<String>,
+}
+
+/// All metrics of one cell of two arms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CellComparison {
+    /// Cell name.
+    pub name: String,
+    /// Mean output tokens of a request, candidate / baseline − 1, where both are known.
+    pub token_drift: Option<f64>,
+    /// One for each metric.
+    pub metrics: BTreeMap<Metric, MetricComparison>,
+}
+
+impl CellComparison {
+    /// Whether the two arms generated answers of different lengths, so that throughput and whole answers do not compare.
+    pub fn is_different_work(&self) -> bool {
+        self.token_drift.is_some_and(|drift| drift.abs() > TOKEN_DRIFT_LIMIT)
+    }
+}
+
+/// One metric of one cell of two arms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricComparison {
+    /// The baseline's runs.
+    pub baseline: Side,
+    /// The candidate's runs.
+    pub candidate: Side,
+    /// The ratio of their geometric means, candidate / baseline, where both are above zero.
+    pub ratio: Option<f64>,
+    /// The change with its error; `None` below two usable runs a side.
+    pub change: Option<Change>,
+}
+
+/// One metric of one cell of one arm.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Side {
+    /// How many runs there are.
+    pub runs: usize,
+    /// The values of the runs that have one, in run order.
+    pub values: Vec<f64>,
+    /// Runs without a value: `(run, counted from 1; why)`.
+    pub missing: Vec<(usize, String)>,
+    /// Fewest samples of a run that has a value.
+    pub samples_fewest: usize,
+    /// Mean samples of the runs that have a value.
+    pub samples_mean: f64,
+}
+
+impl Side {
+    /// The runs of one arm.
+    pub fn of(series: &[RunValue]) -> Self {
+        let measured = || series.iter().flatten();
+        let missing = series.iter().enumerate();
+        let missing = missing.filter_map(|(run, value)| value.as_ref().err().map(|why| (run + 1, why.clone())));
+        let samples: Vec<f64> = measured().map(|sample| real(sample.samples)).collect();
+        Self {
+            runs: series.len(),
+            values: measured().map(|sample| sample.value).collect(),
+            missing: missing.collect(),
+            samples_fewest: measured().map(|sample| sample.samples).min().unwrap_or(0),
+            samples_mean: moments::mean(&samples).unwrap_or(0.0),
+        }
+    }
+
+    /// Geometric mean of the values; `None` of nothing, or where a value is not above zero.
+    pub fn geometric_mean(&self) -> Option<f64> {
+        moments::geometric_mean(&self.values)
+    }
+
+    /// The first value of which no ratio can be made: zero, negative, infinite or no number.
+    pub fn without_ratio(&self) -> Option<f64> {
+        self.values
+            .iter()
+            .copied()
+            .find(|value| !(*value > 0.0 && value.is_finite()))
+    }
+}
+
+/// The change of every metric in every cell that both arms have; cells are matched by load level.
+pub fn compare(baseline: &Measurements, candidate: &Measurements) -> Comparison {
+    let lacks = |cells: &[CellMeasurements], cell: &CellMeasurements| !cells.iter().any(|c| c.load == cell.load);
+    let only = |these: &[CellMeasurements], those: &[CellMeasurements]| -> Vec<String> {
+        let alone = these.iter().filter(|cell| lacks(those, cell));
+        alone.map(|cell| cell.name.clone()).collect()
+    };
+    let both = candidate.cells.iter().filter_map(|new| {
+        let old = baseline.cells.iter().find(|old| old.load == new.load)?;
+        Some(compare_cell(old, new))
+    });
+    Comparison {
+        cells: both.collect(),
+        only_baseline: only(&baseline.cells, &candidate.cells),
+        only_candidate: only(&candidate.cells, &baseline.cells),
+    }
+}
+
+fn compare_cell(baseline: &CellMeasurements, candidate: &CellMeasurements) -> CellComparison {
+    let tokens = baseline.output_tokens_mean.zip(candidate.output_tokens_mean);
+    let drift = tokens
+        .map(|(old, new)| new / old - 1.0)
+        .filter(|drift| drift.is_finite());
+    let series =
+        |cell: &CellMeasurements, metric: Metric| Side::of(cell.series.get(&metric).map_or(&[], Vec::as_slice));
+    let metrics = Metric::ALL.into_iter().map(|metric| {
+        let sides = (series(baseline, metric), series(candidate, metric));
+        (metric, compare_metric(metric, sides.0, sides.1))
+    });
+    CellComparison {
+        name: candidate.name.clone(),
+        token_drift: drift,
+        metrics: metrics.collect(),
+    }
+}
+
+fn compare_metric(metric: Metric, baseline: Side, candidate: Side) -> MetricComparison {
+    let means = baseline.geometric_mean().zip(candidate.geometric_mean());
+    MetricComparison {
+        ratio: means.map(|(old, new)| new / old),
+        change: Change::of(metric.better(), &baseline.values, &candidate.values),
+        baseline,
+        candidate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        measure::{measure, synthetic},
+        metric::Percentile,
+        plan::Load,
+    };
+
+    #[test]
+    fn runs_without_a_value_are_set_aside_with_their_reason() {
+        let mut session = synthetic::session(&[1], &[synthetic::Figures::default(); 4]);
+        session.cells[0].runs[2].requests.iter_mut().for_each(synthetic::fail);
+        let measured = measure(&session);
+        let side = Side::of(&measured.cells[0].series[&Metric::Ttft(Percentile::P95)]);
+        assert_eq!((side.runs, side.values.len(), side.samples_fewest), (4, 3, 200));
+        assert_eq!(side.missing, [(3, "no request completed, 200 failed".to_owned())]);
+    }
+
+    #[test]
+    fn cells_of_one_side_are_named() {
+        let runs = [synthetic::Figures::default(); 3];
+        let (old, new) = (
+            measure(&synthetic::session(&[1, 4], &runs)),
+            measure(&synthetic::session(&[4, 16], &runs)),
+        );
+        let found = compare(&old, &new);
+        assert_eq!(found.cells.len(), 1);
+        assert_eq!(old.cells[0].load, Load::Concurrency(1));
+        assert_eq!(found.only_baseline, [old.cells[0].name.clone()]);
+        assert_eq!(found.only_candidate, [new.cells[1].name.clone()]);
+    }
+
+    #[test]
+    fn longer_answers_are_different_work() {
+        let longer = synthetic::Figures {
+            output_tokens: 18,
+            ..Default::default()
+        };
+        let old = measure(&synthetic::session(&[1], &[synthetic::Figures::default(); 3]));
+        let new = measure(&synthetic::session(&[1], &[longer; 3]));
+        assert!(compare(&old, &new).cells[0].is_different_work());
+        assert!(!compare(&old, &old).cells[0].is_different_work());
+    }
+}
