@@ -1,10 +1,5 @@
 //! Sessions made from one set of figures a run, for the tests of the arithmetic.
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::unwrap_used,
-    reason = "test helper"
-)]
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "test helper")]
 
 use std::collections::BTreeMap;
 
@@ -118,7 +113,6 @@ pub(crate) fn session(concurrency: &[u32], runs: &[Figures]) -> Session {
 }
 
 /// Like [`session`] for one cell at concurrency 16, each run at a multiple of the usual figures.
-#[expect(dead_code, reason = "used with the verdict")]
 pub(crate) fn scaled(factors: &[f64], scale: impl Fn(&mut Figures, f64)) -> Session {
     let runs: Vec<Figures> = factors
         .iter()

@@ -1,13 +1,13 @@
 //! All that any renderer shows: plain data, no text of numbers, no escaping.
 //!
-//! Built from a judgement by [`crate::verdict`]'s caller; rendered by `render`; written as JSON through a twin there.
+//! Built from two sessions and a policy by the caller of [`crate::verdict`]; rendered by `render`; written as JSON through a twin there.
 
 use std::collections::BTreeMap;
 
-use crate::{
-    metric::Metric,
-    plan::Load,
-    verdict::{Action, Evidence, Verdict},
+use crate::{metric::Metric, plan::Load, verdict::Verdict};
+pub use crate::{
+    obligation::Obligation,
+    verdict::{Check, Difference},
 };
 
 /// One comparison, judged.
@@ -81,67 +81,4 @@ pub enum Figure {
     },
     /// Why no run has a value.
     NotMeasured(String),
-}
-
-/// One metric in one cell, judged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Check {
-    /// Cell name.
-    pub cell: String,
-    /// The metric.
-    pub metric: Metric,
-    /// Geometric mean of the baseline's runs, in the metric's unit.
-    pub baseline: Option<f64>,
-    /// Geometric mean of the candidate's runs, in the metric's unit.
-    pub candidate: Option<f64>,
-    /// candidate / baseline − 1, raw sign (0.05 = +5 %).
-    pub change: Option<f64>,
-    /// Two-sided 90 % interval of the change, raw sign, low end first.
-    pub interval: Option<(f64, f64)>,
-    /// The limit with the sign of harm (+0.05 for latency, −0.05 for throughput).
-    pub threshold: f64,
-    /// What a regression does.
-    pub action: Action,
-    /// What a regression asks for.
-    pub requires: Option<Evidence>,
-    /// One-sided p that there is no change for the worse.
-    pub p_real: Option<f64>,
-    /// One-sided p that the change is not beyond the limit.
-    pub p_beyond: Option<f64>,
-    /// The answer.
-    pub verdict: Verdict,
-    /// Why, in one sentence.
-    pub reason: String,
-    /// Smallest change for the worse that these runs would find with 80 % probability, as a positive fraction.
-    pub minimum_detectable_change: Option<f64>,
-    /// Runs with a value on the baseline side.
-    pub n_baseline: usize,
-    /// Runs with a value on the candidate side.
-    pub n_candidate: usize,
-}
-
-/// A field in which two fingerprints differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// Field name, as `--allow` takes it (`engine.version`).
-    pub field: String,
-    /// The baseline's value.
-    pub baseline: String,
-    /// The candidate's value.
-    pub candidate: String,
-    /// Whether `--allow` overrode it.
-    pub allowed: bool,
-}
-
-/// What a warning owes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Obligation {
-    /// Cell name.
-    pub cell: String,
-    /// The metric that warned.
-    pub metric: Metric,
-    /// What is asked for.
-    pub requires: Evidence,
-    /// In words (`explain why TTFT P95 rose by 14 %`).
-    pub text: String,
 }

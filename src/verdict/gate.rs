@@ -1,0 +1,164 @@
+//! The gate's answer from all checks, and the reasons to give none.
+
+use super::{
+    Action, Check, Difference, Evidence, Policy, Verdict,
+    check::{self, Draft, figures},
+    wording,
+};
+use crate::{
+    compare::Comparison,
+    session::{Ended, Session},
+};
+
+/// All checks of one comparison, judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// The gate's answer.
+    pub verdict: Verdict,
+    /// Worst first.
+    pub checks: Vec<Check>,
+    /// What the reader should know, in sentences.
+    pub warnings: Vec<String>,
+    /// How many more runs a side would settle every check that more runs can settle.
+    pub repeat_more: Option<usize>,
+    /// How many requests a run every gated percentile needs, where some have fewer.
+    pub requests_needed: Option<usize>,
+}
+
+/// Why there is nothing to judge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Invalid, no baseline, or incomparable.
+    pub verdict: Verdict,
+    /// In one sentence.
+    pub reason: String,
+}
+
+impl Refusal {
+    /// There is nothing to compare with.
+    pub fn no_baseline() -> Self {
+        Self {
+            verdict: Verdict::NoBaseline,
+            reason: "there is nothing to compare with yet".into(),
+        }
+    }
+}
+
+/// Whether two sessions can be judged at all: both valid, both there, and both the same measurement.
+pub fn refuse(baseline: Option<&Session>, candidate: &Session, differences: &[Difference]) -> Option<Refusal> {
+    let refusal = |verdict, reason| Some(Refusal { verdict, reason });
+    let arms = baseline.map(|session| ("baseline", session)).into_iter();
+    for (arm, session) in arms.chain([("candidate", candidate)]) {
+        if let Ended::Aborted(why) = &session.ended {
+            return refusal(Verdict::Invalid, format!("the {arm} was stopped before its end: {why}"));
+        }
+        if let Some(why) = session.invalid_because() {
+            return refusal(Verdict::Invalid, format!("the {arm} cannot carry a verdict: {why}"));
+        }
+    }
+    if baseline.is_none() {
+        return Some(Refusal::no_baseline());
+    }
+    let fields: Vec<String> = differences
+        .iter()
+        .filter(|difference| !difference.allowed)
+        .map(|d| {
+            format!(
+                "`{}` is `{}` in the baseline and `{}` here",
+                d.field, d.baseline, d.candidate
+            )
+        })
+        .collect();
+    if fields.is_empty() {
+        return None;
+    }
+    refusal(Verdict::Incomparable, fields.join("; "))
+}
+
+/// Judges every gated metric in every cell.
+pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
+    let (mut drafts, mut warnings) = drafts(comparison, policy);
+    check::settle(&mut drafts);
+    drafts.sort_by(|a, b| {
+        let ((rank_a, excess_a), (rank_b, excess_b)) = (a.rank(), b.rank());
+        rank_a.cmp(&rank_b).then(excess_a.total_cmp(&excess_b))
+    });
+    let open = drafts
+        .iter()
+        .filter(|draft| draft.check.verdict == Verdict::Inconclusive);
+    let repeat_more = open.filter_map(|draft| draft.repeat_more).max();
+    let requests_needed = drafts.iter().filter_map(|draft| draft.requests_needed).max();
+    let checks: Vec<Check> = drafts.into_iter().map(|draft| draft.check).collect();
+    warnings.extend(checks.iter().filter_map(warning));
+    if !checks.is_empty() && !checks.iter().any(|check| check.action == Action::Block) {
+        warnings.push("no gate blocks: every gated metric only warns".into());
+    }
+    Judgement {
+        verdict: answer(&checks),
+        checks,
+        warnings,
+        repeat_more,
+        requests_needed,
+    }
+}
+
+/// One draft for each gated metric and cell, and a warning for each cell that was left out on purpose.
+fn drafts(comparison: &Comparison, policy: &Policy) -> (Vec<Draft>, Vec<String>) {
+    let mut drafts = Vec::new();
+    let mut warnings = Vec::new();
+    for cell in &comparison.cells {
+        drafts.extend(policy.gates.iter().map(|(metric, gate)| Draft::of(cell, *metric, gate)));
+    }
+    let alone = [
+        (&comparison.only_baseline, "baseline", "candidate"),
+        (&comparison.only_candidate, "candidate", "baseline"),
+    ];
+    for (cells, has, lacks) in alone {
+        for cell in cells {
+            if policy.allow.contains("plan.cells") {
+                warnings.push(format!(
+                    "only the {has} has the cell `{cell}`; it is not judged, as `plan.cells` is allowed"
+                ));
+                continue;
+            }
+            let gates = policy.gates.iter();
+            drafts.extend(gates.map(|(metric, gate)| Draft::one_sided(cell, *metric, gate, has, lacks)));
+        }
+    }
+    (drafts, warnings)
+}
+
+/// Blocking checks decide; a warning holds the merge only where a profiling report is owed.
+fn answer(checks: &[Check]) -> Verdict {
+    let blocking = || checks.iter().filter(|check| check.action == Action::Block);
+    let mut settled = checks.iter().filter(|check| check.verdict != Verdict::Inconclusive);
+    let owes_profile =
+        |check: &Check| check.verdict == Verdict::Regression && check.requires == Some(Evidence::Profile);
+    if blocking().any(|check| check.verdict == Verdict::Regression) {
+        Verdict::Regression
+    } else if settled.next().is_none()
+        || blocking().any(|check| !check.verdict.is_within())
+        || checks.iter().any(owes_profile)
+    {
+        Verdict::Inconclusive
+    } else if checks.iter().all(|check| check.verdict.is_within())
+        && blocking().any(|check| check.verdict == Verdict::Improvement)
+    {
+        Verdict::Improvement
+    } else {
+        Verdict::Pass
+    }
+}
+
+fn warning(check: &Check) -> Option<String> {
+    let place = format!("{} at {}", check.metric.label(), check.cell);
+    match (check.action, check.verdict) {
+        (Action::Block, _) | (_, Verdict::Improvement | Verdict::Pass) => None,
+        (Action::Warn, Verdict::Regression) => Some(format!(
+            "{place}: {}, limit {}",
+            figures(check),
+            wording::limit(check.threshold)
+        )),
+        (Action::Warn, _) => Some(format!("{place} could not be judged: {}", check.reason)),
+    }
+}

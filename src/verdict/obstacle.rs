@@ -1,0 +1,145 @@
+//! What stands in the way of a verdict: figures that are missing, too few, or not comparable.
+
+use super::{Gate, rule::MIN_RUNS, wording};
+use crate::{
+    compare::{CellComparison, MetricComparison, Side},
+    metric::{Better, Metric},
+};
+
+/// Sample sizes that differ by more than this share bias percentiles apart (10 %).
+const SAMPLES_DIFFER: f64 = 0.10;
+
+/// Why no verdict can rest on these figures, if so.
+pub(super) fn obstacle(cell: &CellComparison, metric: Metric, gate: &Gate, found: &MetricComparison) -> Option<String> {
+    limit_makes_no_sense(metric, gate)
+        .or_else(|| not_measured(found))
+        .or_else(|| no_ratio(found))
+        .or_else(|| too_few_runs(found))
+        .or_else(|| different_work(cell, metric))
+        .or_else(|| too_few_samples(metric, found))
+        .or_else(|| samples_differ(metric, found))
+}
+
+fn limit_makes_no_sense(metric: Metric, gate: &Gate) -> Option<String> {
+    let highest = match metric.better() {
+        Better::Lower => f64::INFINITY,
+        Better::Higher => 1.0,
+    };
+    (!(gate.threshold >= 0.0 && gate.threshold < highest)).then(|| {
+        format!(
+            "the limit `{}` of `{metric}` is no fraction from 0 to below {highest}",
+            gate.threshold
+        )
+    })
+}
+
+fn sides(found: &MetricComparison) -> [(&'static str, &Side); 2] {
+    [("baseline", &found.baseline), ("candidate", &found.candidate)]
+}
+
+fn not_measured(found: &MetricComparison) -> Option<String> {
+    if let Some((name, _)) = sides(found).into_iter().find(|(_, side)| side.runs == 0) {
+        return Some(format!("the {name} has no run of this cell"));
+    }
+    let [old, new] = sides(found).map(|(_, side)| side.values.is_empty());
+    let (place, side) = match (old, new) {
+        (true, true) => ("either side", &found.candidate),
+        (true, false) => ("the baseline", &found.baseline),
+        (false, true) => ("the candidate", &found.candidate),
+        (false, false) => return None,
+    };
+    let why = side
+        .missing
+        .first()
+        .map_or("no reason is known", |(_, why)| why.as_str());
+    Some(format!("not measured on {place}: {why}"))
+}
+
+fn no_ratio(found: &MetricComparison) -> Option<String> {
+    let mut bad = sides(found)
+        .into_iter()
+        .filter_map(|(name, side)| Some((name, side.without_ratio()?)));
+    bad.next()
+        .map(|(name, value)| format!("the {name} has the value `{value}`, of which no ratio can be made"))
+}
+
+fn too_few_runs(found: &MetricComparison) -> Option<String> {
+    let (name, side) = sides(found).into_iter().min_by_key(|(_, side)| side.values.len())?;
+    let n = side.values.len();
+    (n < MIN_RUNS).then(|| {
+        format!(
+            "a verdict needs {MIN_RUNS} runs a side with a value, the {name} has {n}: measure {} more",
+            MIN_RUNS - n
+        )
+    })
+}
+
+fn different_work(cell: &CellComparison, metric: Metric) -> Option<String> {
+    let depends_on_length = matches!(
+        metric,
+        Metric::Qps | Metric::OutputTokensPerS | Metric::E2e(_) | Metric::E2eFromSchedule(_)
+    );
+    let drift = cell
+        .token_drift
+        .filter(|_| depends_on_length && cell.is_different_work())?;
+    Some(format!(
+        "different work: the candidate's answers have {} output tokens, so {} cannot be compared",
+        wording::percent(drift),
+        metric.label()
+    ))
+}
+
+fn samples_of(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Itl(_) => "gaps",
+        Metric::Tpot(_) => "requests with two output tokens or more",
+        _ => "requests",
+    }
+}
+
+/// How many samples a run a percentile needs, where a run has fewer.
+pub(super) fn samples_needed(metric: Metric, found: &MetricComparison) -> Option<usize> {
+    let needed = metric.percentile()?.min_samples_to_judge();
+    let fewest = found.baseline.samples_fewest.min(found.candidate.samples_fewest);
+    (fewest < needed).then_some(needed)
+}
+
+fn too_few_samples(metric: Metric, found: &MetricComparison) -> Option<String> {
+    let needed = samples_needed(metric, found)?;
+    let p = metric.percentile()?.percent();
+    let fewest = found.baseline.samples_fewest.min(found.candidate.samples_fewest);
+    let what = if matches!(metric, Metric::Itl(_)) {
+        "gaps"
+    } else {
+        "requests"
+    };
+    Some(format!("P{p} needs {needed} {what} a run, these have {fewest}"))
+}
+
+fn samples_differ(metric: Metric, found: &MetricComparison) -> Option<String> {
+    // A GPU is sampled by time: a slower run has more samples, and they bias nothing.
+    if matches!(metric, Metric::GpuMemoryPeakGb | Metric::GpuUtilizationPct) {
+        return None;
+    }
+    let (old, new) = (found.baseline.samples_mean, found.candidate.samples_mean);
+    (old.max(new) / old.min(new) > 1.0 + SAMPLES_DIFFER).then(|| {
+        format!(
+            "the baseline has {old:.0} {what} a run, the candidate {new:.0}: measure both with the same number",
+            what = samples_of(metric)
+        )
+    })
+}
+
+/// The runs without a value, as the end of a sentence.
+pub(super) fn set_aside(found: &MetricComparison) -> String {
+    let arms = sides(found).into_iter().filter(|(_, side)| !side.values.is_empty());
+    let notes = arms.filter_map(|(name, side)| {
+        let (run, why) = side.missing.first()?;
+        let others = match side.missing.len() {
+            1 => String::new(),
+            all => format!(" and {}", wording::count(all - 1, "other")),
+        };
+        Some(format!("; run {run}{others} of the {name} set aside: {why}"))
+    });
+    notes.collect()
+}
