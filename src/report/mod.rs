@@ -1,10 +1,19 @@
 //! All that any renderer shows: plain data, no text of numbers, no escaping.
 //!
-//! Built from two sessions and a policy by the caller of [`crate::verdict`]; rendered by `render`; written as JSON through a twin there.
+//! Built from two sessions and a policy by [`build`]; rendered by `render`; written as JSON through a twin there.
+
+mod arm;
+mod build;
+#[cfg(test)]
+mod tests;
+mod wording;
 
 use std::collections::BTreeMap;
 
 use crate::{metric::Metric, plan::Load, verdict::Verdict};
+pub use arm::describe;
+pub use build::build;
+
 pub use crate::{
     obligation::Obligation,
     verdict::{Check, Difference},

@@ -12,6 +12,7 @@ mod rule;
 mod tests;
 pub(crate) mod wording;
 
+pub(crate) use check::figures;
 pub use gate::{Judgement, Refusal, judge, refuse};
 pub use rule::{BEYOND_LEVEL, FAMILY_LEVEL, MAX_RUNS, MIN_RUNS, WITHIN_LEVEL};
 

@@ -1,0 +1,165 @@
+//! One arm for people: its facts, its figures, its failures.
+
+use super::{Arm, CellFigures, Figure};
+use crate::{
+    compare::Fingerprint,
+    measure::{CellMeasurements, Measurements, RunValue, measure},
+    plan::Prompts,
+    session::Session,
+    stats::quantile::quantile,
+};
+
+/// All that a report shows of one session.
+pub fn describe(name: &str, session: &Session) -> Arm {
+    describe_measured(name, session, &measure(session))
+}
+
+/// The same where the session was measured before.
+pub(super) fn describe_measured(name: &str, session: &Session, measured: &Measurements) -> Arm {
+    let runs = |cell: &CellMeasurements| cell.series.values().map(Vec::len).max().unwrap_or(0);
+    let cells = measured.cells.iter().map(|cell| CellFigures {
+        name: cell.name.clone(),
+        load: cell.load,
+        runs: runs(cell),
+        metrics: cell
+            .series
+            .iter()
+            .map(|(metric, series)| (*metric, figure(series)))
+            .collect(),
+    });
+    Arm {
+        name: name.to_owned(),
+        started_unix_s: session.started_unix_s,
+        commit: session.commit.clone(),
+        fingerprint: Fingerprint::of(session).hash(),
+        facts: facts(session),
+        cells: cells.collect(),
+        failures: failures(session),
+    }
+}
+
+fn figure(series: &[RunValue]) -> Figure {
+    let measured: Vec<f64> = series.iter().flatten().map(|sample| sample.value).collect();
+    let why = || series.iter().find_map(|value| value.as_ref().err().cloned());
+    match quantile(&measured, 0.5) {
+        Some(median) => Figure::Measured {
+            median,
+            values: series
+                .iter()
+                .map(|value| value.as_ref().ok().map(|s| s.value))
+                .collect(),
+        },
+        None => Figure::NotMeasured(why().unwrap_or_else(|| "the cell has no run".into())),
+    }
+}
+
+fn failures(session: &Session) -> Vec<(String, String, u32, String)> {
+    let mut rows: Vec<(String, String, u32, String)> = Vec::new();
+    for cell in &session.cells {
+        for (class, count, message) in cell.runs.iter().flat_map(crate::session::Run::failures) {
+            let known = rows.iter_mut().find(|row| row.0 == cell.name && row.1 == class);
+            match known {
+                Some(row) => row.2 += count,
+                None => rows.push((cell.name.clone(), class, count, message)),
+            }
+        }
+    }
+    rows
+}
+
+fn facts(session: &Session) -> Vec<(String, String)> {
+    let (plan, environment) = (&session.plan, &session.environment);
+    let mut facts = Facts::default();
+    facts.maybe("Model", environment.model.as_ref().or(plan.target.model.as_ref()));
+    facts.maybe("Engine", engine(session).as_ref());
+    facts.put("Server", without_credentials(&plan.target.url));
+    facts.put("API", plan.target.api.name());
+    let prompts = match &plan.workload.prompts {
+        Prompts::Synthetic { input_tokens } => format!("synthetic, {input_tokens} tokens"),
+        Prompts::Dataset { path, .. } => format!("dataset `{path}`"),
+    };
+    facts.put("Prompts", prompts);
+    facts.put("Output tokens", plan.workload.output_tokens.to_string());
+    let loads: Vec<String> = plan.loads.iter().map(ToString::to_string).collect();
+    facts.put("Load levels", loads.join(", "));
+    facts.put("Requests a run", plan.requests_per_run.to_string());
+    facts.put("Warm-up requests", plan.warmup_requests.to_string());
+    facts.put("Runs a cell", plan.repeats.to_string());
+    facts.put("Seed", plan.seed.to_string());
+    if !environment.gpus.is_empty() {
+        facts.put("GPUs", environment.gpus.join(", "));
+    }
+    facts.maybe("GPU driver", environment.gpu_driver.as_ref());
+    facts.maybe("CPU of the client", environment.cpu.as_ref());
+    facts.maybe("Cores of the client", environment.cpu_cores.as_ref());
+    facts.maybe("System of the client", environment.os.as_ref());
+    for (prefix, declared) in [
+        ("hardware", &plan.hardware),
+        ("framework", &plan.framework),
+        ("extra body", &plan.target.extra_body),
+    ] {
+        for (key, value) in declared {
+            facts.put(&format!("{prefix}: {key}"), value);
+        }
+    }
+    facts.put("perfgate", &session.tool_version);
+    facts.put("Metric definitions", &session.definitions);
+    facts.0
+}
+
+fn engine(session: &Session) -> Option<String> {
+    let name = session.environment.engine_name.as_deref();
+    let version = session.environment.engine_version.as_deref();
+    match (name, version) {
+        (Some(name), Some(version)) => Some(format!("{name} {version}")),
+        (one, other) => one.or(other).map(str::to_owned),
+    }
+}
+
+/// An address without user, password, query and fragment: reports are posted where others read them.
+fn without_credentials(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+    let (authority, path) = rest
+        .split_once('/')
+        .map_or((rest, None), |(host, path)| (host, Some(path)));
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    let scheme = if scheme.is_empty() {
+        String::new()
+    } else {
+        format!("{scheme}://")
+    };
+    let path = path.map(|path| format!("/{path}")).unwrap_or_default();
+    format!("{scheme}{host}{path}")
+}
+
+#[derive(Default)]
+struct Facts(Vec<(String, String)>);
+
+impl Facts {
+    fn put(&mut self, what: &str, value: impl Into<String>) {
+        self.0.push((what.to_owned(), value.into()));
+    }
+
+    fn maybe(&mut self, what: &str, value: Option<&impl ToString>) {
+        if let Some(value) = value {
+            self.put(what, value.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_secrets() {
+        for (url, shown) in [
+            ("http://user:p@ss@host:8000/v1?key=1", "http://host:8000/v1"),
+            ("https://host#x", "https://host"),
+            ("host:8000", "host:8000"),
+        ] {
+            assert_eq!(without_credentials(url), shown);
+        }
+    }
+}

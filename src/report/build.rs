@@ -1,0 +1,101 @@
+//! From two sessions to a report: measure, compare, judge, say it.
+
+use super::{Report, arm::describe_measured, wording};
+use crate::{
+    compare::compare,
+    measure::measure,
+    obligation::obligations,
+    session::{Ended, Session, TokensFrom},
+    verdict::{Judgement, Policy, Refusal, differences, judge, refuse},
+};
+
+/// Compares a candidate with a baseline, each with the name of its file or baseline, and judges the change.
+pub fn build(baseline: Option<(&str, &Session)>, candidate: (&str, &Session), policy: &Policy) -> Report {
+    let old = baseline.map(|(name, session)| (name, session, measure(session)));
+    let new = measure(candidate.1);
+    let differences = baseline.map_or_else(Vec::new, |(_, session)| differences(session, candidate.1, policy));
+    let refusal = refuse(baseline.map(|(_, session)| session), candidate.1, &differences);
+    let outcome = match (refusal, &old) {
+        (None, Some((_, _, old))) => Ok(judge(&compare(old, &new), policy)),
+        (Some(refusal), _) => Err(refusal),
+        (None, None) => Err(Refusal::no_baseline()),
+    };
+    let verdict = match &outcome {
+        Ok(judgement) => judgement.verdict,
+        Err(refusal) => refusal.verdict,
+    };
+    let obligations = outcome
+        .as_ref()
+        .map_or_else(|_| Vec::new(), |judgement| obligations(&judgement.checks));
+    let mut warnings = of_session("candidate", candidate.1);
+    if let Some((_, session)) = baseline {
+        warnings.splice(0..0, of_session("baseline", session));
+        warnings.extend(counted_differently(session, candidate.1));
+    }
+    let allowed = differences.iter().filter(|difference| difference.allowed);
+    warnings.extend(allowed.map(|d| {
+        format!(
+            "`{}` differs (`{}`, `{}`) and is allowed: the change may come from it",
+            d.field, d.baseline, d.candidate
+        )
+    }));
+    if let Ok(judgement) = &outcome {
+        warnings.splice(0..0, judgement.warnings.iter().cloned());
+    }
+    Report {
+        verdict,
+        exit_code: verdict.exit_code(),
+        headline: wording::headline(outcome.as_ref(), &obligations),
+        next_steps: wording::next_steps(outcome.as_ref(), &obligations, candidate),
+        baseline: old.map(|(name, session, measured)| describe_measured(name, session, &measured)),
+        candidate: describe_measured(candidate.0, candidate.1, &new),
+        method: wording::method(outcome.as_ref()),
+        checks: outcome.map_or_else(|_| Vec::new(), |judgement: Judgement| judgement.checks),
+        differences,
+        obligations,
+        warnings,
+    }
+}
+
+/// What a reader should know of one session.
+fn of_session(arm: &str, session: &Session) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if session.ended == Ended::Interrupted {
+        warnings.push(format!(
+            "the {arm} was interrupted: only its finished runs are compared"
+        ));
+    }
+    warnings.extend(session.notes.iter().map(|note| format!("{arm}: {note}")));
+    for cell in &session.cells {
+        let sum = |of: fn(&crate::session::Run) -> u32| cell.runs.iter().map(|run| u64::from(of(run))).sum::<u64>();
+        let (failed, all) = (sum(|run| run.warmup.failed), sum(|run| run.warmup.requests));
+        if failed > 0 {
+            warnings.push(format!(
+                "{arm}: {failed} of {all} warm-up requests failed at {}",
+                cell.name
+            ));
+        }
+    }
+    warnings
+}
+
+/// Token counts from `usage` on one side and from chunks on the other are not the same count.
+fn counted_differently(baseline: &Session, candidate: &Session) -> Option<String> {
+    let from_chunks = |session: &Session| {
+        let mut requests = session
+            .cells
+            .iter()
+            .flat_map(|cell| &cell.runs)
+            .flat_map(|run| &run.requests);
+        requests.any(|record| record.completed() && record.tokens_from == TokensFrom::Chunks)
+    };
+    let (arm, other) = match (from_chunks(baseline), from_chunks(candidate)) {
+        (true, false) => ("baseline", "candidate"),
+        (false, true) => ("candidate", "baseline"),
+        _ => return None,
+    };
+    Some(format!(
+        "output tokens of the {arm} were counted as chunks, those of the {other} by the server's `usage`: TPOT and \
+         throughput compare only if each chunk holds one token"
+    ))
+}

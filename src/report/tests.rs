@@ -1,0 +1,203 @@
+//! What reports say, in full, for each kind of verdict.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::{
+    measure::synthetic::{Figures, fail, scaled},
+    metric::Percentile,
+    session::{Ended, Session},
+    verdict::Policy,
+};
+
+const QUIET: [f64; 5] = [0.998, 1.001, 1.0, 1.002, 0.999];
+const NOISY: [f64; 5] = [0.93, 1.04, 1.0, 1.06, 0.97];
+
+fn slower(factors: &[f64], by: f64) -> Session {
+    let factors: Vec<f64> = factors.iter().map(|factor| factor * by).collect();
+    scaled(&factors, |figures: &mut Figures, factor| figures.tpot_ms *= factor)
+}
+
+fn more_memory(by: f64) -> Session {
+    scaled(&[by; 5], |figures, factor| figures.memory_gb *= factor)
+}
+
+fn report(old: Option<&Session>, new: &Session) -> Report {
+    build(
+        old.map(|session| ("main.json", session)),
+        ("pr.json", new),
+        &Policy::default(),
+    )
+}
+
+/// Headline, next steps, warnings and obligations, as a reader meets them.
+fn text(report: &Report) -> String {
+    let mut lines = vec![format!("{} [exit {}]", report.headline, report.exit_code)];
+    lines.extend(report.next_steps.iter().map(|step| format!("next: {step}")));
+    lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.extend(
+        report
+            .checks
+            .iter()
+            .map(|check| format!("{}: {}", check.metric, check.reason)),
+    );
+    lines.push(report.method.clone());
+    lines.join("\n")
+}
+
+#[test]
+fn a_regression_reads_like_this() {
+    insta::assert_snapshot!(text(&report(Some(&slower(&QUIET, 1.0)), &slower(&QUIET, 1.12))), @r"
+        regression: TPOT P95 +12.0 % (90 % interval +11.8 … +12.2 %) at synthetic-64/16 @ c=16, limit +5 % [exit 1]
+        next: find the cause and measure again
+        next: or, if the change is wanted, accept it with a new baseline: `perfgate baseline save pr.json`
+        tpot_p95: +12.0 % (90 % interval +11.8 … +12.2 %): real (family-wise p < 0.0001 over 2 blocking checks) and beyond the limit of +5 % (more than 99.9 % sure)
+        output_tokens_per_s: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of −5 % (more than 99.9 % sure)
+        ttft_p95: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of +10 % (more than 99.9 % sure)
+        gpu_memory_peak_gb: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of +10 % (more than 99.9 % sure)
+        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. TPOT P95 at synthetic-64/16 @ c=16 is +12.0 % (90 % interval +11.8 … +12.2 %) over 5 runs a side, limit +5 %: p < 0.0001 for no change for the worse, and we are more than 99.9 % sure that it is beyond the limit; with these runs a change of +5.2 % is found with 80 % probability.
+        ");
+}
+
+#[test]
+fn a_pass_reads_like_this() {
+    insta::assert_snapshot!(text(&report(Some(&slower(&QUIET, 1.0)), &slower(&QUIET, 1.003))), @r"
+        pass: 2 blocking checks within their limits [exit 0]
+        next: no action is needed
+        tpot_p95: +0.30 % (90 % interval +0.11 … +0.49 %): within the limit of +5 % (more than 99.9 % sure)
+        output_tokens_per_s: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of −5 % (more than 99.9 % sure)
+        ttft_p95: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of +10 % (more than 99.9 % sure)
+        gpu_memory_peak_gb: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of +10 % (more than 99.9 % sure)
+        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. TPOT P95 at synthetic-64/16 @ c=16 is +0.30 % (90 % interval +0.11 … +0.49 %) over 5 runs a side, limit +5 %: p 0.0086 for no change for the worse, and we are more than 99.9 % sure that it is within the limit; with these runs a change of +5.2 % is found with 80 % probability.
+        ");
+}
+
+#[test]
+fn an_improvement_reads_like_this() {
+    insta::assert_snapshot!(report(Some(&slower(&QUIET, 1.0)), &slower(&QUIET, 0.9)).headline, @r"
+        improvement: TPOT P95 −10.0 % (90 % interval −10.2 … −9.8 %) at synthetic-64/16 @ c=16, limit +5 %; 2 blocking checks within their limits
+        ");
+}
+
+#[test]
+fn an_open_question_reads_like_this() {
+    insta::assert_snapshot!(text(&report(Some(&slower(&NOISY, 1.0)), &slower(&NOISY, 1.03))), @r"
+        inconclusive: 1 of 2 blocking checks not settled; TPOT P95 at synthetic-64/16 @ c=16: +3.0 % (90 % interval −3.2 … +9.6 %): these runs cannot tell whether that is beyond the limit of +5 %; it cannot be settled within 20 runs a side; the smallest change that can is +8.8 % [exit 3]
+        next: give each check what its reason names; against noise help an idle machine, more requests a run, or a wider limit
+        tpot_p95: +3.0 % (90 % interval −3.2 … +9.6 %): these runs cannot tell whether that is beyond the limit of +5 %; it cannot be settled within 20 runs a side; the smallest change that can is +8.8 %
+        output_tokens_per_s: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of −5 % (more than 99.9 % sure)
+        ttft_p95: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of +10 % (more than 99.9 % sure)
+        gpu_memory_peak_gb: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of +10 % (more than 99.9 % sure)
+        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. TPOT P95 at synthetic-64/16 @ c=16 is +3.0 % (90 % interval −3.2 … +9.6 %) over 5 runs a side, limit +5 %: p 0.20 for no change for the worse, and we are 70 % sure that it is within the limit; with these runs a change of +15.0 % is found with 80 % probability.
+        ");
+}
+
+#[test]
+fn an_owed_profile_reads_like_this() {
+    let found = report(Some(&more_memory(1.0)), &more_memory(1.2));
+    assert_eq!(found.obligations.len(), 1);
+    insta::assert_snapshot!(text(&found), @r"
+        inconclusive: attach a profiling report: Peak GPU memory rose by 20.0 % at synthetic-64/16 @ c=16 [exit 3]
+        next: attach a profiling report: Peak GPU memory rose by 20.0 % at synthetic-64/16 @ c=16
+        warning: Peak GPU memory at synthetic-64/16 @ c=16: +20.0 % (90 % interval +19.9 … +20.1 %), limit +10 %
+        gpu_memory_peak_gb: +20.0 % (90 % interval +19.9 … +20.1 %): real (family-wise p < 0.0001 over 2 warning checks) and beyond the limit of +10 % (more than 99.9 % sure)
+        tpot_p95: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of +5 % (more than 99.9 % sure)
+        output_tokens_per_s: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of −5 % (more than 99.9 % sure)
+        ttft_p95: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of +10 % (more than 99.9 % sure)
+        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. Peak GPU memory at synthetic-64/16 @ c=16 is +20.0 % (90 % interval +19.9 … +20.1 %) over 5 runs a side, limit +10 %: p < 0.0001 for no change for the worse, and we are more than 99.9 % sure that it is beyond the limit; with these runs a change of +10.2 % is found with 80 % probability.
+        ");
+}
+
+#[test]
+fn too_few_requests_read_like_this() {
+    let few = scaled(&QUIET, |figures, _| figures.requests = 40);
+    let found = report(Some(&few), &few);
+    insta::assert_snapshot!(format!("{}\n{}", found.headline, found.next_steps.join("\n")), @r"
+        inconclusive: 1 of 2 blocking checks not settled; TPOT P95 at synthetic-64/16 @ c=16: P95 needs 200 requests a run, these have 40
+        measure both sides with more requests a run: `perfgate run … --requests 200`
+        ");
+}
+
+#[test]
+fn refusals_read_like_this() {
+    let good = slower(&QUIET, 1.0);
+    let mut other = good.clone();
+    other.environment.gpus = vec!["NVIDIA H200".into()];
+    let mut failing = good.clone();
+    failing.cells[0].runs[2].requests.iter_mut().take(9).for_each(fail);
+    let all = [
+        report(None, &good),
+        report(Some(&good), &other),
+        report(Some(&good), &failing),
+    ];
+    let text: Vec<String> = all.iter().map(text).collect();
+    insta::assert_snapshot!(text.join("\n\n"), @r"
+        no baseline: there is nothing to compare with yet [exit 3]
+        next: keep this session as the baseline: `perfgate baseline save pr.json`
+        No change was computed: there is nothing to judge.
+
+        incomparable: `hardware.gpus` is `NVIDIA H100 80GB HBM3` in the baseline and `NVIDIA H200` here [exit 3]
+        next: measure both sides alike, or override a field that does not matter with `--allow FIELD`
+        next: if the new setting is here to stay, accept it: `perfgate baseline save pr.json`
+        No change was computed: there is nothing to judge.
+
+        invalid: the candidate cannot carry a verdict: `synthetic-64/16 @ c=16`, run 3: 4.5 % of requests failed, more than `max_error_rate` 1.0 %; 9 × http_500: out of memory [exit 4]
+        next: fix what is named above and measure again with `perfgate run`; nothing that was measured is lost
+        No change was computed: there is nothing to judge.
+        ");
+}
+
+#[test]
+fn what_the_reader_should_know_is_a_warning() {
+    let good = slower(&QUIET, 1.0);
+    let mut other = good.clone();
+    other.environment.engine_version = Some("0.7.0".into());
+    other.ended = Ended::Interrupted;
+    other.notes = vec!["the client was busy".into()];
+    other.cells[0].runs[0].warmup.failed = 2;
+    for record in &mut other.cells[0].runs[0].requests {
+        record.tokens_from = crate::session::TokensFrom::Chunks;
+    }
+    let policy = Policy {
+        allow: BTreeSet::from(["engine.version".to_owned()]),
+        ..Policy::default()
+    };
+    let found = build(Some(("main.json", &good)), ("pr.json", &other), &policy);
+    assert_eq!((found.exit_code, found.differences.len()), (0, 1));
+    assert!(found.differences[0].allowed);
+    insta::assert_snapshot!(found.warnings.join("\n"), @r"
+        the candidate was interrupted: only its finished runs are compared
+        candidate: the client was busy
+        candidate: 2 of 50 warm-up requests failed at synthetic-64/16 @ c=16
+        output tokens of the candidate were counted as chunks, those of the baseline by the server's `usage`: TPOT and throughput compare only if each chunk holds one token
+        `engine.version` differs (`0.6.4`, `0.7.0`) and is allowed: the change may come from it
+        ");
+}
+
+#[test]
+fn an_arm_shows_each_run_and_why_a_figure_is_missing() {
+    let mut session = slower(&NOISY, 1.0);
+    session.cells[0].runs[0].requests.iter_mut().take(200).for_each(fail);
+    let arm = describe("main.json", &session);
+    let cell = &arm.cells[0];
+    assert_eq!((cell.runs, cell.metrics.len()), (5, crate::metric::Metric::ALL.len()));
+    let Figure::Measured { median, values } = &cell.metrics[&Metric::Tpot(Percentile::P50)] else {
+        unreachable!("TPOT is measured in four runs")
+    };
+    assert_eq!((values.len(), values[0]), (5, None));
+    assert!((median - 10.2).abs() < 1e-6, "{median}");
+    let missing = &cell.metrics[&Metric::E2eFromSchedule(Percentile::P50)];
+    assert_eq!(*missing, Figure::NotMeasured("closed loop has no schedule".into()));
+    let failure = (
+        cell.name.clone(),
+        "http_500".to_owned(),
+        200,
+        "out of memory".to_owned(),
+    );
+    assert_eq!(arm.failures, [failure]);
+    assert!(
+        arm.facts
+            .contains(&("Server".to_owned(), "http://127.0.0.1:8000/v1".to_owned()))
+    );
+    assert_eq!(arm.fingerprint.len(), 16);
+}
