@@ -25,10 +25,20 @@ pub(super) fn headline(outcome: Outcome<'_>, obligations: &[Obligation]) -> Stri
         Verdict::Regression => format!("{name}: {}", worst(checks, Verdict::Regression)),
         Verdict::Improvement => format!("{name}: {}; {within}", worst(checks, Verdict::Improvement)),
         Verdict::Inconclusive => format!("{name}: {}", open(checks, obligations)),
-        _ => match checks.iter().filter(|check| !check.verdict.is_within()).count() {
-            0 => format!("{name}: {within}"),
-            warnings => format!("{name}: {within}; {}", count(warnings, "warning")),
-        },
+        _ => format!("{name}: {within}{}", beside(checks)),
+    }
+}
+
+/// What a pass leaves to say: warnings, and checks that could not be judged.
+fn beside(checks: &[Check]) -> String {
+    let number = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
+    let mut text = String::new();
+    if number(Verdict::Regression) > 0 {
+        text = format!("; {}", count(number(Verdict::Regression), "warning"));
+    }
+    match number(Verdict::Inconclusive) {
+        0 => text,
+        open => format!("{text}; {} not judged", count(open, "warning check")),
     }
 }
 

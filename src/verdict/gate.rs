@@ -90,6 +90,7 @@ pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
     let requests_needed = drafts.iter().filter_map(|draft| draft.requests_needed).max();
     let checks: Vec<Check> = drafts.into_iter().map(|draft| draft.check).collect();
     warnings.extend(checks.iter().filter_map(warning));
+    warnings.extend(not_judged(&checks));
     if !checks.is_empty() && !checks.iter().any(|check| check.action == Action::Block) {
         warnings.push("no gate blocks: every gated metric only warns".into());
     }
@@ -151,14 +152,45 @@ fn answer(checks: &[Check]) -> Verdict {
 }
 
 fn warning(check: &Check) -> Option<String> {
-    let place = format!("{} at {}", check.metric.label(), check.cell);
-    match (check.action, check.verdict) {
-        (Action::Block, _) | (_, Verdict::Improvement | Verdict::Pass) => None,
-        (Action::Warn, Verdict::Regression) => Some(format!(
-            "{place}: {}, limit {}",
+    let warns = check.action == Action::Warn && check.verdict == Verdict::Regression;
+    warns.then(|| {
+        format!(
+            "{} at {}: {}, limit {}",
+            check.metric.label(),
+            check.cell,
             figures(check),
             wording::limit(check.threshold)
-        )),
-        (Action::Warn, _) => Some(format!("{place} could not be judged: {}", check.reason)),
+        )
+    })
+}
+
+/// Warning checks that are open: one sentence for all cells with the same reason, as where no GPU can be read.
+fn not_judged(checks: &[Check]) -> Vec<String> {
+    let mut groups: Vec<Vec<&Check>> = Vec::new();
+    for check in checks.iter().filter(|check| check.action == Action::Warn) {
+        if check.verdict != Verdict::Inconclusive {
+            continue;
+        }
+        let same = |group: &Vec<&Check>| {
+            let first = group.first();
+            first.is_some_and(|first| first.metric == check.metric && first.reason == check.reason)
+        };
+        match groups.iter_mut().find(|group| same(group)) {
+            Some(group) => group.push(check),
+            None => groups.push(vec![check]),
+        }
     }
+    let told = groups.iter().filter_map(|group| {
+        let first = group.first()?;
+        let place = match group.len() {
+            1 => format!("at {}", first.cell),
+            cells => format!("in {}", wording::count(cells, "cell")),
+        };
+        Some(format!(
+            "{} {place} could not be judged: {}",
+            first.metric.label(),
+            first.reason
+        ))
+    });
+    told.collect()
 }

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-#[cfg(test)]
-mod calibration;
 mod check;
 mod gate;
 mod obstacle;

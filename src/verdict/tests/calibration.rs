@@ -1,13 +1,11 @@
 //! How often the whole rule is wrong and right on noise with a known effect.
 
-use super::{tests::policy, *};
+use super::*;
 use crate::{
-    compare::{Comparison, compare},
+    compare::Comparison,
     measure::{CellMeasurements, Measurements, Sample},
     plan::Load,
 };
-
-const TPOT: Metric = Metric::Tpot(Percentile::P95);
 
 /// Normal noise from a small generator: Knuth's MMIX constants, then Box and Muller.
 struct Noise(u64);

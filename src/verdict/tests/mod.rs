@@ -1,4 +1,7 @@
-//! The decision table, and both sides of each threshold.
+//! One check: the decision table, both sides of each threshold, every reason for an open question.
+
+mod calibration;
+mod gate;
 
 use super::*;
 use crate::{
@@ -7,7 +10,7 @@ use crate::{
         measure,
         synthetic::{Figures, fail, scaled, session},
     },
-    session::{Ended, Session},
+    session::Session,
 };
 
 const QUIET: [f64; 5] = [0.998, 1.001, 1.0, 1.002, 0.999];
@@ -18,7 +21,7 @@ const TTFT: Metric = Metric::Ttft(Percentile::P95);
 /// Puts one figure of a run at a multiple.
 type Scale = fn(&mut Figures, f64);
 
-pub(super) fn policy(gates: &[(Metric, f64, Action, Option<Evidence>)]) -> Policy {
+fn policy(gates: &[(Metric, f64, Action, Option<Evidence>)]) -> Policy {
     let gates = gates.iter().map(|(metric, threshold, action, requires)| {
         let gate = Gate {
             threshold: *threshold,
@@ -223,144 +226,5 @@ fn a_run_without_a_value_is_set_aside_and_named() {
         check
             .reason
             .ends_with("; run 2 of the candidate set aside: no request completed, 200 failed")
-    );
-}
-
-#[test]
-fn a_gate_is_the_worst_of_its_blocking_checks() {
-    use Action::{Block, Warn};
-    use Evidence::{Explanation, Profile};
-    use Verdict::{Improvement, Inconclusive, Pass, Regression};
-    let beside = (Metric::OutputTokensPerS, 0.05, Block, None);
-    for (action, requires, by, expected) in [
-        (Block, None, 1.2, Regression),
-        (Warn, None, 1.2, Pass),
-        (Warn, Some(Explanation), 1.2, Pass),
-        (Warn, Some(Profile), 1.2, Inconclusive),
-        (Warn, Some(Profile), 1.0, Pass),
-        (Block, None, 0.8, Improvement),
-        (Warn, None, 0.8, Pass),
-    ] {
-        let found = judged(&QUIET, by, ttft, &policy(&[beside, (TTFT, 0.1, action, requires)]));
-        assert_eq!(found.verdict, expected, "{action:?} {requires:?} × {by}");
-        let warned = found.warnings.iter().any(|warning| warning.starts_with("TTFT P95 at "));
-        assert_eq!(warned, action == Warn && by > 1.0);
-    }
-    let noisy = judged(&NOISY, 1.1, ttft, &policy(&[beside, (TTFT, 0.1, Warn, None)]));
-    assert_eq!(noisy.verdict, Pass);
-    assert!(
-        noisy.warnings[0].contains("could not be judged"),
-        "{:?}",
-        noisy.warnings
-    );
-}
-
-#[test]
-fn without_anything_judged_there_is_no_pass() {
-    assert_eq!(judged(&QUIET, 1.0, tpot, &policy(&[])).verdict, Verdict::Inconclusive);
-    let warn_only = policy(&[(TPOT, 0.05, Action::Warn, None)]);
-    assert_eq!(judged(&NOISY, 1.05, tpot, &warn_only).verdict, Verdict::Inconclusive);
-    let found = judged(&QUIET, 1.0, tpot, &warn_only);
-    assert_eq!(found.verdict, Verdict::Pass);
-    assert!(
-        found
-            .warnings
-            .iter()
-            .any(|warning| warning.starts_with("no gate blocks"))
-    );
-    let mut empty = scaled(&QUIET, tpot);
-    empty.cells[0].runs.clear();
-    let found = judge_sessions(&scaled(&QUIET, tpot), &empty, &Policy::default());
-    assert_eq!(found.verdict, Verdict::Inconclusive);
-    assert_eq!(found.checks[0].reason, "the candidate has no run of this cell");
-}
-
-#[test]
-fn a_cell_of_one_side_is_open_unless_it_is_allowed() {
-    let runs = [Figures::default(); 3];
-    let (old, new) = (session(&[1], &runs), session(&[1, 16], &runs));
-    let mut policy = blocking(TPOT);
-    let found = judge_sessions(&old, &new, &policy);
-    assert_eq!(found.verdict, Verdict::Inconclusive);
-    assert_eq!(found.checks[0].cell, new.cells[1].name);
-    policy.allow.insert("plan.cells".into());
-    let found = judge_sessions(&old, &new, &policy);
-    assert_eq!((found.verdict, found.checks.len()), (Verdict::Pass, 1));
-    assert!(found.warnings[0].contains(&new.cells[1].name));
-}
-
-#[test]
-fn checks_are_listed_worst_first() {
-    let runs: Vec<Figures> = QUIET
-        .iter()
-        .map(|f| Figures {
-            ttft_ms: 60.0 * f,
-            tpot_ms: 11.0 * f,
-            ..Figures::default()
-        })
-        .collect();
-    let found = judge_sessions(
-        &session(&[16], &[Figures::default(); 5]),
-        &session(&[16], &runs),
-        &Policy::default(),
-    );
-    let order: Vec<(Metric, Verdict)> = found.checks.iter().map(|check| (check.metric, check.verdict)).collect();
-    let expected = [
-        (TPOT, Verdict::Regression),
-        (TTFT, Verdict::Regression),
-        (Metric::OutputTokensPerS, Verdict::Pass),
-        (Metric::GpuMemoryPeakGb, Verdict::Pass),
-    ];
-    assert_eq!(order[..2], expected[..2]);
-    assert!(expected[2..].iter().all(|check| order.contains(check)));
-}
-
-#[test]
-fn sessions_that_cannot_be_judged_are_refused_with_the_reason() {
-    let good = || scaled(&QUIET, tpot);
-    let edited = |edit: fn(&mut Session)| {
-        let mut session = good();
-        edit(&mut session);
-        session
-    };
-    let failing = edited(|s| s.cells[0].runs[0].requests.iter_mut().take(3).for_each(fail));
-    let aborted = edited(|s| s.ended = Ended::Aborted("the server is gone".into()));
-    let other = edited(|s| s.environment.engine_version = Some("0.7.0".into()));
-    let mut policy = Policy::default();
-    for (old, new, expected, word) in [
-        (
-            Some(good()),
-            failing.clone(),
-            Verdict::Invalid,
-            "the candidate cannot carry a verdict",
-        ),
-        (
-            Some(failing.clone()),
-            good(),
-            Verdict::Invalid,
-            "the baseline cannot carry a verdict",
-        ),
-        (None, failing, Verdict::Invalid, "out of memory"),
-        (Some(good()), aborted, Verdict::Invalid, "the server is gone"),
-        (None, good(), Verdict::NoBaseline, "nothing to compare"),
-        (
-            Some(good()),
-            other.clone(),
-            Verdict::Incomparable,
-            "`engine.version` is `0.6.4` in the baseline and `0.7.0` here",
-        ),
-    ] {
-        let differing = old
-            .as_ref()
-            .map_or_else(Vec::new, |old| differences(old, &new, &policy));
-        let found = refuse(old.as_ref(), &new, &differing).unwrap();
-        assert_eq!(found.verdict, expected);
-        assert!(found.reason.contains(word), "{}", found.reason);
-    }
-    assert_eq!(refuse(Some(&good()), &good(), &[]), None);
-    policy.allow.insert("engine.version".into());
-    assert_eq!(
-        refuse(Some(&good()), &other, &differences(&good(), &other, &policy)),
-        None
     );
 }
