@@ -59,20 +59,24 @@ pub fn refuse(baseline: Option<&Session>, candidate: &Session, differences: &[Di
     if baseline.is_none() {
         return Some(Refusal::no_baseline());
     }
-    let fields: Vec<String> = differences
-        .iter()
-        .filter(|difference| !difference.allowed)
-        .map(|d| {
-            format!(
-                "`{}` is `{}` in the baseline and `{}` here",
-                d.field, d.baseline, d.candidate
-            )
-        })
-        .collect();
-    if fields.is_empty() {
-        return None;
+    incomparable(differences).and_then(|reason| refusal(Verdict::Incomparable, reason))
+}
+
+/// The fields that differ and are not allowed: the first three with their values, the others by name.
+fn incomparable(differences: &[Difference]) -> Option<String> {
+    let open: Vec<&Difference> = differences.iter().filter(|difference| !difference.allowed).collect();
+    let told = open.iter().take(3).map(|d| {
+        format!(
+            "`{}` is `{}` in the baseline and `{}` here",
+            d.field, d.baseline, d.candidate
+        )
+    });
+    let others: Vec<String> = open.iter().skip(3).map(|d| format!("`{}`", d.field)).collect();
+    let mut told: Vec<String> = told.collect();
+    if !others.is_empty() {
+        told.push(format!("different too: {}", others.join(", ")));
     }
-    refusal(Verdict::Incomparable, fields.join("; "))
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// Judges every gated metric in every cell.

@@ -179,3 +179,23 @@ fn sessions_that_cannot_be_judged_are_refused_with_the_reason() {
         None
     );
 }
+
+#[test]
+fn all_fields_that_differ_are_named() {
+    let good = scaled(&QUIET, tpot);
+    let mut other = good.clone();
+    other.plan.seed = 7;
+    other.environment = crate::session::Environment::default();
+    let policy = Policy::default();
+    let found = refuse(Some(&good), &other, &differences(&good, &other, &policy)).unwrap();
+    for field in differences(&good, &other, &policy) {
+        assert!(found.reason.contains(&format!("`{}`", field.field)), "{}", found.reason);
+    }
+    assert!(
+        found
+            .reason
+            .starts_with("`plan.seed` is `42` in the baseline and `7` here; "),
+        "{}",
+        found.reason
+    );
+}
