@@ -1,1 +1,38 @@
 //! `perfgate.yaml`: layers, defaults, the resolved plan, its JSON Schema.
+//!
+//! Default < file < environment < flag. Each layer becomes a tree with places (`node`), is read through one strict
+//! twin (`twin`) and checked on its own; [`resolve`] then takes each key from the highest layer that has it.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `keys` | the one table: place in the file, environment variable, flag |
+//! | `yaml` `typed` | file text, and flag or variable text, to a tree |
+//! | `twin` `values` `texts` `lengths` `either` | what may stand under each key |
+//! | `layers` | a layer: tree, twin, and checks across keys |
+//! | `resolve` `resolver` `policy` | from layers to plan, policy and settings, with the origin of each value |
+//! | `show` `schema` | the resolved plan for people; the JSON Schema; the starter file |
+
+mod either;
+mod error;
+pub mod keys;
+mod layers;
+mod lengths;
+mod nearest;
+mod node;
+mod policy;
+mod resolve;
+mod resolver;
+mod schema;
+mod show;
+mod texts;
+mod twin;
+mod typed;
+mod values;
+mod yaml;
+
+pub use error::ConfigError;
+pub use layers::Overrides;
+pub use node::Source;
+pub use resolve::{HeaderSource, Origin, Resolved, Settings, resolve};
+pub use schema::{json_schema, starter};
+pub use show::show;

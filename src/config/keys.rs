@@ -1,0 +1,149 @@
+//! The one table of keys: each has one place in the file, one environment variable and one flag.
+
+/// The environment variable that names the configuration file; its flag is `--config`.
+pub const CONFIG_ENV: &str = "PERFGATE_CONFIG";
+
+/// The file that is read where no other is named.
+pub const DEFAULT_FILE: &str = "perfgate.yaml";
+
+/// One setting, in file, environment and flags.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Dotted place in the file (`target.timeouts.total`).
+    pub path: &'static str,
+    /// Environment variable.
+    pub env: &'static str,
+    /// Flag, without dashes.
+    pub flag: &'static str,
+    /// What the flag's value looks like in the help.
+    pub value_name: &'static str,
+    /// What it does, in one line, from the user's view.
+    pub help: &'static str,
+    /// Heading in the help.
+    pub group: Group,
+    /// How a flag's or variable's text is read.
+    pub form: Form,
+}
+
+/// Headings of the help, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// The server under test.
+    Target,
+    /// How hard it is pressed.
+    Load,
+    /// What is sent.
+    Workload,
+    /// How often.
+    Repeats,
+    /// What counts as a regression.
+    Judging,
+    /// What is written, and where.
+    Output,
+}
+
+impl Group {
+    /// As printed.
+    pub const fn heading(self) -> &'static str {
+        match self {
+            Self::Target => "Target",
+            Self::Load => "Load",
+            Self::Workload => "Workload",
+            Self::Repeats => "Repeats",
+            Self::Judging => "Judging",
+            Self::Output => "Output",
+        }
+    }
+}
+
+/// How a flag's or variable's text is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One number or text.
+    Scalar,
+    /// Present or absent; `true` or `false` in the environment.
+    Switch,
+    /// `1,4,16`.
+    List,
+    /// `512`, `512,64` (mean and standard deviation) or `100..200`.
+    Lengths,
+    /// A JSON object.
+    Json,
+    /// `Name: value` or `Name: env:VARIABLE`; may be repeated.
+    Header,
+    /// `key=value`; may be repeated.
+    Pair,
+    /// `5%` or `metric=5%`; may be repeated.
+    Threshold,
+    /// `metric=5%:warn:explanation` or `metric=off`; may be repeated.
+    Gate,
+    /// A name; may be repeated.
+    Names,
+}
+
+impl Form {
+    /// Whether a flag of this form may be given more than once, each adding to the others.
+    pub const fn is_repeatable(self) -> bool {
+        matches!(
+            self,
+            Self::List | Self::Header | Self::Pair | Self::Threshold | Self::Gate | Self::Names
+        )
+    }
+}
+
+/// The key of this flag (without dashes), if there is one.
+pub fn by_flag(flag: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.flag == flag)
+}
+
+/// Builds one row of the table.
+macro_rules! key {
+    ($group:ident $form:ident, $path:literal, $env:literal, $flag:literal, $value:literal, $help:literal) => {
+        Key {
+            path: $path,
+            env: concat!("PERFGATE_", $env),
+            flag: $flag,
+            value_name: $value,
+            help: $help,
+            group: Group::$group,
+            form: Form::$form,
+        }
+    };
+}
+
+/// Every setting there is.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    key!(Target Scalar, "target.url", "URL", "url", "URL", "Base address of the server under test"),
+    key!(Target Scalar, "model", "MODEL", "model", "NAME", "Model name sent with each request [default: the server's only model]"),
+    key!(Target Scalar, "target.api", "API", "api", "API", "API to use: `chat` or `completions`"),
+    key!(Target Header, "target.headers", "HEADERS", "header", "NAME: VALUE", "Extra request header, `Name: value` or `Name: env:VARIABLE` (repeatable)"),
+    key!(Target Scalar, "target.api_key_env", "API_KEY_ENV", "api-key-env", "VARIABLE", "Environment variable that holds the API key"),
+    key!(Target Scalar, "target.timeouts.total", "TIMEOUT", "timeout", "TIME", "Longest time for a whole answer (`500ms`, `10s`, `2m`)"),
+    key!(Target Scalar, "target.timeouts.connect", "CONNECT_TIMEOUT", "connect-timeout", "TIME", "Longest time to open a connection"),
+    key!(Target Scalar, "target.timeouts.first_token", "FIRST_TOKEN_TIMEOUT", "first-token-timeout", "TIME", "Longest time from send to the first token"),
+    key!(Target Scalar, "target.timeouts.between_tokens", "STALL_TIMEOUT", "stall-timeout", "TIME", "Longest silence inside a stream that has begun"),
+    key!(Target Json, "extra_body", "EXTRA_BODY", "extra-body", "JSON", "Extra fields of the request body, as a JSON object"),
+    key!(Load List, "concurrency", "CONCURRENCY", "concurrency", "N,N,…", "Requests in flight (closed loop); each level is one cell"),
+    key!(Load List, "rate", "RATE", "rate", "R,R,…", "Requests per second (open loop); each level is one cell"),
+    key!(Load Scalar, "arrivals", "ARRIVALS", "arrivals", "SPACING", "Spacing of the sends with --rate: `poisson` or `constant`"),
+    key!(Workload Lengths, "input_tokens", "INPUT_TOKENS", "input-tokens", "MEAN[,STD]", "Prompt length in tokens: a number, `MEAN,STD` or `MIN..MAX`"),
+    key!(Workload Lengths, "output_tokens", "OUTPUT_TOKENS", "output-tokens", "MEAN[,STD]", "Answer length in tokens: a number, `MEAN,STD` or `MIN..MAX`"),
+    key!(Workload Scalar, "dataset", "DATASET", "dataset", "FILE", "JSONL file of prompts instead of synthetic ones"),
+    key!(Workload Scalar, "seed", "SEED", "seed", "N", "Seed of prompts, lengths and schedules"),
+    key!(Repeats Scalar, "num_requests", "REQUESTS", "requests", "N", "Measured requests of one run"),
+    key!(Repeats Scalar, "warmup_requests", "WARMUP", "warmup", "N", "Warm-up requests before each run"),
+    key!(Repeats Scalar, "repeat", "REPEAT", "repeat", "N", "Runs of each cell; the run is the unit of statistics"),
+    key!(Repeats Scalar, "max_error_rate", "MAX_ERROR_RATE", "max-error-rate", "SHARE", "Largest share of failed requests of a valid run (`1%`)"),
+    key!(Judging Threshold, "threshold", "THRESHOLD", "threshold", "LIMIT", "Limit for all gated metrics (`5%`) or for one (`tpot_p95=5%`) (repeatable)"),
+    key!(Judging Gate, "gates", "GATES", "gate", "METRIC=RULE", "Rule of one metric: `tpot_p95=5%:block`, `ttft_p95=10%:warn:explanation`, `tpot_p95=off` (repeatable)"),
+    key!(Judging Names, "allow", "ALLOW", "allow", "FIELD", "Compare although this fingerprint field differs (repeatable)"),
+    key!(Judging Scalar, "baseline", "BASELINE", "baseline", "NAME|FILE", "Baseline to compare with"),
+    key!(Output Scalar, "output", "OUTPUT", "output", "FILE", "Session file to write"),
+    key!(Output Scalar, "store", "STORE", "store", "DIR", "Folder of the stored baselines"),
+    key!(Output Scalar, "report_dir", "REPORT_DIR", "report-dir", "DIR", "Folder of the reports"),
+    key!(Output Scalar, "commit", "COMMIT", "commit", "SHA", "Commit under test, kept in the session"),
+    key!(Output Pair, "hardware", "HARDWARE", "hardware", "KEY=VALUE", "Describes the hardware, kept in the session (repeatable)"),
+    key!(Output Pair, "framework", "FRAMEWORK", "framework", "KEY=VALUE", "Describes the serving framework, kept in the session (repeatable)"),
+    key!(Output Switch, "quiet", "QUIET", "quiet", "BOOL", "No progress bar"),
+];

@@ -1,0 +1,73 @@
+//! The key that a mistyped one most likely meant.
+
+/// The known key nearest to `typed`, if one is near enough to be a slip rather than another word.
+pub(super) fn nearest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
+    let typed = typed.to_lowercase().replace('-', "_");
+    let best = known
+        .iter()
+        .copied()
+        .map(|key| (distance(&typed, key), key))
+        .min_by_key(|(distance, _)| *distance);
+    match best {
+        Some((distance, key)) if distance <= (key.len() / 3).max(1) => Some(key),
+        _ => known
+            .iter()
+            .copied()
+            .filter(|key| is_part(&typed, key))
+            .max_by_key(|key| key.len()),
+    }
+}
+
+/// `requests` stands in `num_requests`: the same word, shortened.
+fn is_part(typed: &str, key: &str) -> bool {
+    typed.len() >= 4 && (key.contains(typed) || typed.contains(key))
+}
+
+/// Levenshtein distance: the fewest single-letter changes from one word to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
+    for (at, letter) in from.chars().enumerate() {
+        let mut next = vec![at + 1];
+        let mut left = at + 1;
+        for ((other, above), corner) in to.chars().zip(row.iter().skip(1)).zip(&row) {
+            left = (left + 1).min(above + 1).min(corner + usize::from(letter != other));
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_finds_its_key_and_another_word_finds_none() {
+        let keys = [
+            "num_requests",
+            "warmup_requests",
+            "repeat",
+            "seed",
+            "api",
+            "api_key_env",
+        ];
+        for (typed, meant) in [
+            ("num_request", Some("num_requests")),
+            ("num-requests", Some("num_requests")),
+            ("repeats", Some("repeat")),
+            ("warmup", Some("warmup_requests")),
+            ("sed", Some("seed")),
+            ("api_key", Some("api_key_env")),
+            ("colour", None),
+        ] {
+            assert_eq!(nearest(typed, &keys), meant, "{typed}");
+        }
+    }
+
+    #[test]
+    fn distance_counts_single_letter_changes() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+    }
+}

@@ -1,0 +1,150 @@
+//! From layers to the policy: the rule table, and what each layer changes in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    error::ConfigError,
+    layers::Layer,
+    node::Source,
+    twin::{ALL, ActionTwin, GateTwin, RequiresTwin, RuleTwin},
+};
+use crate::{
+    metric::{Better, Metric, Percentile::P95},
+    verdict::{Action, Evidence, Gate, Policy},
+};
+
+/// The field's rule table: metric, limit, what a regression does, what it asks for.
+const RULES: [(Metric, f64, Action, Option<Evidence>); 4] = [
+    (Metric::Tpot(P95), 0.05, Action::Block, None),
+    (Metric::Ttft(P95), 0.10, Action::Warn, Some(Evidence::Explanation)),
+    (Metric::OutputTokensPerS, 0.05, Action::Block, None),
+    (Metric::GpuMemoryPeakGb, 0.10, Action::Warn, Some(Evidence::Profile)),
+];
+
+/// The gates, and those switched off, with the place that each came from.
+#[derive(Debug)]
+pub(super) struct Rules(BTreeMap<Metric, (Option<Gate>, Source)>);
+
+impl Rules {
+    /// Applies the layers to the rule table, lowest first.
+    pub(super) fn resolve(layers: &[Layer]) -> Result<Self, ConfigError> {
+        let mut rules = Self::table();
+        for layer in layers {
+            rules.apply(layer)?;
+        }
+        Ok(rules)
+    }
+
+    fn table() -> Self {
+        let rows = RULES.into_iter().map(|(metric, threshold, action, requires)| {
+            let gate = Gate {
+                threshold,
+                action,
+                requires,
+            };
+            (metric, (Some(gate), Source::Default))
+        });
+        Self(rows.collect())
+    }
+
+    /// Inside one layer the general gives way to the particular: first the limit for all, then rules, then limits by
+    /// metric.
+    fn apply(&mut self, layer: &Layer) -> Result<(), ConfigError> {
+        let limits = layer.twin.threshold.iter().flat_map(|threshold| threshold.metrics());
+        let (all, by_metric): (Vec<_>, Vec<_>) = limits.partition(|(key, _)| *key == ALL);
+        for (_, limit) in all {
+            let path = "threshold";
+            for (metric, (gate, source)) in &mut self.0 {
+                let Some(gate) = gate else { continue };
+                check(*metric, limit.0).map_err(|message| layer.error(path, &message))?;
+                gate.threshold = limit.0;
+                *source = layer.source(path);
+            }
+        }
+        for (key, twin) in layer.twin.gates.iter().flatten() {
+            self.set(layer, key, twin)?;
+        }
+        for (key, limit) in by_metric {
+            self.limit(layer, key, limit.0)?;
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, layer: &Layer, key: &str, twin: &GateTwin) -> Result<(), ConfigError> {
+        let Some(metric) = Metric::from_key(key) else {
+            return Ok(());
+        };
+        let path = format!("gates.{key}");
+        let gate = match twin {
+            GateTwin::Off(_) => {
+                self.0.insert(metric, (None, layer.source(&path)));
+                return Ok(());
+            }
+            GateTwin::Limit(limit) => Gate {
+                threshold: limit.0,
+                action: Action::Block,
+                requires: None,
+            },
+            GateTwin::Rule(rule) => gate(rule),
+        };
+        check(metric, gate.threshold).map_err(|message| layer.error(&path, &message))?;
+        self.0.insert(metric, (Some(gate), layer.source(&path)));
+        Ok(())
+    }
+
+    fn limit(&mut self, layer: &Layer, key: &str, limit: f64) -> Result<(), ConfigError> {
+        let Some(metric) = Metric::from_key(key) else {
+            return Ok(());
+        };
+        let path = format!("threshold.{key}");
+        let Some((Some(gate), source)) = self.0.get_mut(&metric) else {
+            let message = format!("`{key}` has no gate; give it one with `gates.{key}` or `--gate {key}=LIMIT`");
+            return Err(layer.error(&path, &message));
+        };
+        check(metric, limit).map_err(|message| layer.error(&path, &message))?;
+        gate.threshold = limit;
+        *source = layer.source(&path);
+        Ok(())
+    }
+
+    /// Each metric that has a gate or lost it, with its place, in metric order.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (Metric, Option<Gate>, Source)> {
+        self.0.iter().map(|(metric, (gate, source))| (*metric, *gate, *source))
+    }
+
+    /// The policy itself.
+    pub(super) fn policy(&self, allow: BTreeSet<String>) -> Policy {
+        Policy {
+            gates: self
+                .rows()
+                .filter_map(|(metric, gate, _)| Some((metric, gate?)))
+                .collect(),
+            allow,
+        }
+    }
+}
+
+/// A throughput cannot fall by 100 % and still be measured.
+fn check(metric: Metric, threshold: f64) -> Result<(), String> {
+    if metric.better() == Better::Higher && threshold >= 1.0 {
+        return Err(format!(
+            "limit {threshold} is too large for `{metric}`, where more is better; give less than 1"
+        ));
+    }
+    Ok(())
+}
+
+fn gate(rule: &RuleTwin) -> Gate {
+    Gate {
+        threshold: rule.threshold.0,
+        action: match rule.action {
+            Some(ActionTwin::Warn) => Action::Warn,
+            Some(ActionTwin::Block) | None => Action::Block,
+        },
+        requires: match rule.requires {
+            Some(RequiresTwin::Explanation) => Some(Evidence::Explanation),
+            Some(RequiresTwin::Profile) => Some(Evidence::Profile),
+            Some(RequiresTwin::None) | None => None,
+        },
+    }
+}

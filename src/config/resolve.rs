@@ -1,0 +1,159 @@
+//! From layers to a plan: each key from the highest layer that has it, and a note of which that was.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    error::ConfigError,
+    keys::{CONFIG_ENV, DEFAULT_FILE},
+    layers::{Layer, Overrides},
+    node::Source,
+    policy::Rules,
+    resolver::Resolver,
+    texts::is_header_value,
+};
+use crate::{
+    plan::{Plan, Secrets},
+    verdict::Policy,
+};
+
+/// All that was configured, and where each value came from.
+#[derive(Debug)]
+pub struct Resolved {
+    /// What to measure.
+    pub plan: Plan,
+    /// How to judge.
+    pub policy: Policy,
+    /// What to write, and where.
+    pub settings: Settings,
+    /// Where the values of the extra headers come from, by name, in the plan's order.
+    pub header_sources: Vec<(String, HeaderSource)>,
+    /// Every value as text with its origin, in the order of the file's keys.
+    pub origins: Vec<Origin>,
+    /// What the user should know of the configuration, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// What to write, and where; nothing here moves a number.
+///
+/// Paths that stand in the configuration file are relative to it, and already joined; paths from flags, variables and
+/// defaults are relative to the working directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Session file that a run writes.
+    pub output: PathBuf,
+    /// No progress bar.
+    pub quiet: bool,
+    /// Folder of the stored baselines.
+    pub store: PathBuf,
+    /// Folder of the reports.
+    pub report_dir: PathBuf,
+    /// Baseline to compare with: a name or a file.
+    pub baseline: Option<String>,
+    /// Commit under test.
+    pub commit: Option<String>,
+    /// The data set's file; the plan names it as configured.
+    pub dataset: Option<PathBuf>,
+    /// The configuration file that was read, if any.
+    pub file: Option<PathBuf>,
+    /// Folder of that file; empty for the working directory.
+    pub base_dir: PathBuf,
+}
+
+/// Where a header's value comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum HeaderSource {
+    /// As it stands in file, variable or flag.
+    Text(String),
+    /// From the environment variable of this name.
+    Env(String),
+}
+
+impl fmt::Debug for HeaderSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(_) => f.write_str("Text(..)"),
+            Self::Env(variable) => write!(f, "Env({variable})"),
+        }
+    }
+}
+
+/// One resolved value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Its dotted place in the file.
+    pub key: String,
+    /// As text; secrets never.
+    pub value: String,
+    /// The layer that it came from.
+    pub source: Source,
+}
+
+/// Reads and checks all layers, and resolves them.
+///
+/// `file` is the file named by `--config`; without it `PERFGATE_CONFIG` and then `perfgate.yaml`, where it exists.
+///
+/// # Errors
+/// The first thing that is wrong with a layer, with its place.
+pub fn resolve(
+    file: Option<&Path>,
+    env: &dyn Fn(&str) -> Option<String>,
+    flags: &Overrides,
+) -> Result<Resolved, ConfigError> {
+    let file = find_file(file, env);
+    let mut layers = Vec::new();
+    if let Some(file) = &file {
+        layers.push(Layer::from_file(file)?);
+    }
+    layers.push(Layer::from_env(env)?);
+    layers.push(Layer::from_flags(flags)?);
+    let rules = Rules::resolve(&layers)?;
+    let base_dir = file
+        .as_deref()
+        .and_then(Path::parent)
+        .map(Path::to_owned)
+        .unwrap_or_default();
+    Resolver::new(layers, base_dir).resolve(file, &rules)
+}
+
+fn find_file(file: Option<&Path>, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let named = file.map(Path::to_owned);
+    let named = named.or_else(|| env(CONFIG_ENV).filter(|text| !text.is_empty()).map(PathBuf::from));
+    named.or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.symlink_metadata().is_ok()))
+}
+
+impl Resolved {
+    /// Reads the API key and the headers' values from the environment; call it when a run starts, not before.
+    ///
+    /// # Errors
+    /// A variable that is named and not set, or whose value no header may hold.
+    pub fn secrets(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Secrets, ConfigError> {
+        let api_key = self.plan.target.api_key_env.as_deref();
+        let api_key = api_key
+            .map(|variable| secret(env, "target.api_key_env", variable))
+            .transpose()?;
+        let mut headers = Vec::with_capacity(self.header_sources.len());
+        for (name, source) in &self.header_sources {
+            let value = match source {
+                HeaderSource::Text(text) => text.clone(),
+                HeaderSource::Env(variable) => secret(env, &format!("target.headers.{name}"), variable)?,
+            };
+            headers.push((name.clone(), value));
+        }
+        Ok(Secrets { api_key, headers })
+    }
+}
+
+fn secret(env: &dyn Fn(&str) -> Option<String>, key: &str, variable: &str) -> Result<String, ConfigError> {
+    let value = env(variable).filter(|value| !value.is_empty());
+    let value = value.ok_or_else(|| ConfigError::SecretMissing {
+        key: key.to_owned(),
+        variable: variable.to_owned(),
+    })?;
+    if !is_header_value(&value) {
+        return Err(ConfigError::SecretUnusable { key: key.to_owned() });
+    }
+    Ok(value)
+}

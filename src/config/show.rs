@@ -1,0 +1,64 @@
+//! The resolved plan for people: `perfgate config show`.
+
+use std::fmt::{Display, Write};
+
+use super::{node::Source, resolve::Resolved};
+use crate::verdict::{Action, Evidence, Gate};
+
+/// Key, value and source of everything, in aligned columns; secrets never.
+pub fn show(resolved: &Resolved) -> String {
+    let file = resolved.settings.file.as_ref().map(|file| file.display().to_string());
+    let rows = resolved.origins.iter();
+    let key_width = rows.clone().map(|row| row.key.chars().count()).max().unwrap_or(0);
+    let value_width = rows
+        .clone()
+        .map(|row| row.value.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(48);
+    let mut text = String::new();
+    for row in rows {
+        let place = place(row.source, file.as_deref());
+        let (key, value) = (&row.key, &row.value);
+        writeln!(text, "{key:key_width$}  {value:value_width$}  {place}").unwrap_or_default();
+    }
+    for note in &resolved.notes {
+        writeln!(text, "note: {note}").unwrap_or_default();
+    }
+    text
+}
+
+fn place(source: Source, file: Option<&str>) -> String {
+    match source {
+        Source::Default => "default".into(),
+        Source::File { line } => format!("{}:{line}", file.unwrap_or("file")),
+        Source::Env(variable) => variable.into(),
+        Source::Flag(flag) => format!("--{flag}"),
+    }
+}
+
+/// A fraction in percent, without the noise of binary fractions (`5 %`).
+pub(super) fn percent(fraction: f64) -> String {
+    let rounded = (fraction * 1e8).round() / 1e6;
+    format!("{rounded} %")
+}
+
+/// A gate in words (`10 % warn, explanation`).
+pub(super) fn gate(gate: Gate) -> String {
+    let action = match gate.action {
+        Action::Block => "block",
+        Action::Warn => "warn",
+    };
+    let requires = match gate.requires {
+        None => "",
+        Some(Evidence::Explanation) => ", explanation",
+        Some(Evidence::Profile) => ", profile",
+    };
+    format!("{} {action}{requires}", percent(gate.threshold))
+}
+
+/// Values in brackets (`[1, 4, 16]`).
+pub(super) fn list<T: Display>(values: &[T]) -> String {
+    let values: Vec<String> = values.iter().map(T::to_string).collect();
+    format!("[{}]", values.join(", "))
+}
