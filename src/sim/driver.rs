@@ -142,6 +142,10 @@ impl Driver {
         let end_ns = start_ns.saturating_add(playing.times.step_ns(&step, start_ns));
         self.show_occupancy(playing);
         self.sleep_until(end_ns);
+        if self.is_stopped() {
+            // The step was cut short: its tokens would come before their time.
+            return;
+        }
         playing.clock_ns = end_ns;
         let emissions = playing.scheduler.finish();
         self.record(playing, step, &emissions, end_ns);
