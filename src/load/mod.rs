@@ -1,1 +1,115 @@
 //! The load generator: when, what, which API, how; its product is one measured run.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `random.rs` | seeded random streams: the same stimulus on every machine |
+//! | `schedule.rs` | when: arrival times of an open loop |
+//! | `workload.rs`, `synthetic.rs`, `dataset.rs` | what: prompts and answer lengths |
+//! | `dialect.rs`, `chunk.rs` | which API: request bodies, and what one chunk of an answer says |
+//! | `sse.rs` | bytes to events |
+//! | `answer.rs`, `server_words.rs` | events and stamps to one outcome, with the server's own message |
+//! | `endpoint.rs`, `wire.rs`, `pool.rs` | address and headers, a stamped connection, the connections kept open |
+//! | `client.rs`, `deadline.rs` | one request |
+//! | `runner.rs`, `closed.rs`, `open.rs`, `tally.rs` | the loops of one run |
+//! | `probe.rs` | which engine, which models |
+//! | `interrupt.rs` | Ctrl-C |
+
+mod answer;
+mod chunk;
+mod client;
+mod closed;
+mod dataset;
+mod deadline;
+mod dialect;
+mod endpoint;
+mod interrupt;
+mod open;
+mod pool;
+mod probe;
+mod random;
+mod runner;
+mod schedule;
+mod server_words;
+mod sse;
+mod synthetic;
+mod tally;
+mod wire;
+mod workload;
+
+use std::path::PathBuf;
+
+pub use interrupt::Interrupt;
+pub use probe::Probe;
+pub use runner::{Runner, Stopped, Watch};
+pub use workload::PromptSet;
+
+/// Why a load cannot be generated at all.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The dataset is not readable.
+    #[error("cannot read dataset `{path}`; check `workload.dataset`", path = path.display())]
+    DatasetUnreadable {
+        /// The file, resolved.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The dataset holds no row.
+    #[error("dataset `{path}` holds no prompt; give one JSON object a line", path = path.display())]
+    DatasetEmpty {
+        /// The file, resolved.
+        path: PathBuf,
+    },
+    /// A row of the dataset cannot be sent.
+    #[error("dataset `{path}`, line {line}: {problem}", path = path.display())]
+    DatasetRow {
+        /// The file, resolved.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong, and what to give instead.
+        problem: String,
+    },
+    /// The target's address cannot be used.
+    #[error("target url `{url}`: {problem}")]
+    Url {
+        /// The address without user name and password.
+        url: String,
+        /// What is wrong, and what to give instead.
+        problem: String,
+    },
+    /// A header cannot be sent.
+    #[error("header `{name}`: {problem}")]
+    Header {
+        /// The header's name; its value is a secret.
+        name: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// An extra body field cannot be sent.
+    #[error("`extra_body.{field}`: {problem}")]
+    ExtraBody {
+        /// The field.
+        field: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A plan without requests.
+    #[error("`{key}` is `{value}`; give {wanted}")]
+    Plan {
+        /// The key in the plan.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What would do.
+        wanted: &'static str,
+    },
+    /// The machine refuses what the generator needs.
+    #[error("cannot set up {what}")]
+    Setup {
+        /// What could not be set up.
+        what: &'static str,
+        /// The reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

@@ -1,0 +1,153 @@
+//! A JSONL dataset: one object a line with `prompt` or `messages`, and optionally `output_tokens`.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::LoadError;
+use crate::plan::Api;
+
+/// One prompt of a dataset, as the request body takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    /// The text, or the messages as JSON.
+    pub(super) prompt: Prompt,
+    /// The answer length that the row asks for.
+    pub(super) output_tokens: Option<u32>,
+}
+
+/// What is sent to the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Prompt {
+    /// Plain text.
+    Text(String),
+    /// A JSON array of chat messages.
+    Messages(String),
+}
+
+/// A dataset in memory.
+pub(super) struct Dataset {
+    /// In file order.
+    pub(super) rows: Vec<Row>,
+    /// SHA-256 of the file's bytes in hex.
+    pub(super) sha256: String,
+}
+
+#[derive(Deserialize)]
+struct RawRow {
+    prompt: Option<String>,
+    messages: Option<Value>,
+    output_tokens: Option<u32>,
+}
+
+/// Reads a dataset.
+///
+/// # Errors
+/// The file is unreadable or empty, or a line is no row for this API.
+pub(super) fn read(path: &Path, api: Api) -> Result<Dataset, LoadError> {
+    let bytes = fs::read(path).map_err(|source| LoadError::DatasetUnreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    let mut rows = Vec::new();
+    for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let row = parse(line.trim_ascii(), api).map_err(|problem| LoadError::DatasetRow {
+            path: path.to_owned(),
+            line: at + 1,
+            problem,
+        })?;
+        rows.push(row);
+    }
+    if rows.is_empty() {
+        return Err(LoadError::DatasetEmpty { path: path.to_owned() });
+    }
+    let sha256 = hex(&Sha256::digest(&bytes));
+    Ok(Dataset { rows, sha256 })
+}
+
+/// Where a configured path points: relative ones count from `base_dir`.
+pub(super) fn resolve(path: &str, base_dir: &Path) -> PathBuf {
+    base_dir.join(path)
+}
+
+fn parse(line: &[u8], api: Api) -> Result<Row, String> {
+    let raw: RawRow = serde_json::from_slice(line).map_err(|error| format!("{error}; give one JSON object a line"))?;
+    if raw.output_tokens == Some(0) {
+        return Err("`output_tokens` is `0`; give at least 1".into());
+    }
+    let prompt = match (raw.prompt, raw.messages) {
+        (Some(_), Some(_)) => return Err("both `prompt` and `messages`; give one of them".into()),
+        (None, None) => return Err("neither `prompt` nor `messages`; give one of them".into()),
+        (Some(text), None) if text.is_empty() => return Err("`prompt` is empty".into()),
+        (Some(text), None) => Prompt::Text(text),
+        (None, Some(_)) if api == Api::Completions => {
+            return Err("`messages` cannot be sent to the completions API; give `prompt`, or use `api: chat`".into());
+        }
+        (None, Some(messages)) => messages_json(&messages)?,
+    };
+    Ok(Row {
+        prompt,
+        output_tokens: raw.output_tokens,
+    })
+}
+
+fn messages_json(messages: &Value) -> Result<Prompt, String> {
+    match messages.as_array() {
+        Some(list) if !list.is_empty() && list.iter().all(Value::is_object) => {
+            Ok(Prompt::Messages(messages.to_string()))
+        }
+        _ => Err("`messages` is no array of objects; give `[{\"role\": \"user\", \"content\": \"…\"}]`".into()),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_a_prompt_or_messages_with_an_optional_length() {
+        let row = parse(br#"{"prompt": "hi", "output_tokens": 7, "id": 3}"#, Api::Chat).unwrap();
+        assert_eq!(row.prompt, Prompt::Text("hi".into()));
+        assert_eq!(row.output_tokens, Some(7));
+        let row = parse(br#"{"messages": [{"role": "user", "content": "hi"}]}"#, Api::Chat).unwrap();
+        let Prompt::Messages(json) = row.prompt else {
+            panic!("text")
+        };
+        assert!(json.contains(r#""content":"hi""#), "{json}");
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_sent_says_why() {
+        let cases: [(&str, Api, &str); 8] = [
+            ("{}", Api::Chat, "neither"),
+            (r#"{"prompt": "a", "messages": []}"#, Api::Chat, "both"),
+            (r#"{"prompt": ""}"#, Api::Chat, "empty"),
+            (r#"{"prompt": "a", "output_tokens": 0}"#, Api::Chat, "at least 1"),
+            (r#"{"prompt": "a", "output_tokens": -1}"#, Api::Chat, "invalid value"),
+            (r#"{"messages": "hi"}"#, Api::Chat, "no array"),
+            (r#"{"messages": [{}]}"#, Api::Completions, "completions API"),
+            ("garbage", Api::Chat, "one JSON object a line"),
+        ];
+        for (line, api, expected) in cases {
+            let problem = parse(line.as_bytes(), api).unwrap_err();
+            assert!(problem.contains(expected), "`{line}`: {problem}");
+        }
+    }
+}

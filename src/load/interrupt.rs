@@ -1,0 +1,79 @@
+//! Ctrl-C: the first one asks the run to stop, the second ends the process.
+
+use std::{sync::Arc, thread};
+
+use tokio::sync::watch;
+
+/// A wish to stop that every part of a run can see.
+#[derive(Clone, Debug)]
+pub struct Interrupt {
+    wish: Arc<watch::Sender<bool>>,
+}
+
+/// What a shell reports for a process that ended by Ctrl-C.
+const INTERRUPTED: i32 = 130;
+
+impl Interrupt {
+    /// One that only [`Interrupt::trigger`] sets.
+    pub fn never() -> Self {
+        Self {
+            wish: Arc::new(watch::Sender::new(false)),
+        }
+    }
+
+    /// One that the first Ctrl-C sets; a second Ctrl-C ends the process.
+    ///
+    /// Where the system lets nobody listen for Ctrl-C, it ends the process as usual.
+    pub fn on_ctrl_c() -> Self {
+        let interrupt = Self::never();
+        let seen = interrupt.clone();
+        let listener = thread::Builder::new().name("ctrl-c".into());
+        // Without the thread nothing listens, and the system's own behaviour stays.
+        let _ = listener.spawn(move || seen.listen());
+        interrupt
+    }
+
+    /// Sets it, as Ctrl-C would.
+    pub fn trigger(&self) {
+        self.wish.send_replace(true);
+    }
+
+    /// Whether it was set.
+    pub fn is_set(&self) -> bool {
+        *self.wish.borrow()
+    }
+
+    /// Ends once it is set.
+    pub(super) async fn wait(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.wish.subscribe().wait_for(|set| *set).await;
+    }
+
+    fn listen(&self) {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else {
+            return;
+        };
+        runtime.block_on(async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                self.trigger();
+                if tokio::signal::ctrl_c().await.is_ok() {
+                    std::process::exit(INTERRUPTED);
+                }
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trigger_is_seen_by_every_clone() {
+        let interrupt = Interrupt::never();
+        let clone = interrupt.clone();
+        assert!(!clone.is_set());
+        interrupt.trigger();
+        assert!(clone.is_set());
+    }
+}

@@ -1,0 +1,106 @@
+//! Which engine answers, in which version, with which models.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{endpoint::Endpoint, server_words};
+
+/// What a server says about itself; what it does not say is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probe {
+    /// `vllm`, `llama.cpp`, `sglang` or `perfgate-sim`; `None` for an engine that we do not know.
+    pub engine_name: Option<String>,
+    /// Its version, as it states it.
+    pub engine_version: Option<String>,
+    /// Names of the models that it serves.
+    pub models: Vec<String>,
+    /// Why the list of models could not be read, in words.
+    pub trouble: Option<String>,
+}
+
+/// A server that needs longer for a fixed answer is treated as one that does not give it.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How an engine is known: `owned_by` in its list of models, our name for it, and where its version stands.
+struct Engine {
+    owned_by: &'static str,
+    name: &'static str,
+    version_at: &'static [(&'static str, &'static str)],
+}
+
+const ENGINES: [Engine; 4] = [
+    Engine {
+        owned_by: "vllm",
+        name: "vllm",
+        version_at: &[("/version", "version")],
+    },
+    Engine {
+        owned_by: "llamacpp",
+        name: "llama.cpp",
+        version_at: &[("/props", "build_info")],
+    },
+    Engine {
+        owned_by: "sglang",
+        name: "sglang",
+        version_at: &[("/server_info", "version"), ("/get_server_info", "version")],
+    },
+    Engine {
+        owned_by: "perfgate-sim",
+        name: "perfgate-sim",
+        version_at: &[("/version", "version")],
+    },
+];
+
+/// Asks a server; never fails.
+pub(super) async fn probe(endpoint: &Endpoint) -> Probe {
+    let list = match page(endpoint, "/v1/models").await {
+        Ok(list) => list,
+        Err(trouble) => {
+            return Probe {
+                trouble: Some(trouble),
+                ..Probe::default()
+            };
+        }
+    };
+    let entries = list
+        .get("data")
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
+    let texts = |key: &'static str| entries.iter().filter_map(move |entry| entry.get(key)?.as_str());
+    let engine = texts("owned_by").find_map(|owner| ENGINES.iter().find(|engine| engine.owned_by == owner));
+    let models: Vec<String> = texts("id").map(str::to_owned).collect();
+    Probe {
+        engine_name: engine.map(|engine| engine.name.to_owned()),
+        engine_version: match engine {
+            Some(engine) => version(endpoint, engine).await,
+            None => None,
+        },
+        trouble: models.is_empty().then(|| "`/v1/models` lists no model".to_owned()),
+        models,
+    }
+}
+
+async fn version(endpoint: &Endpoint, engine: &Engine) -> Option<String> {
+    for (path, key) in engine.version_at {
+        let Ok(json) = page(endpoint, path).await else { continue };
+        if let Some(version) = json.get(key).and_then(Value::as_str) {
+            return Some(version.to_owned());
+        }
+    }
+    None
+}
+
+/// One page as JSON, or why not.
+async fn page(endpoint: &Endpoint, path: &str) -> Result<Value, String> {
+    let trouble = |problem: String| endpoint.redact(&format!("`{path}`: {}", server_words::clip(&problem)));
+    // The address stands in the configuration; an error need not repeat it.
+    let no_answer = |error: reqwest::Error| trouble(server_words::chain(&error.without_url()));
+    let response = endpoint.page(path).timeout(TIMEOUT).send().await.map_err(no_answer)?;
+    let status = response.status();
+    let body = response.bytes().await.map_err(no_answer)?;
+    if !status.is_success() {
+        return Err(trouble(format!("{status}: {}", server_words::from_body(&body))));
+    }
+    serde_json::from_slice(&body).map_err(|error| trouble(format!("not JSON: {error}")))
+}

@@ -1,0 +1,241 @@
+//! The loops of one run behind a blocking façade: runtime and connections stay inside.
+
+use std::{
+    num::NonZero,
+    sync::Arc,
+    thread,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use hdrhistogram::Histogram;
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    task::{JoinError, JoinSet},
+};
+
+use super::{
+    Interrupt, LoadError, Probe, PromptSet,
+    client::{Client, Reply},
+    closed,
+    dialect::{Payload, Template},
+    endpoint::Endpoint,
+    open::{self, Timetable},
+    pool::Pool,
+    probe,
+    schedule::arrivals_ns,
+    tally::{Tally, no_gaps},
+    wire::Clock,
+};
+use crate::{
+    plan::{Load, Plan, Secrets, Target},
+    session::{Run, Warmup},
+};
+
+/// Sends the requests of a plan to its target.
+pub struct Runner {
+    // Before the runtime: connections close while it still runs.
+    client: Arc<Client>,
+    target: Target,
+    prompts: PromptSet,
+    seed: u64,
+    no_gaps: Histogram<u64>,
+    runtime: Runtime,
+}
+
+/// Somebody who is told of each request that ended, warm-up included.
+pub trait Watch: Sync {
+    /// A request ended; `ok`: with a whole, non-empty answer.
+    fn request_done(&self, ok: bool);
+}
+
+/// Why a run was not finished.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// Ctrl-C; what was measured of the run is not kept.
+    #[error("interrupted")]
+    Interrupted,
+    /// The machine refuses what the run needs.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// Time for the pacer to be ready before the first arrival.
+const LEAD_NS: u64 = 20_000_000;
+
+/// Schedule of the measured requests; a warm-up has the series after its repeat.
+const MEASURED_SERIES: u64 = 0;
+
+impl Runner {
+    /// Sets up runtime, HTTP client and connections' template; sends nothing yet.
+    ///
+    /// # Errors
+    /// Address, headers, extra body fields or load levels cannot be used, or the machine refuses threads or TLS.
+    pub fn new(plan: &Plan, secrets: Secrets, prompts: PromptSet) -> Result<Self, LoadError> {
+        plan.loads.iter().try_for_each(check_load)?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(workers())
+            .thread_name("load")
+            .enable_all()
+            .build()
+            .map_err(|source| LoadError::Setup {
+                what: "the load generator's threads",
+                source: source.into(),
+            })?;
+        let client = Client {
+            endpoint: Endpoint::new(&plan.target, &secrets)?,
+            clock: Clock::start(),
+            template: Template::new(&plan.target, plan.target.model.as_deref())?,
+            timeouts: plan.target.timeouts,
+            pool: Pool::default(),
+        };
+        drop(secrets);
+        Ok(Self {
+            client: Arc::new(client),
+            target: plan.target.clone(),
+            prompts,
+            seed: plan.seed,
+            no_gaps: no_gaps()?,
+            runtime,
+        })
+    }
+
+    /// Asks the server which engine it is and which models it has; what cannot be seen is absent.
+    pub fn probe(&self) -> Probe {
+        self.runtime.block_on(probe::probe(&self.client.endpoint))
+    }
+
+    /// Sets the model that all further requests name.
+    pub fn set_model(&mut self, model: &str) {
+        let (Ok(template), Some(client)) = (Template::new(&self.target, Some(model)), Arc::get_mut(&mut self.client))
+        else {
+            debug_assert!(false, "the target was checked before, and no request is in flight");
+            return;
+        };
+        client.template = template;
+    }
+
+    /// Sends the warm-up requests of one run at its load level.
+    ///
+    /// # Errors
+    /// Ctrl-C, or the system gives no pacing thread.
+    pub fn warm_up(
+        &self,
+        load: &Load,
+        repeat: u32,
+        watch: &dyn Watch,
+        interrupt: &Interrupt,
+    ) -> Result<Warmup, Stopped> {
+        let payloads = self.prompts.warmup(repeat);
+        let (tally, _) = self.send_all(
+            load,
+            &payloads,
+            MEASURED_SERIES + 1 + u64::from(repeat),
+            watch,
+            interrupt,
+        )?;
+        let (requests, failed) = tally.counts();
+        Ok(Warmup { requests, failed })
+    }
+
+    /// Sends the measured requests of one run; fills everything of it but `warmup` and `gpu`.
+    ///
+    /// # Errors
+    /// Ctrl-C, or the system gives no pacing thread.
+    pub fn measure(&self, load: &Load, repeat: u32, watch: &dyn Watch, interrupt: &Interrupt) -> Result<Run, Stopped> {
+        let started = SystemTime::now().duration_since(UNIX_EPOCH);
+        let started_unix_s = started.map_or(0, |since| since.as_secs());
+        let payloads = self.prompts.measured();
+        let (tally, origin_ns) = self.send_all(load, &payloads, MEASURED_SERIES, watch, interrupt)?;
+        Ok(tally.into_run(repeat, started_unix_s, origin_ns))
+    }
+
+    /// Sends payloads at a load level; the tally's stamps count from the clock, the run's origin comes beside it.
+    fn send_all(
+        &self,
+        load: &Load,
+        payloads: &Arc<[Payload]>,
+        series: u64,
+        watch: &dyn Watch,
+        interrupt: &Interrupt,
+    ) -> Result<(Tally, u64), Stopped> {
+        let (sender, replies) = unbounded_channel();
+        let handle = self.runtime.handle();
+        let (tasks, concurrency, origin_ns) = match *load {
+            Load::Concurrency(streams) => {
+                let origin_ns = self.client.clock.now_ns();
+                let tasks = closed::start(handle, &self.client, payloads, streams, &sender);
+                (tasks, Some(streams), origin_ns)
+            }
+            Load::Rate { rate_rps, arrivals } => {
+                let count = u32::try_from(payloads.len()).unwrap_or(u32::MAX);
+                let arrivals_ns = arrivals_ns(rate_rps, arrivals, self.seed, series, count);
+                let origin_ns = self.client.clock.now_ns() + LEAD_NS;
+                let timetable = Timetable { origin_ns, arrivals_ns };
+                let tasks = open::start(handle, &self.client, payloads, timetable, &sender)?;
+                (tasks, None, origin_ns)
+            }
+        };
+        drop(sender);
+        let tally = Tally::new(self.no_gaps.clone(), concurrency);
+        let tally = self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = interrupt.wait() => Err(Stopped::Interrupted),
+                tally = collect(tally, tasks, replies, watch) => Ok(tally),
+            }
+        })?;
+        Ok((tally, origin_ns))
+    }
+}
+
+/// Takes replies until all are there or going on is no use.
+async fn collect(
+    mut tally: Tally,
+    mut tasks: JoinSet<()>,
+    mut replies: UnboundedReceiver<Reply>,
+    watch: &dyn Watch,
+) -> Tally {
+    while let Some(reply) = replies.recv().await {
+        watch.request_done(tally.take(reply));
+        if tally.is_cut_short() {
+            tasks.shutdown().await;
+            return tally;
+        }
+    }
+    while let Some(joined) = tasks.join_next().await {
+        pass_on_panic(joined);
+    }
+    tally
+}
+
+/// A panic in a task is a bug of ours; it must not pass for a run with fewer requests.
+pub(super) fn pass_on_panic(joined: Result<(), JoinError>) {
+    if let Err(error) = joined
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Threads that read streams: half of the machine, since the server may share it, and never more than four.
+fn workers() -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    (cores / 2).clamp(1, 4)
+}
+
+fn check_load(load: &Load) -> Result<(), LoadError> {
+    match *load {
+        Load::Concurrency(0) => Err(LoadError::Plan {
+            key: "concurrency",
+            value: "0".into(),
+            wanted: "at least 1",
+        }),
+        Load::Rate { rate_rps, .. } if !(rate_rps.is_finite() && rate_rps > 0.0) => Err(LoadError::Plan {
+            key: "rate",
+            value: rate_rps.to_string(),
+            wanted: "a rate above 0 requests per second",
+        }),
+        _ => Ok(()),
+    }
+}

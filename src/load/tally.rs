@@ -1,0 +1,223 @@
+//! The replies of one run, collected into its records.
+
+use hdrhistogram::Histogram;
+
+use super::{LoadError, client::Reply};
+use crate::session::{GapCounts, Outcome, RequestRecord, Run};
+
+/// Gaps are told apart from 1 µs on, at three significant digits, up to an hour.
+const FINEST_NS: u64 = 1_000;
+const LONGEST_NS: u64 = 3_600_000_000_000;
+const DIGITS: u8 = 3;
+
+/// Requests that must all fail at the start of a run before it is given up.
+const MIN_FAILURES_TO_STOP: u32 = 20;
+
+/// An empty count of gaps.
+///
+/// # Errors
+/// Never with the bounds above; they are checked by the crate.
+pub(super) fn no_gaps() -> Result<Histogram<u64>, LoadError> {
+    Histogram::new_with_bounds(FINEST_NS, LONGEST_NS, DIGITS).map_err(|source| LoadError::Setup {
+        what: "the histogram of gaps",
+        source: source.into(),
+    })
+}
+
+/// What came back so far.
+pub(super) struct Tally {
+    records: Vec<RequestRecord>,
+    gaps: Histogram<u64>,
+    replaced_connections: u32,
+    failures_to_stop: u32,
+    failed: u32,
+    cut_short: Option<String>,
+}
+
+impl Tally {
+    /// An empty tally of a run that holds `concurrency` requests in flight, where that is known.
+    pub(super) fn new(gaps: Histogram<u64>, concurrency: Option<u32>) -> Self {
+        let twice = concurrency.map_or(0, |streams| streams.saturating_mul(2));
+        Self {
+            records: Vec::new(),
+            gaps,
+            replaced_connections: 0,
+            failures_to_stop: twice.max(MIN_FAILURES_TO_STOP),
+            failed: 0,
+            cut_short: None,
+        }
+    }
+
+    /// Adds a reply; tells whether it completed.
+    pub(super) fn take(&mut self, reply: Reply) -> bool {
+        self.replaced_connections += reply.replaced_connections;
+        let completed = reply.record.completed();
+        if completed {
+            for gap_ns in reply.gaps_ns {
+                self.gaps.saturating_record(gap_ns);
+            }
+        } else {
+            self.failed += 1;
+        }
+        self.records.push(reply.record);
+        if self.all_failed() && self.failed == self.failures_to_stop {
+            self.cut_short = self.why_cut_short();
+        }
+        completed
+    }
+
+    /// Whether nothing but failures came at the start, so that going on is no use.
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.cut_short.is_some()
+    }
+
+    /// Requests that came back, and how many of them failed.
+    pub(super) fn counts(&self) -> (u32, u32) {
+        (u32::try_from(self.records.len()).unwrap_or(u32::MAX), self.failed)
+    }
+
+    /// The run's records with their stamps counted from `origin_ns`, in workload order.
+    pub(super) fn into_run(mut self, repeat: u32, started_unix_s: u64, origin_ns: u64) -> Run {
+        for record in &mut self.records {
+            count_from(record, origin_ns);
+        }
+        self.records.sort_by_key(|record| record.index);
+        Run {
+            repeat,
+            started_unix_s,
+            requests: self.records,
+            itl: gap_counts(&self.gaps),
+            replaced_connections: self.replaced_connections,
+            cut_short: self.cut_short,
+            ..Run::default()
+        }
+    }
+
+    fn all_failed(&self) -> bool {
+        self.records.len() == self.failed as usize
+    }
+
+    fn why_cut_short(&self) -> Option<String> {
+        let Outcome::Failed(last) = &self.records.last()?.outcome else {
+            return None;
+        };
+        Some(format!(
+            "stopped after {} failures in a row at its start, the last one `{}`: {}",
+            self.failed,
+            last.class.key(),
+            last.message
+        ))
+    }
+}
+
+fn count_from(record: &mut RequestRecord, origin_ns: u64) {
+    let shift = |at_ns: u64| at_ns.saturating_sub(origin_ns);
+    record.scheduled_ns = record.scheduled_ns.map(shift);
+    record.sent_ns = shift(record.sent_ns);
+    record.first_token_ns = record.first_token_ns.map(shift);
+    record.last_token_ns = record.last_token_ns.map(shift);
+    record.end_ns = shift(record.end_ns);
+}
+
+/// Each bin by its middle, the one that begins at zero by zero: two events of one read have no gap.
+fn gap_counts(gaps: &Histogram<u64>) -> GapCounts {
+    let place = |ns: u64| match gaps.lowest_equivalent(ns) {
+        0 => 0,
+        _ => gaps.median_equivalent(ns),
+    };
+    let recorded = gaps.iter_recorded();
+    let bins = recorded.map(|bin| (place(bin.value_iterated_to()), bin.count_at_value()));
+    GapCounts { bins: bins.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Failure, FailureClass, TokensFrom};
+
+    fn reply(index: u32, completed: bool, gaps_ns: &[u64]) -> Reply {
+        let failure = Failure {
+            class: FailureClass::Http(500),
+            message: "boom".into(),
+        };
+        let record = RequestRecord {
+            index,
+            scheduled_ns: Some(100),
+            sent_ns: 110,
+            first_token_ns: Some(120),
+            last_token_ns: Some(130),
+            end_ns: 140,
+            input_tokens: None,
+            output_tokens: Some(2),
+            chunks: 2,
+            tokens_from: TokensFrom::Usage,
+            outcome: if completed {
+                Outcome::Completed
+            } else {
+                Outcome::Failed(failure)
+            },
+        };
+        Reply {
+            record,
+            gaps_ns: gaps_ns.to_vec(),
+            replaced_connections: 1,
+        }
+    }
+
+    fn tally(concurrency: Option<u32>) -> Tally {
+        Tally::new(no_gaps().unwrap(), concurrency)
+    }
+
+    #[test]
+    fn a_run_is_in_workload_order_and_counts_from_its_origin() {
+        let mut tally = tally(None);
+        tally.take(reply(1, true, &[]));
+        tally.take(reply(0, true, &[]));
+        let run = tally.into_run(3, 7, 100);
+        assert_eq!((run.repeat, run.started_unix_s, run.replaced_connections), (3, 7, 2));
+        assert_eq!(run.requests.iter().map(|r| r.index).collect::<Vec<_>>(), [0, 1]);
+        let first = &run.requests[0];
+        assert_eq!((first.scheduled_ns, first.sent_ns, first.end_ns), (Some(0), 10, 40));
+        assert_eq!((first.first_token_ns, first.last_token_ns), (Some(20), Some(30)));
+    }
+
+    #[test]
+    fn gaps_of_completed_requests_are_kept_to_three_digits_zero_included() {
+        let mut tally = tally(None);
+        tally.take(reply(0, true, &[0, 0, 10_000_000, 7_200_000_000_000]));
+        tally.take(reply(1, false, &[5_000_000]));
+        let bins = tally.into_run(0, 0, 0).itl.bins;
+        assert_eq!(bins.len(), 3, "{bins:?}");
+        assert_eq!(bins[0], (0, 2));
+        assert!(bins[1].0.abs_diff(10_000_000) <= 10_000 && bins[1].1 == 1, "{bins:?}");
+        assert!(bins[2].0.abs_diff(3_600_000_000_000) < 4_000_000_000, "{bins:?}");
+    }
+
+    #[test]
+    fn a_run_is_cut_short_after_twenty_failures_or_twice_its_concurrency() {
+        for (concurrency, limit) in [(None, 20), (Some(4), 20), (Some(16), 32)] {
+            let mut tally = tally(concurrency);
+            for index in 0..limit {
+                assert!(!tally.is_cut_short(), "after {index}");
+                tally.take(reply(index, false, &[]));
+            }
+            assert!(tally.is_cut_short());
+            let reason = tally.into_run(0, 0, 0).cut_short.unwrap();
+            assert!(
+                reason.contains(&limit.to_string()) && reason.contains("`http_500`: boom"),
+                "{reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_completed_request_at_the_start_keeps_a_run_going() {
+        let mut tally = tally(None);
+        tally.take(reply(0, true, &[]));
+        for index in 1..50 {
+            tally.take(reply(index, false, &[]));
+        }
+        assert!(!tally.is_cut_short());
+        assert_eq!(tally.counts(), (50, 49));
+    }
+}
