@@ -149,13 +149,14 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    /// Keeps a connection whose answer was read to its end.
+    /// Keeps a connection whose answer was read to its end and whose server means to keep it open.
+    ///
+    /// Whether the server kept its word is looked at when the connection is used again, so that a broken word counts
+    /// the same however fast it was broken.
     pub(super) fn keep(&self, connection: Connection) {
-        if !connection.driver_ended {
-            self.idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
-        }
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
     }
 }

@@ -1,0 +1,167 @@
+//! Closed and open loops, warm-up, and Ctrl-C.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use perfgate::{
+    load::{Interrupt, Stopped, Watch},
+    plan::{Arrivals, Load},
+    session::RequestRecord,
+};
+
+use super::{
+    Nobody, class, measure, plan, runner,
+    server::{Act, DONE, Server, chunk, end, good_answers, stream_head, token, wait, whole},
+};
+
+#[test]
+fn a_closed_loop_sends_everything_once_and_holds_its_concurrency() {
+    let slow = (0..8).flat_map(|_| {
+        let body = [token("a"), DONE.into()].concat();
+        [Act::Request, stream_head(), wait(20), chunk(body), end()]
+    });
+    let server = Server::of(slow.collect());
+    let mut plan = plan(&server.url, 12);
+    plan.loads = vec![Load::Concurrency(3)];
+    let run = measure(&plan);
+    let indices: Vec<u32> = run.requests.iter().map(|record| record.index).collect();
+    assert_eq!(indices, (0..12).collect::<Vec<_>>());
+    assert!(run.requests.iter().all(RequestRecord::completed));
+    let in_flight_at = |at_ns: u64| {
+        run.requests
+            .iter()
+            .filter(|r| r.sent_ns <= at_ns && at_ns < r.end_ns)
+            .count()
+    };
+    let most = run.requests.iter().map(|record| in_flight_at(record.sent_ns)).max();
+    assert!(most <= Some(3), "{most:?} in flight");
+    let connections = server.seen().iter().map(|seen| seen.connection).max();
+    assert!(connections <= Some(2), "{connections:?}");
+}
+
+#[test]
+fn an_open_loop_sends_on_its_schedule_whatever_the_answers_do() {
+    let slow = vec![
+        Act::Request,
+        stream_head(),
+        wait(400),
+        chunk([token("a"), DONE.into()].concat()),
+        end(),
+    ];
+    let server = Server::of(slow);
+    let mut plan = plan(&server.url, 10);
+    let arrivals = Arrivals::Constant;
+    plan.loads = vec![Load::Rate {
+        rate_rps: 100.0,
+        arrivals,
+    }];
+    let run = measure(&plan);
+    let scheduled: Vec<u64> = run.requests.iter().filter_map(|record| record.scheduled_ns).collect();
+    assert_eq!(scheduled, (0..10).map(|i| i * 10_000_000).collect::<Vec<_>>());
+    for record in &run.requests {
+        assert_eq!(class(record).0, "completed");
+        assert!(Some(record.sent_ns) >= record.scheduled_ns, "sent early: {record:?}");
+    }
+    let first_end = run.requests.iter().map(|record| record.end_ns).min().unwrap();
+    let sent_before = run.requests.iter().filter(|record| record.sent_ns < first_end).count();
+    assert!(sent_before > 1, "an open loop does not wait for answers");
+}
+
+#[test]
+fn every_repeat_has_the_same_schedule() {
+    let server = Server::of(good_answers(200));
+    let mut plan = plan(&server.url, 30);
+    let load = Load::Rate {
+        rate_rps: 500.0,
+        arrivals: Arrivals::Poisson,
+    };
+    plan.loads = vec![load];
+    let runner = runner(&plan);
+    let schedule = |repeat| -> Vec<Option<u64>> {
+        let run = runner.measure(&load, repeat, &Nobody, &Interrupt::never()).unwrap();
+        run.requests.iter().map(|record| record.scheduled_ns).collect()
+    };
+    let first = schedule(0);
+    assert_eq!(first, schedule(1));
+    assert!(first.iter().all(Option::is_some));
+}
+
+#[test]
+fn an_open_loop_that_only_fails_stops_too() {
+    let server = Server::of(vec![Act::Request, whole("503 Service Unavailable", "", "loading")]);
+    let mut plan = plan(&server.url, 100_000);
+    let arrivals = Arrivals::Constant;
+    plan.loads = vec![Load::Rate {
+        rate_rps: 200.0,
+        arrivals,
+    }];
+    let run = measure(&plan);
+    assert!(run.cut_short.unwrap().contains("loading"));
+    assert!(run.requests.len() < 10_000);
+}
+
+#[derive(Default)]
+struct Count {
+    completed: AtomicU32,
+    failed: AtomicU32,
+}
+
+impl Watch for Count {
+    fn request_done(&self, ok: bool) {
+        let count = if ok { &self.completed } else { &self.failed };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_warm_up_is_counted_and_watched() {
+    let refusal = [Act::Request, whole("500 Internal Server Error", "", "boom")];
+    let server = Server::of(
+        good_answers(3)
+            .into_iter()
+            .chain(refusal)
+            .chain(good_answers(9))
+            .collect(),
+    );
+    let mut plan = plan(&server.url, 2);
+    plan.warmup_requests = 5;
+    let runner = runner(&plan);
+    let watch = Count::default();
+    let warmup = runner
+        .warm_up(&Load::Concurrency(1), 0, &watch, &Interrupt::never())
+        .unwrap();
+    assert_eq!((warmup.requests, warmup.failed), (5, 1));
+    runner
+        .measure(&Load::Concurrency(1), 0, &watch, &Interrupt::never())
+        .unwrap();
+    assert_eq!(watch.completed.load(Ordering::Relaxed), 6);
+    assert_eq!(watch.failed.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn an_interrupt_stops_a_run_that_would_wait_for_long() {
+    for load in [
+        Load::Concurrency(2),
+        Load::Rate {
+            rate_rps: 0.001,
+            arrivals: Arrivals::Constant,
+        },
+    ] {
+        let server = Server::of(vec![Act::Request, Act::Hold]);
+        let plan = plan(&server.url, 4);
+        let runner = runner(&plan);
+        let interrupt = Interrupt::never();
+        let trigger = interrupt.clone();
+        let began = Instant::now();
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            trigger.trigger();
+        });
+        let stopped = runner.measure(&load, 0, &Nobody, &interrupt);
+        assert!(matches!(stopped, Err(Stopped::Interrupted)), "{stopped:?}");
+        assert!(began.elapsed() < Duration::from_secs(15), "the timeouts are 20 s");
+    }
+}

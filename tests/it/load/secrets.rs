@@ -1,0 +1,113 @@
+//! Headers and addresses; what they hide stays hidden.
+
+use std::path::Path;
+
+use perfgate::{
+    load::{Interrupt, LoadError, PromptSet, Runner},
+    plan::{Load, Plan, Secrets},
+    session::Run,
+};
+
+use super::{
+    Nobody, class, plan,
+    server::{Act, Server, good_answer, whole},
+};
+
+fn secrets() -> Secrets {
+    Secrets {
+        api_key: Some("sk-hidden".into()),
+        headers: vec![("X-Tenant".into(), "tenant-hidden".into())],
+    }
+}
+
+fn new_runner(plan: &Plan, secrets: Secrets) -> Result<Runner, LoadError> {
+    let prompts = PromptSet::prepare(plan, Path::new(".")).unwrap();
+    Runner::new(plan, secrets, prompts)
+}
+
+fn measure(plan: &Plan) -> Run {
+    let runner = new_runner(plan, secrets()).unwrap();
+    runner
+        .measure(&Load::Concurrency(1), 0, &Nobody, &Interrupt::never())
+        .unwrap()
+}
+
+#[test]
+fn requests_carry_the_key_and_the_headers() {
+    let server = Server::of(good_answer());
+    assert_eq!(
+        class(&measure(&plan(&format!("{}/v1", server.url), 1)).requests[0]).0,
+        "completed"
+    );
+    let head = &server.seen()[0].head;
+    let lower = head.to_ascii_lowercase();
+    assert!(head.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"), "{head}");
+    assert!(lower.contains("authorization: bearer sk-hidden"), "{head}");
+    assert!(lower.contains("x-tenant: tenant-hidden"), "{head}");
+    assert!(
+        lower.contains(&format!("host: {}", server.url.replace("http://", ""))),
+        "{head}"
+    );
+}
+
+#[test]
+fn the_base_address_may_end_in_v1_or_a_slash_or_hold_a_prefix() {
+    for (end, path) in [
+        ("", "/v1/chat/completions"),
+        ("/", "/v1/chat/completions"),
+        ("/v1", "/v1/chat/completions"),
+        ("/v1/", "/v1/chat/completions"),
+        ("/proxy/v1", "/proxy/v1/chat/completions"),
+    ] {
+        let server = Server::of(good_answer());
+        measure(&plan(&format!("{}{end}", server.url), 1));
+        let head = &server.seen()[0].head;
+        assert_eq!(head.split(' ').nth(1), Some(path), "{end}");
+    }
+}
+
+#[test]
+fn a_user_name_and_password_in_the_address_become_a_header_and_no_message() {
+    let server = Server::of(good_answer());
+    let with_user = server.url.replace("http://", "http://me:pass-hidden@");
+    let runner = new_runner(&plan(&with_user, 1), Secrets::default()).unwrap();
+    runner
+        .measure(&Load::Concurrency(1), 0, &Nobody, &Interrupt::never())
+        .unwrap();
+    let head = server.seen()[0].head.to_ascii_lowercase();
+    assert!(head.contains("authorization: basic bwu6cgfzcy1oawrkzw4="), "{head}");
+    for url in [
+        "http://me:pass-hidden@host:1/?q",
+        "http://me:pass-hidden@",
+        "ftp://me:pass-hidden@host",
+    ] {
+        let error = new_runner(&plan(url, 1), Secrets::default()).err().unwrap();
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("hidden"), "{shown}");
+    }
+}
+
+#[test]
+fn a_server_that_repeats_a_secret_does_not_get_it_into_a_record() {
+    let body = r#"{"error":{"message":"Incorrect API key provided: sk-hidden for tenant-hidden."}}"#;
+    let server = Server::of(vec![Act::Request, whole("401 Unauthorized", "", body)]);
+    let run = measure(&plan(&server.url, 1));
+    let (_, message) = class(&run.requests[0]);
+    assert_eq!(message, "Incorrect API key provided: [secret] for [secret].");
+    assert!(!format!("{run:?}").contains("hidden"));
+    let probe = new_runner(&plan(&server.url, 1), secrets()).unwrap().probe();
+    assert!(!format!("{probe:?}").contains("hidden"), "{probe:?}");
+}
+
+#[test]
+fn a_header_that_cannot_be_sent_is_named_without_its_value() {
+    for (name, value) in [("X-Bad", "hidden\nvalue"), ("bad name", "hidden")] {
+        let secrets = Secrets {
+            api_key: None,
+            headers: vec![(name.into(), value.into())],
+        };
+        let error = new_runner(&plan("http://127.0.0.1:1", 1), secrets).err().unwrap();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains(name) && !shown.contains("hidden"), "{shown}");
+    }
+}
