@@ -13,7 +13,6 @@ use hyper::{
 use super::{
     answer::{Answer, BodyEnd, Facts, failed},
     deadline::{Deadline, Patience, Phase},
-    dialect::{Payload, Template},
     endpoint::Endpoint,
     pool::{Connection, Pool, Step},
     server_words,
@@ -31,7 +30,6 @@ const ERROR_BODY_BYTES: usize = 64 << 10;
 pub(super) struct Client {
     pub(super) endpoint: Endpoint,
     pub(super) clock: Clock,
-    pub(super) template: Template,
     pub(super) timeouts: Timeouts,
     pub(super) pool: Pool,
 }
@@ -43,6 +41,12 @@ pub(super) struct Reply {
     pub(super) replaced_connections: u32,
 }
 
+/// A connection that broke before the first byte of an answer.
+struct Dead {
+    sent_ns: u64,
+    error: hyper::Error,
+}
+
 /// Outcome and facts of an answer, and when it ended.
 struct Heard {
     outcome: Outcome,
@@ -52,12 +56,11 @@ struct Heard {
 
 impl Client {
     /// Sends one request and reads its answer; whatever happens is in the reply.
-    pub(super) async fn request(&self, index: u32, payload: &Payload) -> Reply {
-        let body = self.template.body(payload);
+    pub(super) async fn request(&self, index: u32, body: Bytes) -> Reply {
         let mut replaced_connections = 0;
         if let Some(mut idle) = self.pool.take() {
             if idle.is_alive().await
-                && let Some(reply) = self.exchange(idle, &body, true, index).await
+                && let Ok(reply) = self.exchange(idle, &body, index).await
             {
                 return reply;
             }
@@ -65,14 +68,12 @@ impl Client {
         }
         let started_ns = self.clock.now_ns();
         let mut reply = match self.connect().await {
-            Ok(fresh) => self.exchange(fresh, &body, false, index).await,
-            Err(failure) => Some(self.reply(index, started_ns, self.heard_nothing(failure))),
-        }
-        .unwrap_or_else(|| {
-            debug_assert!(false, "only a reused connection asks for another try");
-            let failure = (FailureClass::ConnectionLost, String::new());
-            self.reply(index, started_ns, self.heard_nothing(failure))
-        });
+            Err(failure) => self.reply(index, started_ns, self.heard_nothing(failure)),
+            Ok(fresh) => self.exchange(fresh, &body, index).await.unwrap_or_else(|dead| {
+                let failure = (FailureClass::ConnectionLost, server_words::chain(&dead.error));
+                self.reply(index, dead.sent_ns, self.heard_nothing(failure))
+            }),
+        };
         reply.replaced_connections = replaced_connections;
         reply
     }
@@ -83,23 +84,24 @@ impl Client {
         opened.map_err(|error| (FailureClass::Connect, server_words::chain(&error)))
     }
 
-    /// One try on a connection that is ready. `None`: it was a reused one, and dead before the first byte.
-    async fn exchange(&self, mut connection: Connection, body: &Bytes, reused: bool, index: u32) -> Option<Reply> {
+    /// One try on a connection that is ready.
+    async fn exchange(&self, mut connection: Connection, body: &Bytes, index: u32) -> Result<Reply, Dead> {
         let request = self.prepare(body);
         let reads_before = connection.reads().count();
         let patience = Patience {
             sent_ns: self.clock.now_ns(),
             timeouts: self.timeouts,
         };
+        let sent_ns = patience.sent_ns;
         let (limit_ns, late_class) = patience.limit(Phase::Waiting);
         let mut deadline = Deadline::new(self.clock, limit_ns);
         let heard = match connection.send(request, &mut deadline).await {
             Step::Got(response) => self.listen(connection, response, patience, &mut deadline).await,
             Step::Late => self.heard_nothing((late_class, "no answer in time".into())),
-            Step::Broken(_) if reused && connection.reads().count() == reads_before => return None,
+            Step::Broken(error) if connection.reads().count() == reads_before => return Err(Dead { sent_ns, error }),
             Step::Broken(error) => self.heard_nothing((FailureClass::ConnectionLost, server_words::chain(&error))),
         };
-        Some(self.reply(index, patience.sent_ns, heard))
+        Ok(self.reply(index, sent_ns, heard))
     }
 
     fn prepare(&self, body: &Bytes) -> Request<Full<Bytes>> {

@@ -1,5 +1,7 @@
 //! Which API: the request body, put together from parts that are serialised before the run.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -72,7 +74,7 @@ impl Template {
     }
 
     /// The whole body of one request.
-    pub(super) fn body(&self, payload: &Payload) -> Bytes {
+    fn body(&self, payload: &Payload) -> Bytes {
         let limit = if self.sends_max_tokens {
             format!("\"max_tokens\":{},", payload.max_tokens)
         } else {
@@ -94,6 +96,27 @@ fn extra_value(field: &str, text: &str) -> Result<Value, LoadError> {
         return Err(refuse("perfgate sets this field itself; remove it".into()));
     }
     serde_json::from_str(text).map_err(|error| refuse(format!("`{text}` is not JSON ({error})")))
+}
+
+/// The bodies of one run, put together when they are sent.
+pub(super) struct Stimulus {
+    /// What they share.
+    pub(super) template: Template,
+    /// What they do not, in workload order.
+    pub(super) payloads: Arc<[Payload]>,
+}
+
+impl Stimulus {
+    /// The body at a place in the workload; `None` past its end.
+    pub(super) fn body(&self, index: u32) -> Option<Bytes> {
+        let payload = self.payloads.get(usize::try_from(index).ok()?)?;
+        Some(self.template.body(payload))
+    }
+
+    /// How many requests there are.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.payloads.len()).unwrap_or(u32::MAX)
+    }
 }
 
 /// The path of the API below the base address.

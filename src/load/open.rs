@@ -18,7 +18,7 @@ use tokio::{
 use super::{
     LoadError,
     client::{Client, Reply},
-    dialect::Payload,
+    dialect::Stimulus,
 };
 
 /// Sleeping threads wake up about this late; the rest of the wait is spent awake.
@@ -31,18 +31,18 @@ const LOOK_AROUND: Duration = Duration::from_millis(50);
 pub(super) struct Timetable {
     /// The zero of the schedule on the client's clock.
     pub(super) origin_ns: u64,
-    /// Arrivals after the origin, rising, one for each payload.
+    /// Arrivals after the origin, rising, one for each request.
     pub(super) arrivals_ns: Vec<u64>,
 }
 
-/// Starts to send all payloads when they are due; dropping the set stops it.
+/// Starts to send all requests when they are due; dropping the set stops it.
 ///
 /// # Errors
 /// The system gives no thread for the pacer.
 pub(super) fn start(
     handle: &Handle,
     client: &Arc<Client>,
-    payloads: &Arc<[Payload]>,
+    stimulus: &Arc<Stimulus>,
     timetable: Timetable,
     replies: &UnboundedSender<Reply>,
 ) -> Result<JoinSet<()>, LoadError> {
@@ -62,9 +62,9 @@ pub(super) fn start(
             what: "the pacing thread",
             source: source.into(),
         })?;
-    let (client, payloads, replies) = (Arc::clone(client), Arc::clone(payloads), replies.clone());
+    let (client, stimulus, replies) = (Arc::clone(client), Arc::clone(stimulus), replies.clone());
     let mut set = JoinSet::new();
-    set.spawn_on(dispatch(client, payloads, arrived, replies), handle);
+    set.spawn_on(dispatch(client, stimulus, arrived, replies), handle);
     Ok(set)
 }
 
@@ -89,16 +89,16 @@ fn wait_until(due: Instant, is_unwanted: impl Fn() -> bool) -> bool {
 
 async fn dispatch(
     client: Arc<Client>,
-    payloads: Arc<[Payload]>,
+    stimulus: Arc<Stimulus>,
     mut arrived: UnboundedReceiver<(u32, u64)>,
     replies: UnboundedSender<Reply>,
 ) {
     let mut in_flight = JoinSet::new();
     while let Some((index, due_ns)) = arrived.recv().await {
-        let (client, payloads, replies) = (Arc::clone(&client), Arc::clone(&payloads), replies.clone());
+        let (client, stimulus, replies) = (Arc::clone(&client), Arc::clone(&stimulus), replies.clone());
         in_flight.spawn(async move {
-            if let Some(payload) = payloads.get(index as usize) {
-                let mut reply = client.request(index, payload).await;
+            if let Some(body) = stimulus.body(index) {
+                let mut reply = client.request(index, body).await;
                 reply.record.scheduled_ns = Some(due_ns);
                 // Nobody listens to a run that was stopped.
                 let _ = replies.send(reply);

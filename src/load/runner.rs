@@ -18,7 +18,7 @@ use super::{
     Interrupt, LoadError, Probe, PromptSet,
     client::{Client, Reply},
     closed,
-    dialect::{Payload, Template},
+    dialect::{Payload, Stimulus, Template},
     endpoint::Endpoint,
     open::{self, Timetable},
     pool::Pool,
@@ -37,6 +37,7 @@ pub struct Runner {
     // Before the runtime: connections close while it still runs.
     client: Arc<Client>,
     target: Target,
+    template: Template,
     prompts: PromptSet,
     seed: u64,
     no_gaps: Histogram<u64>,
@@ -85,13 +86,13 @@ impl Runner {
         let client = Client {
             endpoint: Endpoint::new(&plan.target, &secrets)?,
             clock: Clock::start(),
-            template: Template::new(&plan.target, plan.target.model.as_deref())?,
             timeouts: plan.target.timeouts,
             pool: Pool::default(),
         };
         drop(secrets);
         Ok(Self {
             client: Arc::new(client),
+            template: Template::new(&plan.target, plan.target.model.as_deref())?,
             target: plan.target.clone(),
             prompts,
             seed: plan.seed,
@@ -107,12 +108,10 @@ impl Runner {
 
     /// Sets the model that all further requests name.
     pub fn set_model(&mut self, model: &str) {
-        let (Ok(template), Some(client)) = (Template::new(&self.target, Some(model)), Arc::get_mut(&mut self.client))
-        else {
-            debug_assert!(false, "the target was checked before, and no request is in flight");
-            return;
-        };
-        client.template = template;
+        match Template::new(&self.target, Some(model)) {
+            Ok(template) => self.template = template,
+            Err(_) => debug_assert!(false, "the target was checked when the runner was made"),
+        }
     }
 
     /// Sends the warm-up requests of one run at its load level.
@@ -129,7 +128,7 @@ impl Runner {
         let payloads = self.prompts.warmup(repeat);
         let (tally, _) = self.send_all(
             load,
-            &payloads,
+            payloads,
             MEASURED_SERIES + 1 + u64::from(repeat),
             watch,
             interrupt,
@@ -146,7 +145,7 @@ impl Runner {
         let started = SystemTime::now().duration_since(UNIX_EPOCH);
         let started_unix_s = started.map_or(0, |since| since.as_secs());
         let payloads = self.prompts.measured();
-        let (tally, origin_ns) = self.send_all(load, &payloads, MEASURED_SERIES, watch, interrupt)?;
+        let (tally, origin_ns) = self.send_all(load, payloads, MEASURED_SERIES, watch, interrupt)?;
         Ok(tally.into_run(repeat, started_unix_s, origin_ns))
     }
 
@@ -154,25 +153,28 @@ impl Runner {
     fn send_all(
         &self,
         load: &Load,
-        payloads: &Arc<[Payload]>,
+        payloads: Arc<[Payload]>,
         series: u64,
         watch: &dyn Watch,
         interrupt: &Interrupt,
     ) -> Result<(Tally, u64), Stopped> {
+        let stimulus = Arc::new(Stimulus {
+            template: self.template.clone(),
+            payloads,
+        });
         let (sender, replies) = unbounded_channel();
         let handle = self.runtime.handle();
         let (tasks, concurrency, origin_ns) = match *load {
             Load::Concurrency(streams) => {
                 let origin_ns = self.client.clock.now_ns();
-                let tasks = closed::start(handle, &self.client, payloads, streams, &sender);
+                let tasks = closed::start(handle, &self.client, &stimulus, streams, &sender);
                 (tasks, Some(streams), origin_ns)
             }
             Load::Rate { rate_rps, arrivals } => {
-                let count = u32::try_from(payloads.len()).unwrap_or(u32::MAX);
-                let arrivals_ns = arrivals_ns(rate_rps, arrivals, self.seed, series, count);
+                let arrivals_ns = arrivals_ns(rate_rps, arrivals, self.seed, series, stimulus.count());
                 let origin_ns = self.client.clock.now_ns() + LEAD_NS;
                 let timetable = Timetable { origin_ns, arrivals_ns };
-                let tasks = open::start(handle, &self.client, payloads, timetable, &sender)?;
+                let tasks = open::start(handle, &self.client, &stimulus, timetable, &sender)?;
                 (tasks, None, origin_ns)
             }
         };
