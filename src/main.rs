@@ -1,3 +1,7 @@
 //! The `perfgate` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(perfgate::cli::main(std::env::args_os()))
+}

@@ -34,6 +34,7 @@ const FLOORS: &[(&str, u8)] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
+    ("terminal_size", &["cli"]),
     ("serde_saphyr", &["config"]),
     ("serde_path_to_error", &["config", "store"]),
     ("schemars", &["config", "store", "render"]),

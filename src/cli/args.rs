@@ -12,24 +12,24 @@ use crate::config::{
 
 /// Flags of the commands that resolve a whole configuration: `run`, `gate`, `config show`. Flatten it.
 #[derive(Clone, Debug, Default)]
-pub struct PlanArgs {
+pub(crate) struct PlanArgs {
     /// The file named by `--config`.
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// All other flags as typed.
-    pub overrides: Overrides,
+    pub(crate) overrides: Overrides,
 }
 
 /// Flags of the commands that only judge: `compare`. Flatten it.
 #[derive(Clone, Debug, Default)]
-pub struct JudgeArgs {
+pub(crate) struct JudgeArgs {
     /// The file named by `--config`.
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// All other flags as typed.
-    pub overrides: Overrides,
+    pub(crate) overrides: Overrides,
 }
 
-/// Keys that move a judgement of what was already measured.
-const JUDGE_FLAGS: [&str; 3] = ["threshold", "gate", "allow"];
+/// Keys that move a judgement of what was already measured, or where it goes.
+const JUDGE_FLAGS: [&str; 6] = ["threshold", "gate", "allow", "baseline", "store", "report-dir"];
 
 fn plan_keys() -> impl Iterator<Item = &'static Key> {
     KEYS.iter()

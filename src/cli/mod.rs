@@ -1,3 +1,225 @@
 //! The door: flags as typed, exit codes, the only place that prints.
 
-pub mod args;
+pub(crate) mod args;
+mod exit;
+mod flags;
+mod progress;
+mod serve;
+
+use std::{
+    env,
+    error::Error,
+    ffi::OsString,
+    fmt::Write as _,
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::Parser;
+
+use self::{
+    args::{JudgeArgs, PlanArgs},
+    flags::{BaselineVerb, Cli, ConfigVerb, SchemaOf, Verb},
+    progress::{Mode, Progress},
+};
+use crate::{
+    commands::{
+        self, CommandError, Done, baseline,
+        compare::{self, Request},
+        demo, gate,
+        present::{Format, Screen},
+        report, run, show,
+    },
+    config::{self, Overrides, Resolved},
+    load::Interrupt,
+    render, store,
+};
+
+/// Runs one command line and gives its exit code.
+pub fn main(args: impl Iterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap knows whether this is help (standard output, 0) or a mistake (standard error, 2).
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(exit::USAGE);
+        }
+    };
+    match dispatch(cli.verb) {
+        Ok(done) => {
+            print(&done.text);
+            done.exit_code
+        }
+        Err(error) => {
+            complain(&in_full(&error));
+            exit::code(&error)
+        }
+    }
+}
+
+fn dispatch(verb: Verb) -> Result<Done, CommandError> {
+    match verb {
+        Verb::Run { plan } => {
+            let resolved = resolve(&plan)?;
+            let secrets = resolved.secrets(&variable)?;
+            run::run(
+                &resolved,
+                secrets,
+                screen(),
+                &console(&resolved),
+                &Interrupt::on_ctrl_c(),
+            )
+        }
+        Verb::Gate { plan, format } => {
+            let resolved = resolve(&plan)?;
+            let secrets = resolved.secrets(&variable)?;
+            let form = (format.into(), screen());
+            gate::gate(&resolved, secrets, form, &console(&resolved), &Interrupt::on_ctrl_c())
+        }
+        Verb::Compare { files, judge, format } => compare_files(&files, &judge, format.into()),
+        Verb::Show { file, format } => show::show(&file, format.into(), screen()),
+        Verb::Report { file, format, output } => {
+            let done = report::report(&file, format.into(), screen())?;
+            match output {
+                Some(path) => commands::present::write_text(&path, &done.text).map(|()| Done::ok("")),
+                None => Ok(done),
+            }
+        }
+        Verb::Baseline { verb } => baseline_verb(verb),
+        Verb::Config {
+            verb: ConfigVerb::Show { plan },
+        } => Ok(Done::ok(config::show(&resolve(&plan)?))),
+        Verb::Init { path, force } => commands::init::init(&path, force),
+        Verb::Schema { of } => schema(of),
+        Verb::Sim { engine } => serve::sim(*engine, &print),
+        Verb::Demo { clean, quiet } => {
+            let console = Progress::new(mode(quiet), complain);
+            demo::demo(clean, screen(), &console, &Interrupt::on_ctrl_c())
+        }
+    }
+}
+
+fn compare_files(files: &[PathBuf], judge: &JudgeArgs, format: Format) -> Result<Done, CommandError> {
+    let resolved = resolve_with(judge.config.as_deref(), &judge.overrides)?;
+    let (baseline, candidate): (Option<&Path>, &Path) = match files {
+        [candidate] => (None, candidate),
+        [baseline, candidate] => (Some(baseline), candidate),
+        _ => {
+            return Err(CommandError::Usage(
+                "give a baseline and a candidate, or a candidate alone".to_owned(),
+            ));
+        }
+    };
+    compare::compare(&Request {
+        baseline,
+        candidate,
+        named: resolved.settings.baseline.as_deref(),
+        store: &resolved.settings.store,
+        policy: &resolved.policy,
+        format,
+        screen: screen(),
+        report_dir: resolved.settings.report_dir.clone(),
+    })
+}
+
+fn baseline_verb(verb: BaselineVerb) -> Result<Done, CommandError> {
+    let folder = |flags: &flags::StoreArgs| -> Result<PathBuf, CommandError> {
+        let mut overrides = Overrides::new();
+        if let Some(store) = &flags.store {
+            overrides.push("store", store);
+        }
+        Ok(resolve_with(flags.config.as_deref(), &overrides)?.settings.store)
+    };
+    match verb {
+        BaselineVerb::Save { session, name, store } => baseline::save(&session, &folder(&store)?, name.as_deref()),
+        BaselineVerb::List { store } => baseline::list(&folder(&store)?),
+        BaselineVerb::Show { name, store } => baseline::show_one(&name, &folder(&store)?, screen()),
+        BaselineVerb::Rm { name, store } => baseline::remove(&name, &folder(&store)?),
+    }
+}
+
+fn schema(of: SchemaOf) -> Result<Done, CommandError> {
+    Ok(Done::ok(match of {
+        SchemaOf::Config => config::json_schema(),
+        SchemaOf::Session => store::session_schema(),
+        SchemaOf::Report => render::report_schema()?,
+    }))
+}
+
+fn resolve(plan: &PlanArgs) -> Result<Resolved, CommandError> {
+    resolve_with(plan.config.as_deref(), &plan.overrides)
+}
+
+fn resolve_with(file: Option<&Path>, flags: &Overrides) -> Result<Resolved, CommandError> {
+    Ok(config::resolve(file, &variable, flags)?)
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
+fn console(resolved: &Resolved) -> Progress {
+    Progress::new(mode(resolved.settings.quiet), complain)
+}
+
+fn mode(quiet: bool) -> Mode {
+    match (quiet, io::stderr().is_terminal()) {
+        (true, _) => Mode::Quiet,
+        (false, true) => Mode::Bar,
+        (false, false) => Mode::Lines,
+    }
+}
+
+/// Colour and width of standard output; `NO_COLOR` is honoured.
+fn screen() -> Screen {
+    let terminal = io::stdout().is_terminal();
+    let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let plain = Screen::default();
+    let width = if terminal {
+        terminal_size::terminal_size().map(|(width, _)| width.0)
+    } else {
+        None
+    };
+    Screen {
+        color: terminal && !no_color,
+        width: width.unwrap_or(plain.width),
+    }
+}
+
+/// The error with all its causes.
+fn in_full(error: &CommandError) -> String {
+    let mut text = format!("error: {error}");
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let _ = write!(text, "\n  because: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+/// Standard output; a reader that has gone away is no error of ours.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let ending = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    let _ = write!(out, "{text}{ending}").and_then(|()| out.flush());
+}
+
+fn complain(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::flags::Cli;
+
+    #[test]
+    fn clap_accepts_its_own_definitions() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,1 +1,125 @@
 //! The verbs: one file a verb; each reads as a list of steps.
+//!
+//! A verb takes resolved settings and a [`Console`], and gives back what the door prints. It never prints itself.
+
+pub mod baseline;
+pub mod compare;
+pub mod demo;
+pub mod gate;
+pub mod init;
+pub mod measure;
+pub mod present;
+pub mod report;
+pub mod run;
+pub mod show;
+
+use std::path::PathBuf;
+
+use crate::{config::ConfigError, load::LoadError, render::RenderError, sim::SimError, store::StoreError};
+
+/// One stage of a measurement, for the progress display.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// Arm (`baseline`), where there are several.
+    pub arm: Option<&'static str>,
+    /// Cell name.
+    pub cell: String,
+    /// Whether these are warm-up requests.
+    pub warm_up: bool,
+    /// Which run of the session, from 1.
+    pub run: u32,
+    /// Runs of the session in all.
+    pub runs: u32,
+    /// Requests of this stage.
+    pub requests: u32,
+    /// Requests of the whole session, warm-ups included.
+    pub requests_in_all: u64,
+}
+
+/// What a verb tells its user while it works. The door decides how it looks, and whether it is seen.
+pub trait Console: Sync {
+    /// A line that stays.
+    fn say(&self, line: &str);
+    /// A stage begins.
+    fn begin(&self, stage: &Stage);
+    /// One request of the stage ended.
+    fn request_done(&self, completed: bool);
+    /// The measurement is over.
+    fn end(&self);
+}
+
+/// What a verb leaves behind for the door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// For standard output.
+    pub text: String,
+    /// The exit code.
+    pub exit_code: u8,
+}
+
+impl Done {
+    /// All went well.
+    pub fn ok(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            exit_code: 0,
+        }
+    }
+}
+
+/// Why a verb could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A stored file cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The measurement could not begin.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A report cannot be rendered.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// A stored report cannot be used.
+    #[error("`{}` cannot be used", path.display())]
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: RenderError,
+    },
+    /// The embedded engine cannot start.
+    #[error(transparent)]
+    Sim(#[from] SimError),
+    /// The server cannot be asked which model it serves.
+    #[error("cannot ask `{url}` which model it serves: {reason}; start the server, or name the model with `--model`")]
+    ServerAway {
+        /// The server's address.
+        url: String,
+        /// In the transport's words.
+        reason: String,
+    },
+    /// The server does not say which model is meant.
+    #[error("`model` is not set and `{url}` serves {served}; name one with `--model`")]
+    ModelUnclear {
+        /// The server's address.
+        url: String,
+        /// Its models in words.
+        served: String,
+    },
+    /// A file beside the stored ones cannot be written or read.
+    #[error("cannot {what} `{}`: {source}", path.display())]
+    File {
+        /// `read`, `write` or `create`.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The command line asks for something that does not exist.
+    #[error("{0}")]
+    Usage(String),
+}

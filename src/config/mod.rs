@@ -23,6 +23,7 @@ mod policy;
 mod resolve;
 mod resolver;
 mod schema;
+mod settings;
 mod show;
 mod texts;
 mod twin;

@@ -9,17 +9,9 @@ use super::{
     twin::{ALL, ActionTwin, GateTwin, RequiresTwin, RuleTwin},
 };
 use crate::{
-    metric::{Better, Metric, Percentile::P95},
+    metric::{Better, Metric},
     verdict::{Action, Evidence, Gate, Policy},
 };
-
-/// The field's rule table: metric, limit, what a regression does, what it asks for.
-const RULES: [(Metric, f64, Action, Option<Evidence>); 4] = [
-    (Metric::Tpot(P95), 0.05, Action::Block, None),
-    (Metric::Ttft(P95), 0.10, Action::Warn, Some(Evidence::Explanation)),
-    (Metric::OutputTokensPerS, 0.05, Action::Block, None),
-    (Metric::GpuMemoryPeakGb, 0.10, Action::Warn, Some(Evidence::Profile)),
-];
 
 /// The gates, and those switched off, with the place that each came from.
 #[derive(Debug)]
@@ -36,14 +28,8 @@ impl Rules {
     }
 
     fn table() -> Self {
-        let rows = RULES.into_iter().map(|(metric, threshold, action, requires)| {
-            let gate = Gate {
-                threshold,
-                action,
-                requires,
-            };
-            (metric, (Some(gate), Source::Default))
-        });
+        let rows = Policy::default().gates.into_iter();
+        let rows = rows.map(|(metric, gate)| (metric, (Some(gate), Source::Default)));
         Self(rows.collect())
     }
 

@@ -48,18 +48,16 @@ pub struct Settings {
     pub quiet: bool,
     /// Folder of the stored baselines.
     pub store: PathBuf,
-    /// Folder of the reports.
-    pub report_dir: PathBuf,
+    /// Folder of the reports, where one was named.
+    pub report_dir: Option<PathBuf>,
     /// Baseline to compare with: a name or a file.
     pub baseline: Option<String>,
     /// Commit under test.
     pub commit: Option<String>,
-    /// The data set's file; the plan names it as configured.
-    pub dataset: Option<PathBuf>,
+    /// Folder that a relative data set path counts from; empty for the working directory.
+    pub dataset_dir: PathBuf,
     /// The configuration file that was read, if any.
     pub file: Option<PathBuf>,
-    /// Folder of that file; empty for the working directory.
-    pub base_dir: PathBuf,
 }
 
 /// Where a header's value comes from.

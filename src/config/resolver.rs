@@ -11,9 +11,9 @@ use super::{
     lengths::LengthsTwin,
     node::Source,
     policy::Rules,
-    resolve::{HeaderSource, Origin, Resolved, Settings},
+    resolve::{HeaderSource, Origin, Resolved},
     show,
-    texts::{FreeMap, Word},
+    texts::FreeMap,
     twin::{ApiTwin, ArrivalsTwin, ConfigFile, HeaderTwin, TargetTwin, TimeoutsTwin},
     values::{Span, Whole},
 };
@@ -30,10 +30,10 @@ const SYNTHETIC: &str = "synthetic";
 
 pub(super) struct Resolver {
     /// Lowest first.
-    layers: Vec<Layer>,
-    base_dir: PathBuf,
-    origins: Vec<Origin>,
-    notes: Vec<String>,
+    pub(super) layers: Vec<Layer>,
+    pub(super) base_dir: PathBuf,
+    pub(super) origins: Vec<Origin>,
+    pub(super) notes: Vec<String>,
 }
 
 impl Resolver {
@@ -67,7 +67,7 @@ impl Resolver {
         };
         let policy = self.policy(rules);
         let settings = self.settings(file);
-        self.note_dataset(&settings);
+        self.note_dataset(&plan, &settings);
         Ok(Resolved {
             plan,
             policy,
@@ -78,18 +78,18 @@ impl Resolver {
         })
     }
 
-    fn note(&mut self, key: &str, value: String, source: Source) {
+    pub(super) fn note(&mut self, key: &str, value: String, source: Source) {
         let key = key.to_owned();
         self.origins.push(Origin { key, value, source });
     }
 
     /// The value of the highest layer that has it, with its place.
-    fn find<T>(&self, key: &str, get: impl Fn(&ConfigFile) -> Option<T>) -> Option<(T, Source)> {
+    pub(super) fn find<T>(&self, key: &str, get: impl Fn(&ConfigFile) -> Option<T>) -> Option<(T, Source)> {
         let found = |layer: &Layer| get(&layer.twin).map(|value| (value, layer.source(key)));
         self.layers.iter().rev().find_map(found)
     }
 
-    fn value<T>(
+    pub(super) fn value<T>(
         &mut self,
         key: &str,
         default: T,
@@ -106,7 +106,12 @@ impl Resolver {
     }
 
     /// A text that may be absent; `absent` says what happens then.
-    fn word(&mut self, key: &str, absent: &str, get: impl Fn(&ConfigFile) -> Option<String>) -> Option<String> {
+    pub(super) fn word(
+        &mut self,
+        key: &str,
+        absent: &str,
+        get: impl Fn(&ConfigFile) -> Option<String>,
+    ) -> Option<String> {
         let found = self.find(key, get);
         let (text, source) = found.clone().unwrap_or((absent.to_owned(), Source::Default));
         self.note(key, text, source);
@@ -320,69 +325,5 @@ impl Resolver {
             names.into_iter().collect()
         });
         rules.policy(allow)
-    }
-
-    fn settings(&mut self, file: Option<PathBuf>) -> Settings {
-        let baseline = self.word("baseline", "(the store's)", |twin| {
-            twin.baseline.clone().map(|word| word.0)
-        });
-        Settings {
-            baseline: baseline.map(|name| self.beside_file("baseline", name)),
-            store: self.path("store", "baselines", |twin| twin.store.clone()),
-            output: self.path("output", "session.json", |twin| twin.output.clone()),
-            report_dir: self.path("report_dir", "perfgate-report", |twin| twin.report_dir.clone()),
-            commit: self.word("commit", "(unknown)", |twin| twin.commit.clone().map(|word| word.0)),
-            quiet: self.value("quiet", false, |twin| twin.quiet, bool::to_string),
-            dataset: self.dataset_file(),
-            file,
-            base_dir: self.base_dir.clone(),
-        }
-    }
-
-    fn path(&mut self, key: &str, default: &str, get: impl Fn(&ConfigFile) -> Option<Word>) -> PathBuf {
-        let found = self.find(key, get).map(|(word, source)| (word.0, source));
-        let (text, source) = found.unwrap_or((default.to_owned(), Source::Default));
-        self.note(key, text.clone(), source);
-        self.joined(&text, source)
-    }
-
-    /// Paths in the file are meant from where the file stands.
-    fn joined(&self, text: &str, source: Source) -> PathBuf {
-        match source {
-            Source::File { .. } => self.base_dir.join(text),
-            Source::Default | Source::Env(_) | Source::Flag(_) => PathBuf::from(text),
-        }
-    }
-
-    /// A baseline in the file is a name, unless such a file stands beside it.
-    fn beside_file(&self, key: &str, name: String) -> String {
-        let source = self
-            .origins
-            .iter()
-            .find(|origin| origin.key == key)
-            .map(|origin| origin.source);
-        let path = source
-            .map(|source| self.joined(&name, source))
-            .filter(|path| path.is_file());
-        path.map_or(name, |path| path.display().to_string())
-    }
-
-    fn dataset_file(&self) -> Option<PathBuf> {
-        let (name, source) = self.find("dataset", |twin| twin.dataset.clone())?;
-        (name.0 != SYNTHETIC).then(|| self.joined(&name.0, source))
-    }
-
-    fn note_dataset(&mut self, settings: &Settings) {
-        let Some(file) = &settings.dataset else { return };
-        if !file.is_file() {
-            let path = file.display();
-            self.notes.push(format!(
-                "dataset `{path}` is no file; a run will stop until it is there"
-            ));
-        }
-        if self.find("input_tokens", |twin| twin.input_tokens).is_some() {
-            self.notes
-                .push("`input_tokens` has no effect beside a data set, whose prompts have their own lengths".into());
-        }
     }
 }

@@ -9,6 +9,7 @@ mod figures;
 mod format;
 mod html;
 mod json;
+mod listing;
 mod markdown;
 mod template;
 mod terminal;
@@ -17,6 +18,7 @@ mod words;
 
 pub use html::html;
 pub use json::{read_report, report_json, report_schema, show_json};
+pub use listing::{BaselineRow, terminal_baselines};
 pub use markdown::markdown;
 pub use terminal::{terminal_report, terminal_session};
 

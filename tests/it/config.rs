@@ -567,8 +567,8 @@ fn the_resolved_plan_is_shown_with_the_place_of_each_value() {
     )
     .unwrap();
     let shown = show(&resolved);
-    let folder = resolved.settings.base_dir.display().to_string();
-    insta::assert_snapshot!(shown.replace(&format!("{folder}/"), ""));
+    let folder = resolved.settings.dataset_dir.display().to_string();
+    insta::assert_snapshot!(shown.replace(&folder, ""));
 }
 
 #[test]

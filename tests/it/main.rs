@@ -1,8 +1,11 @@
 //! Integration tests: one binary, a module per topic, helpers beside them.
 
+mod chain;
+mod command;
 mod config;
 mod load;
 mod render;
 mod sim;
 mod store;
 mod telemetry;
+mod trouble;

@@ -7,8 +7,6 @@ use std::{fs, path::Path};
 
 use perfgate::render::{html, markdown, terminal_report, terminal_session};
 
-const MOST_BYTES: usize = 60_000;
-
 #[test]
 fn a_report_in_the_terminal_reads_as_committed() {
     for (name, report) in fixtures::all() {

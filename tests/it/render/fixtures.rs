@@ -20,7 +20,7 @@ fn measured(values: &[f64]) -> Figure {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     Figure::Measured {
-        median: sorted[sorted.len() / 2],
+        median: sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN),
         values: values.iter().copied().map(Some).collect(),
     }
 }

@@ -1,0 +1,203 @@
+//! The verbs and their flags as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::{
+    args::{JudgeArgs, PlanArgs},
+    serve::EngineArgs,
+};
+use crate::commands::present::Format;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  pass (improvements and plain warnings included)
+  1  regression: merge is blocked
+  2  usage or configuration error
+  3  not settled: inconclusive, incomparable, no baseline, or an obligation unmet
+  4  measurement failed or is invalid";
+
+/// Tells whether a change made your LLM server slower or hungrier.
+#[derive(Debug, Parser)]
+#[command(name = "perfgate", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Measure a server into a session file.
+    Run {
+        #[command(flatten)]
+        plan: PlanArgs,
+    },
+    /// Measure, compare with the stored baseline, and write the reports.
+    Gate {
+        #[command(flatten)]
+        plan: PlanArgs,
+        /// Form of the answer on standard output.
+        #[arg(long, value_enum, default_value_t)]
+        format: FormatArg,
+    },
+    /// Judge a session against another one, or against the stored baseline.
+    Compare {
+        /// Baseline and candidate (session or baseline files); a candidate alone looks in the store.
+        #[arg(num_args = 1..=2, required = true, value_names = ["BASELINE", "CANDIDATE"])]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        judge: JudgeArgs,
+        /// Form of the answer on standard output.
+        #[arg(long, value_enum, default_value_t)]
+        format: FormatArg,
+    },
+    /// Keep sessions to compare with.
+    Baseline {
+        #[command(subcommand)]
+        verb: BaselineVerb,
+    },
+    /// Show a session or the newest one of a baseline file.
+    Show {
+        /// Session or baseline file.
+        file: PathBuf,
+        /// `terminal` for people, `json` for programs.
+        #[arg(long, value_enum, default_value_t)]
+        format: FormatArg,
+    },
+    /// Render a stored verdict (`report.json`) again.
+    Report {
+        /// A `report.json`.
+        #[arg(value_name = "RESULT")]
+        file: PathBuf,
+        /// Form of the answer.
+        #[arg(long, value_enum, default_value_t)]
+        format: FormatArg,
+        /// File to write instead of standard output.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+    },
+    /// Look at the configuration.
+    Config {
+        #[command(subcommand)]
+        verb: ConfigVerb,
+    },
+    /// Write a commented `perfgate.yaml`.
+    Init {
+        /// File to write.
+        #[arg(default_value = "perfgate.yaml")]
+        path: PathBuf,
+        /// Overwrite a file that is there.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Print a JSON Schema.
+    Schema {
+        /// Of which file.
+        #[arg(value_enum, default_value_t)]
+        of: SchemaOf,
+    },
+    /// Serve the embedded engine: an OpenAI-compatible server with continuous batching.
+    Sim {
+        #[command(flatten)]
+        engine: Box<EngineArgs>,
+    },
+    /// See the whole gate in a minute, on two embedded engines.
+    Demo {
+        /// Plant nothing: both engines are the same.
+        #[arg(long)]
+        clean: bool,
+        /// No progress bar.
+        #[arg(long)]
+        quiet: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BaselineVerb {
+    /// Append a session to the baseline of its plan and environment.
+    Save {
+        /// Session file.
+        session: PathBuf,
+        /// A name for people.
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// List what is stored.
+    List {
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Show the newest session of a baseline.
+    Show {
+        /// Name, hash or file name.
+        name: String,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Remove a baseline with its history.
+    Rm {
+        /// Name, hash or file name.
+        name: String,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StoreArgs {
+    /// Folder of the stored baselines [default: baselines] [env: `PERFGATE_STORE`]
+    #[arg(long, value_name = "DIR")]
+    pub(super) store: Option<String>,
+    /// Configuration file [default: perfgate.yaml where it exists] [env: `PERFGATE_CONFIG`]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigVerb {
+    /// Print the resolved plan, and where each value comes from.
+    Show {
+        #[command(flatten)]
+        plan: PlanArgs,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum SchemaOf {
+    /// `perfgate.yaml`.
+    #[default]
+    Config,
+    /// Session files.
+    Session,
+    /// `report.json`.
+    Report,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum FormatArg {
+    /// Tables for a terminal.
+    #[default]
+    #[value(alias = "text")]
+    Terminal,
+    /// The comment on a pull request.
+    #[value(alias = "md")]
+    Markdown,
+    /// One self-contained page.
+    Html,
+    /// For programs.
+    Json,
+}
+
+impl From<FormatArg> for Format {
+    fn from(format: FormatArg) -> Self {
+        match format {
+            FormatArg::Terminal => Self::Terminal,
+            FormatArg::Markdown => Self::Markdown,
+            FormatArg::Html => Self::Html,
+            FormatArg::Json => Self::Json,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `perfgate demo`: the whole gate in a minute, on two embedded engines over sockets, one of them slowed on purpose.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+};
+
+use super::{
+    CommandError, Console, Done,
+    measure::{self, Arm},
+    present::{self, Format, Screen},
+};
+use crate::{
+    load::Interrupt,
+    plan::{Api, Lengths, Load, Plan, Prompts, Secrets, Target, Timeouts, Workload},
+    report,
+    session::{Ended, Session},
+    sim::{EngineConfig, Server, Slowdown},
+    store,
+    verdict::Policy,
+};
+
+/// Where the demo writes its files.
+pub const FOLDER: &str = "perfgate-demo";
+
+/// What is planted in the candidate: every output token takes this much longer.
+const PLANTED_TPOT_PCT: f64 = 12.0;
+
+/// Measures a healthy engine and a candidate, judges, and writes the reports.
+///
+/// The exit code is 0 when the demo worked; its text says what a gate would have answered.
+///
+/// # Errors
+/// When an engine cannot start, or a file cannot be written.
+pub fn demo(clean: bool, screen: Screen, console: &dyn Console, interrupt: &Interrupt) -> Result<Done, CommandError> {
+    let folder = Path::new(FOLDER);
+    store::claim_output(&folder.join("baseline.json"))?;
+    let planted = if clean { 0.0 } else { PLANTED_TPOT_PCT };
+    let baseline = arm("baseline", (0.0, 1), console, interrupt)?;
+    let candidate = arm("candidate", (planted, 2), console, interrupt)?;
+    if [&baseline, &candidate]
+        .iter()
+        .any(|session| session.ended == Ended::Interrupted)
+    {
+        return Ok(Done {
+            text: "interrupted: nothing was judged\n".to_owned(),
+            exit_code: 4,
+        });
+    }
+    store::write_session(&folder.join("baseline.json"), &baseline)?;
+    store::write_session(&folder.join("candidate.json"), &candidate)?;
+    let report = report::build(
+        Some(("baseline", &baseline)),
+        ("candidate", &candidate),
+        &Policy::default(),
+    );
+    let mut text = present::text(&report, Format::Terminal, screen)?;
+    present::write_files(&report, folder)?;
+    text.push_str(&epilogue(clean, report.exit_code));
+    Ok(Done::ok(text))
+}
+
+fn epilogue(clean: bool, exit_code: u8) -> String {
+    let planted = if clean {
+        "Both engines were the same software.".to_owned()
+    } else {
+        format!("The candidate's engine was slowed on purpose: TPOT +{PLANTED_TPOT_PCT} %.")
+    };
+    format!(
+        "\n{planted} In CI, `perfgate gate` would have exited with {exit_code}.\n\
+         Wrote {FOLDER}/report.html, report.md, report.json and both sessions.\n"
+    )
+}
+
+fn arm(
+    name: &'static str,
+    (tpot_pct, seed): (f64, u64),
+    console: &dyn Console,
+    interrupt: &Interrupt,
+) -> Result<Session, CommandError> {
+    let config = EngineConfig {
+        slow: Slowdown {
+            tpot_pct,
+            ..Slowdown::default()
+        },
+        seed,
+        ..EngineConfig::default()
+    };
+    let server = Server::start(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let arm = Arm {
+        name: Some(name),
+        plan: plan(server.url()),
+        secrets: Secrets::default(),
+        dataset_dir: Path::new(""),
+        commit: None,
+    };
+    measure::measure(arm, console, interrupt, &mut |_| Ok(()))
+}
+
+fn plan(url: String) -> Plan {
+    Plan {
+        target: Target {
+            url,
+            model: None,
+            api: Api::Chat,
+            header_names: Vec::new(),
+            api_key_env: None,
+            timeouts: Timeouts::default(),
+            extra_body: BTreeMap::from([("ignore_eos".to_owned(), "true".to_owned())]),
+        },
+        workload: Workload {
+            prompts: Prompts::Synthetic {
+                input_tokens: Lengths::Fixed(64),
+            },
+            output_tokens: Lengths::Fixed(16),
+        },
+        loads: vec![Load::Concurrency(4), Load::Concurrency(16)],
+        requests_per_run: 200,
+        warmup_requests: 20,
+        repeats: 5,
+        seed: 42,
+        max_error_rate: 0.01,
+        hardware: BTreeMap::new(),
+        framework: BTreeMap::new(),
+    }
+}

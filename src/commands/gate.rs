@@ -1,0 +1,69 @@
+//! `perfgate gate`: measures, compares with the stored baseline, writes the reports.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    CommandError, Console, Done, baseline,
+    present::{self, Format, Screen},
+    run, show,
+};
+use crate::{config::Resolved, load::Interrupt, plan::Secrets, report, session::Session, store::Baselines};
+
+/// Where reports are written when nothing is said.
+pub const DEFAULT_REPORT_DIR: &str = "perfgate-report";
+
+/// Measures the candidate, judges it, and writes `report.{json,md,html}`.
+///
+/// # Errors
+/// When the measurement cannot begin, or a file cannot be read or written.
+pub fn gate(
+    resolved: &Resolved,
+    secrets: Secrets,
+    (format, screen): (Format, Screen),
+    console: &dyn Console,
+    interrupt: &Interrupt,
+) -> Result<Done, CommandError> {
+    // Read before the measuring starts, so that a bad one costs nothing.
+    let named = resolved
+        .settings
+        .baseline
+        .as_deref()
+        .map(|name| named_baseline(&resolved.settings.store, name));
+    let named = named.transpose()?;
+    let measured = run::measure_to_file(resolved, secrets, console, interrupt)?;
+    if let Some(reason) = run::trouble(&measured) {
+        console.say(&reason);
+    }
+    let found = match named {
+        Some(found) => Some(found),
+        None => baseline::find(&resolved.settings.store, &measured.session, &resolved.policy)?,
+    };
+    let candidate = measured.path.display().to_string();
+    let baseline = found.as_ref().map(|(name, session)| (name.as_str(), session));
+    let report = report::build(baseline, (&candidate, &measured.session), &resolved.policy);
+    let folder = resolved
+        .settings
+        .report_dir
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(DEFAULT_REPORT_DIR));
+    for path in present::write_files(&report, &folder)? {
+        console.say(&format!("wrote `{}`", path.display()));
+    }
+    Ok(Done {
+        text: present::text(&report, format, screen)?,
+        exit_code: report.exit_code,
+    })
+}
+
+/// A baseline by file, or by its name in the store.
+///
+/// # Errors
+/// When there is no such baseline, or it is broken.
+pub fn named_baseline(store: &Path, name: &str) -> Result<(String, Session), CommandError> {
+    let file = Path::new(name);
+    if file.is_file() {
+        return Ok((name.to_owned(), show::read_session(file)?));
+    }
+    let baseline = Baselines::open(store)?.get(name)?;
+    Ok((name.to_owned(), show::newest(baseline)?))
+}

@@ -1,0 +1,257 @@
+//! Measures one arm: every cell of the plan, every repeat, each with its own warm-up, into one session.
+
+use std::{path::Path, time::SystemTime};
+
+use super::{CommandError, Console, Stage};
+use crate::{
+    load::{Interrupt, Probe, PromptSet, Runner, Stopped, Watch},
+    metric,
+    plan::{Load, Plan, Prompts, Secrets},
+    session::{CellRuns, Ended, Environment, Run, Session},
+    telemetry,
+};
+
+/// One arm to be measured.
+pub struct Arm<'a> {
+    /// Its name in the progress display, where there are several.
+    pub name: Option<&'static str>,
+    /// What to measure.
+    pub plan: Plan,
+    /// What the requests need and no file may hold.
+    pub secrets: Secrets,
+    /// Folder that a relative data set path counts from.
+    pub dataset_dir: &'a Path,
+    /// Commit under test.
+    pub commit: Option<String>,
+}
+
+/// Called after each finished run with the session so far.
+pub type OnRun<'a> = dyn FnMut(&Session) -> Result<(), CommandError> + 'a;
+
+/// Seconds since 1970 UTC.
+pub fn now_unix_s() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+/// Measures every run of the plan, repeat by repeat, so that drift meets all cells alike.
+///
+/// # Errors
+/// When the measurement cannot begin: no such data set, no connection to ask for the model, a bad address.
+/// Trouble after that is data: it is in the session.
+pub fn measure(
+    arm: Arm<'_>,
+    console: &dyn Console,
+    interrupt: &Interrupt,
+    on_run: &mut OnRun<'_>,
+) -> Result<Session, CommandError> {
+    let mut plan = arm.plan;
+    let prompts = PromptSet::prepare(&plan, arm.dataset_dir)?;
+    if let Prompts::Dataset { sha256, .. } = &mut plan.workload.prompts {
+        *sha256 = prompts.dataset_sha256().map(str::to_owned);
+    }
+    let mut runner = Runner::new(&plan, arm.secrets, prompts)?;
+    let probe = runner.probe();
+    let model = choose_model(&plan, &probe)?;
+    runner.set_model(&model);
+    plan.target.model = Some(model);
+    let mut session = begin(plan, &probe, arm.commit);
+    session.notes.iter().for_each(|note| console.say(note));
+    let progress = Progress {
+        arm: arm.name,
+        console,
+        interrupt,
+    };
+    run_all(&mut session, &runner, &progress, on_run)?;
+    console.end();
+    Ok(session)
+}
+
+struct Progress<'a> {
+    arm: Option<&'static str>,
+    console: &'a dyn Console,
+    interrupt: &'a Interrupt,
+}
+
+struct Requests<'a>(&'a dyn Console);
+
+impl Watch for Requests<'_> {
+    fn request_done(&self, completed: bool) {
+        self.0.request_done(completed);
+    }
+}
+
+fn run_all(
+    session: &mut Session,
+    runner: &Runner,
+    progress: &Progress<'_>,
+    on_run: &mut OnRun<'_>,
+) -> Result<(), CommandError> {
+    for repeat in 0..session.plan.repeats {
+        for cell in 0..session.cells.len() {
+            match one_run(session, cell, repeat, runner, progress) {
+                Err(Stopped::Interrupted) => {
+                    session.ended = Ended::Interrupted;
+                    return Ok(());
+                }
+                Err(Stopped::Load(error)) => {
+                    session.ended = Ended::Aborted(error.to_string());
+                    return Ok(());
+                }
+                Ok(run) => {
+                    let dead = why_dead(&run);
+                    if let Some(place) = session.cells.get_mut(cell) {
+                        place.runs.push(run);
+                    }
+                    if let Some(reason) = dead {
+                        session.ended = Ended::Aborted(reason);
+                        return Ok(());
+                    }
+                    on_run(session)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why going on would be pointless: nothing at all completed in this run.
+fn why_dead(run: &Run) -> Option<String> {
+    if run.cut_short.is_some() {
+        return run.cut_short.clone();
+    }
+    let all_failed = run.requests.iter().all(|record| !record.completed());
+    all_failed.then(|| {
+        let worst = run.failures().into_iter().next();
+        worst.map_or_else(
+            || "a run sent no request".to_owned(),
+            |(class, count, message)| format!("every request of a run failed; {count} × {class}: {message}"),
+        )
+    })
+}
+
+fn one_run(
+    session: &Session,
+    cell: usize,
+    repeat: u32,
+    runner: &Runner,
+    progress: &Progress<'_>,
+) -> Result<Run, Stopped> {
+    let Some(CellRuns { load, .. }) = session.cells.get(cell) else {
+        return Ok(Run::default());
+    };
+    let watch = Requests(progress.console);
+    progress
+        .console
+        .begin(&stage(session, cell, repeat, true, progress.arm));
+    let warmup = runner.warm_up(load, repeat, &watch, progress.interrupt)?;
+    progress
+        .console
+        .begin(&stage(session, cell, repeat, false, progress.arm));
+    let sampler = telemetry::Sampler::start();
+    let started_unix_s = now_unix_s();
+    let measured = runner.measure(load, repeat, &watch, progress.interrupt);
+    let gpu = sampler.stop();
+    Ok(Run {
+        started_unix_s,
+        warmup,
+        gpu,
+        ..measured?
+    })
+}
+
+fn stage(session: &Session, cell: usize, repeat: u32, warm_up: bool, arm: Option<&'static str>) -> Stage {
+    let plan = &session.plan;
+    let cells = u32::try_from(session.cells.len()).unwrap_or(u32::MAX);
+    let run = repeat * cells + u32::try_from(cell).unwrap_or(u32::MAX) + 1;
+    let runs = plan.repeats * cells;
+    Stage {
+        arm,
+        cell: session
+            .cells
+            .get(cell)
+            .map_or_else(String::new, |cell| cell.name.clone()),
+        warm_up,
+        run,
+        runs,
+        requests: if warm_up {
+            plan.warmup_requests
+        } else {
+            plan.requests_per_run
+        },
+        requests_in_all: u64::from(runs) * (u64::from(plan.warmup_requests) + u64::from(plan.requests_per_run)),
+    }
+}
+
+fn begin(plan: Plan, probe: &Probe, commit: Option<String>) -> Session {
+    let machine = telemetry::machine();
+    let environment = Environment {
+        engine_name: probe.engine_name.clone(),
+        engine_version: probe.engine_version.clone(),
+        model: plan.target.model.clone(),
+        gpus: machine.gpus,
+        gpu_driver: machine.gpu_driver,
+        cpu: machine.cpu,
+        cpu_cores: machine.cpu_cores,
+        os: machine.os,
+    };
+    let cell = |load: &Load| CellRuns {
+        name: plan.cell_name(load),
+        load: *load,
+        runs: Vec::new(),
+    };
+    Session {
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_unix_s: now_unix_s(),
+        commit,
+        definitions: metric::DEFINITIONS_ID.to_owned(),
+        environment,
+        cells: plan.loads.iter().map(cell).collect(),
+        ended: Ended::Complete,
+        notes: notes(&plan, probe),
+        plan,
+    }
+}
+
+fn notes(plan: &Plan, probe: &Probe) -> Vec<String> {
+    let mut notes = Vec::new();
+    let asked = plan.target.model.as_deref().unwrap_or_default();
+    if !probe.models.is_empty() && !probe.models.iter().any(|model| model == asked) {
+        notes.push(format!(
+            "`{}` lists no model `{asked}`, only {}",
+            plan.target.url,
+            in_words(&probe.models)
+        ));
+    }
+    notes
+}
+
+fn choose_model(plan: &Plan, probe: &Probe) -> Result<String, CommandError> {
+    if let Some(model) = &plan.target.model {
+        return Ok(model.clone());
+    }
+    let url = plan.target.url.clone();
+    match (probe.models.as_slice(), &probe.trouble) {
+        ([only], _) => Ok(only.clone()),
+        ([], Some(reason)) => Err(CommandError::ServerAway {
+            url,
+            reason: reason.clone(),
+        }),
+        (models, _) => Err(CommandError::ModelUnclear {
+            url,
+            served: in_words(models),
+        }),
+    }
+}
+
+fn in_words(models: &[String]) -> String {
+    if models.is_empty() {
+        return "no model that it lists".to_owned();
+    }
+    models
+        .iter()
+        .map(|model| format!("`{model}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -1,0 +1,92 @@
+//! A judged report on its way out: as text in the form asked for, and as files in a folder.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::CommandError;
+use crate::{render, report::Report};
+
+/// The forms that a report takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Tables for a terminal.
+    #[default]
+    Terminal,
+    /// The comment on a pull request.
+    Markdown,
+    /// One self-contained page.
+    Html,
+    /// The contract for programs.
+    Json,
+}
+
+/// How text for a terminal is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Screen {
+    /// Whether colour is wanted and understood.
+    pub color: bool,
+    /// Columns.
+    pub width: u16,
+}
+
+impl Default for Screen {
+    /// No terminal: no colour, and lines as long as a CI log shows them.
+    fn default() -> Self {
+        Self {
+            color: false,
+            width: 140,
+        }
+    }
+}
+
+/// The report as text.
+///
+/// # Errors
+/// When a template fails.
+pub fn text(report: &Report, format: Format, screen: Screen) -> Result<String, CommandError> {
+    Ok(match format {
+        Format::Terminal => render::terminal_report(report, screen.color, screen.width),
+        Format::Markdown => render::markdown(report)?,
+        Format::Html => render::html(report)?,
+        Format::Json => render::report_json(report)?,
+    })
+}
+
+/// Writes text into a file, creating its folder.
+///
+/// # Errors
+/// When the folder or the file cannot be written.
+pub fn write_text(path: &Path, text: &str) -> Result<(), CommandError> {
+    let failed = |what| {
+        move |source| CommandError::File {
+            what,
+            path: path.to_owned(),
+            source,
+        }
+    };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(failed("create the folder of"))?;
+    }
+    fs::write(path, text).map_err(failed("write"))
+}
+
+/// Writes `report.json`, `report.md` and `report.html` into a folder and gives their paths back.
+///
+/// # Errors
+/// When the folder or a file cannot be written.
+pub fn write_files(report: &Report, folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
+    let forms = [
+        ("report.json", Format::Json),
+        ("report.md", Format::Markdown),
+        ("report.html", Format::Html),
+    ];
+    let mut written = Vec::new();
+    for (name, format) in forms {
+        let path = folder.join(name);
+        write_text(&path, &text(report, format, Screen::default())?)?;
+        written.push(path);
+    }
+    Ok(written)
+}

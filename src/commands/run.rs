@@ -1,0 +1,123 @@
+//! `perfgate run`: measures one arm into a session file.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use super::{
+    CommandError, Console, Done,
+    measure::{self, Arm},
+    present::Screen,
+};
+use crate::{
+    config::Resolved,
+    load::Interrupt,
+    plan::Secrets,
+    render, report,
+    session::{Ended, Session},
+    store,
+};
+
+/// What a measurement with its file came to.
+pub struct Measured {
+    /// The session as written.
+    pub session: Session,
+    /// Where it was written.
+    pub path: PathBuf,
+    /// Why it carries no verdict, if so.
+    pub invalid: Option<String>,
+}
+
+/// Measures, writes the session, and says what came out.
+///
+/// Exit code 0, or 4 when the session is invalid or was cut short.
+///
+/// # Errors
+/// When the measurement cannot begin or its file cannot be written.
+pub fn run(
+    resolved: &Resolved,
+    secrets: Secrets,
+    screen: Screen,
+    console: &dyn Console,
+    interrupt: &Interrupt,
+) -> Result<Done, CommandError> {
+    let measured = measure_to_file(resolved, secrets, console, interrupt)?;
+    let arm = report::describe(&measured.path.display().to_string(), &measured.session);
+    console.say(&format!("session written to `{}`", measured.path.display()));
+    let bad = trouble(&measured);
+    if let Some(reason) = &bad {
+        console.say(reason);
+    }
+    let text = render::terminal_session(&arm, screen.color, screen.width);
+    Ok(Done {
+        text,
+        exit_code: if bad.is_some() { 4 } else { 0 },
+    })
+}
+
+/// Measures into the session file; it is claimed before the first request and rewritten as runs finish.
+///
+/// # Errors
+/// When the measurement cannot begin or its file cannot be written.
+pub fn measure_to_file(
+    resolved: &Resolved,
+    secrets: Secrets,
+    console: &dyn Console,
+    interrupt: &Interrupt,
+) -> Result<Measured, CommandError> {
+    let path = resolved.settings.output.clone();
+    store::claim_output(&path)?;
+    let arm = Arm {
+        name: None,
+        plan: resolved.plan.clone(),
+        secrets,
+        dataset_dir: &resolved.settings.dataset_dir,
+        commit: resolved.settings.commit.clone(),
+    };
+    let mut keeper = Keeper::new(&path);
+    let session = measure::measure(arm, console, interrupt, &mut |session| keeper.keep(session))?;
+    store::write_session(&path, &session)?;
+    let invalid = session.invalid_because();
+    Ok(Measured { session, path, invalid })
+}
+
+/// What the user must know of a measurement that cannot be used as it is.
+pub fn trouble(measured: &Measured) -> Option<String> {
+    let runs: usize = measured.session.cells.iter().map(|cell| cell.runs.len()).sum();
+    let path = measured.path.display();
+    match (&measured.session.ended, &measured.invalid) {
+        (Ended::Interrupted, _) => Some(format!("interrupted: {runs} finished runs are kept in `{path}`")),
+        (Ended::Aborted(reason), _) => Some(format!("stopped: {reason}; what was measured is kept in `{path}`")),
+        (Ended::Complete, Some(reason)) => Some(format!("invalid: {reason}; what was measured is kept in `{path}`")),
+        (Ended::Complete, None) => None,
+    }
+}
+
+/// Rewrites the file as runs finish, but spends at most a tenth of the time on it.
+struct Keeper<'a> {
+    path: &'a Path,
+    written: Instant,
+    cost: Duration,
+}
+
+impl<'a> Keeper<'a> {
+    fn new(path: &'a Path) -> Self {
+        Self {
+            path,
+            written: Instant::now(),
+            cost: Duration::ZERO,
+        }
+    }
+
+    fn keep(&mut self, session: &Session) -> Result<(), CommandError> {
+        if self.written.elapsed() < self.cost * 10 {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        store::write_session(self.path, session)?;
+        self.cost = begun.elapsed();
+        self.written = Instant::now();
+        Ok(())
+    }
+}

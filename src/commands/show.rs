@@ -1,0 +1,53 @@
+//! `perfgate show`: a stored session, for people or for programs.
+
+use std::path::Path;
+
+use super::{
+    CommandError, Done,
+    present::{Format, Screen},
+};
+use crate::{
+    render, report,
+    session::Session,
+    store::{self, Baseline, Stored},
+};
+
+/// Reads a session, or the newest one of a baseline file.
+///
+/// # Errors
+/// When the file is neither, or is broken.
+pub fn read_session(file: &Path) -> Result<Session, CommandError> {
+    match store::read(file)? {
+        Stored::Session(session) => Ok(session),
+        Stored::Baseline(baseline) => newest(baseline),
+    }
+}
+
+/// The newest session of a baseline.
+///
+/// # Errors
+/// When it holds none.
+pub fn newest(mut baseline: Baseline) -> Result<Session, CommandError> {
+    let file = baseline.file.display().to_string();
+    baseline
+        .history
+        .pop()
+        .ok_or_else(|| CommandError::Usage(format!("baseline `{file}` holds no session")))
+}
+
+/// Shows one session.
+///
+/// # Errors
+/// When the file cannot be read, or the form does not fit a session.
+pub fn show(file: &Path, format: Format, screen: Screen) -> Result<Done, CommandError> {
+    let session = read_session(file)?;
+    let arm = report::describe(&file.display().to_string(), &session);
+    match format {
+        Format::Terminal => Ok(Done::ok(render::terminal_session(&arm, screen.color, screen.width))),
+        Format::Json => Ok(Done::ok(render::show_json(&arm)?)),
+        Format::Markdown | Format::Html => Err(CommandError::Usage(
+            "a session is shown as `terminal` or `json`; Markdown and HTML are for comparisons (`perfgate compare`)"
+                .to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,85 @@
+//! From layers to the settings: what is written and read, and where.
+
+use std::path::PathBuf;
+
+use super::{node::Source, resolve::Settings, resolver::Resolver, texts::Word, twin::ConfigFile};
+use crate::plan::{Plan, Prompts};
+
+impl Resolver {
+    pub(super) fn settings(&mut self, file: Option<PathBuf>) -> Settings {
+        let baseline = self.word("baseline", "(the store's)", |twin| {
+            twin.baseline.clone().map(|word| word.0)
+        });
+        Settings {
+            baseline: baseline.map(|name| self.beside_file("baseline", name)),
+            store: self.path("store", "baselines", |twin| twin.store.clone()),
+            output: self.path("output", "session.json", |twin| twin.output.clone()),
+            report_dir: self.report_dir(),
+            commit: self.word("commit", "(unknown)", |twin| twin.commit.clone().map(|word| word.0)),
+            quiet: self.value("quiet", false, |twin| twin.quiet, bool::to_string),
+            dataset_dir: self.dataset_dir(),
+            file,
+        }
+    }
+
+    fn path(&mut self, key: &str, default: &str, get: impl Fn(&ConfigFile) -> Option<Word>) -> PathBuf {
+        let found = self.find(key, get).map(|(word, source)| (word.0, source));
+        let (text, source) = found.unwrap_or((default.to_owned(), Source::Default));
+        self.note(key, text.clone(), source);
+        self.joined(&text, source)
+    }
+
+    /// Paths in the file are meant from where the file stands.
+    fn joined(&self, text: &str, source: Source) -> PathBuf {
+        match source {
+            Source::File { .. } => self.base_dir.join(text),
+            Source::Default | Source::Env(_) | Source::Flag(_) => PathBuf::from(text),
+        }
+    }
+
+    /// A baseline in the file is a name, unless such a file stands beside it.
+    fn beside_file(&self, key: &str, name: String) -> String {
+        let source = self
+            .origins
+            .iter()
+            .find(|origin| origin.key == key)
+            .map(|origin| origin.source);
+        let path = source
+            .map(|source| self.joined(&name, source))
+            .filter(|path| path.is_file());
+        path.map_or(name, |path| path.display().to_string())
+    }
+
+    fn report_dir(&mut self) -> Option<PathBuf> {
+        let found = self.find("report_dir", |twin| twin.report_dir.clone());
+        let (text, source) = found.map_or((None, Source::Default), |(word, source)| (Some(word.0), source));
+        self.note(
+            "report_dir",
+            text.clone().unwrap_or_else(|| "(as the command says)".into()),
+            source,
+        );
+        text.map(|text| self.joined(&text, source))
+    }
+
+    fn dataset_dir(&self) -> PathBuf {
+        let found = self.find("dataset", |twin| twin.dataset.clone());
+        found.map_or_else(PathBuf::new, |(_, source)| self.joined("", source))
+    }
+
+    pub(super) fn note_dataset(&mut self, plan: &Plan, settings: &Settings) {
+        let Prompts::Dataset { path, .. } = &plan.workload.prompts else {
+            return;
+        };
+        let file = settings.dataset_dir.join(path);
+        if !file.is_file() {
+            let path = file.display();
+            self.notes.push(format!(
+                "dataset `{path}` is no file; a run will stop until it is there"
+            ));
+        }
+        if self.find("input_tokens", |twin| twin.input_tokens).is_some() {
+            self.notes
+                .push("`input_tokens` has no effect beside a data set, whose prompts have their own lengths".into());
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The chain that a user walks: run, baseline save, run again, compare, gate; against a separate engine process.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::command::{Sim, assert_code, expect, perfgate};
+
+/// A measurement that is small but large enough to judge TPOT P95.
+const SMALL: &[&str] = &[
+    "--concurrency",
+    "16",
+    "--requests",
+    "200",
+    "--warmup",
+    "16",
+    "--repeat",
+    "3",
+    "--input-tokens",
+    "16",
+    "--output-tokens",
+    "8",
+    "--quiet",
+];
+
+fn run(folder: &Path, url: &str, output: &str) {
+    let args = [&["run", "--url", url, "-o", output], SMALL].concat();
+    expect(folder, 0, &args);
+}
+
+#[expect(clippy::unwrap_used, reason = "test helper")]
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn a_slower_engine_blocks_and_the_same_engine_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let engine = Sim::start(&[]);
+    run(folder, &engine.url, "base.json");
+    expect(folder, 0, &["baseline", "save", "base.json"]);
+    run(folder, &engine.url, "same.json");
+
+    let same = perfgate(folder, &["compare", "same.json", "--format", "json"])
+        .output()
+        .unwrap();
+    let report = json(&String::from_utf8(same.stdout.clone()).unwrap());
+    assert_ne!(
+        report["verdict"], "regression",
+        "the same software was blocked: {report}"
+    );
+    assert_eq!(same.status.code().map(i64::from), report["exit_code"].as_i64());
+
+    let slow = Sim::start(&["--slow", "tpot=80%"]);
+    run(folder, &slow.url, "slow.json");
+    let (text, _) = expect(folder, 1, &["compare", "base.json", "slow.json", "--format", "json"]);
+    let report = json(&text);
+    assert_eq!(report["verdict"], "regression");
+    let tpot = report["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|check| check["metric"] == "tpot_p95")
+        .unwrap();
+    assert_eq!(tpot["verdict"], "regression");
+    assert!(tpot["change"].as_f64().unwrap() > 0.3, "{tpot}");
+    assert!(tpot["interval"][0].as_f64() < tpot["interval"][1].as_f64());
+}
+
+#[test]
+fn gate_measures_compares_with_the_stored_baseline_and_writes_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let engine = Sim::start(&[]);
+    let gate = [&["gate", "--url", engine.url.as_str()], SMALL].concat();
+    let (text, _) = expect(folder, 3, &gate);
+    assert!(text.contains("no baseline"), "{text}");
+    expect(folder, 0, &["baseline", "save", "session.json", "--name", "main"]);
+    let (list, _) = expect(folder, 0, &["baseline", "list"]);
+    assert!(list.contains("main"), "{list}");
+
+    let output = perfgate(folder, &gate).output().unwrap();
+    let report = json(&std::fs::read_to_string(folder.join("perfgate-report/report.json")).unwrap());
+    assert_ne!(report["verdict"], "no_baseline");
+    assert_eq!(output.status.code().map(i64::from), report["exit_code"].as_i64());
+    let html = std::fs::read_to_string(folder.join("perfgate-report/report.html")).unwrap();
+    assert!(html.contains("TPOT P95"));
+    let (again, _) = expect(
+        folder,
+        0,
+        &["report", "perfgate-report/report.json", "--format", "html"],
+    );
+    assert_eq!(again.trim_end(), html.trim_end());
+    expect(folder, 0, &["baseline", "rm", "main"]);
+    assert!(expect(folder, 0, &["baseline", "list"]).0.contains("no baseline"));
+}
+
+#[test]
+fn another_plan_is_incomparable_and_allow_overrides_a_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let engine = Sim::start(&[]);
+    run(folder, &engine.url, "a.json");
+    let seeded = [&["run", "--url", &engine.url, "-o", "b.json", "--seed", "7"], SMALL].concat();
+    expect(folder, 0, &seeded);
+    let (text, _) = expect(folder, 3, &["compare", "a.json", "b.json"]);
+    assert!(text.contains("plan.seed"), "{text}");
+    let (text, _) = {
+        let args = [
+            "compare",
+            "a.json",
+            "b.json",
+            "--allow",
+            "plan.seed",
+            "--format",
+            "json",
+        ];
+        let output = perfgate(folder, &args).output().unwrap();
+        let code = output.status.code().unwrap();
+        assert_code(&output, code, &args)
+    };
+    assert_ne!(json(&text)["verdict"], "incomparable");
+}
+
+#[test]
+fn show_json_has_one_value_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let engine = Sim::start(&[]);
+    run(folder, &engine.url, "s.json");
+    let (text, _) = expect(folder, 0, &["show", "s.json", "--format", "json"]);
+    let shown = json(&text);
+    let cell = &shown["cells"][0];
+    assert_eq!(cell["load"]["concurrency"], 16);
+    assert_eq!(cell["runs"], 3);
+    for key in [
+        "qps",
+        "ttft_p95",
+        "tpot_p50",
+        "itl_p95",
+        "e2e_p95",
+        "output_tokens_per_s",
+    ] {
+        let metric = &cell["metrics"][key];
+        assert_eq!(metric["values"].as_array().unwrap().len(), 3, "{key}");
+        assert!(metric["median"].as_f64().unwrap() > 0.0, "{key}");
+    }
+    assert_eq!(cell["metrics"]["completed"]["median"], 200.0);
+    assert_eq!(cell["metrics"]["failed"]["median"], 0.0);
+}

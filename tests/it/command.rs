@@ -1,0 +1,67 @@
+//! Runs the `perfgate` binary as a user does, in a scratch folder.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers")]
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+/// `perfgate` with arguments, in a folder, without the caller's environment layer.
+pub(crate) fn perfgate(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_perfgate"));
+    command.current_dir(folder).args(args).env_remove("NO_COLOR");
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PERFGATE_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs it and expects an exit code; gives standard output and standard error.
+pub(crate) fn expect(folder: &Path, code: i32, args: &[&str]) -> (String, String) {
+    let output = perfgate(folder, args).output().unwrap();
+    assert_code(&output, code, args)
+}
+
+/// Checks the exit code of a finished command; gives standard output and standard error.
+pub(crate) fn assert_code(output: &Output, code: i32, args: &[&str]) -> (String, String) {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let trouble = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "perfgate {args:?}\n{text}\n{trouble}");
+    (text, trouble)
+}
+
+/// A `perfgate sim` process on a free port; killed when dropped.
+pub(crate) struct Sim {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Sim {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_perfgate"))
+            .args(["sim", "--port", "0"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) else {
+            panic!("`perfgate sim` said no address: {line:?}");
+        };
+        Self {
+            url: url.to_owned(),
+            child,
+        }
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
