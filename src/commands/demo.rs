@@ -50,11 +50,8 @@ pub fn demo(clean: bool, screen: Screen, console: &dyn Console, interrupt: &Inte
     }
     store::write_session(&folder.join("baseline.json"), &baseline)?;
     store::write_session(&folder.join("candidate.json"), &candidate)?;
-    let report = report::build(
-        Some(("baseline", &baseline)),
-        ("candidate", &candidate),
-        &Policy::default(),
-    );
+    let [name_b, name_c] = ["baseline.json", "candidate.json"].map(|name| format!("{FOLDER}/{name}"));
+    let report = report::build(Some((&name_b, &baseline)), (&name_c, &candidate), &Policy::default());
     let mut text = present::text(&report, Format::Terminal, screen)?;
     present::write_files(&report, folder)?;
     text.push_str(&epilogue(clean, report.exit_code));

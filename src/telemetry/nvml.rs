@@ -107,9 +107,19 @@ fn load() -> Result<Nvml, NoGpu> {
     first.or_else(|error| second.map_err(|_| not_started(error)))
 }
 
+/// The usual reason in few words; it stands in every report of a machine without a GPU.
+fn why_not_loaded(loader: &str) -> String {
+    let [library, _] = LIBRARIES;
+    if loader.contains("No such file") {
+        format!("{library} not found")
+    } else {
+        loader.to_owned()
+    }
+}
+
 fn not_started(error: NvmlError) -> NoGpu {
     match error {
-        NvmlError::LibloadingError(error) => NoGpu::NotLoaded(error.to_string()),
+        NvmlError::LibloadingError(error) => NoGpu::NotLoaded(why_not_loaded(&error.to_string())),
         error => NoGpu::NotStarted(error.to_string()),
     }
 }

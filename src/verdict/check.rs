@@ -108,9 +108,12 @@ impl Draft {
         }
     }
 
-    /// The place in the report: regressions first, then what is open, blocking before warning, the worst first.
+    /// The place in the report: regressions first, then what is open, blocking before warning, the worst first; what
+    /// only warns and was measured nowhere (GPU memory without a GPU) comes last.
     pub(super) fn rank(&self) -> (u8, f64) {
+        let nowhere = self.check.baseline.is_none() && self.check.candidate.is_none();
         let rank = match (self.check.verdict, self.check.action) {
+            (Verdict::Inconclusive, Action::Warn) if nowhere => 5,
             (Verdict::Regression, Action::Block) => 0,
             (Verdict::Regression, Action::Warn) => 1,
             (Verdict::Improvement | Verdict::Pass, _) => 4,
