@@ -257,6 +257,11 @@ impl Metric {
             _ => None,
         }
     }
+
+    /// Whether there is a value only where sends follow a schedule (open loop).
+    pub fn needs_schedule(self) -> bool {
+        matches!(self, Self::TtftFromSchedule(_) | Self::E2eFromSchedule(_))
+    }
 }
 
 impl fmt::Display for Metric {

@@ -68,14 +68,17 @@ fn caption(stage: &Stage) -> String {
 
 impl Console for Progress {
     fn say(&self, line: &str) {
-        if self.mode == Mode::Bar {
-            let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(bar) = bar.as_ref() {
-                bar.suspend(|| (self.write_line)(line));
-                return;
-            }
+        if self.mode != Mode::Quiet {
+            self.warn(line);
         }
-        (self.write_line)(line);
+    }
+
+    fn warn(&self, line: &str) {
+        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        match bar.as_ref() {
+            Some(bar) => bar.suspend(|| (self.write_line)(line)),
+            None => (self.write_line)(line),
+        }
     }
 
     fn begin(&self, stage: &Stage) {

@@ -32,7 +32,7 @@ pub fn gate(
     let named = named.transpose()?;
     let measured = run::measure_to_file(resolved, secrets, console, interrupt)?;
     if let Some(reason) = run::trouble(&measured) {
-        console.say(&reason);
+        console.warn(&reason);
     }
     let found = match named {
         Some(found) => Some(found),

@@ -51,13 +51,15 @@ pub fn measure(
     if let Prompts::Dataset { sha256, .. } = &mut plan.workload.prompts {
         *sha256 = prompts.dataset_sha256().map(str::to_owned);
     }
+    let prompt_notes = prompts.notes();
     let mut runner = Runner::new(&plan, arm.secrets, prompts)?;
     let probe = runner.probe();
     let model = choose_model(&plan, &probe)?;
     runner.set_model(&model);
     plan.target.model = Some(model);
     let mut session = begin(plan, &probe, arm.commit);
-    session.notes.iter().for_each(|note| console.say(note));
+    session.notes.extend(prompt_notes);
+    session.notes.iter().for_each(|note| console.warn(note));
     let progress = Progress {
         arm: arm.name,
         console,

@@ -38,8 +38,10 @@ pub struct Stage {
 
 /// What a verb tells its user while it works. The door decides how it looks, and whether it is seen.
 pub trait Console: Sync {
-    /// A line that stays.
+    /// A line that stays, for who follows along.
     fn say(&self, line: &str);
+    /// A line that stays and is shown to everybody: something is wrong.
+    fn warn(&self, line: &str);
     /// A stage begins.
     fn begin(&self, stage: &Stage);
     /// One request of the stage ended.

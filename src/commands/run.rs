@@ -47,7 +47,7 @@ pub fn run(
     console.say(&format!("session written to `{}`", measured.path.display()));
     let bad = trouble(&measured);
     if let Some(reason) = &bad {
-        console.say(reason);
+        console.warn(reason);
     }
     let text = render::terminal_session(&arm, screen.color, screen.width);
     Ok(Done {

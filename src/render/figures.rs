@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     metric::Metric,
+    plan::Load,
     report::{Arm, CellFigures, Check, Figure, Report},
 };
 
@@ -99,9 +100,17 @@ fn cell_names<'a>(arms: &[NamedArm<'a>]) -> Vec<&'a str> {
 fn table(name: &str, arms: &[NamedArm<'_>], checks: &[Check], rows: Rows) -> CellTable {
     let cells: Vec<Option<&CellFigures>> = arms.iter().map(|(_, arm)| find_cell(arm, name)).collect();
     let figures = |metric: Metric| -> Vec<Shown<'_>> { cells.iter().map(|cell| figure(*cell, metric)).collect() };
+    let open_loop = cells
+        .iter()
+        .flatten()
+        .any(|cell| matches!(cell.load, Load::Rate { .. }));
     let wanted: Vec<Metric> = match rows {
         Rows::Indicators => Metric::INDICATORS.to_vec(),
-        Rows::Measured => Metric::ALL.to_vec(),
+        // A closed loop has no schedule; its absence is no news.
+        Rows::Measured => Metric::ALL
+            .into_iter()
+            .filter(|metric| open_loop || !metric.needs_schedule())
+            .collect(),
     };
     let mut table = CellTable {
         name: name.to_owned(),

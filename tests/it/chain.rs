@@ -25,7 +25,8 @@ const SMALL: &[&str] = &[
 
 fn run(folder: &Path, url: &str, output: &str) {
     let args = [&["run", "--url", url, "-o", output], SMALL].concat();
-    expect(folder, 0, &args);
+    let (_, progress) = expect(folder, 0, &args);
+    assert_eq!(progress, "", "`--quiet` shows no progress");
 }
 
 #[expect(clippy::unwrap_used, reason = "test helper")]
