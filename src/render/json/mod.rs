@@ -73,7 +73,12 @@ pub fn show_json(arm: &Arm) -> Result<String, RenderError> {
 /// # Errors
 /// None that is known; serialisation itself may fail.
 pub fn report_schema() -> Result<String, RenderError> {
-    let mut schema = schemars::schema_for!(ReportTwin).to_value();
+    // As it is written: a key that may be null is there all the same.
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<ReportTwin>()
+        .to_value();
     if let Some(version) = schema.pointer_mut("/properties/schema").and_then(Value::as_object_mut) {
         version.insert("const".into(), REPORT_SCHEMA.into());
     }

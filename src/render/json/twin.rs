@@ -24,7 +24,6 @@ pub(super) struct ReportTwin {
     pub(super) next_steps: Vec<String>,
     /// The baseline arm; null where there is none.
     #[serde(deserialize_with = "present")]
-    #[schemars(required)]
     pub(super) baseline: Option<ArmTwin>,
     /// The candidate arm.
     pub(super) candidate: ArmTwin,
@@ -51,7 +50,6 @@ pub(super) struct ArmTwin {
     pub(super) started_unix_s: u64,
     /// Commit under test; null where it is not known.
     #[serde(deserialize_with = "present")]
-    #[schemars(required)]
     pub(super) commit: Option<String>,
     /// Hash of what must be equal for a comparison.
     pub(super) fingerprint: String,
@@ -140,7 +138,6 @@ pub(super) struct MetricTwin {
     pub(super) unit: String,
     /// Median of the runs that have a value; null where none has.
     #[serde(deserialize_with = "present")]
-    #[schemars(required)]
     pub(super) median: Option<f64>,
     /// One for each run, in run order; null where that run has no value.
     pub(super) values: Vec<Option<f64>>,
@@ -177,19 +174,15 @@ pub(super) struct CheckTwin {
     pub(super) unit: String,
     /// Geometric mean of the baseline's runs.
     #[serde(deserialize_with = "present")]
-    #[schemars(required)]
     pub(super) baseline: Option<f64>,
     /// Geometric mean of the candidate's runs.
     #[serde(deserialize_with = "present")]
-    #[schemars(required)]
     pub(super) candidate: Option<f64>,
     /// candidate / baseline − 1.
     #[serde(deserialize_with = "present")]
-    #[schemars(required)]
     pub(super) change: Option<f64>,
     /// Two-sided 90 % interval of the change, low end first.
     #[serde(deserialize_with = "present")]
-    #[schemars(required)]
     pub(super) interval: Option<[f64; 2]>,
     /// The limit with the sign of harm (0.05 for latency, −0.05 for throughput).
     pub(super) threshold: f64,
@@ -197,15 +190,12 @@ pub(super) struct CheckTwin {
     pub(super) action: ActionTwin,
     /// What a regression asks for; null for nothing.
     #[serde(deserialize_with = "present")]
-    #[schemars(required)]
     pub(super) requires: Option<EvidenceTwin>,
     /// One-sided p that there is no change for the worse.
     #[serde(deserialize_with = "present")]
-    #[schemars(required)]
     pub(super) p_real: Option<f64>,
     /// One-sided p that the change is not beyond the limit.
     #[serde(deserialize_with = "present")]
-    #[schemars(required)]
     pub(super) p_beyond: Option<f64>,
     /// The answer.
     pub(super) verdict: VerdictTwin,
@@ -213,7 +203,6 @@ pub(super) struct CheckTwin {
     pub(super) reason: String,
     /// Smallest change for the worse that these runs would find with 80 % probability.
     #[serde(deserialize_with = "present")]
-    #[schemars(required)]
     pub(super) minimum_detectable_change: Option<f64>,
     /// Baseline runs with a value.
     pub(super) n_baseline: usize,

@@ -1,6 +1,7 @@
 //! The JSON report: lossless, versioned, and as its committed schema says.
 
-use perfgate::render::{read_report, report_json};
+use perfgate::render::{read_report, report_json, report_schema};
+use serde_json::Value;
 
 use super::fixtures;
 
@@ -9,5 +10,94 @@ fn a_report_that_was_written_and_read_is_the_same_report() {
     for (name, report) in fixtures::all() {
         let text = report_json(&report).unwrap();
         assert_eq!(read_report(&text).unwrap(), report, "{name}");
+    }
+}
+
+const SCHEMA_FILE: &str = "schemas/report.schema.json";
+
+#[test]
+fn the_committed_report_schema_is_the_one_of_the_twin() {
+    let schema = report_schema().unwrap();
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        std::fs::write(SCHEMA_FILE, &schema).unwrap();
+    }
+    let committed = std::fs::read_to_string(SCHEMA_FILE).unwrap();
+    assert_eq!(
+        committed, schema,
+        "run `UPDATE_SCHEMAS=1 cargo test` and commit the file"
+    );
+}
+
+#[test]
+fn every_report_fits_the_schema_and_a_damaged_one_does_not() {
+    let schema = serde_json::from_str(&report_schema().unwrap()).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    for (name, report) in fixtures::all() {
+        let mut value: Value = serde_json::from_str(&report_json(&report).unwrap()).unwrap();
+        let errors: Vec<String> = schema.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{name}: {errors:?}");
+        value["verdict"] = "maybe".into();
+        assert!(!schema.is_valid(&value), "{name} with another verdict");
+    }
+}
+
+#[test]
+fn the_contract_s_keys_are_there_even_where_nothing_is_known() {
+    let text = report_json(&fixtures::inconclusive()).unwrap();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    for key in [
+        "schema",
+        "verdict",
+        "exit_code",
+        "baseline",
+        "candidate",
+        "checks",
+        "warnings",
+    ] {
+        assert!(value.get(key).is_some(), "{key}");
+    }
+    let keys = [
+        "cell",
+        "metric",
+        "unit",
+        "baseline",
+        "candidate",
+        "change",
+        "interval",
+        "threshold",
+        "action",
+        "p_real",
+        "p_beyond",
+        "verdict",
+        "reason",
+        "n_baseline",
+        "n_candidate",
+    ];
+    for check in value["checks"].as_array().unwrap() {
+        for key in keys {
+            assert!(check.get(key).is_some(), "{key} in {check}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_no_report_of_ours_is_refused_with_its_reason() {
+    let report = report_json(&fixtures::regression()).unwrap();
+    let cut = report.get(..report.len() / 2).unwrap();
+    let newer = report.replace("perfgate-llm/report/1", "perfgate-llm/report/2");
+    let edited = report.replace("\"exit_code\": 1", "\"exit_code\": \"one\"");
+    let other = "{\"schema\": \"perfgate-llm/session/1\"}";
+    for (text, reason) in [
+        ("", "not JSON"),
+        (cut, "not JSON"),
+        (other, "`perfgate-llm/session/1`"),
+        (
+            &newer,
+            "`perfgate-llm/report/2`; this perfgate reads `perfgate-llm/report/1`",
+        ),
+        (&edited, "edited by hand"),
+    ] {
+        let error = read_report(text).unwrap_err().to_string();
+        assert!(error.contains(reason), "{reason}: {error}");
     }
 }
