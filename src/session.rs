@@ -2,7 +2,7 @@
 //!
 //! All `*_ns` stamps of one run count nanoseconds on one monotonic clock from the run's start.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::plan::{Load, Plan};
 
@@ -289,6 +289,17 @@ impl Run {
         rows
     }
 
+    /// P99 (nearest rank) of how far behind its schedule a request was sent, in milliseconds; open loop only.
+    pub fn send_lag_p99_ms(&self) -> Option<f64> {
+        let behind_ns = |record: &RequestRecord| Some(record.sent_ns.saturating_sub(record.scheduled_ns?));
+        let mut lags_ns: Vec<u64> = self.requests.iter().filter_map(behind_ns).collect();
+        lags_ns.sort_unstable();
+        let rank = (lags_ns.len() * 99).div_ceil(100).checked_sub(1)?;
+        lags_ns
+            .get(rank)
+            .map(|lag_ns| Duration::from_nanos(*lag_ns).as_secs_f64() * 1e3)
+    }
+
     /// Failed requests over all requests; `None` for a run without requests.
     #[expect(clippy::cast_precision_loss, reason = "request counts are far below 2^52")]
     pub fn error_rate(&self) -> Option<f64> {
@@ -330,6 +341,34 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_send_lag_is_known_only_where_there_is_a_schedule() {
+        let record = |scheduled_ns, sent_ns| RequestRecord {
+            index: 0,
+            scheduled_ns,
+            sent_ns,
+            first_token_ns: None,
+            last_token_ns: None,
+            end_ns: sent_ns,
+            input_tokens: None,
+            output_tokens: None,
+            chunks: 0,
+            tokens_from: TokensFrom::Usage,
+            outcome: Outcome::Completed,
+        };
+        let open = Run {
+            requests: vec![record(Some(0), 2_000_000), record(Some(5), 5)],
+            ..Run::default()
+        };
+        let closed = Run {
+            requests: vec![record(None, 7)],
+            ..Run::default()
+        };
+        assert_eq!(open.send_lag_p99_ms(), Some(2.0));
+        assert_eq!(closed.send_lag_p99_ms(), None);
+        assert_eq!(Run::default().send_lag_p99_ms(), None);
+    }
 
     #[test]
     fn every_failure_class_finds_itself_again() {

@@ -1,6 +1,6 @@
 //! `perfgate baseline`: sessions kept to compare with.
 
-use std::path::Path;
+use std::{cmp::Reverse, collections::BTreeSet, path::Path};
 
 use super::{CommandError, Done, measure, present::Screen, show};
 use crate::{
@@ -14,39 +14,56 @@ use crate::{
 
 /// The stored session that a candidate is to be compared with, with its name.
 ///
-/// The baseline of the same plan and environment; else one of the same plan that differs only in what `--allow`
-/// overrides; else the newest of the same plan, so that the comparison can name what differs.
+/// Of the baselines of the same model: first one of the same plan and environment, then one that differs only in what
+/// `--allow` overrides, then one of the same plan, then the one that differs in the fewest fields, so that the
+/// comparison can name them. Inside a baseline it is the newest session that is not the candidate itself.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn find(store: &Path, candidate: &Session, policy: &Policy) -> Result<Option<(String, Session)>, CommandError> {
-    let fingerprint = Fingerprint::of(candidate);
-    let environment = fingerprint.environment_hash();
-    let fitting = Baselines::open(store)?.for_plan(&fingerprint.plan_hash())?;
-    let best = fitting.into_iter().max_by_key(|baseline| {
-        let same = baseline.environment_hash == environment;
-        (
-            same,
-            only_allowed_differences(baseline, candidate, policy),
-            baseline.last_saved_unix_s,
-        )
+    let plan_hash = Fingerprint::of(candidate).plan_hash();
+    let baselines = Baselines::open(store)?;
+    let mut found: Vec<Baseline> = baselines.for_plan(&plan_hash)?;
+    if found.is_empty() {
+        let readable = baselines.list()?.into_iter().filter_map(|listed| listed.baseline.ok());
+        let plans: BTreeSet<String> = readable.map(|info| info.plan_hash).collect();
+        for plan in plans {
+            found.extend(baselines.for_plan(&plan)?);
+        }
+    }
+    let others = found.into_iter().filter_map(|mut baseline| {
+        let at = baseline.history.iter().rposition(|session| session != candidate)?;
+        let session = baseline.history.swap_remove(at);
+        Some((label(&baseline), baseline.last_saved_unix_s, session))
     });
-    Ok(best.and_then(|mut baseline| Some((label(&baseline), baseline.history.pop()?))))
+    let best = others
+        .filter(|(_, _, session)| same_model(session, candidate))
+        .min_by_key(|(_, saved, session)| {
+            let differences = fingerprint::differences(session, candidate);
+            let open = differences
+                .iter()
+                .filter(|(field, _, _)| !policy.allow.contains(field))
+                .count();
+            (open, differences.len(), Reverse(*saved))
+        });
+    Ok(best.map(|(name, _, session)| (name, session)))
 }
 
-fn only_allowed_differences(baseline: &Baseline, candidate: &Session, policy: &Policy) -> bool {
-    baseline.latest().is_some_and(|session| {
-        let differences = fingerprint::differences(session, candidate);
-        differences.iter().all(|(field, _, _)| policy.allow.contains(field))
-    })
+fn same_model(baseline: &Session, candidate: &Session) -> bool {
+    baseline.environment.model == candidate.environment.model
 }
 
-/// What people call a baseline: its name, else its file.
+/// What people call a baseline: its name, else its file's name.
 fn label(baseline: &Baseline) -> String {
-    baseline
-        .name
-        .clone()
-        .unwrap_or_else(|| baseline.file.display().to_string())
+    let file = || {
+        baseline
+            .file
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
+    baseline.name.clone().unwrap_or_else(file)
 }
 
 /// Appends a session to the baseline of its plan and environment.
@@ -90,7 +107,12 @@ pub fn list(store: &Path) -> Result<Done, CommandError> {
 }
 
 fn row(listed: Listed) -> BaselineRow {
-    let file = listed.file.display().to_string();
+    let file = listed
+        .file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     match listed.baseline {
         Err(error) => BaselineRow {
             name: file,

@@ -10,6 +10,7 @@ use super::{
     CommandError, Console, Done,
     measure::{self, Arm},
     present::{self, Format, Screen},
+    run,
 };
 use crate::{
     load::Interrupt,
@@ -45,7 +46,7 @@ pub fn demo(clean: bool, screen: Screen, console: &dyn Console, interrupt: &Inte
     {
         return Ok(Done {
             text: "interrupted: nothing was judged\n".to_owned(),
-            exit_code: 4,
+            exit_code: run::UNUSABLE,
         });
     }
     store::write_session(&folder.join("baseline.json"), &baseline)?;
@@ -82,6 +83,8 @@ fn arm(
             ..Slowdown::default()
         },
         seed,
+        // Faster than the default engine, so that the demo fits into a minute.
+        decode_step_us: 2500.0,
         ..EngineConfig::default()
     };
     let server = Server::start(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
@@ -92,7 +95,7 @@ fn arm(
         dataset_dir: Path::new(""),
         commit: None,
     };
-    measure::measure(arm, console, interrupt, &mut |_| Ok(()))
+    measure::measure(arm, console, interrupt, &mut |_| ())
 }
 
 fn plan(url: String) -> Plan {

@@ -7,7 +7,14 @@ use super::{
     present::{self, Format, Screen},
     run, show,
 };
-use crate::{config::Resolved, load::Interrupt, plan::Secrets, report, session::Session, store::Baselines};
+use crate::{
+    config::Resolved,
+    load::Interrupt,
+    plan::Secrets,
+    report,
+    session::{Ended, Session},
+    store::Baselines,
+};
 
 /// Where reports are written when nothing is said.
 pub const DEFAULT_REPORT_DIR: &str = "perfgate-report";
@@ -33,6 +40,16 @@ pub fn gate(
     let measured = run::measure_to_file(resolved, secrets, console, interrupt)?;
     if let Some(reason) = run::trouble(&measured) {
         console.warn(&reason);
+    }
+    if measured.session.ended == Ended::Interrupted {
+        let text = format!(
+            "not judged; `perfgate compare {}` judges what is there\n",
+            measured.path.display()
+        );
+        return Ok(Done {
+            text,
+            exit_code: run::UNUSABLE,
+        });
     }
     let found = match named {
         Some(found) => Some(found),

@@ -26,7 +26,10 @@ pub struct Arm<'a> {
 }
 
 /// Called after each finished run with the session so far.
-pub type OnRun<'a> = dyn FnMut(&Session) -> Result<(), CommandError> + 'a;
+pub type OnRun<'a> = dyn FnMut(&Session) + 'a;
+
+/// Sends later than this behind their schedule say that the client, not the server, set the pace.
+const MAX_SEND_LAG_MS: f64 = 10.0;
 
 /// Seconds since 1970 UTC.
 pub fn now_unix_s() -> u64 {
@@ -54,9 +57,10 @@ pub fn measure(
     let prompt_notes = prompts.notes();
     let mut runner = Runner::new(&plan, arm.secrets, prompts)?;
     let probe = runner.probe();
-    let model = choose_model(&plan, &probe)?;
-    runner.set_model(&model);
-    plan.target.model = Some(model);
+    plan.target.model = choose_model(&plan, &probe, console)?;
+    if let Some(model) = &plan.target.model {
+        runner.set_model(model);
+    }
     let mut session = begin(plan, &probe, arm.commit);
     session.notes.extend(prompt_notes);
     session.notes.iter().for_each(|note| console.warn(note));
@@ -65,7 +69,8 @@ pub fn measure(
         console,
         interrupt,
     };
-    run_all(&mut session, &runner, &progress, on_run)?;
+    session.ended = run_all(&mut session, &runner, &progress, on_run);
+    session.notes.extend(lag_notes(&session));
     console.end();
     Ok(session)
 }
@@ -84,38 +89,41 @@ impl Watch for Requests<'_> {
     }
 }
 
-fn run_all(
-    session: &mut Session,
-    runner: &Runner,
-    progress: &Progress<'_>,
-    on_run: &mut OnRun<'_>,
-) -> Result<(), CommandError> {
+fn run_all(session: &mut Session, runner: &Runner, progress: &Progress<'_>, on_run: &mut OnRun<'_>) -> Ended {
     for repeat in 0..session.plan.repeats {
         for cell in 0..session.cells.len() {
-            match one_run(session, cell, repeat, runner, progress) {
-                Err(Stopped::Interrupted) => {
-                    session.ended = Ended::Interrupted;
-                    return Ok(());
-                }
-                Err(Stopped::Load(error)) => {
-                    session.ended = Ended::Aborted(error.to_string());
-                    return Ok(());
-                }
-                Ok(run) => {
-                    let dead = why_dead(&run);
-                    if let Some(place) = session.cells.get_mut(cell) {
-                        place.runs.push(run);
-                    }
-                    if let Some(reason) = dead {
-                        session.ended = Ended::Aborted(reason);
-                        return Ok(());
-                    }
-                    on_run(session)?;
-                }
+            let run = match one_run(session, cell, repeat, runner, progress) {
+                Err(Stopped::Interrupted) => return Ended::Interrupted,
+                Err(Stopped::Load(error)) => return Ended::Aborted(error.to_string()),
+                Ok(run) => run,
+            };
+            let dead = why_dead(&run);
+            if let Some(place) = session.cells.get_mut(cell) {
+                place.runs.push(run);
             }
+            if let Some(reason) = dead {
+                return Ended::Aborted(reason);
+            }
+            on_run(session);
         }
     }
-    Ok(())
+    Ended::Complete
+}
+
+/// One sentence for each cell in whose runs the client fell behind its schedule.
+fn lag_notes(session: &Session) -> Vec<String> {
+    let behind = session.cells.iter().filter_map(|cell| {
+        let lags = cell.runs.iter().filter_map(Run::send_lag_p99_ms);
+        let worst_ms = lags.fold(0.0, f64::max);
+        (worst_ms > MAX_SEND_LAG_MS).then(|| {
+            format!(
+                "`{}`: requests left up to {worst_ms:.0} ms behind their schedule (P99 of the worst run): \
+                 the client was too slow for this rate",
+                cell.name
+            )
+        })
+    });
+    behind.collect()
 }
 
 /// Why going on would be pointless: nothing at all completed in this run.
@@ -210,7 +218,8 @@ fn begin(plan: Plan, probe: &Probe, commit: Option<String>) -> Session {
         definitions: metric::DEFINITIONS_ID.to_owned(),
         environment,
         cells: plan.loads.iter().map(cell).collect(),
-        ended: Ended::Complete,
+        // Until the last run is done; a process that is killed leaves this behind.
+        ended: Ended::Interrupted,
         notes: notes(&plan, probe),
         plan,
     }
@@ -218,8 +227,8 @@ fn begin(plan: Plan, probe: &Probe, commit: Option<String>) -> Session {
 
 fn notes(plan: &Plan, probe: &Probe) -> Vec<String> {
     let mut notes = Vec::new();
-    let asked = plan.target.model.as_deref().unwrap_or_default();
-    if !probe.models.is_empty() && !probe.models.iter().any(|model| model == asked) {
+    let Some(asked) = &plan.target.model else { return notes };
+    if !probe.models.is_empty() && !probe.models.contains(asked) {
         notes.push(format!(
             "`{}` lists no model `{asked}`, only {}",
             plan.target.url,
@@ -229,19 +238,23 @@ fn notes(plan: &Plan, probe: &Probe) -> Vec<String> {
     notes
 }
 
-fn choose_model(plan: &Plan, probe: &Probe) -> Result<String, CommandError> {
-    if let Some(model) = &plan.target.model {
-        return Ok(model.clone());
+/// The model to ask for; `None` where the server does not tell its models, so that the requests themselves bring out
+/// what is wrong with it.
+fn choose_model(plan: &Plan, probe: &Probe, console: &dyn Console) -> Result<Option<String>, CommandError> {
+    if plan.target.model.is_some() {
+        return Ok(plan.target.model.clone());
     }
-    let url = plan.target.url.clone();
+    let url = &plan.target.url;
     match (probe.models.as_slice(), &probe.trouble) {
-        ([only], _) => Ok(only.clone()),
-        ([], Some(reason)) => Err(CommandError::ServerAway {
-            url,
-            reason: reason.clone(),
-        }),
+        ([only], _) => Ok(Some(only.clone())),
+        ([], Some(reason)) => {
+            console.warn(&format!(
+                "cannot ask `{url}` which model it serves: {reason}; name it with `--model`"
+            ));
+            Ok(None)
+        }
         (models, _) => Err(CommandError::ModelUnclear {
-            url,
+            url: url.clone(),
             served: in_words(models),
         }),
     }

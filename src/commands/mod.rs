@@ -95,14 +95,6 @@ pub enum CommandError {
     /// The embedded engine cannot start.
     #[error(transparent)]
     Sim(#[from] SimError),
-    /// The server cannot be asked which model it serves.
-    #[error("cannot ask `{url}` which model it serves: {reason}; start the server, or name the model with `--model`")]
-    ServerAway {
-        /// The server's address.
-        url: String,
-        /// In the transport's words.
-        reason: String,
-    },
     /// The server does not say which model is meant.
     #[error("`model` is not set and `{url}` serves {served}; name one with `--model`")]
     ModelUnclear {

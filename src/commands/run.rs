@@ -1,6 +1,9 @@
 //! `perfgate run`: measures one arm into a session file.
 
 use std::{
+    env,
+    error::Error,
+    fmt::Write as _,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -19,6 +22,9 @@ use crate::{
     store,
 };
 
+/// Exit code of a measurement that failed, is invalid, or was cut short.
+pub const UNUSABLE: u8 = 4;
+
 /// What a measurement with its file came to.
 pub struct Measured {
     /// The session as written.
@@ -27,6 +33,8 @@ pub struct Measured {
     pub path: PathBuf,
     /// Why it carries no verdict, if so.
     pub invalid: Option<String>,
+    /// Why it is not where it was to be, if so.
+    pub misplaced: Option<String>,
 }
 
 /// Measures, writes the session, and says what came out.
@@ -52,7 +60,7 @@ pub fn run(
     let text = render::terminal_session(&arm, screen.color, screen.width);
     Ok(Done {
         text,
-        exit_code: if bad.is_some() { 4 } else { 0 },
+        exit_code: if bad.is_some() { UNUSABLE } else { 0 },
     })
 }
 
@@ -76,16 +84,46 @@ pub fn measure_to_file(
         commit: resolved.settings.commit.clone(),
     };
     let mut keeper = Keeper::new(&path);
-    let session = measure::measure(arm, console, interrupt, &mut |session| keeper.keep(session))?;
-    store::write_session(&path, &session)?;
+    let session = measure::measure(arm, console, interrupt, &mut |session| keeper.keep(session, console))?;
     let invalid = session.invalid_because();
-    Ok(Measured { session, path, invalid })
+    let (path, misplaced) = write_or_rescue(path, &session)?;
+    Ok(Measured {
+        session,
+        path,
+        invalid,
+        misplaced,
+    })
+}
+
+/// Writes the session; where that fails, into the folder for temporary files, so that no measurement is lost.
+fn write_or_rescue(path: PathBuf, session: &Session) -> Result<(PathBuf, Option<String>), CommandError> {
+    let Err(error) = store::write_session(&path, session) else {
+        return Ok((path, None));
+    };
+    let rescue = env::temp_dir().join(format!("perfgate-session-{}.json", session.started_unix_s));
+    store::write_session(&rescue, session)?;
+    let reason = format!("{}; the session is in `{}` instead", in_full(&error), rescue.display());
+    Ok((rescue, Some(reason)))
+}
+
+/// An error with its causes in one line.
+fn in_full(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let _ = write!(text, ": {inner}");
+        cause = inner.source();
+    }
+    text
 }
 
 /// What the user must know of a measurement that cannot be used as it is.
 pub fn trouble(measured: &Measured) -> Option<String> {
     let runs: usize = measured.session.cells.iter().map(|cell| cell.runs.len()).sum();
     let path = measured.path.display();
+    if let Some(reason) = &measured.misplaced {
+        return Some(reason.clone());
+    }
     match (&measured.session.ended, &measured.invalid) {
         (Ended::Interrupted, _) => Some(format!("interrupted: {runs} finished runs are kept in `{path}`")),
         (Ended::Aborted(reason), _) => Some(format!("stopped: {reason}; what was measured is kept in `{path}`")),
@@ -110,14 +148,17 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    fn keep(&mut self, session: &Session) -> Result<(), CommandError> {
-        if self.written.elapsed() < self.cost * 10 {
-            return Ok(());
+    /// A write that fails is told and tried again after the next run.
+    fn keep(&mut self, session: &Session, console: &dyn Console) {
+        // A pipe takes one session, the last.
+        if self.written.elapsed() < self.cost * 10 || (self.path.exists() && !self.path.is_file()) {
+            return;
         }
         let begun = Instant::now();
-        store::write_session(self.path, session)?;
+        if let Err(error) = store::write_session(self.path, session) {
+            console.warn(&format!("{}; measuring goes on", in_full(&error)));
+        }
         self.cost = begun.elapsed();
         self.written = Instant::now();
-        Ok(())
     }
 }

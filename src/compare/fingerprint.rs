@@ -14,6 +14,33 @@ use crate::{
 /// What stands for a value that nobody gave.
 pub const NOT_STATED: &str = "not stated";
 
+/// Fields that a fingerprint can have beside those in [`OPEN_FIELDS`].
+pub const FIELDS: [&str; 12] = [
+    "definitions",
+    "plan.model",
+    "plan.api",
+    "plan.prompts",
+    "plan.dataset_sha256",
+    "plan.output_tokens",
+    "plan.cells",
+    "plan.requests",
+    "plan.warmup_requests",
+    "plan.seed",
+    "engine.name",
+    "engine.version",
+];
+
+/// Beginnings of fields that the owner names (`hardware.rack`, `framework.config.tensor_parallel_size`).
+pub const OPEN_FIELDS: [&str; 3] = ["plan.extra_body.", "hardware.", "framework."];
+
+/// Whether a fingerprint can have this field.
+pub fn is_field(name: &str) -> bool {
+    let own = OPEN_FIELDS
+        .iter()
+        .any(|start| name.len() > start.len() && name.starts_with(start));
+    own || FIELDS.contains(&name)
+}
+
 /// The fields in which two comparable sessions agree, named as `--allow` takes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint {

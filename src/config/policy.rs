@@ -9,6 +9,7 @@ use super::{
     twin::{ALL, ActionTwin, GateTwin, RequiresTwin, RuleTwin},
 };
 use crate::{
+    compare::fingerprint,
     metric::{Better, Metric},
     verdict::{Action, Evidence, Gate, Policy},
 };
@@ -22,6 +23,7 @@ impl Rules {
     pub(super) fn resolve(layers: &[Layer]) -> Result<Self, ConfigError> {
         let mut rules = Self::table();
         for layer in layers {
+            check_allowed(layer)?;
             rules.apply(layer)?;
         }
         Ok(rules)
@@ -68,14 +70,23 @@ impl Rules {
             }
             GateTwin::Limit(limit) => Gate {
                 threshold: limit.0,
-                action: Action::Block,
-                requires: None,
+                ..self.standing(metric)
             },
-            GateTwin::Rule(rule) => gate(rule),
+            GateTwin::Rule(rule) => gate(rule, self.standing(metric)),
         };
         check(metric, gate.threshold).map_err(|message| layer.error(&path, &message))?;
         self.0.insert(metric, (Some(gate), layer.source(&path)));
         Ok(())
+    }
+
+    /// The rule so far, of which a new one keeps what it does not name; a metric without one blocks.
+    fn standing(&self, metric: Metric) -> Gate {
+        let blocks = Gate {
+            threshold: 0.0,
+            action: Action::Block,
+            requires: None,
+        };
+        self.0.get(&metric).and_then(|(gate, _)| *gate).unwrap_or(blocks)
     }
 
     fn limit(&mut self, layer: &Layer, key: &str, limit: f64) -> Result<(), ConfigError> {
@@ -110,8 +121,26 @@ impl Rules {
     }
 }
 
+/// A misspelt field would silently allow nothing.
+fn check_allowed(layer: &Layer) -> Result<(), ConfigError> {
+    let names = layer.twin.allow.iter().flatten();
+    let Some(unknown) = names.map(|word| &word.0).find(|name| !fingerprint::is_field(name)) else {
+        return Ok(());
+    };
+    let fields = fingerprint::FIELDS.into_iter().map(|field| format!("`{field}`"));
+    let open = fingerprint::OPEN_FIELDS.into_iter().map(|start| format!("`{start}…`"));
+    let known: Vec<String> = fields.chain(open).collect();
+    let message = format!("there is no field `{unknown}`; the fields are {}", known.join(", "));
+    Err(layer.error("allow", &message))
+}
+
 /// A throughput cannot fall by 100 % and still be measured.
 fn check(metric: Metric, threshold: f64) -> Result<(), String> {
+    if matches!(metric, Metric::ErrorRate | Metric::Completed | Metric::Failed) {
+        return Err(format!(
+            "`{metric}` has no relative limit, as it is 0 on a healthy server; failures are limited by `max_error_rate`"
+        ));
+    }
     if metric.better() == Better::Higher && threshold >= 1.0 {
         return Err(format!(
             "limit {threshold} is too large for `{metric}`, where more is better; give less than 1"
@@ -120,17 +149,19 @@ fn check(metric: Metric, threshold: f64) -> Result<(), String> {
     Ok(())
 }
 
-fn gate(rule: &RuleTwin) -> Gate {
+fn gate(rule: &RuleTwin, standing: Gate) -> Gate {
     Gate {
         threshold: rule.threshold.0,
         action: match rule.action {
             Some(ActionTwin::Warn) => Action::Warn,
-            Some(ActionTwin::Block) | None => Action::Block,
+            Some(ActionTwin::Block) => Action::Block,
+            None => standing.action,
         },
         requires: match rule.requires {
             Some(RequiresTwin::Explanation) => Some(Evidence::Explanation),
             Some(RequiresTwin::Profile) => Some(Evidence::Profile),
-            Some(RequiresTwin::None) | None => None,
+            Some(RequiresTwin::None) => None,
+            None => standing.requires,
         },
     }
 }

@@ -156,6 +156,19 @@ fn fraction(text: &str) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
+/// Whether a bare number is likelier meant as percent: nobody lets 500 % pass by writing `5`.
+fn lacks_percent(text: &str, value: f64) -> Option<String> {
+    let text = text.trim();
+    let ambiguous = value >= 1.0 && !text.ends_with('%');
+    ambiguous.then(|| {
+        format!(
+            "`{text}` would be {} %; write `{text}%` or `{}%`",
+            value * 100.0,
+            value * 100.0
+        )
+    })
+}
+
 /// A share from 0 to 1 (`0.01`, `1%`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Share(pub(super) f64);
@@ -166,14 +179,14 @@ impl Scalar for Share {
 
     fn read(text: &str) -> Result<Self, String> {
         match fraction(text) {
-            Some(share) if (0.0..=1.0).contains(&share) => Ok(Self(share)),
+            Some(share) if (0.0..=1.0).contains(&share) => lacks_percent(text, share).map_or(Ok(Self(share)), Err),
             _ => Err(format!("`{text}` is not a fraction from 0 to 1; write `0.01` or `1%`")),
         }
     }
 }
 
 scalar!([] Share, json_schema!({"anyOf": [
-    {"type": "number", "minimum": 0, "maximum": 1},
+    {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
     {"type": "string", "pattern": r"^\s*[0-9.]+\s*%?\s*$"},
 ]}));
 
@@ -187,7 +200,7 @@ impl Scalar for Limit {
 
     fn read(text: &str) -> Result<Self, String> {
         match fraction(text) {
-            Some(limit) if limit > 0.0 && limit <= 10.0 => Ok(Self(limit)),
+            Some(limit) if limit > 0.0 && limit <= 10.0 => lacks_percent(text, limit).map_or(Ok(Self(limit)), Err),
             _ => Err(format!(
                 "`{text}` is not a limit; write a fraction above 0 such as `0.05` or `5%`, at most `1000%`"
             )),
@@ -196,7 +209,7 @@ impl Scalar for Limit {
 }
 
 scalar!([] Limit, json_schema!({"anyOf": [
-    {"type": "number", "exclusiveMinimum": 0, "maximum": 10},
+    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
     {"type": "string", "pattern": r"^\s*[0-9.]+\s*%?\s*$"},
 ]}));
 
@@ -319,6 +332,18 @@ mod tests {
     }
 
     #[test]
+    fn a_bare_number_from_one_on_is_refused_as_a_limit_or_share() {
+        for text in ["1", "5", "10.0"] {
+            let error = Limit::read(text).unwrap_err();
+            assert!(error.contains(&format!("write `{text}%`")), "{error}");
+            assert!(Share::read(text).is_err(), "{text}");
+        }
+        assert_eq!(Limit::read("500%"), Ok(Limit(5.0)));
+        assert_eq!(Limit::read("0.99"), Ok(Limit(0.99)));
+        assert_eq!(Share::read("100%"), Ok(Share(1.0)));
+    }
+
+    #[test]
     fn durations_are_read_in_their_units() {
         for (text, millis) in [
             ("500ms", 500),
@@ -339,7 +364,7 @@ mod tests {
         for (text, good) in [
             ("0", false),
             ("0.0001%", true),
-            ("10", true),
+            ("1000%", true),
             ("1001%", false),
             ("-5%", false),
         ] {

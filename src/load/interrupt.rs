@@ -1,4 +1,4 @@
-//! Ctrl-C: the first one asks the run to stop, the second ends the process.
+//! Ctrl-C, or a polite kill: the first one asks the run to stop, the second ends the process.
 
 use std::{sync::Arc, thread};
 
@@ -21,7 +21,7 @@ impl Interrupt {
         }
     }
 
-    /// One that the first Ctrl-C sets; a second Ctrl-C ends the process.
+    /// One that the first Ctrl-C or `SIGTERM` sets; a second one ends the process.
     ///
     /// Where the system lets nobody listen for Ctrl-C, it ends the process as usual.
     pub fn on_ctrl_c() -> Self {
@@ -54,14 +54,30 @@ impl Interrupt {
             return;
         };
         runtime.block_on(async {
-            if tokio::signal::ctrl_c().await.is_ok() {
+            if wished().await.is_ok() {
                 self.trigger();
-                if tokio::signal::ctrl_c().await.is_ok() {
+                if wished().await.is_ok() {
                     std::process::exit(INTERRUPTED);
                 }
             }
         });
     }
+}
+
+/// Ends with Ctrl-C or with the `SIGTERM` by which a CI system cancels a job.
+#[cfg(unix)]
+async fn wished() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut cancelled = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = cancelled.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn wished() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
 }
 
 #[cfg(test)]

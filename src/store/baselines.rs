@@ -13,7 +13,7 @@ use super::{
     lock::DirLock,
     names, write,
 };
-use crate::session::Session;
+use crate::session::{Ended, Session};
 
 /// A directory of baselines.
 #[derive(Clone, Debug)]
@@ -251,7 +251,10 @@ fn refuse_unfit(session: &Session) -> Result<(), StoreError> {
     let reason = if without_runs {
         Some("it holds no finished run".to_owned())
     } else {
-        session.invalid_because()
+        match &session.ended {
+            Ended::Aborted(reason) => Some(reason.clone()),
+            Ended::Complete | Ended::Interrupted => session.invalid_because(),
+        }
     };
     let contradiction = || {
         let fault = check::session(session).err()?;

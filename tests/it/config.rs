@@ -136,7 +136,7 @@ fn the_full_example_is_read_key_by_key() {
     assert_eq!(resolved.settings.commit.as_deref(), Some("0123abc"));
     assert_eq!(resolved.settings.store, root().join("examples/baselines"));
     assert!(!resolved.policy.gates.contains_key(&Metric::GpuMemoryPeakGb));
-    assert!(resolved.policy.allow.contains("gpu_driver"));
+    assert!(resolved.policy.allow.contains("hardware.gpu_driver"));
     assert_eq!(
         resolved.header_sources,
         [
@@ -338,6 +338,7 @@ fn sample(path: &str) -> &'static str {
         "gates" => "e2e_p95=7%:warn:profile",
         "hardware" | "framework" => "a=b",
         "quiet" => "true",
+        "allow" => "engine.version",
         path if path.starts_with("target.timeouts") => "7s",
         _ => "7",
     }
@@ -500,9 +501,14 @@ fn gates_of(text: &str, given: &[(&str, &str)]) -> BTreeMap<&'static str, (f64, 
 }
 
 #[test]
-fn gates_of_the_file_replace_the_rules_of_the_metrics_that_they_name() {
+fn a_rule_keeps_what_it_does_not_name_and_a_metric_without_one_blocks() {
     let gates = gates_of("gates: {ttft_p95: {threshold: 20%}, tpot_p95: off, qps: 0.5}", &[]);
-    assert_eq!(gates["ttft_p95"], (0.2, Action::Block, None));
+    assert_eq!(gates["ttft_p95"], (0.2, Action::Warn, Some(Evidence::Explanation)));
+    let strict = gates_of(
+        "gates: {ttft_p95: {threshold: 20%, action: block, requires: none}}",
+        &[],
+    );
+    assert_eq!(strict["ttft_p95"], (0.2, Action::Block, None));
     assert_eq!(gates["qps"], (0.5, Action::Block, None));
     assert_eq!(
         gates["gpu_memory_peak_gb"],

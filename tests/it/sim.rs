@@ -398,6 +398,7 @@ fn each_token_arrives_in_a_chunk_of_its_own_and_not_before_its_time() {
     let config = EngineConfig {
         step_noise_pct: 0.0,
         drift_pct: 0.0,
+        decode_step_us: 2500.0,
         ..EngineConfig::default()
     };
     let slow = EngineConfig {

@@ -4,9 +4,15 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::Duration,
 };
 
-use crate::command::{Sim, expect};
+use serde_json::Value;
+
+use crate::command::{Sim, expect, perfgate};
 
 const TINY: &[&str] = &[
     "--concurrency",
@@ -139,4 +145,97 @@ fn too_few_runs_are_inconclusive_and_say_how_many_more() {
     }
     let (text, _) = expect(folder.path(), 3, &["compare", "a.json", "b.json"]);
     assert!(text.contains("inconclusive") && text.contains("2 more"), "{text}");
+}
+
+/// A `gate` or `run` that takes long; one run is done when this returns.
+#[expect(clippy::unwrap_used, reason = "test helper")]
+fn begun(folder: &Path, verb: &str, url: &str) -> Child {
+    let args = [
+        verb,
+        "--url",
+        url,
+        "--concurrency",
+        "8",
+        "--requests",
+        "40",
+        "--warmup",
+        "2",
+        "--repeat",
+        "900",
+    ];
+    let lengths = ["--input-tokens", "8", "--output-tokens", "4", "--quiet"];
+    let mut command = perfgate(folder, &args);
+    let child = command
+        .args(lengths)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !fs::read_to_string(folder.join("session.json")).is_ok_and(|text| text.contains("first_token_ns")) {
+        sleep(Duration::from_millis(20));
+    }
+    child
+}
+
+#[test]
+fn a_killed_run_leaves_a_session_that_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Sim::start(&[]);
+    let mut child = begun(folder.path(), "run", &engine.url);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let session = fs::read_to_string(folder.path().join("session.json")).unwrap();
+    let session: Value = serde_json::from_str(&session).unwrap();
+    assert_eq!(session["ended"], "interrupted");
+    let (text, _) = expect(folder.path(), 3, &["compare", "session.json", "session.json"]);
+    assert!(text.contains("interrupted"), "{text}");
+}
+
+#[test]
+fn an_interrupted_gate_keeps_the_session_and_never_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Sim::start(&[]);
+    for signal in ["-INT", "-TERM"] {
+        let mut child = begun(folder.path(), "gate", &engine.url);
+        let sent = Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        assert_eq!(child.wait().unwrap().code(), Some(4), "{signal}");
+        let session = fs::read_to_string(folder.path().join("session.json")).unwrap();
+        assert!(session.contains("first_token_ns"), "{signal}");
+        fs::remove_file(folder.path().join("session.json")).unwrap();
+    }
+}
+
+#[test]
+fn the_store_never_compares_a_session_with_itself_and_names_what_differs_in_the_nearest() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Sim::start(&[]);
+    let run = |output, seed| {
+        let args = [&["run", "--url", &engine.url, "-o", output, "--seed", seed], TINY].concat();
+        expect(folder.path(), 0, &args);
+    };
+    run("a.json", "1");
+    expect(folder.path(), 0, &["baseline", "save", "a.json"]);
+    let (text, _) = expect(folder.path(), 3, &["compare", "a.json"]);
+    assert!(text.contains("no baseline"), "{text}");
+    run("b.json", "2");
+    let (text, _) = expect(folder.path(), 3, &["compare", "b.json"]);
+    assert!(text.contains("incomparable") && text.contains("plan.seed"), "{text}");
+}
+
+#[test]
+fn a_misspelt_field_is_not_silently_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, trouble) = expect(
+        folder.path(),
+        2,
+        &["compare", "a.json", "b.json", "--allow", "engine_version"],
+    );
+    assert!(
+        trouble.contains("`--allow`") && trouble.contains("`engine.version`"),
+        "{trouble}"
+    );
 }

@@ -212,6 +212,7 @@ fn latencies_ns(slow: &str, requests: u64) -> (Vec<u64>, Vec<u64>) {
     let mut config = EngineConfig {
         step_noise_pct: 0.0,
         drift_pct: 0.0,
+        decode_step_us: 2500.0,
         ..EngineConfig::default()
     };
     if !slow.is_empty() {
