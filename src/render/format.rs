@@ -123,6 +123,11 @@ pub(super) fn percent(fraction: f64) -> String {
     format!("{}{SPACE}%", bare_percent(fraction))
 }
 
+/// A fraction without direction as percent with one decimal (`1.4 %`).
+pub(super) fn size(fraction: f64) -> String {
+    percent(fraction.abs()).replace('+', "")
+}
+
 fn bare_percent(fraction: f64) -> String {
     if fraction.is_finite() {
         signed(fraction * 100.0, 1, true)
@@ -250,6 +255,7 @@ mod tests {
         ] {
             assert_eq!(plain(&percent(fraction)), text);
         }
+        assert_eq!(plain(&size(0.014)), "1.4 %");
         assert_eq!(plain(&interval((0.11, 0.132))), "+11.0 … +13.2 %");
         assert_eq!(plain(&interval((-0.02, 0.007))), "−2.0 … +0.7 %");
     }

@@ -1,21 +1,19 @@
 //! Reports and sessions for a terminal: plain text with tables, colour only beside a word.
 
-use comfy_table::{
-    Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle, presets::NOTHING,
-};
+mod checks;
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets::NOTHING};
 
 use super::{
     escape::visible,
     figures::{self, CellTable, Rows},
     format::{self, SPACE},
-    view::{self, CheckView, ReportView},
+    view::{self, ReportView},
     words::{self, Tone},
 };
 use crate::report::{Arm, Report};
 
 const RULE: TableStyle = NOTHING.header_separator(LineStyle::none().fill('─').junction('─'));
-/// From this width on, cell and interval have columns of their own.
-const WIDE: u16 = 120;
 const NARROWEST: u16 = 40;
 const INDENT: &str = "  ";
 
@@ -26,7 +24,7 @@ pub fn terminal_report(report: &Report, color: bool, width: u16) -> String {
     let view = ReportView::of(report);
     let mut page = Page::new(color, width);
     page.verdict(report, &view);
-    page.checks(report, &view);
+    page.checks(&view);
     page.title("Six indicators (median of the runs)");
     for cell in &view.indicators {
         page.indicators(cell, &view.arm_names);
@@ -174,60 +172,6 @@ impl Page {
         self.paragraph("  candidate: ", &side(&view.candidate));
     }
 
-    fn checks(&mut self, report: &Report, view: &ReportView) {
-        if view.checks.is_empty() {
-            return;
-        }
-        self.title("Checks");
-        let wide = self.width >= WIDE;
-        let mut table = new_table(self.width);
-        table.set_header(if wide {
-            vec![
-                "Verdict",
-                "Metric",
-                "Cell",
-                "Baseline → candidate",
-                "Change",
-                "90 % interval",
-                "Limit",
-            ]
-        } else {
-            vec!["Verdict", "Metric", "Baseline → candidate", "Change", "Limit"]
-        });
-        for check in &view.checks {
-            table.add_row(check_row(check, wide));
-        }
-        let flexible = if wide { 2 } else { 1 };
-        keep_whole(&mut table, flexible);
-        let text = table.trim_fmt();
-        self.painted_rows(&text, report);
-        for check in view
-            .checks
-            .iter()
-            .filter(|check| check.word != "pass" && !check.reason.is_empty())
-        {
-            let text = format!("{}, {}: {}", check.metric, check.cell, check.reason);
-            self.paragraph(&format!(" {} ", check.glyph), &text);
-        }
-    }
-
-    /// The rows of the table of checks, each row's verdict in its colour.
-    fn painted_rows(&mut self, text: &str, report: &Report) {
-        let mut looks = report.checks.iter().map(words::check_look).peekable();
-        for line in text.lines() {
-            let status = looks.peek().map(|look| format!(" {} {}", look.glyph, look.word));
-            let rest = status.as_ref().and_then(|status| line.strip_prefix(status.as_str()));
-            match (status.as_ref(), rest, looks.peek().copied()) {
-                (Some(status), Some(rest), Some(look)) => {
-                    let painted = self.paint(status, &bold(look.tone));
-                    self.line(&format!("{painted}{rest}"));
-                    looks.next();
-                }
-                _ => self.line(line),
-            }
-        }
-    }
-
     fn indicators(&mut self, cell: &CellTable, arms: &[&str]) {
         self.cell_title(cell);
         let mut table = new_table(self.width);
@@ -333,42 +277,6 @@ fn new_table(width: u16) -> Table {
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(width);
     table
-}
-
-/// Numbers are not wrapped; the column of names takes what room there is.
-fn keep_whole(table: &mut Table, flexible: usize) {
-    for (at, column) in table.column_iter_mut().enumerate() {
-        if at != flexible {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
-    }
-}
-
-fn check_row(check: &CheckView, wide: bool) -> Vec<Cell> {
-    let status = format!("{} {}", check.glyph, check.word);
-    let change = if check.change.is_empty() {
-        "not known"
-    } else {
-        &check.change
-    };
-    if wide {
-        return vec![
-            Cell::new(status),
-            Cell::new(check.metric),
-            Cell::new(visible(&check.cell)),
-            right(&check.values),
-            right(change),
-            right(&check.interval),
-            right(&check.limit),
-        ];
-    }
-    vec![
-        Cell::new(status),
-        Cell::new(format!("{}\n{}", check.metric, visible(&check.cell))),
-        right(&check.values),
-        right(format!("{change}\n{}", check.interval).trim_end()),
-        right(&check.limit),
-    ]
 }
 
 /// Lines of at most `room` characters, broken at spaces; a longer word stands alone.

@@ -6,7 +6,7 @@ use super::{
     chart::{Axis, Bar, Domain},
     figures::{self, CellTable, NOT_MEASURED, NamedArm, Rows, Runs},
     format::{self, SPACE, Scale},
-    words::{self, Look},
+    words::{self, Look, Tone},
 };
 use crate::report::{Arm, Check, Report};
 
@@ -60,6 +60,8 @@ pub(super) struct CheckView {
     pub(super) mark: &'static str,
     pub(super) glyph: &'static str,
     pub(super) class: &'static str,
+    #[serde(skip)]
+    pub(super) tone: Tone,
     pub(super) action: &'static str,
     pub(super) requires: Option<&'static str>,
     pub(super) metric: &'static str,
@@ -190,6 +192,7 @@ fn check_view(check: &Check, domain: Domain) -> CheckView {
         mark,
         glyph,
         class: tone.class(),
+        tone,
         action: words::action(check.action),
         requires: check.requires.map(words::evidence),
         metric: check.metric.label(),
@@ -207,7 +210,7 @@ fn check_view(check: &Check, domain: Domain) -> CheckView {
         runs: format!("{} and {}", check.n_baseline, check.n_candidate),
         p_real: check.p_real.map(format::p_value).unwrap_or_default(),
         p_beyond: check.p_beyond.map(format::p_value).unwrap_or_default(),
-        detectable: check.minimum_detectable_change.map(format::percent).unwrap_or_default(),
+        detectable: check.minimum_detectable_change.map(format::size).unwrap_or_default(),
         sentence: sentence(check, word),
         bar: domain.bar(check),
     }
