@@ -1,6 +1,7 @@
 //! Every renderer on every answer that the gate knows.
 
 mod fixtures;
+mod harmless;
 mod json;
 
 use std::{fs, path::Path};
@@ -83,4 +84,80 @@ fn a_comment_of_5000_checks_drops_sections_and_keeps_the_verdict() {
         comment.matches("<details>").count(),
         comment.matches("</details>").count()
     );
+}
+
+#[test]
+fn colour_adds_nothing_but_colour() {
+    for (name, report) in fixtures::all() {
+        let plain = terminal_report(&report, false, 100);
+        let coloured = terminal_report(&report, true, 100);
+        assert!(coloured.contains("\u{1b}[1;3"), "{name}");
+        let codes = ["\u{1b}[1;31m", "\u{1b}[1;32m", "\u{1b}[1;33m", "\u{1b}[1m", "\u{1b}[0m"];
+        let stripped = codes.iter().fold(coloured, |text, code| text.replace(code, ""));
+        assert_eq!(stripped, plain, "{name}");
+    }
+}
+
+#[test]
+fn no_table_is_wider_than_the_terminal() {
+    for width in [80, 100, 120, 160] {
+        let text = terminal_report(&fixtures::regression(), false, width);
+        let widest = text.lines().skip(1).map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= usize::from(width), "{widest} columns in {width}:\n{text}");
+    }
+}
+
+#[test]
+fn every_renderer_shows_all_six_indicators_measured_or_not() {
+    let labels = [
+        "QPS",
+        "TTFT P50",
+        "TTFT P95",
+        "TPOT P50",
+        "TPOT P95",
+        "Output throughput",
+        "Peak GPU memory",
+        "GPU utilisation",
+        "not measured",
+        "NVML did not load",
+    ];
+    for (name, report) in fixtures::all().into_iter().filter(|(name, _)| *name != "hostile") {
+        let texts = [
+            terminal_report(&report, false, 120),
+            markdown(&report).unwrap(),
+            html(&report).unwrap(),
+        ];
+        for text in &texts {
+            for label in labels {
+                assert!(text.contains(label), "{name}: `{label}` is missing in\n{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_comment_of_endless_sentences_still_fits() {
+    let mut report = fixtures::regression();
+    let endless = "@|<".repeat(40_000);
+    report.headline.clone_from(&endless);
+    report.next_steps = vec![endless.clone(); 40];
+    report.method.clone_from(&endless);
+    report.warnings = vec![endless.clone()];
+    for check in &mut report.checks {
+        check.cell.clone_from(&endless);
+    }
+    let text = markdown(&report).unwrap();
+    assert!(text.len() < 60_000, "{} bytes", text.len());
+    assert!(text.contains("**What now**"));
+}
+
+#[test]
+fn no_template_turns_escaping_off() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    for file in ["comment.md", "report.html"] {
+        let text = fs::read_to_string(folder.join(file)).unwrap();
+        for way in ["| safe", "|safe", "autoescape"] {
+            assert!(!text.contains(way), "{file}: `{way}`");
+        }
+    }
 }

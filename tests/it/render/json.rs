@@ -1,6 +1,10 @@
 //! The JSON report: lossless, versioned, and as its committed schema says.
 
-use perfgate::render::{read_report, report_json, report_schema};
+use perfgate::{
+    metric::Metric,
+    render::{read_report, report_json, report_schema, show_json},
+    report::Figure,
+};
 use serde_json::Value;
 
 use super::fixtures;
@@ -100,4 +104,59 @@ fn a_file_that_is_no_report_of_ours_is_refused_with_its_reason() {
         let error = read_report(text).unwrap_err().to_string();
         assert!(error.contains(reason), "{reason}: {error}");
     }
+}
+
+#[test]
+fn numbers_survive_to_the_last_bit() {
+    let mut report = fixtures::regression();
+    for number in [
+        0.1 + 0.2,
+        1.0 / 3.0,
+        5e-324,
+        f64::MAX,
+        12.790_000_000_000_001,
+        1_661.999_999_999_999_8,
+    ] {
+        report.checks[0].candidate = Some(number);
+        let again = read_report(&report_json(&report).unwrap()).unwrap();
+        assert_eq!(again.checks[0].candidate.map(f64::to_bits), Some(number.to_bits()));
+    }
+}
+
+#[test]
+fn a_number_that_json_cannot_hold_is_refused_and_not_written_as_null() {
+    for number in [f64::NAN, f64::INFINITY] {
+        let mut report = fixtures::regression();
+        report.checks[0].p_real = Some(number);
+        let error = report_json(&report).unwrap_err().to_string();
+        assert!(error.contains("`tpot_p95`"), "{error}");
+
+        let mut arm = fixtures::pass().candidate;
+        let values = vec![Some(number)];
+        let figure = Figure::Measured { median: 1.0, values };
+        arm.cells[0].metrics.insert(Metric::Qps, figure);
+        assert!(show_json(&arm).unwrap_err().to_string().contains("`qps`"));
+    }
+}
+
+#[test]
+fn show_gives_every_metric_of_every_cell_measured_or_not() {
+    let arm = fixtures::pass().candidate;
+    let value: Value = serde_json::from_str(&show_json(&arm).unwrap()).unwrap();
+    assert_eq!(value["schema"], "perfgate-llm/show/1");
+    let cells = value["cells"].as_array().unwrap();
+    assert_eq!(cells[0]["load"], serde_json::json!({"concurrency": 16}));
+    assert_eq!(
+        cells[1]["load"],
+        serde_json::json!({"rate_rps": 8.0, "arrivals": "poisson"})
+    );
+    for cell in cells {
+        let metrics = cell["metrics"].as_object().unwrap();
+        assert_eq!(metrics.len(), Metric::ALL.len());
+        for (key, metric) in metrics {
+            assert_eq!(metric["values"].as_array().unwrap().len(), 5, "{key}");
+            assert_eq!(metric["median"].is_null(), metric["reason"].is_string(), "{key}");
+        }
+    }
+    insta::assert_snapshot!("show_cell", serde_json::to_string_pretty(&cells[0]).unwrap());
 }
