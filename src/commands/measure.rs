@@ -19,7 +19,7 @@ pub struct Arm<'a> {
     pub plan: Plan,
     /// What the requests need and no file may hold.
     pub secrets: Secrets,
-    /// Folder that a relative data set path counts from.
+    /// Folder that a relative dataset path counts from.
     pub dataset_dir: &'a Path,
     /// Commit under test.
     pub commit: Option<String>,
@@ -41,7 +41,7 @@ pub fn now_unix_s() -> u64 {
 /// Measures every run of the plan, repeat by repeat, so that drift meets all cells alike.
 ///
 /// # Errors
-/// When the measurement cannot begin: no such data set, no connection to ask for the model, a bad address.
+/// When the measurement cannot begin: no such dataset, no connection to ask for the model, a bad address.
 /// Trouble after that is data: it is in the session.
 pub fn measure(
     arm: Arm<'_>,

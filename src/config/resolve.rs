@@ -54,7 +54,7 @@ pub struct Settings {
     pub baseline: Option<String>,
     /// Commit under test.
     pub commit: Option<String>,
-    /// Folder that a relative data set path counts from; empty for the working directory.
+    /// Folder that a relative dataset path counts from; empty for the working directory.
     pub dataset_dir: PathBuf,
     /// The configuration file that was read, if any.
     pub file: Option<PathBuf>,

@@ -25,7 +25,7 @@ use crate::{
 /// The levels where neither `concurrency` nor `rate` is given.
 const DEFAULT_CONCURRENCY: [u32; 3] = [1, 4, 16];
 
-/// The data set that stands for prompts made from the seed.
+/// The dataset that stands for prompts made from the seed.
 const SYNTHETIC: &str = "synthetic";
 
 pub(super) struct Resolver {

@@ -79,7 +79,7 @@ impl Resolver {
         }
         if self.find("input_tokens", |twin| twin.input_tokens).is_some() {
             self.notes
-                .push("`input_tokens` has no effect beside a data set, whose prompts have their own lengths".into());
+                .push("`input_tokens` has no effect beside a dataset, whose prompts have their own lengths".into());
         }
     }
 }
