@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    fs,
+    fs, mem,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +10,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::LoadError;
+use super::{
+    LoadError,
+    random::{Purpose, Stream},
+};
 use crate::plan::Api;
 
 /// One prompt of a dataset, as the request body takes it.
@@ -33,10 +36,57 @@ pub(super) enum Prompt {
 
 /// A dataset in memory.
 pub(super) struct Dataset {
-    /// In file order.
-    pub(super) rows: Vec<Row>,
+    /// Its rows, in file order.
+    pub(super) rows: Rows,
     /// SHA-256 of the file's bytes in hex.
     pub(super) sha256: String,
+}
+
+/// At least one row, so that every place has one to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rows {
+    first: Row,
+    others: Vec<Row>,
+}
+
+impl Rows {
+    /// `None` where there is no row at all.
+    fn new(rows: Vec<Row>) -> Option<Self> {
+        let mut rows = rows.into_iter();
+        let first = rows.next()?;
+        Some(Self {
+            first,
+            others: rows.collect(),
+        })
+    }
+
+    /// How many rows there are; never 0.
+    pub(super) fn count(&self) -> u64 {
+        self.others.len() as u64 + 1
+    }
+
+    /// The row at a place; rows come round again past the last one.
+    pub(super) fn at(&self, place: u64) -> &Row {
+        let after_first = usize::try_from(place % self.count()).unwrap_or(0).checked_sub(1);
+        after_first.and_then(|at| self.others.get(at)).unwrap_or(&self.first)
+    }
+
+    /// The same rows in an order that only the seed decides (Fisher and Yates).
+    pub(super) fn shuffled(mut self, seed: u64) -> Self {
+        let mut stream = Stream::new(seed, Purpose::RowOrder, 0);
+        for last in (1..=self.others.len()).rev() {
+            let other = usize::try_from(stream.below(last as u64 + 1)).unwrap_or(last);
+            match other.checked_sub(1) {
+                Some(other) => self.others.swap(last - 1, other),
+                None => {
+                    if let Some(row) = self.others.get_mut(last - 1) {
+                        mem::swap(&mut self.first, row);
+                    }
+                }
+            }
+        }
+        self
+    }
 }
 
 #[derive(Deserialize)]
@@ -67,9 +117,7 @@ pub(super) fn read(path: &Path, api: Api) -> Result<Dataset, LoadError> {
         })?;
         rows.push(row);
     }
-    if rows.is_empty() {
-        return Err(LoadError::DatasetEmpty { path: path.to_owned() });
-    }
+    let rows = Rows::new(rows).ok_or_else(|| LoadError::DatasetEmpty { path: path.to_owned() })?;
     let sha256 = hex(&Sha256::digest(&bytes));
     Ok(Dataset { rows, sha256 })
 }
@@ -131,6 +179,38 @@ mod tests {
             panic!("text")
         };
         assert!(json.contains(r#""content":"hi""#), "{json}");
+    }
+
+    fn numbered(count: u32) -> Option<Rows> {
+        let row = |i: u32| Row {
+            prompt: Prompt::Text(format!("row {i}")),
+            output_tokens: Some(i),
+        };
+        Rows::new((0..count).map(row).collect())
+    }
+
+    fn order(rows: &Rows) -> Vec<Option<u32>> {
+        (0..rows.count()).map(|place| rows.at(place).output_tokens).collect()
+    }
+
+    #[test]
+    fn a_shuffle_keeps_every_row_once() {
+        let rows = numbered(1000).unwrap();
+        let mut shuffled = order(&rows.clone().shuffled(42));
+        assert_ne!(shuffled, order(&rows));
+        assert_eq!(shuffled, order(&rows.clone().shuffled(42)));
+        assert_ne!(shuffled, order(&rows.clone().shuffled(43)));
+        shuffled.sort_unstable();
+        assert_eq!(shuffled, order(&rows));
+    }
+
+    #[test]
+    fn no_place_is_without_a_row_and_no_rows_are_no_dataset() {
+        assert_eq!(numbered(0), None);
+        let rows = numbered(3).unwrap();
+        let drawn: Vec<_> = [0, 1, 2, 3, 5, 6].map(|place| rows.at(place).output_tokens).into();
+        assert_eq!(drawn, [0, 1, 2, 0, 2, 0].map(Some));
+        assert_eq!(numbered(1).unwrap().shuffled(42).at(u64::MAX).output_tokens, Some(0));
     }
 
     #[test]

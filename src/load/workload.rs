@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use super::{
     LoadError,
-    dataset::{self, Dataset, Prompt, Row},
+    dataset::{self, Prompt, Row, Rows},
     dialect::Payload,
     random::{Purpose, Stream},
     synthetic,
@@ -28,13 +28,7 @@ pub struct PromptSet {
 #[derive(Clone)]
 enum Source {
     Synthetic(Lengths),
-    Dataset(Arc<Rows>),
-}
-
-/// A dataset with the order in which its rows are sent.
-struct Rows {
-    dataset: Dataset,
-    order: Vec<usize>,
+    Dataset { rows: Arc<Rows>, sha256: String },
 }
 
 impl PromptSet {
@@ -54,8 +48,10 @@ impl PromptSet {
             Prompts::Synthetic { input_tokens } => Source::Synthetic(*input_tokens),
             Prompts::Dataset { path, .. } => {
                 let dataset = dataset::read(&dataset::resolve(path, base_dir), plan.target.api)?;
-                let order = shuffled(dataset.rows.len(), plan.seed);
-                Source::Dataset(Arc::new(Rows { dataset, order }))
+                Source::Dataset {
+                    rows: Arc::new(dataset.rows.shuffled(plan.seed)),
+                    sha256: dataset.sha256,
+                }
             }
         };
         let mut set = Self {
@@ -74,16 +70,16 @@ impl PromptSet {
     pub fn dataset_sha256(&self) -> Option<&str> {
         match &self.source {
             Source::Synthetic(_) => None,
-            Source::Dataset(rows) => Some(&rows.dataset.sha256),
+            Source::Dataset { sha256, .. } => Some(sha256),
         }
     }
 
     /// What the user should know of the prompts, in sentences.
     pub fn notes(&self) -> Vec<String> {
-        let Source::Dataset(rows) = &self.source else {
+        let Source::Dataset { rows, .. } = &self.source else {
             return Vec::new();
         };
-        let (have, want) = (rows.order.len(), self.measured.len());
+        let (have, want) = (rows.count(), self.measured.len() as u64);
         let mut notes = Vec::new();
         if have < want {
             notes.push(format!(
@@ -112,7 +108,7 @@ impl PromptSet {
         let id = u64::from(index);
         match &self.source {
             Source::Synthetic(lengths) => self.synthetic(id, lengths),
-            Source::Dataset(rows) => self.row_payload(id, rows.at(index as usize)),
+            Source::Dataset { rows, .. } => self.row_payload(id, rows.at(u64::from(index))),
         }
     }
 
@@ -120,11 +116,12 @@ impl PromptSet {
         let id = warmup_id(repeat, index);
         match &self.source {
             Source::Synthetic(lengths) => self.synthetic(id, lengths),
-            Source::Dataset(rows) => {
-                let before = repeat as usize * self.warmup_requests as usize + index as usize;
-                match rows.beyond(self.measured.len(), before) {
-                    Some(row) => self.row_payload(id, row),
-                    None => self.synthetic(id, &rows.at(index as usize).about_as_long()),
+            Source::Dataset { rows, .. } => {
+                let before = u64::from(repeat) * u64::from(self.warmup_requests) + u64::from(index);
+                let measured = self.measured.len() as u64;
+                match rows.count().checked_sub(measured).filter(|spare| *spare > 0) {
+                    Some(spare) => self.row_payload(id, rows.at(measured + before % spare)),
+                    None => self.synthetic(id, &rows.at(u64::from(index)).about_as_long()),
                 }
             }
         }
@@ -146,26 +143,6 @@ impl PromptSet {
     }
 }
 
-impl Rows {
-    /// The row of a measured index; rows come round again where the dataset is too short.
-    fn at(&self, index: usize) -> &Row {
-        let place = self.order.get(index % self.order.len().max(1)).copied().unwrap_or(0);
-        self.dataset.rows.get(place).unwrap_or(&EMPTY_ROW)
-    }
-
-    /// The `count`th row that no measured request uses, if there are such rows.
-    fn beyond(&self, measured: usize, count: usize) -> Option<&Row> {
-        let spare = self.order.len().checked_sub(measured).filter(|spare| *spare > 0)?;
-        Some(self.at(measured + count % spare))
-    }
-}
-
-/// Stands in where a checked index could not fail.
-static EMPTY_ROW: Row = Row {
-    prompt: Prompt::Text(String::new()),
-    output_tokens: None,
-};
-
 impl Row {
     /// The row's length in words, as a length in tokens.
     fn about_as_long(&self) -> Lengths {
@@ -181,29 +158,9 @@ fn warmup_id(repeat: u32, index: u32) -> u64 {
     part << 32 | u64::from(index)
 }
 
-/// The numbers below `count` in an order that only the seed decides (Fisher and Yates).
-fn shuffled(count: usize, seed: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..count).collect();
-    let mut stream = Stream::new(seed, Purpose::RowOrder, 0);
-    for last in (1..count).rev() {
-        let other = usize::try_from(stream.below(last as u64 + 1)).unwrap_or(last);
-        order.swap(last, other);
-    }
-    order
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_shuffle_keeps_every_row_once() {
-        let mut order = shuffled(1000, 42);
-        assert_ne!(order, (0..1000).collect::<Vec<_>>());
-        assert_eq!(order, shuffled(1000, 42));
-        order.sort_unstable();
-        assert_eq!(order, (0..1000).collect::<Vec<_>>());
-    }
 
     #[test]
     fn warm_up_ids_are_disjoint_from_measured_ids_and_between_repeats() {
