@@ -3,7 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{Arc, Barrier, Mutex},
     thread,
     time::{Duration, Instant},
 };
@@ -17,6 +17,8 @@ pub(super) enum Act {
     Send(Vec<u8>),
     /// Waits.
     Wait(Duration),
+    /// Waits until as many connections as the barrier counts have come here.
+    Meet(Arc<Barrier>),
     /// Keeps the connection open until the client closes it.
     Hold,
 }
@@ -79,6 +81,9 @@ fn play(mut stream: TcpStream, connection: usize, script: Vec<Act>, log: &Mutex<
             }
             Act::Send(bytes) => stream.write_all(&bytes)?,
             Act::Wait(time) => thread::sleep(time),
+            Act::Meet(barrier) => {
+                barrier.wait();
+            }
             Act::Hold => {
                 std::io::copy(&mut stream, &mut std::io::sink())?;
             }
@@ -119,6 +124,13 @@ pub(super) fn token(text: &str) -> String {
 
 pub(super) fn send(bytes: impl AsRef<[u8]>) -> Act {
     Act::Send(bytes.as_ref().to_vec())
+}
+
+/// An answer of one token that starts only when this many requests are in.
+pub(super) fn answer_together(requests: usize) -> Vec<Act> {
+    let body = [token("a"), DONE.into()].concat();
+    let meet = Act::Meet(Arc::new(Barrier::new(requests)));
+    vec![Act::Request, meet, stream_head(), chunk(body), end()]
 }
 
 /// The head of a chunked event stream.

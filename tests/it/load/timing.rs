@@ -1,5 +1,14 @@
 //! Stamps: what counts as a token, what a read's stamp is, and what stays out of TTFT.
 
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::{TcpListener, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+use perfgate::session::RequestRecord;
+
 use super::{
     class, measure, plan,
     server::{Act, DONE, FINISH, ROLE, Server, chunk, end, good_answer, good_answers, send, stream_head, token, wait},
@@ -26,12 +35,17 @@ fn ttft_ends_at_the_first_output_and_not_at_the_role() {
     let record = &run.requests[0];
     assert_eq!(class(record).0, "completed");
     let (first_ns, last_ns) = (record.first_token_ns.unwrap(), record.last_token_ns.unwrap());
+    // A read may be late, but never early, and the server waits only after the send: bounds count from there.
     assert!(first_ns - record.sent_ns >= 60 * MS, "{record:?}");
-    assert!(last_ns - first_ns >= 39 * MS, "{record:?}");
-    assert!(record.end_ns - last_ns >= 29 * MS, "{record:?}");
+    assert!(last_ns - record.sent_ns >= 100 * MS, "{record:?}");
+    assert!(record.end_ns - record.sent_ns >= 130 * MS, "{record:?}");
+    assert!(first_ns <= last_ns && last_ns <= record.end_ns, "{record:?}");
     assert_eq!(record.chunks, 2);
-    assert_eq!(run.itl.bins.len(), 1);
-    assert!(run.itl.bins[0].0 >= 38 * MS, "{:?}", run.itl);
+    let [(gap_ns, 1)] = run.itl.bins[..] else {
+        panic!("{:?}", run.itl)
+    };
+    let stamped_ns = last_ns - first_ns;
+    assert!(gap_ns.abs_diff(stamped_ns) <= stamped_ns / 500 + 1_000, "{run:?}");
 }
 
 #[test]
@@ -46,7 +60,8 @@ fn reasoning_counts_as_output() {
         end(),
     ]);
     let record = measure(&plan(&server.url, 1)).requests.remove(0);
-    assert!(record.last_token_ns.unwrap() - record.first_token_ns.unwrap() >= 49 * MS);
+    assert_eq!(record.chunks, 2);
+    assert!(record.last_token_ns.unwrap() - record.sent_ns >= 50 * MS, "{record:?}");
 }
 
 #[test]
@@ -92,22 +107,89 @@ fn bytes_may_be_split_anywhere() {
     assert_eq!((class(&record).0.as_str(), record.chunks), ("completed", 2));
 }
 
+/// Connections that wait for `accept` until there is no room for another.
+///
+/// `None` where the system does not hold a client back that way.
+fn fill(listener: &TcpListener) -> Option<Vec<TcpStream>> {
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while waiting.len() < 8 {
+        match TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+            Ok(stream) => waiting.push(stream),
+            Err(_) => return Some(waiting),
+        }
+    }
+    None
+}
+
+/// Reads a request up to the end of its head.
+fn read_head(stream: &TcpStream) {
+    let lines = BufReader::new(stream).lines().map_while(Result::ok);
+    assert!(lines.take_while(|line| !line.is_empty()).count() > 0);
+}
+
+/// Answers one request, then leaves the next connection waiting for `accept`.
+///
+/// Gives the time from the first request's arrival to the first moment at which that connection could be made.
+fn answer_then_accept_late(listener: &TcpListener) -> Option<Duration> {
+    let answer = [
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n",
+        &token("a"),
+        DONE,
+    ];
+    let (mut first, _) = listener.accept().unwrap();
+    read_head(&first);
+    let seen = Instant::now();
+    let filled = fill(listener);
+    first.write_all(answer.concat().as_bytes()).unwrap();
+    drop(first);
+    thread::sleep(Duration::from_millis(400));
+    let open_after = seen.elapsed();
+    for _ in filled.iter().flatten() {
+        listener.accept().unwrap();
+    }
+    let (mut second, _) = listener.accept().unwrap();
+    read_head(&second);
+    second.write_all(answer.concat().as_bytes()).unwrap();
+    filled.map(|_| open_after)
+}
+
 #[test]
-fn a_fresh_connection_s_first_request_is_timed_from_its_send() {
-    let server = Server::of(good_answer());
-    let run = measure(&plan(&server.url, 1));
-    let seen = server.seen();
-    assert_eq!(seen.len(), 1);
-    let record = &run.requests[0];
-    assert!(record.sent_ns > 0, "connecting comes before the send");
-    assert!(record.sent_ns < record.first_token_ns.unwrap());
+fn the_time_to_connect_is_before_the_send_and_so_not_in_ttft() {
+    let system = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .unwrap();
+    let listener = system.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        socket.listen(0).unwrap().into_std().unwrap()
+    });
+    listener.set_nonblocking(false).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = thread::spawn(move || answer_then_accept_late(&listener));
+    let run = measure(&plan(&url, 2));
+    let Some(open_after) = server.join().unwrap() else {
+        eprintln!("skipped: this system connects clients that nobody accepts, so connecting takes no time to see");
+        return;
+    };
+    assert!(run.requests.iter().all(RequestRecord::completed), "{run:?}");
+    // The first request was sent before the server saw it, the second after it could connect: no slack is needed.
+    let between_ns = u128::from(run.requests[1].sent_ns - run.requests[0].sent_ns);
+    assert!(between_ns >= open_after.as_nanos(), "{open_after:?}: {run:?}");
+    assert!(
+        run.requests
+            .iter()
+            .all(|record| Some(record.sent_ns) < record.first_token_ns),
+        "{run:?}"
+    );
 }
 
 #[test]
 fn a_connection_is_used_again() {
     let server = Server::start(vec![good_answers(5), vec![]]);
     let run = measure(&plan(&server.url, 5));
-    assert!(run.requests.iter().all(perfgate::session::RequestRecord::completed));
+    assert!(run.requests.iter().all(RequestRecord::completed));
     assert!(server.seen().iter().all(|seen| seen.connection == 0));
     assert_eq!(run.replaced_connections, 0);
 }
@@ -117,7 +199,7 @@ fn a_reused_connection_that_is_dead_is_replaced_once_and_counted() {
     // As llama.cpp's server: announces keep-alive, but closes after each streamed answer.
     let server = Server::of(good_answer());
     let run = measure(&plan(&server.url, 6));
-    assert!(run.requests.iter().all(perfgate::session::RequestRecord::completed));
+    assert!(run.requests.iter().all(RequestRecord::completed));
     assert_eq!(run.replaced_connections, 5);
 }
 
@@ -132,8 +214,10 @@ fn a_replaced_request_is_timed_from_its_second_send() {
     let seen = server.seen();
     assert_eq!(seen.iter().map(|seen| seen.connection).collect::<Vec<_>>(), [0, 0, 1]);
     assert_eq!(seen[1].body, seen[2].body);
-    assert!(seen[2].at.duration_since(seen[1].at).as_millis() >= 149);
-    assert!(record.sent_ns - run.requests[0].end_ns >= 149 * MS, "{record:?}");
+    // The first request was sent before it was seen, the last one after the first connection had died.
+    let died_after = seen[1].at.duration_since(seen[0].at) + Duration::from_millis(150);
+    let between_ns = u128::from(record.sent_ns - run.requests[0].sent_ns);
+    assert!(between_ns >= died_after.as_nanos(), "{died_after:?}: {run:?}");
 }
 
 #[test]
@@ -159,6 +243,6 @@ fn a_server_that_announces_the_close_needs_no_replacement() {
     let body = [token("a"), DONE.into()].concat();
     let server = Server::of(vec![Act::Request, send(head), send(body)]);
     let run = measure(&plan(&server.url, 3));
-    assert!(run.requests.iter().all(perfgate::session::RequestRecord::completed));
+    assert!(run.requests.iter().all(RequestRecord::completed));
     assert_eq!(run.replaced_connections, 0);
 }
