@@ -105,7 +105,8 @@ pub struct Warmup {
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestRecord {
-    /// Its place in the workload: the same index is the same prompt in every session of the plan.
+    /// Its place in the workload of its run: the same index of the same cell and repeat is the same prompt in every
+    /// session of the plan; in other runs of a session it is another prompt, of the same lengths if synthetic.
     pub index: u32,
     /// Intended send time, in open loop.
     pub scheduled_ns: Option<u64>,

@@ -10,12 +10,14 @@ use rand_chacha::{
 pub(super) enum Purpose {
     /// Gaps of an open loop.
     Arrivals = 1,
-    /// Length and words of a synthetic prompt.
+    /// Words of a synthetic prompt.
     Prompt = 2,
     /// Answer lengths.
     OutputLength = 3,
     /// Order of a dataset's rows.
     RowOrder = 4,
+    /// Lengths of synthetic prompts.
+    InputLength = 5,
 }
 
 /// A reproducible stream of random numbers.

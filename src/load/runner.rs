@@ -125,7 +125,7 @@ impl Runner {
         watch: &dyn Watch,
         interrupt: &Interrupt,
     ) -> Result<Warmup, Stopped> {
-        let payloads = self.prompts.warmup(repeat);
+        let payloads = self.prompts.warmup(load, repeat);
         let (tally, _) = self.send_all(
             load,
             payloads,
@@ -144,7 +144,7 @@ impl Runner {
     pub fn measure(&self, load: &Load, repeat: u32, watch: &dyn Watch, interrupt: &Interrupt) -> Result<Run, Stopped> {
         let started = SystemTime::now().duration_since(UNIX_EPOCH);
         let started_unix_s = started.map_or(0, |since| since.as_secs());
-        let payloads = self.prompts.measured();
+        let payloads = self.prompts.measured(load, repeat);
         let (tally, origin_ns) = self.send_all(load, payloads, MEASURED_SERIES, watch, interrupt)?;
         Ok(tally.into_run(repeat, started_unix_s, origin_ns))
     }

@@ -17,16 +17,21 @@ const WORDS: [&str; 128] = [
 ];
 
 /// About how many tokens the first word of a prompt is worth.
-const LEAD_TOKENS: u32 = 5;
+const LEAD_TOKENS: u32 = 8;
+
+/// Letters of the first word; each spells five bits.
+const LEAD_LETTERS: u32 = 12;
+
+/// Ids of prompts are below two to this power.
+pub(super) const ID_BITS: u32 = 5 * LEAD_LETTERS;
 
 const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// The text of one prompt; `id` is its place in the workload, unique in a session.
+/// The text of one prompt of about `tokens` tokens; `id` is its own among all prompts of the session.
 ///
 /// Prefix caches work on whole blocks of tokens from the start, so a first word of its own keeps a prompt out of them.
-pub(super) fn prompt(seed: u64, id: u64, lengths: &Lengths) -> String {
+pub(super) fn prompt(seed: u64, id: u64, tokens: u32) -> String {
     let mut stream = Stream::new(seed, Purpose::Prompt, id);
-    let tokens = sample(lengths, &mut stream);
     let mut text = lead_word(seed, id);
     for _ in 0..tokens.saturating_sub(LEAD_TOKENS) {
         text.push(' ');
@@ -56,18 +61,18 @@ pub(super) fn sample(lengths: &Lengths, stream: &mut Stream) -> u32 {
     }
 }
 
-/// Eight letters that spell a one-to-one scrambling of the id's lower 40 bits under the seed.
+/// Twelve letters that spell a one-to-one scrambling of the id under the seed.
 fn lead_word(seed: u64, id: u64) -> String {
-    const MASK: u64 = (1 << 40) - 1;
+    const MASK: u64 = (1 << ID_BITS) - 1;
     let offset = Stream::new(seed, Purpose::Prompt, u64::MAX).bits();
     let mut bits = id.wrapping_add(offset) & MASK;
-    // An odd factor and a shift of half the width are each one-to-one on 40 bits.
+    // An odd factor and a shift of half the width are each one-to-one on these bits.
     for _ in 0..2 {
-        bits = bits.wrapping_mul(0x9E_3779_B97F) & MASK;
-        bits ^= bits >> 20;
+        bits = bits.wrapping_mul(0x9E3_779B_97F4_A7C5) & MASK;
+        bits ^= bits >> (ID_BITS / 2);
     }
     let letter = |place: u32| LETTERS.get((bits >> (5 * place) & 31) as usize);
-    (0..8)
+    (0..LEAD_LETTERS)
         .map(|place| letter(place).map_or('a', |byte| char::from(*byte)))
         .collect()
 }
@@ -84,23 +89,23 @@ mod tests {
     fn first_words_differ_between_prompts() {
         let words: BTreeSet<String> = (0..20_000)
             .chain((1 << 32)..(1 << 32) + 20_000)
+            .chain((1 << 59)..(1 << 59) + 20_000)
             .map(|id| lead_word(42, id))
             .collect();
-        assert_eq!(words.len(), 40_000);
+        assert_eq!(words.len(), 60_000);
     }
 
     #[test]
     fn a_prompt_has_about_as_many_words_as_tokens_asked_for() {
-        let text = prompt(42, 3, &Lengths::Fixed(512));
-        assert_eq!(text.split(' ').count(), 512 - 5 + 1);
-        assert_eq!(prompt(42, 3, &Lengths::Fixed(1)).split(' ').count(), 1);
+        let text = prompt(42, 3, 512);
+        assert_eq!(text.split(' ').count(), 512 - 8 + 1);
+        assert_eq!(prompt(42, 3, 1).split(' ').count(), 1);
     }
 
     #[test]
     fn the_same_seed_and_id_give_the_same_prompt() {
-        let lengths = Lengths::Normal { mean: 50.0, std: 9.0 };
-        assert_eq!(prompt(42, 3, &lengths), prompt(42, 3, &lengths));
-        assert_ne!(prompt(42, 3, &lengths), prompt(43, 3, &lengths));
+        assert_eq!(prompt(42, 3, 50), prompt(42, 3, 50));
+        assert_ne!(prompt(42, 3, 50), prompt(43, 3, 50));
     }
 
     #[test]

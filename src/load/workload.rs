@@ -1,4 +1,4 @@
-//! What: the prompts and answer lengths of a plan, in workload order, the same for every repeat and both arms.
+//! What: the prompts and answer lengths of a plan; each run has prompts of its own and the lengths of all the others.
 
 use std::{path::Path, sync::Arc};
 
@@ -9,20 +9,23 @@ use super::{
     random::{Purpose, Stream},
     synthetic,
 };
-use crate::plan::{Api, Lengths, Plan, Prompts};
+use crate::plan::{Api, Lengths, Load, Plan, Prompts};
 
 /// Everything that is sent, in workload order.
 ///
-/// Index `i` is the same prompt with the same answer length in every session of the plan. Warm-up requests come from
-/// an index space of their own, another part of it for each repeat.
+/// Index `i` of a run is the same prompt with the same answer length in every session of the plan. Other runs of the
+/// session have other prompts there, since a prefix cache knows the ones that it has seen, but of the same lengths.
+/// Warm-up requests come from an index space of their own.
 #[derive(Clone)]
 pub struct PromptSet {
     seed: u64,
     api: Api,
     output_tokens: Lengths,
+    requests_per_run: u32,
     warmup_requests: u32,
+    loads: Vec<Load>,
+    repeats: u32,
     source: Source,
-    measured: Arc<[Payload]>,
 }
 
 #[derive(Clone)]
@@ -31,8 +34,24 @@ enum Source {
     Dataset { rows: Arc<Rows>, sha256: String },
 }
 
+/// A place of a run: which request of which part.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    part: Part,
+    /// Place of the run's load level in the plan.
+    cell: u32,
+    repeat: u32,
+    index: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Measured = 0,
+    Warmup = 1,
+}
+
 impl PromptSet {
-    /// Makes or reads the prompts; a relative dataset path counts from `base_dir`.
+    /// Reads what the prompts are made of; a relative dataset path counts from `base_dir`.
     ///
     /// # Errors
     /// The dataset is unreadable, empty, or has a row that cannot be sent; the plan asks for no requests.
@@ -54,16 +73,16 @@ impl PromptSet {
                 }
             }
         };
-        let mut set = Self {
+        Ok(Self {
             seed: plan.seed,
             api: plan.target.api,
             output_tokens: plan.workload.output_tokens,
+            requests_per_run: plan.requests_per_run,
             warmup_requests: plan.warmup_requests,
+            loads: plan.loads.clone(),
+            repeats: plan.repeats,
             source,
-            measured: Arc::from([]),
-        };
-        set.measured = (0..plan.requests_per_run).map(|i| set.measured_payload(i)).collect();
-        Ok(set)
+        })
     }
 
     /// SHA-256 of the dataset's bytes in hex; `None` for synthetic prompts.
@@ -79,93 +98,180 @@ impl PromptSet {
         let Source::Dataset { rows, .. } = &self.source else {
             return Vec::new();
         };
-        let (have, want) = (rows.count(), self.measured.len() as u64);
+        let (have, runs, a_run) = (rows.count(), self.runs(), u64::from(self.requests_per_run));
+        let wanted = format!("the dataset has {have} rows for {runs} runs of {a_run} requests");
         let mut notes = Vec::new();
-        if have < want {
-            notes.push(format!(
-                "the dataset has {have} rows for {want} requests a run: prompts repeat within a run, which a prefix cache answers faster"
-            ));
+        match (have < a_run, have < runs * a_run) {
+            (true, _) if runs > 1 => notes.push(format!(
+                "{wanted}: prompts repeat within a run and across runs, which a prefix cache answers faster"
+            )),
+            (true, _) => notes.push(format!(
+                "{wanted}: prompts repeat within a run, which a prefix cache answers faster"
+            )),
+            (false, true) => notes.push(format!(
+                "{wanted}: prompts repeat across runs, which a prefix cache answers faster"
+            )),
+            (false, false) => {}
         }
-        if have <= want && self.warmup_requests > 0 {
-            notes.push("the dataset has no rows beyond the measured ones: warm-up prompts are synthetic".into());
+        let warmups = runs * u64::from(self.warmup_requests);
+        match self.spare(rows) {
+            spare if spare >= warmups => {}
+            0 => notes.push("the dataset has no rows beyond the measured ones: warm-up prompts are synthetic".into()),
+            spare => notes.push(format!(
+                "the dataset has {spare} rows beyond the measured ones for {warmups} warm-up requests: the other \
+                 warm-up prompts are synthetic"
+            )),
         }
         notes
     }
 
-    /// The measured requests.
-    pub(super) fn measured(&self) -> Arc<[Payload]> {
-        Arc::clone(&self.measured)
+    /// The measured requests of one run.
+    pub(super) fn measured(&self, load: &Load, repeat: u32) -> Arc<[Payload]> {
+        self.payloads(Part::Measured, load, repeat, self.requests_per_run)
     }
 
     /// The warm-up requests before one run.
-    pub(super) fn warmup(&self, repeat: u32) -> Arc<[Payload]> {
-        (0..self.warmup_requests)
-            .map(|i| self.warmup_payload(repeat, i))
-            .collect()
+    pub(super) fn warmup(&self, load: &Load, repeat: u32) -> Arc<[Payload]> {
+        self.payloads(Part::Warmup, load, repeat, self.warmup_requests)
     }
 
-    fn measured_payload(&self, index: u32) -> Payload {
-        let id = u64::from(index);
-        match &self.source {
-            Source::Synthetic(lengths) => self.synthetic(id, lengths),
-            Source::Dataset { rows, .. } => self.row_payload(id, rows.at(u64::from(index))),
-        }
+    fn payloads(&self, part: Part, load: &Load, repeat: u32, count: u32) -> Arc<[Payload]> {
+        let cell = self.cell(load);
+        let place = |index| Place {
+            part,
+            cell,
+            repeat,
+            index,
+        };
+        (0..count).map(|index| self.payload(place(index))).collect()
     }
 
-    fn warmup_payload(&self, repeat: u32, index: u32) -> Payload {
-        let id = warmup_id(repeat, index);
+    fn payload(&self, place: Place) -> Payload {
         match &self.source {
-            Source::Synthetic(lengths) => self.synthetic(id, lengths),
-            Source::Dataset { rows, .. } => {
-                let before = u64::from(repeat) * u64::from(self.warmup_requests) + u64::from(index);
-                let measured = self.measured.len() as u64;
-                match rows.count().checked_sub(measured).filter(|spare| *spare > 0) {
-                    Some(spare) => self.row_payload(id, rows.at(measured + before % spare)),
-                    None => self.synthetic(id, &rows.at(u64::from(index)).about_as_long()),
-                }
+            Source::Synthetic(lengths) => {
+                let mut stream = Stream::new(self.seed, Purpose::InputLength, place.length_id());
+                self.synthetic(place, synthetic::sample(lengths, &mut stream))
             }
+            Source::Dataset { rows, .. } => match place.part {
+                Part::Measured => self.row_payload(place, rows.at(self.ordinal(place))),
+                Part::Warmup => self.warmup_payload(place, rows),
+            },
         }
     }
 
-    fn synthetic(&self, id: u64, lengths: &Lengths) -> Payload {
-        let prompt = Prompt::Text(synthetic::prompt(self.seed, id, lengths));
-        Payload::new(self.api, &prompt, self.answer_length(id))
+    /// A row that no measured request uses, or where they have run out a synthetic prompt about as long as one.
+    fn warmup_payload(&self, place: Place, rows: &Rows) -> Payload {
+        let ordinal = self.ordinal(place);
+        if ordinal < self.spare(rows) {
+            self.row_payload(place, rows.at(self.measured_in_all() + ordinal))
+        } else {
+            self.synthetic(place, rows.at(ordinal).words())
+        }
     }
 
-    fn row_payload(&self, id: u64, row: &Row) -> Payload {
-        let max_tokens = row.output_tokens.unwrap_or_else(|| self.answer_length(id));
+    fn synthetic(&self, place: Place, tokens: u32) -> Payload {
+        let prompt = Prompt::Text(synthetic::prompt(self.seed, place.text_id(), tokens));
+        Payload::new(self.api, &prompt, self.answer_length(place))
+    }
+
+    fn row_payload(&self, place: Place, row: &Row) -> Payload {
+        let max_tokens = row.output_tokens.unwrap_or_else(|| self.answer_length(place));
         Payload::new(self.api, &row.prompt, max_tokens)
     }
 
-    fn answer_length(&self, id: u64) -> u32 {
-        let mut stream = Stream::new(self.seed, Purpose::OutputLength, id);
+    fn answer_length(&self, place: Place) -> u32 {
+        let mut stream = Stream::new(self.seed, Purpose::OutputLength, place.length_id());
         synthetic::sample(&self.output_tokens, &mut stream)
+    }
+
+    /// The place of a load level in the plan; one that the plan does not name comes after all that it does.
+    fn cell(&self, load: &Load) -> u32 {
+        let place = self.loads.iter().position(|known| known == load);
+        u32::try_from(place.unwrap_or(self.loads.len())).unwrap_or(u32::MAX)
+    }
+
+    /// How many requests of its part the session sends before this one.
+    fn ordinal(&self, place: Place) -> u64 {
+        let run = u64::from(place.repeat) * self.loads.len() as u64 + u64::from(place.cell);
+        let a_run = match place.part {
+            Part::Measured => self.requests_per_run,
+            Part::Warmup => self.warmup_requests,
+        };
+        run.saturating_mul(u64::from(a_run))
+            .saturating_add(u64::from(place.index))
+    }
+
+    fn runs(&self) -> u64 {
+        u64::from(self.repeats) * self.loads.len() as u64
+    }
+
+    fn measured_in_all(&self) -> u64 {
+        self.runs().saturating_mul(u64::from(self.requests_per_run))
+    }
+
+    /// Rows that no measured request uses.
+    fn spare(&self, rows: &Rows) -> u64 {
+        rows.count().saturating_sub(self.measured_in_all())
     }
 }
 
 impl Row {
     /// The row's length in words, as a length in tokens.
-    fn about_as_long(&self) -> Lengths {
+    fn words(&self) -> u32 {
         let (Prompt::Text(text) | Prompt::Messages(text)) = &self.prompt;
-        Lengths::Fixed(u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX))
+        u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX)
     }
 }
 
-/// Ids of measured requests have zero in their upper half; these never do.
-fn warmup_id(repeat: u32, index: u32) -> u64 {
-    // Lead words keep 40 bits of an id, so the repeat has eight of them.
-    let part = u64::from(repeat % 255) + 1;
-    part << 32 | u64::from(index)
+impl Place {
+    /// Different for each place of a session, up to 2048 cells and 65 536 repeats.
+    fn text_id(self) -> u64 {
+        const REPEAT: u32 = u32::BITS;
+        const CELL: u32 = REPEAT + 16;
+        const PART: u32 = synthetic::ID_BITS - 1;
+        let cell = u64::from(self.cell) % (1 << (PART - CELL));
+        let repeat = u64::from(self.repeat) % (1 << (CELL - REPEAT));
+        (self.part as u64) << PART | cell << CELL | repeat << REPEAT | u64::from(self.index)
+    }
+
+    /// The same in every run, so that runs are alike.
+    fn length_id(self) -> u64 {
+        (self.part as u64) << u32::BITS | u64::from(self.index)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
+    const PARTS: [Part; 2] = [Part::Measured, Part::Warmup];
+    const EDGES: [u32; 4] = [0, 1, 5, 2047];
+
+    fn places() -> Vec<Place> {
+        let mut places = Vec::new();
+        for part in PARTS {
+            for cell in EDGES {
+                for repeat in [0, 1, 65_535] {
+                    places.extend([0, 1, u32::MAX].map(|index| Place {
+                        part,
+                        cell,
+                        repeat,
+                        index,
+                    }));
+                }
+            }
+        }
+        places
+    }
+
     #[test]
-    fn warm_up_ids_are_disjoint_from_measured_ids_and_between_repeats() {
-        assert!(warmup_id(0, 0) > u64::from(u32::MAX));
-        assert!(warmup_id(254, 0) > u64::from(u32::MAX));
-        assert_ne!(warmup_id(0, 5), warmup_id(1, 5));
+    fn each_place_of_a_session_has_a_text_of_its_own_and_runs_share_their_lengths() {
+        let places = places();
+        let texts: BTreeSet<u64> = places.iter().map(|place| place.text_id()).collect();
+        let lengths: BTreeSet<u64> = places.iter().map(|place| place.length_id()).collect();
+        assert_eq!((texts.len(), lengths.len()), (2 * 4 * 3 * 3, 2 * 3));
+        assert!(texts.iter().all(|id| *id < 1 << synthetic::ID_BITS));
     }
 }

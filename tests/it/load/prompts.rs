@@ -7,7 +7,7 @@ use std::{
 
 use perfgate::{
     load::{Interrupt, LoadError, PromptSet, Runner},
-    plan::{Load, Plan, Prompts, Secrets},
+    plan::{Lengths, Load, Plan, Prompts, Secrets},
 };
 use serde_json::Value;
 
@@ -18,16 +18,21 @@ use super::{
 
 const LOAD: Load = Load::Concurrency(1);
 
-/// The bodies of warm-up and measured requests of one repeat.
+/// The bodies of warm-up and measured requests of one repeat of the first cell.
 fn bodies(plan: &Plan, base: &Path, repeat: u32) -> (Vec<Value>, Vec<Value>) {
+    bodies_of(plan, base, &LOAD, repeat)
+}
+
+/// The bodies of warm-up and measured requests of one run; above concurrency 1 measured ones are in any order.
+fn bodies_of(plan: &Plan, base: &Path, load: &Load, repeat: u32) -> (Vec<Value>, Vec<Value>) {
     let server = Server::of(good_answers(100));
     let mut plan = plan.clone();
     plan.target.url.clone_from(&server.url);
     let prompts = PromptSet::prepare(&plan, base).unwrap();
     let runner = Runner::new(&plan, Secrets::default(), prompts).unwrap();
     let never = Interrupt::never();
-    runner.warm_up(&LOAD, repeat, &Nobody, &never).unwrap();
-    runner.measure(&LOAD, repeat, &Nobody, &never).unwrap();
+    runner.warm_up(load, repeat, &Nobody, &never).unwrap();
+    runner.measure(load, repeat, &Nobody, &never).unwrap();
     let mut all: Vec<Value> = server
         .seen()
         .iter()
@@ -41,6 +46,10 @@ fn content(body: &Value) -> &str {
     body.pointer("/messages/0/content").unwrap().as_str().unwrap()
 }
 
+fn first_word(text: &str) -> &str {
+    text.split(' ').next().unwrap()
+}
+
 fn texts(bodies: &[Value]) -> BTreeSet<String> {
     bodies.iter().map(|body| content(body).to_owned()).collect()
 }
@@ -51,29 +60,69 @@ fn small() -> Plan {
     plan
 }
 
-#[test]
-fn measured_prompts_are_the_same_in_every_repeat_and_warm_up_prompts_are_not() {
-    let (warmup_0, measured_0) = bodies(&small(), Path::new("."), 0);
-    let (warmup_1, measured_1) = bodies(&small(), Path::new("."), 1);
-    assert_eq!(measured_0, measured_1);
-    let sets = [texts(&warmup_0), texts(&warmup_1), texts(&measured_0)];
-    assert_eq!(sets.each_ref().map(BTreeSet::len), [6, 6, 10]);
-    assert_eq!(
-        sets.iter().flatten().collect::<BTreeSet<_>>().len(),
-        22,
-        "no prompt twice"
-    );
+/// Two cells and two repeats.
+fn four_runs(mut plan: Plan) -> Plan {
+    plan.loads = vec![LOAD, Load::Concurrency(2)];
+    plan.repeats = 2;
+    plan
+}
+
+/// Warm-up and measured bodies of each run of `four_runs`, in the order in which they are measured.
+fn all_runs(plan: &Plan, base: &Path) -> Vec<(Vec<Value>, Vec<Value>)> {
+    let runs = [0, 1]
+        .into_iter()
+        .flat_map(|repeat| plan.loads.iter().map(move |load| (load, repeat)));
+    runs.map(|(load, repeat)| bodies_of(plan, base, load, repeat)).collect()
 }
 
 #[test]
-fn no_two_prompts_begin_with_the_same_word() {
-    let (warmup, measured) = bodies(&small(), Path::new("."), 0);
-    let all: Vec<Value> = warmup.into_iter().chain(measured).collect();
-    let first_words: BTreeSet<String> = texts(&all)
+fn no_prompt_is_sent_twice_in_a_session() {
+    let runs = all_runs(&four_runs(small()), Path::new("."));
+    let sets: Vec<BTreeSet<String>> = runs
         .iter()
-        .map(|text| text.split(' ').next().unwrap().to_owned())
+        .flat_map(|(warmup, measured)| [texts(warmup), texts(measured)])
         .collect();
-    assert_eq!(first_words.len(), 16);
+    assert_eq!(sets.iter().map(BTreeSet::len).collect::<Vec<_>>(), [6, 10].repeat(4));
+    let first_words: BTreeSet<&str> = sets.iter().flatten().map(|text| first_word(text)).collect();
+    assert_eq!(first_words.len(), 4 * 16, "even the first words differ");
+}
+
+#[test]
+fn two_sessions_of_a_plan_send_the_same_prompts_run_for_run() {
+    let plan = four_runs(small());
+    let session = || -> Vec<[BTreeSet<String>; 2]> {
+        let runs = all_runs(&plan, Path::new("."));
+        runs.iter()
+            .map(|(warmup, measured)| [texts(warmup), texts(measured)])
+            .collect()
+    };
+    assert_eq!(session(), session());
+}
+
+#[test]
+fn the_lengths_of_a_run_are_those_of_every_other_run() {
+    let mut plan = small();
+    plan.workload.prompts = Prompts::Synthetic {
+        input_tokens: Lengths::Uniform { min: 10, max: 60 },
+    };
+    plan.workload.output_tokens = Lengths::Uniform { min: 1, max: 500 };
+    plan = four_runs(plan);
+    // Workers of one run send in any order.
+    let lengths = |bodies: &[Value]| -> BTreeSet<(usize, u64)> {
+        let length = |body: &Value| (content(body).split(' ').count(), body["max_tokens"].as_u64().unwrap());
+        bodies.iter().map(length).collect()
+    };
+    let runs = all_runs(&plan, Path::new("."));
+    let each: Vec<_> = runs
+        .iter()
+        .map(|(warmup, measured)| [lengths(warmup), lengths(measured)])
+        .collect();
+    assert!(each[0].iter().all(|set| set.len() > 4), "{each:?}");
+    assert!(each.iter().all(|run| *run == each[0]), "{each:?}");
+    let (_, again) = bodies(&plan, Path::new("."), 1);
+    let (_, first) = bodies(&plan, Path::new("."), 0);
+    let in_order = |bodies: &[Value]| bodies.iter().map(|body| body["max_tokens"].clone()).collect::<Vec<_>>();
+    assert_eq!(in_order(&again), in_order(&first), "index by index");
 }
 
 #[test]
@@ -127,6 +176,44 @@ fn a_short_dataset_repeats_and_says_so_and_never_warms_up_with_its_rows() {
     let (warmup, measured) = bodies(&plan, folder.path(), 0);
     assert_eq!((measured.len(), texts(&measured).len()), (10, 4));
     assert!(texts(&warmup).is_disjoint(&texts(&measured)));
+}
+
+#[test]
+fn a_dataset_s_rows_are_not_repeated_before_they_run_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows_of = |rows| -> (Vec<BTreeSet<String>>, Vec<String>) {
+        let plan = four_runs(dataset(folder.path(), rows));
+        let notes = PromptSet::prepare(&plan, folder.path()).unwrap().notes();
+        let runs = all_runs(&plan, folder.path());
+        let sets = runs
+            .iter()
+            .flat_map(|(warmup, measured)| [texts(warmup), texts(measured)]);
+        (sets.collect(), notes)
+    };
+    let distinct = |sets: &[BTreeSet<String>]| sets.iter().flatten().collect::<BTreeSet<_>>().len();
+    let is_row = |text: &&String| text.starts_with("row ");
+    for (rows, of_rows, of_all, words) in [
+        (64, 64, 64, ""),
+        (63, 63, 64, "23 rows beyond the measured ones for 24 warm-up"),
+        (40, 40, 64, "no rows beyond the measured ones"),
+        (
+            39,
+            39,
+            63,
+            "39 rows for 4 runs of 10 requests: prompts repeat across runs",
+        ),
+        (10, 10, 34, "prompts repeat across runs"),
+        (9, 9, 33, "prompts repeat within a run and across runs"),
+    ] {
+        let (sets, notes) = rows_of(rows);
+        assert_eq!(distinct(&sets), of_all, "{rows} rows");
+        assert_eq!(
+            sets.iter().flatten().filter(is_row).collect::<BTreeSet<_>>().len(),
+            of_rows
+        );
+        assert!(notes.concat().contains(words), "{rows} rows: {notes:?}");
+        assert_eq!(notes.is_empty(), words.is_empty(), "{rows} rows: {notes:?}");
+    }
 }
 
 #[test]
