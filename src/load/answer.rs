@@ -115,7 +115,7 @@ impl Facts {
         }
         self.any_event = true;
         if event.name == b"error" {
-            self.fail(FailureClass::ErrorInStream, server_words::from_body(event.data));
+            self.fail(FailureClass::ErrorInStream, server_words::from_event(event.data));
         } else if event.data.trim_ascii() == b"[DONE]" {
             self.done = true;
         } else {
@@ -125,7 +125,7 @@ impl Facts {
 
     fn chunk(&mut self, data: &[u8], at_ns: u64) {
         match Chunk::parse(data) {
-            Ok(chunk) if chunk.is_error() => self.fail(FailureClass::ErrorInStream, server_words::from_body(data)),
+            Ok(chunk) if chunk.is_error() => self.fail(FailureClass::ErrorInStream, server_words::from_event(data)),
             Ok(chunk) if chunk.choices.is_some() || chunk.usage.is_some() => self.count(&chunk, at_ns),
             Ok(_) => self.bad_event("neither `choices` nor `usage`", data),
             Err(error) => self.bad_event(&error.to_string(), data),
@@ -152,12 +152,12 @@ impl Facts {
     }
 
     fn bad_event(&mut self, problem: &str, data: &[u8]) {
-        let excerpt = server_words::excerpt(data);
-        self.fail(FailureClass::BadEvent, format!("{problem} in event `{excerpt}`"));
+        let text = server_words::text(data);
+        self.fail(FailureClass::BadEvent, format!("{problem} in event `{text}`"));
     }
 
     fn fail(&mut self, class: FailureClass, message: String) {
-        self.failure.get_or_insert(failure(class, message));
+        self.failure.get_or_insert(Failure { class, message });
     }
 
     fn outcome(&mut self, end: BodyEnd) -> Outcome {
@@ -184,20 +184,9 @@ impl Facts {
     }
 }
 
-/// A failed outcome; the message becomes one line of at most 300 characters.
+/// A failed outcome; whoever makes the record takes secrets out of the whole message and then shortens it.
 pub(super) fn failed(class: FailureClass, message: String) -> Outcome {
-    Outcome::Failed(failure(class, message))
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "callers build the message for this one use"
-)]
-fn failure(class: FailureClass, message: String) -> Failure {
-    Failure {
-        class,
-        message: server_words::clip(&message),
-    }
+    Outcome::Failed(Failure { class, message })
 }
 
 #[cfg(test)]

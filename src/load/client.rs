@@ -221,7 +221,28 @@ impl Client {
         if whole && reusable {
             self.pool.keep(connection);
         }
-        self.heard_nothing(refusal(status, &kind, &text))
+        self.heard_nothing(self.refusal(status, &kind, &text))
+    }
+
+    /// Class and message of an answer that is no event stream.
+    fn refusal(&self, status: StatusCode, kind: &str, body: &[u8]) -> (FailureClass, String) {
+        if status != StatusCode::OK {
+            let words = server_words::from_body(body, |text| self.endpoint.redact(text));
+            let reason = status.canonical_reason().unwrap_or_default();
+            let message = if words.trim().is_empty() {
+                reason.to_owned()
+            } else {
+                words
+            };
+            return (FailureClass::Http(status.as_u16()), message);
+        }
+        if let Some(words) = server_words::error_in_json(body) {
+            return (FailureClass::ErrorInStream, words);
+        }
+        let kind = if kind.is_empty() { "no content type" } else { kind };
+        let text = server_words::text(body);
+        let message = format!("the answer is `{kind}`, not `text/event-stream`: {text}");
+        (FailureClass::NotEventStream, message)
     }
 
     /// A request that failed before any event.
@@ -232,7 +253,8 @@ impl Client {
     fn reply(&self, index: u32, sent_ns: u64, heard: Heard) -> Reply {
         let mut outcome = heard.outcome;
         if let Outcome::Failed(failure) = &mut outcome {
-            failure.message = self.endpoint.redact(&failure.message);
+            // In this order: of a key across the cut, the part before it could not be found any more.
+            failure.message = server_words::clip(&self.endpoint.redact(&failure.message));
         }
         let (output_tokens, tokens_from) = heard.facts.output_tokens();
         let record = RequestRecord {
@@ -268,23 +290,6 @@ fn phase(answer: &Answer, last_read_ns: u64) -> Phase {
     } else {
         Phase::Waiting
     }
-}
-
-/// Class and message of an answer that is no event stream.
-fn refusal(status: StatusCode, kind: &str, text: &[u8]) -> (FailureClass, String) {
-    if status != StatusCode::OK {
-        let words = server_words::from_body(text);
-        let reason = status.canonical_reason().unwrap_or_default();
-        let message = if words.is_empty() { reason.to_owned() } else { words };
-        return (FailureClass::Http(status.as_u16()), message);
-    }
-    if let Some(words) = server_words::error_in_json(text) {
-        return (FailureClass::ErrorInStream, words);
-    }
-    let kind = if kind.is_empty() { "no content type" } else { kind };
-    let excerpt = server_words::excerpt(text);
-    let message = format!("the answer is `{kind}`, not `text/event-stream`: {excerpt}");
-    (FailureClass::NotEventStream, message)
 }
 
 /// A header's value in lower case, empty where there is none.

@@ -1,6 +1,6 @@
 //! Where requests go: the address, the headers with their secrets, and how a connection is opened.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{cmp::Reverse, fmt, sync::Arc, time::Duration};
 
 use hyper::{
     HeaderMap, Uri,
@@ -57,6 +57,8 @@ impl Endpoint {
         let mut hidden: Vec<String> = secrets.headers.iter().map(|(_, value)| value.clone()).collect();
         hidden.extend(secrets.api_key.clone());
         hidden.extend(url.password().map(str::to_owned));
+        // The longest first: a secret that begins with another one would leave its end.
+        hidden.sort_by_key(|secret| Reverse(secret.len()));
         // Clearing fails only for addresses without a host, which `parse` refuses.
         let _ = (url.set_username(""), url.set_password(None));
         let base_path = url.path().trim_end_matches('/').to_owned();

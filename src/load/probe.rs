@@ -93,14 +93,15 @@ async fn version(endpoint: &Endpoint, engine: &Engine) -> Option<String> {
 
 /// One page as JSON, or why not.
 async fn page(endpoint: &Endpoint, path: &str) -> Result<Value, String> {
-    let trouble = |problem: String| endpoint.redact(&format!("`{path}`: {}", server_words::clip(&problem)));
+    let hide = |text: &str| endpoint.redact(text);
+    let trouble = |problem: String| server_words::clip(&hide(&format!("`{path}`: {problem}")));
     // The address stands in the configuration; an error need not repeat it.
     let no_answer = |error: reqwest::Error| trouble(server_words::chain(&error.without_url()));
     let response = endpoint.page(path).timeout(TIMEOUT).send().await.map_err(no_answer)?;
     let status = response.status();
     let body = response.bytes().await.map_err(no_answer)?;
     if !status.is_success() {
-        return Err(trouble(format!("{status}: {}", server_words::from_body(&body))));
+        return Err(trouble(format!("{status}: {}", server_words::from_body(&body, hide))));
     }
     serde_json::from_slice(&body).map_err(|error| trouble(format!("not JSON: {error}")))
 }

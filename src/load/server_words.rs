@@ -7,23 +7,35 @@ use serde_json::Value;
 /// Messages in records are at most this long.
 const LIMIT_CHARS: usize = 300;
 
-/// The message in an error body or event: the usual JSON places, or else the text without tags.
-pub(super) fn from_body(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let words = serde_json::from_slice::<Value>(body)
-        .ok()
-        .and_then(|json| from_json(&json));
-    clip(&words.unwrap_or_else(|| without_tags(&text)))
+/// The message in an error body or event, whole: from the usual JSON places, or else the text as it is.
+pub(super) fn from_event(data: &[u8]) -> String {
+    let json = serde_json::from_slice::<Value>(data).ok();
+    json.and_then(|json| from_json(&json)).unwrap_or_else(|| text(data))
 }
 
-/// The message of a JSON body that holds an `error`, if it does.
+/// The message in a body, whole, as `from_event`, but a text without its tags.
+///
+/// `hide` takes secrets out of the text before any of it goes.
+pub(super) fn from_body(body: &[u8], hide: impl Fn(&str) -> String) -> String {
+    match serde_json::from_slice::<Value>(body) {
+        Ok(_) => from_event(body),
+        Err(_) => without_tags(&hide(&text(body))),
+    }
+}
+
+/// The message of a JSON body that holds an `error`, if it does, whole.
 pub(super) fn error_in_json(body: &[u8]) -> Option<String> {
     let json = serde_json::from_slice::<Value>(body).ok()?;
     let is_error = json.get("error").is_some_and(|error| !error.is_null()) || json.get("object")? == "error";
-    is_error.then(|| from_body(body))
+    is_error.then(|| from_event(body))
 }
 
-/// One line of at most 300 characters.
+/// Bytes as text, whole.
+pub(super) fn text(data: &[u8]) -> String {
+    String::from_utf8_lossy(data).into_owned()
+}
+
+/// One line of at most 300 characters; only for a text without secrets, since half a secret cannot be found any more.
 pub(super) fn clip(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= LIMIT_CHARS {
@@ -44,12 +56,6 @@ pub(super) fn chain(error: &dyn Error) -> String {
         source = cause.source();
     }
     text
-}
-
-/// An excerpt of data that could not be read.
-pub(super) fn excerpt(data: &[u8]) -> String {
-    let text = String::from_utf8_lossy(data);
-    text.chars().take(120).collect()
 }
 
 fn from_json(json: &Value) -> Option<String> {
@@ -112,8 +118,15 @@ mod tests {
             ("a < b", "a"),
             ("", ""),
         ] {
-            assert_eq!(from_body(body.as_bytes()), words, "{body}");
+            let whole = from_body(body.as_bytes(), str::to_owned);
+            assert_eq!(clip(&whole), words, "{body}");
         }
+    }
+
+    #[test]
+    fn a_secret_goes_before_the_tags_do() {
+        let hide = |text: &str| text.replace("k<e>y", "[secret]");
+        assert_eq!(from_body(b"<p>no k<e>y", hide).trim(), "no [secret]");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use perfgate::{
 
 use super::{
     Nobody, class, plan,
-    server::{Act, Server, good_answer, whole},
+    server::{Act, Server, chunk, good_answer, stream_head, whole},
 };
 
 fn secrets() -> Secrets {
@@ -97,6 +97,55 @@ fn a_server_that_repeats_a_secret_does_not_get_it_into_a_record() {
     assert!(!format!("{run:?}").contains("hidden"));
     let probe = new_runner(&plan(&server.url, 1), secrets()).unwrap().probe();
     assert!(!format!("{probe:?}").contains("hidden"), "{probe:?}");
+}
+
+/// Each way in which a server's text gets into a message.
+fn answers_with(text: &str) -> Vec<Vec<Act>> {
+    let json = format!(r#"{{"error":{{"message":"{text}"}}}}"#);
+    let stream = |event: &str| vec![Act::Request, stream_head(), chunk(format!("{event}\n\n")), Act::Hold];
+    vec![
+        vec![Act::Request, whole("401 Unauthorized", "", &json)],
+        vec![Act::Request, whole("401 Unauthorized", "", &format!("<p>{text}</p>"))],
+        vec![Act::Request, whole("200 OK", "", &json)],
+        vec![Act::Request, whole("200 OK", "", text)],
+        stream(&format!("data: {json}")),
+        stream(&format!("event: error\ndata: {text}")),
+        stream(&format!("data: {text}")),
+        stream(&format!("data: \"{text}\"")),
+    ]
+}
+
+#[test]
+fn a_secret_across_the_cut_of_a_long_message_leaves_nothing_of_itself() {
+    let long = "k-3f9a71c05e".repeat(30);
+    let secrets = || Secrets {
+        api_key: Some(long.clone()),
+        headers: vec![("X-Short".into(), "k-3f9a".into())],
+    };
+    for before in [0, 100, 200, 290] {
+        let text = format!("{} {long} {}", "x".repeat(before), "y".repeat(400));
+        for script in answers_with(&text) {
+            let server = Server::of(script.clone());
+            let runner = new_runner(&plan(&server.url, 1), secrets()).unwrap();
+            let run = runner
+                .measure(&Load::Concurrency(1), 0, &Nobody, &Interrupt::never())
+                .unwrap();
+            let shown = format!("{run:?}");
+            assert!(
+                !shown.contains("k-3f") && !shown.contains("71c05e"),
+                "{script:?}: {shown}"
+            );
+            let (_, message) = class(&run.requests[0]);
+            assert!(
+                message.chars().count() <= 300 && message.contains("xx") == (before > 0),
+                "{message}"
+            );
+        }
+        let server = Server::of(answers_with(&text).remove(0));
+        let probe = new_runner(&plan(&server.url, 1), secrets()).unwrap().probe();
+        let trouble = probe.trouble.unwrap();
+        assert!(!trouble.contains("k-3f") && trouble.chars().count() <= 300, "{trouble}");
+    }
 }
 
 #[test]
