@@ -1,11 +1,6 @@
 //! The loops of one run behind a blocking façade: runtime and connections stay inside.
 
-use std::{
-    num::NonZero,
-    sync::Arc,
-    thread,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{num::NonZero, sync::Arc, thread};
 
 use hdrhistogram::Histogram;
 use tokio::{
@@ -137,16 +132,16 @@ impl Runner {
         Ok(Warmup { requests, failed })
     }
 
-    /// Sends the measured requests of one run; fills everything of it but `warmup` and `gpu`.
+    /// Sends the measured requests of one run; fills everything of it but `started_unix_s`, `warmup` and `gpu`.
+    ///
+    /// Its prompts are made before its clock starts.
     ///
     /// # Errors
     /// Ctrl-C, or the system gives no pacing thread.
     pub fn measure(&self, load: &Load, repeat: u32, watch: &dyn Watch, interrupt: &Interrupt) -> Result<Run, Stopped> {
-        let started = SystemTime::now().duration_since(UNIX_EPOCH);
-        let started_unix_s = started.map_or(0, |since| since.as_secs());
         let payloads = self.prompts.measured(load, repeat);
         let (tally, origin_ns) = self.send_all(load, payloads, MEASURED_SERIES, watch, interrupt)?;
-        Ok(tally.into_run(repeat, started_unix_s, origin_ns))
+        Ok(tally.into_run(repeat, origin_ns))
     }
 
     /// Sends payloads at a load level; the tally's stamps count from the clock, the run's origin comes beside it.

@@ -77,14 +77,13 @@ impl Tally {
     }
 
     /// The run's records with their stamps counted from `origin_ns`, in workload order.
-    pub(super) fn into_run(mut self, repeat: u32, started_unix_s: u64, origin_ns: u64) -> Run {
+    pub(super) fn into_run(mut self, repeat: u32, origin_ns: u64) -> Run {
         for record in &mut self.records {
             count_from(record, origin_ns);
         }
         self.records.sort_by_key(|record| record.index);
         Run {
             repeat,
-            started_unix_s,
             requests: self.records,
             itl: gap_counts(&self.gaps),
             replaced_connections: self.replaced_connections,
@@ -173,8 +172,8 @@ mod tests {
         let mut tally = tally(None);
         tally.take(reply(1, true, &[]));
         tally.take(reply(0, true, &[]));
-        let run = tally.into_run(3, 7, 100);
-        assert_eq!((run.repeat, run.started_unix_s, run.replaced_connections), (3, 7, 2));
+        let run = tally.into_run(3, 100);
+        assert_eq!((run.repeat, run.replaced_connections), (3, 2));
         assert_eq!(run.requests.iter().map(|r| r.index).collect::<Vec<_>>(), [0, 1]);
         let first = &run.requests[0];
         assert_eq!((first.scheduled_ns, first.sent_ns, first.end_ns), (Some(0), 10, 40));
@@ -186,7 +185,7 @@ mod tests {
         let mut tally = tally(None);
         tally.take(reply(0, true, &[0, 0, 10_000_000, 7_200_000_000_000]));
         tally.take(reply(1, false, &[5_000_000]));
-        let bins = tally.into_run(0, 0, 0).itl.bins;
+        let bins = tally.into_run(0, 0).itl.bins;
         assert_eq!(bins.len(), 3, "{bins:?}");
         assert_eq!(bins[0], (0, 2));
         assert!(bins[1].0.abs_diff(10_000_000) <= 10_000 && bins[1].1 == 1, "{bins:?}");
@@ -202,7 +201,7 @@ mod tests {
                 tally.take(reply(index, false, &[]));
             }
             assert!(tally.is_cut_short());
-            let reason = tally.into_run(0, 0, 0).cut_short.unwrap();
+            let reason = tally.into_run(0, 0).cut_short.unwrap();
             assert!(
                 reason.contains(&limit.to_string()) && reason.contains("`http_500`: boom"),
                 "{reason}"
