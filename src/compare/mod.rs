@@ -57,10 +57,18 @@ pub struct MetricComparison {
     pub baseline: Side,
     /// The candidate's runs.
     pub candidate: Side,
-    /// The ratio of their geometric means, candidate / baseline, where both are above zero.
+    /// The ratio of their geometric means, candidate / baseline, where both are above zero; `None` where a run has no
+    /// value: the runs that went well are not the server.
     pub ratio: Option<f64>,
-    /// The change with its error; `None` below two usable runs a side.
+    /// The change with its error; `None` below two runs a side, and where a run has no value.
     pub change: Option<Change>,
+}
+
+impl MetricComparison {
+    /// Whether every run of both arms has a value.
+    pub fn is_complete(&self) -> bool {
+        self.baseline.missing.is_empty() && self.candidate.missing.is_empty()
+    }
 }
 
 /// One metric of one cell of one arm.
@@ -68,7 +76,7 @@ pub struct MetricComparison {
 pub struct Side {
     /// How many runs there are.
     pub runs: usize,
-    /// The values of the runs that have one, in run order.
+    /// The values of the runs that have one, in run order; a change needs one of every run.
     pub values: Vec<f64>,
     /// Runs without a value: `(run, counted from 1; why)`.
     pub missing: Vec<(usize, String)>,
@@ -145,13 +153,19 @@ fn compare_cell(baseline: &CellMeasurements, candidate: &CellMeasurements) -> Ce
 }
 
 fn compare_metric(metric: Metric, baseline: Side, candidate: Side) -> MetricComparison {
-    let means = baseline.geometric_mean().zip(candidate.geometric_mean());
-    MetricComparison {
-        ratio: means.map(|(old, new)| new / old),
-        change: Change::of(metric.better(), &baseline.values, &candidate.values),
+    let mut found = MetricComparison {
         baseline,
         candidate,
+        ratio: None,
+        change: None,
+    };
+    if found.is_complete() {
+        let (old, new) = (&found.baseline, &found.candidate);
+        let means = old.geometric_mean().zip(new.geometric_mean());
+        found.ratio = means.map(|(old, new)| new / old);
+        found.change = Change::of(metric.better(), &old.values, &new.values);
     }
+    found
 }
 
 #[cfg(test)]
@@ -171,6 +185,19 @@ mod tests {
         let side = Side::of(&measured.cells[0].series[&Metric::Ttft(Percentile::P95)]);
         assert_eq!((side.runs, side.values.len(), side.samples_fewest), (4, 3, 200));
         assert_eq!(side.missing, [(3, "no request completed, 200 failed".to_owned())]);
+    }
+
+    #[test]
+    fn runs_that_went_well_have_no_change_of_their_own() {
+        let whole = measure(&synthetic::session(&[1], &[synthetic::Figures::default(); 4]));
+        let mut session = synthetic::session(&[1], &[synthetic::Figures::default(); 4]);
+        session.cells[0].runs[2].requests.iter_mut().for_each(synthetic::fail);
+        let broken = measure(&session);
+        for (old, new) in [(&whole, &broken), (&broken, &whole)] {
+            let found = compare(old, new);
+            let ttft = &found.cells[0].metrics[&Metric::Ttft(Percentile::P95)];
+            assert_eq!((ttft.is_complete(), ttft.ratio, ttft.change), (false, None, None));
+        }
     }
 
     #[test]

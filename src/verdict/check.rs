@@ -2,7 +2,7 @@
 
 use super::{
     Action, Check, Gate, Verdict,
-    obstacle::{obstacle, samples_needed, set_aside},
+    obstacle::{obstacle, samples_needed},
     rule::{self, FAMILY_LEVEL, MAX_RUNS, MIN_RUNS},
     wording,
 };
@@ -25,8 +25,6 @@ pub(super) struct Draft {
     evidence: Option<(Change, Tested)>,
     /// The limit on the log scale.
     limit: f64,
-    /// Said after the reason: runs that were set aside.
-    note: String,
 }
 
 impl Draft {
@@ -49,7 +47,6 @@ impl Draft {
         check.interval = interval.map(|(low, high)| (raw(low).min(raw(high)), raw(low).max(raw(high))));
         check.n_baseline = found.baseline.values.len();
         check.n_candidate = found.candidate.values.len();
-        draft.note = set_aside(found);
         let measured = !found.baseline.values.is_empty() && !found.candidate.values.is_empty();
         draft.requests_needed = samples_needed(metric, found).filter(|_| measured);
         let evidence = || {
@@ -62,7 +59,7 @@ impl Draft {
             None => draft.evidence = evidence(),
         }
         let fewest = draft.check.n_baseline.min(draft.check.n_candidate);
-        if draft.evidence.is_none() && fewest > 0 && fewest < MIN_RUNS {
+        if found.is_complete() && fewest > 0 && fewest < MIN_RUNS {
             draft.repeat_more = Some(MIN_RUNS - fewest);
         }
         draft
@@ -104,7 +101,6 @@ impl Draft {
             requests_needed: None,
             evidence: None,
             limit: log_limit(metric.better(), gate.threshold),
-            note: String::new(),
         }
     }
 
@@ -128,7 +124,6 @@ impl Draft {
 
     fn settle(&mut self, real: f64, better: f64, family: usize) {
         let Some((change, tested)) = self.evidence else {
-            self.check.reason.push_str(&self.note);
             return;
         };
         let metric = self.check.metric;
@@ -153,7 +148,7 @@ impl Draft {
             Verdict::Pass => format!("within the limit of {limit} ({})", wording::sure(tested.p_within)),
             _ => self.open_question(&change, &tested, real, family),
         };
-        self.check.reason = format!("{}: {told}{}", self.figures(), self.note);
+        self.check.reason = format!("{}: {told}", self.figures());
     }
 
     /// The change with its interval (`+12.1 % (90 % interval +11.0 … +13.2 %)`).

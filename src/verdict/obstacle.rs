@@ -13,6 +13,7 @@ const SAMPLES_DIFFER: f64 = 0.10;
 pub(super) fn obstacle(cell: &CellComparison, metric: Metric, gate: &Gate, found: &MetricComparison) -> Option<String> {
     limit_makes_no_sense(metric, gate)
         .or_else(|| not_measured(found))
+        .or_else(|| runs_without_a_value(found))
         .or_else(|| no_ratio(found))
         .or_else(|| too_few_runs(found))
         .or_else(|| different_work(cell, metric))
@@ -55,6 +56,23 @@ fn not_measured(found: &MetricComparison) -> Option<String> {
     Some(format!("not measured on {place}: {why}"))
 }
 
+/// A verdict on the runs that went well would call a server that fails half the time unchanged.
+fn runs_without_a_value(found: &MetricComparison) -> Option<String> {
+    let told = sides(found).into_iter().filter_map(|(name, side)| {
+        let (run, why) = side.missing.first()?;
+        let (missing, runs) = (side.missing.len(), wording::count(side.runs, "run"));
+        let first = if missing == 1 { "" } else { "the first is " };
+        Some(format!("{missing} of {runs} of the {name} ({first}run {run}: {why})"))
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| {
+        format!(
+            "no value in {}: the other runs alone cannot carry a verdict",
+            told.join(" and in ")
+        )
+    })
+}
+
 fn no_ratio(found: &MetricComparison) -> Option<String> {
     let mut bad = sides(found)
         .into_iter()
@@ -68,7 +86,7 @@ fn too_few_runs(found: &MetricComparison) -> Option<String> {
     let n = side.values.len();
     (n < MIN_RUNS).then(|| {
         format!(
-            "a verdict needs {MIN_RUNS} runs a side with a value, the {name} has {n}: measure {} more",
+            "a verdict needs {MIN_RUNS} runs a side, the {name} has {n}: measure {} more",
             MIN_RUNS - n
         )
     })
@@ -128,18 +146,4 @@ fn samples_differ(metric: Metric, found: &MetricComparison) -> Option<String> {
             what = samples_of(metric)
         )
     })
-}
-
-/// The runs without a value, as the end of a sentence.
-pub(super) fn set_aside(found: &MetricComparison) -> String {
-    let arms = sides(found).into_iter().filter(|(_, side)| !side.values.is_empty());
-    let notes = arms.filter_map(|(name, side)| {
-        let (run, why) = side.missing.first()?;
-        let others = match side.missing.len() {
-            1 => String::new(),
-            all => format!(" and {}", wording::count(all - 1, "other")),
-        };
-        Some(format!("; run {run}{others} of the {name} set aside: {why}"))
-    });
-    notes.collect()
 }

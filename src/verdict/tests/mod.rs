@@ -130,7 +130,7 @@ fn fewer_than_three_runs_are_inconclusive_with_the_number_that_lacks() {
     let check = &found.checks[0];
     assert_eq!(
         check.reason,
-        "a verdict needs 3 runs a side with a value, the baseline has 2: measure 1 more"
+        "a verdict needs 3 runs a side, the baseline has 2: measure 1 more"
     );
     assert!(check.change.is_some() && check.p_real.is_none());
     assert_eq!(
@@ -215,16 +215,48 @@ fn what_cannot_be_judged_says_why() {
 }
 
 #[test]
-fn a_run_without_a_value_is_set_aside_and_named() {
+fn a_run_without_a_value_never_passes_on_the_others() {
+    let good = scaled(&QUIET, tpot);
+    let failing = |runs: &[usize]| {
+        let mut session = scaled(&QUIET, tpot);
+        for run in runs {
+            session.cells[0].runs[*run].requests.iter_mut().for_each(fail);
+        }
+        session
+    };
+    for (old, new, expected) in [
+        (
+            &good,
+            &failing(&[1]),
+            "no value in 1 of 5 runs of the candidate (run 2: no request completed, 200 failed): the other runs alone \
+             cannot carry a verdict",
+        ),
+        (
+            &failing(&[4]),
+            &failing(&[0, 3]),
+            "no value in 1 of 5 runs of the baseline (run 5: no request completed, 200 failed) and in 2 of 5 runs of the \
+             candidate (the first is run 1: no request completed, 200 failed): the other runs alone cannot carry a verdict",
+        ),
+    ] {
+        let found = judge_sessions(old, new, &blocking(TPOT));
+        assert_eq!((found.verdict, found.repeat_more), (Verdict::Inconclusive, None));
+        let check = &found.checks[0];
+        assert_eq!(check.reason, expected);
+        assert_eq!((check.change, check.interval, check.p_real), (None, None, None));
+    }
+}
+
+#[test]
+fn a_tail_that_falls_on_failures_in_two_runs_of_five_is_no_pass() {
     let mut new = scaled(&QUIET, tpot);
-    new.cells[0].runs[1].requests.iter_mut().for_each(fail);
+    for run in &mut new.cells[0].runs[..2] {
+        run.requests.iter_mut().take(12).for_each(fail);
+    }
     let found = judge_sessions(&scaled(&QUIET, tpot), &new, &blocking(TPOT));
-    assert_eq!(found.verdict, Verdict::Pass);
-    let check = &found.checks[0];
-    assert_eq!((check.n_baseline, check.n_candidate), (5, 4));
+    assert_eq!(found.verdict, Verdict::Inconclusive);
+    let reason = &found.checks[0].reason;
     assert!(
-        check
-            .reason
-            .ends_with("; run 2 of the candidate set aside: no request completed, 200 failed")
+        reason.starts_with("no value in 2 of 5 runs of the candidate") && reason.contains("failed, too many for P95"),
+        "{reason}"
     );
 }
