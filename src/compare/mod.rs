@@ -13,7 +13,7 @@ pub use change::{Change, Tested};
 pub use fingerprint::{Fingerprint, differences};
 
 use crate::{
-    measure::{CellMeasurements, Measurements, RunValue},
+    measure::{CellMeasurements, Measurements, RunValue, TokenCounts},
     metric::Metric,
     stats::{moments, real},
 };
@@ -39,6 +39,8 @@ pub struct CellComparison {
     pub name: String,
     /// Mean output tokens of a request, candidate / baseline − 1, where both are known.
     pub token_drift: Option<f64>,
+    /// How output tokens were counted, baseline and candidate, where both are known.
+    pub token_counts: Option<(TokenCounts, TokenCounts)>,
     /// One for each metric.
     pub metrics: BTreeMap<Metric, MetricComparison>,
 }
@@ -47,6 +49,12 @@ impl CellComparison {
     /// Whether the two arms generated answers of different lengths, so that throughput and whole answers do not compare.
     pub fn is_different_work(&self) -> bool {
         self.token_drift.is_some_and(|drift| drift.abs() > TOKEN_DRIFT_LIMIT)
+    }
+
+    /// Whether tokens were not counted in one way throughout, so that no figure made of them compares.
+    pub fn counts_tokens_differently(&self) -> bool {
+        self.token_counts
+            .is_some_and(|(old, new)| old != new || old == TokenCounts::Mixed)
     }
 }
 
@@ -148,6 +156,7 @@ fn compare_cell(baseline: &CellMeasurements, candidate: &CellMeasurements) -> Ce
     CellComparison {
         name: candidate.name.clone(),
         token_drift: drift,
+        token_counts: baseline.token_counts.zip(candidate.token_counts),
         metrics: metrics.collect(),
     }
 }

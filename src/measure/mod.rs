@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::{
     metric::Metric,
     plan::Load,
-    session::{CellRuns, Session},
+    session::{CellRuns, Session, TokensFrom},
     stats::moments,
 };
 
@@ -31,6 +31,19 @@ pub struct CellMeasurements {
     pub series: BTreeMap<Metric, Vec<RunValue>>,
     /// Mean output tokens of a completed request over all runs; `None` where a count is missing.
     pub output_tokens_mean: Option<f64>,
+    /// How the output tokens of its completed requests were counted; `None` where no count is known.
+    pub token_counts: Option<TokenCounts>,
+}
+
+/// How output tokens were counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenCounts {
+    /// All by the server's `usage`.
+    Usage,
+    /// All as chunks.
+    Chunks,
+    /// Some by `usage`, some as chunks.
+    Mixed,
 }
 
 /// One metric of one run, or why there is none.
@@ -69,6 +82,7 @@ fn measure_cell(cell: &CellRuns) -> CellMeasurements {
         load: cell.load,
         series,
         output_tokens_mean: output_tokens_mean(cell),
+        token_counts: token_counts(cell),
     }
 }
 
@@ -76,6 +90,16 @@ fn output_tokens_mean(cell: &CellRuns) -> Option<f64> {
     let completed = cell.runs.iter().flat_map(|run| &run.requests).filter(|r| r.completed());
     let counts: Option<Vec<f64>> = completed.map(|record| record.output_tokens.map(f64::from)).collect();
     moments::mean(&counts?)
+}
+
+fn token_counts(cell: &CellRuns) -> Option<TokenCounts> {
+    let requests = cell.runs.iter().flat_map(|run| &run.requests);
+    let counted = requests.filter(|record| record.completed() && record.output_tokens.is_some());
+    let counts = counted.map(|record| match record.tokens_from {
+        TokensFrom::Usage => TokenCounts::Usage,
+        TokensFrom::Chunks => TokenCounts::Chunks,
+    });
+    counts.reduce(|all, one| if all == one { all } else { TokenCounts::Mixed })
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ fn counted_differently(baseline: &Session, candidate: &Session) -> Option<String
         _ => return None,
     };
     Some(format!(
-        "output tokens of the {arm} were counted as chunks, those of the {other} by the server's `usage`: TPOT and \
-         throughput compare only if each chunk holds one token"
+        "not all output tokens of the {arm} were counted by the server's `usage`, as those of the {other} were: TPOT \
+         and output throughput do not compare"
     ))
 }

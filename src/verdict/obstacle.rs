@@ -3,6 +3,7 @@
 use super::{Gate, rule::MIN_RUNS, wording};
 use crate::{
     compare::{CellComparison, MetricComparison, Side},
+    measure::TokenCounts,
     metric::{Better, Metric},
 };
 
@@ -16,6 +17,7 @@ pub(super) fn obstacle(cell: &CellComparison, metric: Metric, gate: &Gate, found
         .or_else(|| runs_without_a_value(found))
         .or_else(|| no_ratio(found))
         .or_else(|| too_few_runs(found))
+        .or_else(|| tokens_counted_differently(cell, metric))
         .or_else(|| different_work(cell, metric))
         .or_else(|| too_few_samples(metric, found))
         .or_else(|| samples_differ(metric, found))
@@ -92,14 +94,40 @@ fn too_few_runs(found: &MetricComparison) -> Option<String> {
     })
 }
 
-fn different_work(cell: &CellComparison, metric: Metric) -> Option<String> {
-    let depends_on_length = matches!(
+/// A chunk may hold several tokens: figures made of both counts differ without any change of the server.
+fn tokens_counted_differently(cell: &CellComparison, metric: Metric) -> Option<String> {
+    let (old, new) = cell.token_counts.filter(|_| cell.counts_tokens_differently())?;
+    let made_of_tokens = matches!(metric, Metric::Tpot(_) | Metric::OutputTokensPerS);
+    // Counted in two ways, answers of equal length seem different work.
+    let seems_different = depends_on_length(metric) && cell.is_different_work();
+    (made_of_tokens || seems_different).then(|| {
+        format!(
+            "tokens were counted differently: {} in the baseline, {} in the candidate",
+            counted(old),
+            counted(new)
+        )
+    })
+}
+
+fn counted(counts: TokenCounts) -> &'static str {
+    match counts {
+        TokenCounts::Usage => "by the server's `usage`",
+        TokenCounts::Chunks => "as chunks",
+        TokenCounts::Mixed => "some by `usage` and some as chunks",
+    }
+}
+
+fn depends_on_length(metric: Metric) -> bool {
+    matches!(
         metric,
         Metric::Qps | Metric::OutputTokensPerS | Metric::E2e(_) | Metric::E2eFromSchedule(_)
-    );
+    )
+}
+
+fn different_work(cell: &CellComparison, metric: Metric) -> Option<String> {
     let drift = cell
         .token_drift
-        .filter(|_| depends_on_length && cell.is_different_work())?;
+        .filter(|_| depends_on_length(metric) && cell.is_different_work())?;
     Some(format!(
         "different work: the candidate's answers have {} output tokens, so {} cannot be compared",
         wording::percent(drift),

@@ -215,6 +215,46 @@ fn what_cannot_be_judged_says_why() {
 }
 
 #[test]
+fn tokens_counted_in_two_ways_are_not_compared() {
+    let usage = scaled(&QUIET, tpot);
+    // Each chunk holds two tokens, and the first run or all runs come without `usage`.
+    let chunks = |runs: usize| {
+        let mut session = usage.clone();
+        let runs = session.cells[0].runs.iter_mut().take(runs);
+        for record in runs.flat_map(|run| &mut run.requests) {
+            record.tokens_from = crate::session::TokensFrom::Chunks;
+            record.output_tokens = Some(9);
+        }
+        session
+    };
+    let (some, all) = (chunks(1), chunks(5));
+    let e2e = Metric::E2e(Percentile::P95);
+    for (old, new, metrics, expected) in [
+        (
+            &usage,
+            &all,
+            &[TPOT, Metric::OutputTokensPerS, e2e][..],
+            "by the server's `usage` in the baseline, as chunks in the candidate",
+        ),
+        (
+            &some,
+            &usage,
+            &[TPOT, Metric::OutputTokensPerS],
+            "some by `usage` and some as chunks in the baseline, by the server's `usage` in the candidate",
+        ),
+    ] {
+        for metric in metrics {
+            let found = judge_sessions(old, new, &blocking(*metric));
+            assert_eq!(found.verdict, Verdict::Inconclusive, "{metric}");
+            let reason = format!("tokens were counted differently: {expected}");
+            assert_eq!(found.checks[0].reason, reason, "{metric}");
+        }
+        assert_eq!(judge_sessions(old, new, &blocking(TTFT)).verdict, Verdict::Pass);
+    }
+    assert_eq!(judge_sessions(&all, &all, &blocking(TPOT)).verdict, Verdict::Pass);
+}
+
+#[test]
 fn a_run_without_a_value_never_passes_on_the_others() {
     let good = scaled(&QUIET, tpot);
     let failing = |runs: &[usize]| {
