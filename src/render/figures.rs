@@ -83,22 +83,26 @@ pub(super) enum Rows {
 
 /// One table for each cell of any arm, in the candidate's order.
 pub(super) fn tables(arms: &[NamedArm<'_>], checks: &[Check], rows: Rows) -> Vec<CellTable> {
-    let names = cell_names(arms);
-    names.into_iter().map(|name| table(name, arms, checks, rows)).collect()
+    let cells = cells(arms);
+    cells.into_iter().map(|cell| table(cell, arms, checks, rows)).collect()
 }
 
-fn cell_names<'a>(arms: &[NamedArm<'a>]) -> Vec<&'a str> {
-    let mut names: Vec<&str> = Vec::new();
+/// One cell for each load level, the candidate's before those that only the baseline has.
+///
+/// Cells are matched by load, as the judge matches them: names differ where a difference of the plan is allowed.
+fn cells<'a>(arms: &[NamedArm<'a>]) -> Vec<&'a CellFigures> {
+    let mut cells: Vec<&CellFigures> = Vec::new();
     for cell in arms.iter().rev().flat_map(|(_, arm)| &arm.cells) {
-        if !names.contains(&cell.name.as_str()) {
-            names.push(&cell.name);
+        if !cells.iter().any(|known| known.load == cell.load) {
+            cells.push(cell);
         }
     }
-    names
+    cells
 }
 
-fn table(name: &str, arms: &[NamedArm<'_>], checks: &[Check], rows: Rows) -> CellTable {
-    let cells: Vec<Option<&CellFigures>> = arms.iter().map(|(_, arm)| find_cell(arm, name)).collect();
+fn table(cell: &CellFigures, arms: &[NamedArm<'_>], checks: &[Check], rows: Rows) -> CellTable {
+    let (name, load) = (cell.name.as_str(), cell.load);
+    let cells: Vec<Option<&CellFigures>> = arms.iter().map(|(_, arm)| find_cell(arm, load)).collect();
     let figures = |metric: Metric| -> Vec<Shown<'_>> { cells.iter().map(|cell| figure(*cell, metric)).collect() };
     let open_loop = cells
         .iter()
@@ -135,8 +139,8 @@ fn table(name: &str, arms: &[NamedArm<'_>], checks: &[Check], rows: Rows) -> Cel
     table
 }
 
-fn find_cell<'a>(arm: &'a Arm, name: &str) -> Option<&'a CellFigures> {
-    arm.cells.iter().find(|cell| cell.name == name)
+fn find_cell(arm: &Arm, load: Load) -> Option<&CellFigures> {
+    arm.cells.iter().find(|cell| cell.load == load)
 }
 
 fn figure(cell: Option<&CellFigures>, metric: Metric) -> Shown<'_> {
@@ -251,10 +255,11 @@ pub(super) fn runs(arms: &[NamedArm<'_>], checks: &[Check]) -> Vec<Runs> {
 }
 
 fn runs_of(arms: &[NamedArm<'_>], check: &Check) -> Option<Runs> {
+    let load = cells(arms).into_iter().find(|cell| cell.name == check.cell)?.load;
     let values: Vec<(&'static str, Vec<f64>)> = arms
         .iter()
         .map(|(name, arm)| {
-            let figure = figure(find_cell(arm, &check.cell), check.metric);
+            let figure = figure(find_cell(arm, load), check.metric);
             let values = figure.map_or(&[][..], |(_, values)| values);
             (
                 *name,

@@ -59,6 +59,24 @@ fn hostile_names_stay_text_in_every_renderer() {
 }
 
 #[test]
+fn cells_of_other_names_and_the_same_load_stand_side_by_side() {
+    let mut report = fixtures::regression();
+    for cell in report.baseline.iter_mut().flat_map(|arm| &mut arm.cells) {
+        cell.name = cell.name.replace("/128", "/64");
+    }
+    for text in [
+        terminal_report(&report, false, 132),
+        html(&report).unwrap(),
+        markdown(&report).unwrap(),
+    ] {
+        assert!(!text.contains("did not measure the cell"), "{text}");
+        assert!(!text.contains("/64"), "the candidate's name is the title: {text}");
+    }
+    let whole = |report| html(report).unwrap().matches("class=\"strip\"").count();
+    assert_eq!(whole(&report), whole(&fixtures::regression()));
+}
+
+#[test]
 fn a_page_loads_nothing_and_holds_only_finite_numbers() {
     for (name, report) in fixtures::all() {
         let page = html(&report).unwrap();
