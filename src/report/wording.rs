@@ -161,7 +161,8 @@ pub(super) fn method(outcome: Outcome<'_>) -> String {
         "Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a \
          two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real \
          (Holm-corrected over all checks of its kind, level {}) and beyond its limit with {} confidence; it passes when \
-         the change is within the limit with {} confidence; else the runs cannot tell.",
+         the change is within the limit with {} confidence; else the runs cannot tell. The two sides were measured one \
+         after the other: what drifted in the machine or the server between them is not in the interval.",
         whole(FAMILY_LEVEL),
         whole(1.0 - BEYOND_LEVEL),
         whole(1.0 - WITHIN_LEVEL),
