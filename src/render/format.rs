@@ -1,14 +1,14 @@
-//! Text of numbers: the only place in the house that makes it.
+//! Text of numbers in tables; percents and p values as the sentences of `verdict::wording` have them.
 //!
 //! Between a number and its unit stands a no-break space, so that no renderer breaks a line there.
 
-use crate::metric::{Better, Metric};
+use crate::{
+    metric::{Better, Metric},
+    verdict::wording::{self, grouped, signed},
+};
 
 /// No-break space: between a number and its unit.
 pub(super) const SPACE: char = '\u{a0}';
-const MINUS: char = '\u{2212}';
-/// Narrow no-break space: groups of three digits from 10 000 on.
-const THIN: char = '\u{202f}';
 const SECONDS_PER_DAY: u64 = 86_400;
 
 /// How all values of one row are written: one unit and one number of decimals, so that they compare at a glance.
@@ -91,36 +91,9 @@ fn decimals(smallest: f64, largest: f64) -> usize {
     for_largest.max(for_smallest)
 }
 
-/// A number with its sign as a real minus, thousands apart from 10 000 on.
-fn signed(value: f64, decimals: usize, plus: bool) -> String {
-    let digits = format!("{:.decimals$}", value.abs());
-    let is_zero = digits.chars().all(|sign| matches!(sign, '0' | '.'));
-    let sign = match (is_zero, value < 0.0, plus) {
-        (true, _, _) | (false, false, false) => String::new(),
-        (false, true, _) => MINUS.to_string(),
-        (false, false, true) => "+".into(),
-    };
-    format!("{sign}{}", grouped(&digits))
-}
-
-fn grouped(digits: &str) -> String {
-    let (whole, rest) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
-    if whole.len() < 5 {
-        return digits.to_owned();
-    }
-    let mut text = String::new();
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at).is_multiple_of(3) {
-            text.push(THIN);
-        }
-        text.push(digit);
-    }
-    text + rest
-}
-
 /// A fraction as signed percent with one decimal (`+12.1 %`).
 pub(super) fn percent(fraction: f64) -> String {
-    format!("{}{SPACE}%", bare_percent(fraction))
+    unbroken(&wording::percent(fraction))
 }
 
 /// A fraction without direction as percent with one decimal (`1.4 %`).
@@ -128,17 +101,9 @@ pub(super) fn size(fraction: f64) -> String {
     percent(fraction.abs()).replace('+', "")
 }
 
-fn bare_percent(fraction: f64) -> String {
-    if fraction.is_finite() {
-        signed(fraction * 100.0, 1, true)
-    } else {
-        "not a number".into()
-    }
-}
-
 /// An interval of fractions (`+11.0 … +13.2 %`).
-pub(super) fn interval((low, high): (f64, f64)) -> String {
-    format!("{} … {}", bare_percent(low), percent(high)).replace(' ', &SPACE.to_string())
+pub(super) fn interval(ends: (f64, f64)) -> String {
+    unbroken(&wording::interval(ends))
 }
 
 /// A limit with its side (`≤ +5.0 %` where lower is better).
@@ -147,20 +112,17 @@ pub(super) fn limit(metric: Metric, threshold: f64) -> String {
         Better::Lower => '≤',
         Better::Higher => '≥',
     };
-    format!("{side}{SPACE}{}", percent(threshold))
+    unbroken(&format!("{side} {}", wording::limit(threshold)))
 }
 
 /// A p-value (`0.031`, `< 0.0001`).
 pub(super) fn p_value(p: f64) -> String {
-    if !p.is_finite() {
-        "not a number".into()
-    } else if p < 0.0001 {
-        format!("<{SPACE}0.0001")
-    } else if p < 0.001 {
-        format!("{p:.4}")
-    } else {
-        format!("{p:.3}")
-    }
+    unbroken(&wording::bare_p_value(p))
+}
+
+/// The same text in one piece.
+fn unbroken(text: &str) -> String {
+    text.replace(' ', &SPACE.to_string())
 }
 
 /// A count with its noun (`1 run`, `5 runs`).
@@ -200,7 +162,7 @@ fn civil_date(days_since_1970: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::Percentile::P95;
+    use crate::{metric::Percentile::P95, verdict::wording::THIN};
 
     fn plain(text: &str) -> String {
         text.replace([SPACE, THIN], " ")

@@ -48,14 +48,14 @@ fn text(report: &Report) -> String {
 #[test]
 fn a_regression_reads_like_this() {
     insta::assert_snapshot!(text(&report(Some(&slower(&QUIET, 1.0)), &slower(&QUIET, 1.12))), @r"
-        regression: TPOT P95 +12.0 % (90 % interval +11.8 … +12.2 %) at synthetic-64/16 @ c=16, limit +5 % [exit 1]
+        regression: TPOT P95 +12.0 % (90 % interval +11.8 … +12.2 %) at synthetic-64/16 @ c=16, limit +5.0 % [exit 1]
         next: find the cause and measure again
         next: or, if the change is wanted, accept it with a new baseline: `perfgate baseline save pr.json`
-        tpot_p95: +12.0 % (90 % interval +11.8 … +12.2 %): real (family-wise p < 0.0001 over 2 blocking checks) and beyond the limit of +5 % (more than 99.9 % sure)
-        output_tokens_per_s: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of −5 % (more than 99.9 % sure)
-        ttft_p95: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of +10 % (more than 99.9 % sure)
-        gpu_memory_peak_gb: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of +10 % (more than 99.9 % sure)
-        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. TPOT P95 at synthetic-64/16 @ c=16 is +12.0 % (90 % interval +11.8 … +12.2 %) over 5 runs a side, limit +5 %: p < 0.0001 for no change for the worse, and we are more than 99.9 % sure that it is beyond the limit; with these runs a change of +5.2 % is found with 80 % probability.
+        tpot_p95: +12.0 % (90 % interval +11.8 … +12.2 %): real (family-wise p < 0.0001 over 2 blocking checks) and beyond the limit of +5.0 % (more than 99.9 % sure)
+        output_tokens_per_s: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of −5.0 % (more than 99.9 % sure)
+        ttft_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
+        gpu_memory_peak_gb: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
+        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. TPOT P95 at synthetic-64/16 @ c=16 is +12.0 % (90 % interval +11.8 … +12.2 %) over 5 runs a side, limit +5.0 %: p < 0.0001 for no change for the worse, and we are more than 99.9 % sure that it is beyond the limit; with these runs a change of +5.2 % is found with 80 % probability.
         ");
 }
 
@@ -64,31 +64,31 @@ fn a_pass_reads_like_this() {
     insta::assert_snapshot!(text(&report(Some(&slower(&QUIET, 1.0)), &slower(&QUIET, 1.003))), @r"
         pass: 2 blocking checks within their limits [exit 0]
         next: no action is needed
-        tpot_p95: +0.30 % (90 % interval +0.11 … +0.49 %): within the limit of +5 % (more than 99.9 % sure)
-        output_tokens_per_s: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of −5 % (more than 99.9 % sure)
-        ttft_p95: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of +10 % (more than 99.9 % sure)
-        gpu_memory_peak_gb: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of +10 % (more than 99.9 % sure)
-        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. TPOT P95 at synthetic-64/16 @ c=16 is +0.30 % (90 % interval +0.11 … +0.49 %) over 5 runs a side, limit +5 %: p 0.0086 for no change for the worse, and we are more than 99.9 % sure that it is within the limit; with these runs a change of +5.2 % is found with 80 % probability.
+        tpot_p95: +0.3 % (90 % interval +0.1 … +0.5 %): within the limit of +5.0 % (more than 99.9 % sure)
+        output_tokens_per_s: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of −5.0 % (more than 99.9 % sure)
+        ttft_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
+        gpu_memory_peak_gb: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
+        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. TPOT P95 at synthetic-64/16 @ c=16 is +0.3 % (90 % interval +0.1 … +0.5 %) over 5 runs a side, limit +5.0 %: p 0.009 for no change for the worse, and we are more than 99.9 % sure that it is within the limit; with these runs a change of +5.2 % is found with 80 % probability.
         ");
 }
 
 #[test]
 fn an_improvement_reads_like_this() {
     insta::assert_snapshot!(report(Some(&slower(&QUIET, 1.0)), &slower(&QUIET, 0.9)).headline, @r"
-        improvement: TPOT P95 −10.0 % (90 % interval −10.2 … −9.8 %) at synthetic-64/16 @ c=16, limit +5 %; 2 blocking checks within their limits
+        improvement: TPOT P95 −10.0 % (90 % interval −10.2 … −9.8 %) at synthetic-64/16 @ c=16, limit +5.0 %; 2 blocking checks within their limits
         ");
 }
 
 #[test]
 fn an_open_question_reads_like_this() {
     insta::assert_snapshot!(text(&report(Some(&slower(&NOISY, 1.0)), &slower(&NOISY, 1.03))), @r"
-        inconclusive: 1 of 2 blocking checks not settled; TPOT P95 at synthetic-64/16 @ c=16: +3.0 % (90 % interval −3.2 … +9.6 %): these runs cannot tell whether that is beyond the limit of +5 %; it cannot be settled within 20 runs a side; the smallest change that can is +8.8 % [exit 3]
+        inconclusive: 1 of 2 blocking checks not settled; TPOT P95 at synthetic-64/16 @ c=16: +3.0 % (90 % interval −3.2 … +9.6 %): these runs cannot tell whether that is beyond the limit of +5.0 %; it cannot be settled within 20 runs a side; the smallest change that can is +8.8 % [exit 3]
         next: give each check what its reason names; against noise help an idle machine, more requests a run, or a wider limit
-        tpot_p95: +3.0 % (90 % interval −3.2 … +9.6 %): these runs cannot tell whether that is beyond the limit of +5 %; it cannot be settled within 20 runs a side; the smallest change that can is +8.8 %
-        output_tokens_per_s: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of −5 % (more than 99.9 % sure)
-        ttft_p95: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of +10 % (more than 99.9 % sure)
-        gpu_memory_peak_gb: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of +10 % (more than 99.9 % sure)
-        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. TPOT P95 at synthetic-64/16 @ c=16 is +3.0 % (90 % interval −3.2 … +9.6 %) over 5 runs a side, limit +5 %: p 0.20 for no change for the worse, and we are 70 % sure that it is within the limit; with these runs a change of +15.0 % is found with 80 % probability.
+        tpot_p95: +3.0 % (90 % interval −3.2 … +9.6 %): these runs cannot tell whether that is beyond the limit of +5.0 %; it cannot be settled within 20 runs a side; the smallest change that can is +8.8 %
+        output_tokens_per_s: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of −5.0 % (more than 99.9 % sure)
+        ttft_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
+        gpu_memory_peak_gb: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
+        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. TPOT P95 at synthetic-64/16 @ c=16 is +3.0 % (90 % interval −3.2 … +9.6 %) over 5 runs a side, limit +5.0 %: p 0.201 for no change for the worse, and we are 70 % sure that it is within the limit; with these runs a change of +15.0 % is found with 80 % probability.
         ");
 }
 
@@ -99,12 +99,12 @@ fn an_owed_profile_reads_like_this() {
     insta::assert_snapshot!(text(&found), @r"
         inconclusive: attach a profiling report: Peak GPU memory rose by 20.0 % at synthetic-64/16 @ c=16 [exit 3]
         next: attach a profiling report: Peak GPU memory rose by 20.0 % at synthetic-64/16 @ c=16
-        warning: Peak GPU memory at synthetic-64/16 @ c=16: +20.0 % (90 % interval +19.9 … +20.1 %), limit +10 %
-        gpu_memory_peak_gb: +20.0 % (90 % interval +19.9 … +20.1 %): real (family-wise p < 0.0001 over 2 warning checks) and beyond the limit of +10 % (more than 99.9 % sure)
-        tpot_p95: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of +5 % (more than 99.9 % sure)
-        output_tokens_per_s: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of −5 % (more than 99.9 % sure)
-        ttft_p95: ±0.00 % (90 % interval −0.12 … +0.12 %): within the limit of +10 % (more than 99.9 % sure)
-        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. Peak GPU memory at synthetic-64/16 @ c=16 is +20.0 % (90 % interval +19.9 … +20.1 %) over 5 runs a side, limit +10 %: p < 0.0001 for no change for the worse, and we are more than 99.9 % sure that it is beyond the limit; with these runs a change of +10.2 % is found with 80 % probability.
+        warning: Peak GPU memory at synthetic-64/16 @ c=16: +20.0 % (90 % interval +19.9 … +20.1 %), limit +10.0 %
+        gpu_memory_peak_gb: +20.0 % (90 % interval +19.9 … +20.1 %): real (family-wise p < 0.0001 over 2 warning checks) and beyond the limit of +10.0 % (more than 99.9 % sure)
+        tpot_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +5.0 % (more than 99.9 % sure)
+        output_tokens_per_s: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of −5.0 % (more than 99.9 % sure)
+        ttft_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
+        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. Peak GPU memory at synthetic-64/16 @ c=16 is +20.0 % (90 % interval +19.9 … +20.1 %) over 5 runs a side, limit +10.0 %: p < 0.0001 for no change for the worse, and we are more than 99.9 % sure that it is beyond the limit; with these runs a change of +10.2 % is found with 80 % probability.
         ");
 }
 

@@ -1,33 +1,48 @@
-//! Text of numbers inside sentences; tables have `render`'s.
+//! Text of percents and p values: sentences take it as it is, `render`'s tables make its spaces no-break ones.
 
-/// A signed change in percent (`+12.1 %`, `−0.03 %`): one decimal, two below 1 %, none from 100 %.
+const MINUS: char = '\u{2212}';
+/// Narrow no-break space: groups of three digits from 10 000 on.
+pub(crate) const THIN: char = '\u{202f}';
+
+/// A signed change in percent with one decimal (`+12.1 %`, `−3.0 %`, `0.0 %`).
 pub(crate) fn percent(fraction: f64) -> String {
-    format!("{} %", signed(fraction))
+    format!("{} %", bare_percent(fraction))
 }
 
 /// The same of both ends (`+11.0 … +13.2 %`).
 pub(crate) fn interval((low, high): (f64, f64)) -> String {
-    format!("{} … {} %", signed(low), signed(high))
+    format!("{} … {}", bare_percent(low), percent(high))
 }
 
-/// A signed limit without superfluous zeros (`+5 %`, `−2.5 %`).
+/// A signed limit: one decimal, two where the limit has two (`+5.0 %`, `−2.25 %`).
 pub(crate) fn limit(fraction: f64) -> String {
-    let digits = format!("{:.2}", (fraction * 100.0).abs());
-    let digits = digits.trim_end_matches('0').trim_end_matches('.');
-    format!("{}{digits} %", sign(fraction))
+    if !fraction.is_finite() {
+        return percent(fraction);
+    }
+    let digits = signed(fraction * 100.0, 2, true);
+    format!("{} %", digits.strip_suffix('0').unwrap_or(&digits))
 }
 
 /// The size of a change without its sign (`12.1 %`).
 pub(crate) fn size(fraction: f64) -> String {
-    format!("{} %", digits(fraction))
+    percent(fraction.abs()).trim_start_matches('+').to_owned()
 }
 
-/// A p value (`p 0.0031`, `p < 0.0001`).
+/// A p value inside a sentence (`p 0.003`, `p < 0.0001`).
 pub(crate) fn p_value(p: f64) -> String {
-    match p {
-        p if p < 0.0001 => "p < 0.0001".into(),
-        p if p < 0.01 => format!("p {p:.4}"),
-        p => format!("p {p:.2}"),
+    format!("p {}", bare_p_value(p))
+}
+
+/// A p value (`0.031`, `0.0004`, `< 0.0001`).
+pub(crate) fn bare_p_value(p: f64) -> String {
+    if !p.is_finite() {
+        "not a number".into()
+    } else if p < 0.0001 {
+        "< 0.0001".into()
+    } else if p < 0.001 {
+        format!("{p:.4}")
+    } else {
+        format!("{p:.3}")
     }
 }
 
@@ -47,23 +62,40 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{plural}")
 }
 
-fn signed(fraction: f64) -> String {
-    let digits = digits(fraction);
-    // What rounds to nothing has no direction.
-    let sign = if digits == "0.00" { "±" } else { sign(fraction) };
-    format!("{sign}{digits}")
-}
-
-fn sign(fraction: f64) -> &'static str {
-    if fraction < 0.0 { "−" } else { "+" }
-}
-
-fn digits(fraction: f64) -> String {
-    match (fraction * 100.0).abs() {
-        percent if percent >= 99.95 => format!("{percent:.0}"),
-        percent if percent >= 0.995 => format!("{percent:.1}"),
-        percent => format!("{percent:.2}"),
+fn bare_percent(fraction: f64) -> String {
+    if fraction.is_finite() {
+        signed(fraction * 100.0, 1, true)
+    } else {
+        "not a number".into()
     }
+}
+
+/// A number with its sign as a real minus, thousands apart from 10 000 on; what rounds to zero has no sign.
+pub(crate) fn signed(value: f64, decimals: usize, plus: bool) -> String {
+    let digits = format!("{:.decimals$}", value.abs());
+    let is_zero = digits.chars().all(|sign| matches!(sign, '0' | '.'));
+    let sign = match (is_zero, value < 0.0, plus) {
+        (true, _, _) | (false, false, false) => String::new(),
+        (false, true, _) => MINUS.to_string(),
+        (false, false, true) => "+".into(),
+    };
+    format!("{sign}{}", grouped(&digits))
+}
+
+/// Digits in groups of three from 10 000 on.
+pub(crate) fn grouped(digits: &str) -> String {
+    let (whole, rest) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
+    if whole.len() < 5 {
+        return digits.to_owned();
+    }
+    let mut text = String::new();
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) {
+            text.push(THIN);
+        }
+        text.push(digit);
+    }
+    text + rest
 }
 
 #[cfg(test)]
@@ -74,21 +106,28 @@ mod tests {
     fn numbers_read_like_this() {
         for (fraction, expected) in [
             (0.121, "+12.1 %"),
-            (-0.0003, "−0.03 %"),
-            (0.0, "±0.00 %"),
+            (-0.0003, "0.0 %"),
+            (-0.0006, "−0.1 %"),
+            (0.0, "0.0 %"),
             (0.00997, "+1.0 %"),
-            (1.5, "+150 %"),
-            (-0.9996, "−100 %"),
+            (1.5, "+150.0 %"),
+            (f64::NAN, "not a number %"),
         ] {
             assert_eq!(percent(fraction), expected);
         }
         assert_eq!(interval((-0.01, 0.132)), "−1.0 … +13.2 %");
-        for (fraction, expected) in [(0.05, "+5 %"), (-0.05, "−5 %"), (0.025, "+2.5 %"), (0.1, "+10 %")] {
+        for (fraction, expected) in [(0.05, "+5.0 %"), (-0.05, "−5.0 %"), (0.0225, "+2.25 %"), (0.0, "0.0 %")] {
             assert_eq!(limit(fraction), expected);
         }
-        for (p, expected) in [(0.00001, "p < 0.0001"), (0.00312, "p 0.0031"), (0.5, "p 0.50")] {
+        for (p, expected) in [
+            (0.00001, "p < 0.0001"),
+            (0.000_42, "p 0.0004"),
+            (0.00312, "p 0.003"),
+            (0.5, "p 0.500"),
+        ] {
             assert_eq!(p_value(p), expected);
         }
+        assert_eq!(size(-0.121), "12.1 %");
         for (p, expected) in [
             (0.00001, "more than 99.9 % sure"),
             (0.0331, "96 % sure"),
