@@ -9,6 +9,8 @@ use crate::{
     stats::quantile::quantile,
 };
 
+const REPLACED: &str = "Dead connections replaced";
+
 /// All that a report shows of one session.
 pub fn describe(name: &str, session: &Session) -> Arm {
     describe_measured(name, session, &measure(session))
@@ -102,9 +104,30 @@ fn facts(session: &Session) -> Vec<(String, String)> {
             facts.put(&format!("{prefix}: {key}"), value);
         }
     }
+    if replaced_connections(session) > 0 {
+        facts.put(REPLACED, replaced_connections(session).to_string());
+    }
     facts.put("perfgate", &session.tool_version);
     facts.put("Metric definitions", &session.definitions);
     facts.0
+}
+
+/// Over all runs.
+fn replaced_connections(session: &Session) -> u64 {
+    let runs = session.cells.iter().flat_map(|cell| &cell.runs);
+    runs.map(|run| u64::from(run.replaced_connections)).sum()
+}
+
+/// An arm that replaced none says so beside one that did: in a table, an absent fact reads as one not known.
+pub(super) fn say_none_replaced(arms: [&mut Arm; 2]) {
+    let says = |arm: &Arm| arm.facts.iter().any(|(what, _)| what == REPLACED);
+    if arms.iter().any(|arm| says(arm)) {
+        for arm in arms {
+            if !says(arm) {
+                arm.facts.push((REPLACED.to_owned(), "0".to_owned()));
+            }
+        }
+    }
 }
 
 fn engine(session: &Session) -> Option<String> {

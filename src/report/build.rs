@@ -1,6 +1,10 @@
 //! From two sessions to a report: measure, compare, judge, say it.
 
-use super::{Report, arm::describe_measured, wording};
+use super::{
+    Report,
+    arm::{describe_measured, say_none_replaced},
+    wording,
+};
 use crate::{
     compare::compare,
     measure::measure,
@@ -42,13 +46,18 @@ pub fn build(baseline: Option<(&str, &Session)>, candidate: (&str, &Session), po
     if let Ok(judgement) = &outcome {
         warnings.splice(0..0, judgement.warnings.iter().cloned());
     }
+    let mut baseline = old.map(|(name, session, measured)| describe_measured(name, session, &measured));
+    let mut candidate_arm = describe_measured(candidate.0, candidate.1, &new);
+    if let Some(baseline) = &mut baseline {
+        say_none_replaced([baseline, &mut candidate_arm]);
+    }
     Report {
         verdict,
         exit_code: verdict.exit_code(),
         headline: wording::headline(outcome.as_ref(), &obligations),
         next_steps: wording::next_steps(outcome.as_ref(), &obligations, candidate),
-        baseline: old.map(|(name, session, measured)| describe_measured(name, session, &measured)),
-        candidate: describe_measured(candidate.0, candidate.1, &new),
+        baseline,
+        candidate: candidate_arm,
         method: wording::method(outcome.as_ref()),
         checks: outcome.map_or_else(|_| Vec::new(), |judgement: Judgement| judgement.checks),
         differences,

@@ -201,3 +201,22 @@ fn an_arm_shows_each_run_and_why_a_figure_is_missing() {
     );
     assert_eq!(arm.fingerprint.len(), 16);
 }
+
+#[test]
+fn replaced_connections_are_a_fact_where_there_are_any() {
+    let good = slower(&QUIET, 1.0);
+    let mut other = good.clone();
+    other.cells[0].runs[1].replaced_connections = 2;
+    other.cells[0].runs[4].replaced_connections = 1;
+    let replaced = |arm: &Arm| {
+        let mut facts = arm.facts.iter();
+        let found = facts.find(|(what, _)| what == "Dead connections replaced");
+        found.map(|(_, value)| value.clone())
+    };
+    assert_eq!(replaced(&describe("main.json", &good)), None);
+    assert_eq!(replaced(&describe("pr.json", &other)), Some("3".to_owned()));
+    let both = report(Some(&good), &other);
+    assert_eq!(both.baseline.as_ref().and_then(replaced), Some("0".to_owned()));
+    assert_eq!(replaced(&both.candidate), Some("3".to_owned()));
+    assert_eq!(replaced(&report(Some(&good), &good).candidate), None);
+}
