@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::format;
-use crate::report::Check;
+use crate::{report::Check, stats::quantile::quantile};
 
 const BAR_WIDTH: f64 = 240.0;
 /// Changes beyond this are drawn as an arrow at the edge, so that one outlier does not flatten the other rows.
@@ -185,18 +185,10 @@ fn lane(arm: &'static str, values: &[f64], y: f64, x: &impl Fn(f64) -> f64) -> L
         arm,
         label_y: coordinate(y + 4.0),
         dots: dots.collect(),
-        median: middle(&finite).map(|value| coordinate(x(value))),
+        median: quantile(&finite, 0.5).map(|value| coordinate(x(value))),
         top: coordinate(y - 10.0),
         bottom: coordinate(y + 10.0),
     }
-}
-
-fn middle(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let upper = *sorted.get(sorted.len() / 2)?;
-    let lower = *sorted.get(sorted.len().checked_sub(1)? / 2)?;
-    Some(f64::midpoint(lower, upper))
 }
 
 #[cfg(test)]
@@ -295,11 +287,5 @@ mod tests {
                 assert!(inside(&dot.x, STRIP_RIGHT), "{values:?} {dot:?}");
             }
         }
-    }
-
-    #[test]
-    fn the_middle_of_an_even_number_of_runs_is_between_two() {
-        assert_eq!(middle(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
-        assert_eq!(middle(&[]), None);
     }
 }

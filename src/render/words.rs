@@ -5,6 +5,9 @@ use crate::{
     verdict::{Action, Evidence, Verdict},
 };
 
+/// A regression that only warns.
+const WARNING: &str = "warning";
+
 /// How one answer is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Look {
@@ -49,17 +52,15 @@ impl Tone {
 
 /// The look of an answer for the whole gate.
 pub(super) const fn look(verdict: Verdict) -> Look {
-    let (word, mark, glyph, tone) = match verdict {
-        Verdict::Improvement => ("improvement", "🚀", "↑", Tone::Good),
-        Verdict::Pass => ("pass", "✅", "✓", Tone::Good),
-        Verdict::Inconclusive => ("inconclusive", "❔", "?", Tone::Open),
-        Verdict::Regression => ("regression", "❌", "✗", Tone::Bad),
-        Verdict::Incomparable => ("incomparable", "❔", "?", Tone::Open),
-        Verdict::NoBaseline => ("no baseline", "❔", "?", Tone::Open),
-        Verdict::Invalid => ("invalid", "🛑", "✗", Tone::Bad),
+    let (mark, glyph, tone) = match verdict {
+        Verdict::Improvement => ("🚀", "↑", Tone::Good),
+        Verdict::Pass => ("✅", "✓", Tone::Good),
+        Verdict::Inconclusive | Verdict::Incomparable | Verdict::NoBaseline => ("❔", "?", Tone::Open),
+        Verdict::Regression => ("❌", "✗", Tone::Bad),
+        Verdict::Invalid => ("🛑", "✗", Tone::Bad),
     };
     Look {
-        word,
+        word: verdict.name(),
         mark,
         glyph,
         tone,
@@ -70,7 +71,7 @@ pub(super) const fn look(verdict: Verdict) -> Look {
 pub(super) fn check_look(check: &Check) -> Look {
     match (check.verdict, check.action) {
         (Verdict::Regression, Action::Warn) => Look {
-            word: "warning",
+            word: WARNING,
             mark: "⚠️",
             glyph: "!",
             tone: Tone::Warn,
@@ -111,14 +112,14 @@ pub(super) const fn evidence(evidence: Evidence) -> &'static str {
 /// Counts of answers in order of weight (`1 regression · 1 warning · 3 pass`).
 pub(super) fn counts(checks: &[Check]) -> String {
     const ORDER: [&str; 8] = [
-        "regression",
-        "invalid",
-        "warning",
-        "inconclusive",
-        "incomparable",
-        "no baseline",
-        "improvement",
-        "pass",
+        Verdict::Regression.name(),
+        Verdict::Invalid.name(),
+        WARNING,
+        Verdict::Inconclusive.name(),
+        Verdict::Incomparable.name(),
+        Verdict::NoBaseline.name(),
+        Verdict::Improvement.name(),
+        Verdict::Pass.name(),
     ];
     let words: Vec<&str> = checks.iter().map(|check| check_look(check).word).collect();
     let parts = ORDER.into_iter().filter_map(|word| {
@@ -129,7 +130,7 @@ pub(super) fn counts(checks: &[Check]) -> String {
 }
 
 fn plural(word: &str, number: usize) -> String {
-    let takes_s = matches!(word, "regression" | "warning" | "improvement");
+    let takes_s = [Verdict::Regression.name(), WARNING, Verdict::Improvement.name()].contains(&word);
     if takes_s && number != 1 {
         format!("{word}s")
     } else {
