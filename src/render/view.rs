@@ -8,7 +8,10 @@ use super::{
     format::{self, SPACE, Scale},
     words::{self, Look, Tone},
 };
-use crate::report::{Arm, Check, Report};
+use crate::{
+    report::{Arm, Check, Report},
+    verdict::{self, Action, Verdict},
+};
 
 /// Everything that is shown of one report.
 #[derive(Debug, Serialize)]
@@ -78,7 +81,10 @@ pub(super) struct CheckView {
     /// Empty where it is not known.
     pub(super) interval: String,
     pub(super) limit: String,
+    /// Why, without the figures, which stand beside it.
     pub(super) reason: String,
+    /// Whether a warning gives the same reason.
+    pub(super) in_warnings: bool,
     pub(super) runs: String,
     pub(super) p_real: String,
     pub(super) p_beyond: String,
@@ -151,7 +157,11 @@ impl ReportView {
             baseline: report.baseline.as_ref().map(arm_view),
             candidate: arm_view(&report.candidate),
             arm_names: arms.iter().map(|(name, _)| *name).collect(),
-            checks: report.checks.iter().map(|check| check_view(check, domain)).collect(),
+            checks: report
+                .checks
+                .iter()
+                .map(|check| check_view(check, domain, &report.warnings))
+                .collect(),
             axis: domain.axis(),
             indicators: figures::tables(&arms, &report.checks, Rows::Indicators),
             runs: figures::runs(&arms, &report.checks),
@@ -177,7 +187,7 @@ fn arm_view(arm: &Arm) -> ArmView {
     }
 }
 
-fn check_view(check: &Check, domain: Domain) -> CheckView {
+fn check_view(check: &Check, domain: Domain, warnings: &[String]) -> CheckView {
     let Look {
         word,
         mark,
@@ -206,7 +216,8 @@ fn check_view(check: &Check, domain: Domain) -> CheckView {
         change: check.change.map(format::percent).unwrap_or_default(),
         interval: check.interval.map(format::interval).unwrap_or_default(),
         limit: format::limit(check.metric, check.threshold),
-        reason: check.reason.clone(),
+        reason: reason(check).to_owned(),
+        in_warnings: in_warnings(check, warnings),
         runs: format!("{} and {}", check.n_baseline, check.n_candidate),
         p_real: check.p_real.map(format::p_value).unwrap_or_default(),
         p_beyond: check.p_beyond.map(format::p_value).unwrap_or_default(),
@@ -222,6 +233,18 @@ fn values(check: &Check, scale: Scale, baseline: &str, candidate: &str) -> Strin
         (Some(_), None) => format!("{baseline}{SPACE}{} → {candidate}", scale.unit()),
         _ => format!("{baseline} → {candidate}{SPACE}{}", scale.unit()),
     }
+}
+
+/// What only warns and could not be judged is among the warnings, with its reason, once for all cells.
+fn in_warnings(check: &Check, warnings: &[String]) -> bool {
+    let only_warns = (check.action, check.verdict) == (Action::Warn, Verdict::Inconclusive);
+    only_warns && warnings.iter().any(|warning| warning.ends_with(&check.reason))
+}
+
+/// The reason without the figures that it begins with.
+fn reason(check: &Check) -> &str {
+    let beside = check.reason.strip_prefix(&verdict::figures(check));
+    beside.and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&check.reason)
 }
 
 fn sentence(check: &Check, word: &str) -> String {

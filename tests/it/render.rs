@@ -77,6 +77,20 @@ fn cells_of_other_names_and_the_same_load_stand_side_by_side() {
 }
 
 #[test]
+fn the_terminal_says_each_thing_once() {
+    let mut report = fixtures::regression();
+    let open = "Peak GPU memory in 2 cells could not be judged";
+    report.warnings = vec![format!("{open}: {}", report.checks[3].reason)];
+    report.checks[0].reason =
+        "+12.1 % (90 % interval +11.0 … +13.2 %): real (family-wise p < 0.0001 over 2 blocking checks)".into();
+    let text = terminal_report(&report, false, 400);
+    for once in ["not measured on either side", open, "+11.0 … +13.2 %"] {
+        assert_eq!(text.replace('\u{a0}', " ").matches(once).count(), 1, "{once}: {text}");
+    }
+    assert!(text.contains("c=16: real (family-wise p < 0.0001 over 2"), "{text}");
+}
+
+#[test]
 fn a_page_loads_nothing_and_holds_only_finite_numbers() {
     for (name, report) in fixtures::all() {
         let page = html(&report).unwrap();
