@@ -26,7 +26,8 @@ pub(super) struct Facts {
     /// Gaps between neighbouring events with output; events of one read share its stamp.
     pub(super) gaps_ns: Vec<u64>,
     usage: Usage,
-    any_event: bool,
+    /// Arrival of the latest event; comments that only keep a connection open are none.
+    last_event_ns: Option<u64>,
     finished: bool,
     done: bool,
     failure: Option<Failure>,
@@ -59,6 +60,11 @@ impl Answer {
     /// Whether a first token has arrived.
     pub(super) fn has_begun(&self) -> bool {
         self.facts.first_token_ns.is_some()
+    }
+
+    /// Arrival of the latest event.
+    pub(super) fn last_event_ns(&self) -> Option<u64> {
+        self.facts.last_event_ns
     }
 
     /// Whether the server said that the answer is over (`[DONE]`).
@@ -113,7 +119,7 @@ impl Facts {
         if self.done || self.failure.is_some() || event.data.trim_ascii().is_empty() {
             return;
         }
-        self.any_event = true;
+        self.last_event_ns = Some(at_ns);
         if event.name == b"error" {
             self.fail(FailureClass::ErrorInStream, server_words::from_event(event.data));
         } else if event.data.trim_ascii() == b"[DONE]" {
@@ -167,7 +173,9 @@ impl Facts {
         match end {
             BodyEnd::Cut(problem) if !self.done => failed(FailureClass::Truncated, problem),
             BodyEnd::Broken(problem) if !self.done => failed(FailureClass::ConnectionLost, problem),
-            _ if !self.any_event => failed(FailureClass::EmptyStream, "the stream ended without any event".into()),
+            _ if self.last_event_ns.is_none() => {
+                failed(FailureClass::EmptyStream, "the stream ended without any event".into())
+            }
             _ if !self.done && !self.finished => failed(
                 FailureClass::Truncated,
                 format!(

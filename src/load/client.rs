@@ -97,7 +97,7 @@ impl Client {
         let mut deadline = Deadline::new(self.clock, limit_ns);
         let heard = match connection.send(request, &mut deadline).await {
             Step::Got(response) => self.listen(connection, response, patience, &mut deadline).await,
-            Step::Late => self.heard_nothing((late_class, "no answer in time".into())),
+            Step::Late => self.heard_nothing((late_class, patience.words(late_class))),
             Step::Broken(error) if connection.reads().count() == reads_before => return Err(Dead { sent_ns, error }),
             Step::Broken(error) => self.heard_nothing((FailureClass::ConnectionLost, server_words::chain(&error))),
         };
@@ -186,12 +186,7 @@ impl Client {
             return heard(outcome, facts, last_read_ns);
         }
         let class = patience.limit(phase(&answer, last_read_ns)).1;
-        let message = match class {
-            FailureClass::Stalled => "no bytes in time in the middle of the stream",
-            FailureClass::TotalTimeout => "the answer was not whole in time",
-            _ => "no first token in time",
-        };
-        let (outcome, facts) = answer.give_up(class, message.into());
+        let (outcome, facts) = answer.give_up(class, patience.words(class));
         heard(outcome, facts, self.clock.now_ns())
     }
 
@@ -285,8 +280,8 @@ fn heard(outcome: Outcome, facts: Facts, end_ns: u64) -> Heard {
 fn phase(answer: &Answer, last_read_ns: u64) -> Phase {
     if answer.is_done() {
         Phase::Done { last_read_ns }
-    } else if answer.has_begun() {
-        Phase::Streaming { last_read_ns }
+    } else if let Some(last_event_ns) = answer.last_event_ns().filter(|_| answer.has_begun()) {
+        Phase::Streaming { last_event_ns }
     } else {
         Phase::Waiting
     }

@@ -60,10 +60,10 @@ pub(super) struct Patience {
 pub(super) enum Phase {
     /// No output yet.
     Waiting,
-    /// Output has begun; the latest bytes came at `last_read_ns`.
+    /// Output has begun.
     Streaming {
-        /// Arrival of the latest bytes.
-        last_read_ns: u64,
+        /// Arrival of the latest event; a server that only sends comments has stalled.
+        last_event_ns: u64,
     },
     /// The answer is whole, only the end of the body is missing.
     Done {
@@ -84,8 +84,8 @@ impl Patience {
                 self.sent_ns.saturating_add(nanoseconds(self.timeouts.first_token)),
                 FailureClass::FirstTokenTimeout,
             ),
-            Phase::Streaming { last_read_ns } => (
-                last_read_ns.saturating_add(nanoseconds(self.timeouts.between_tokens)),
+            Phase::Streaming { last_event_ns } => (
+                last_event_ns.saturating_add(nanoseconds(self.timeouts.between_tokens)),
                 FailureClass::Stalled,
             ),
             Phase::Done { last_read_ns } => (last_read_ns.saturating_add(GRACE_NS), FailureClass::Stalled),
@@ -94,6 +94,25 @@ impl Patience {
             (phase_ns, class)
         } else {
             (total_ns, FailureClass::TotalTimeout)
+        }
+    }
+}
+
+impl Patience {
+    /// What a timeout of this class says.
+    pub(super) fn words(&self, class: FailureClass) -> String {
+        let Timeouts {
+            first_token,
+            between_tokens,
+            total,
+            ..
+        } = self.timeouts;
+        match class {
+            FailureClass::Stalled => {
+                format!("the stream was silent for {between_tokens:?} (`timeouts.between_tokens`)")
+            }
+            FailureClass::TotalTimeout => format!("the answer was not whole after {total:?} (`timeouts.total`)"),
+            _ => format!("no first token after {first_token:?} (`timeouts.first_token`)"),
         }
     }
 }
@@ -122,7 +141,7 @@ mod tests {
 
     #[test]
     fn each_phase_has_its_own_limit_and_name() {
-        let streaming = |last_read_ns| Phase::Streaming { last_read_ns };
+        let streaming = |last_event_ns| Phase::Streaming { last_event_ns };
         assert_eq!(PATIENCE.limit(Phase::Waiting), (1_100, FailureClass::FirstTokenTimeout));
         assert_eq!(PATIENCE.limit(streaming(1_300)), (1_350, FailureClass::Stalled));
         assert_eq!(PATIENCE.limit(streaming(1_950)), (2_000, FailureClass::Stalled));

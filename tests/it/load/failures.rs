@@ -220,12 +220,15 @@ fn each_wait_has_its_own_timeout() {
     let short = Duration::from_millis(80);
     let silent = || vec![Act::Request, Act::Hold];
     let stalled = || stream([chunk(token("a")), Act::Hold]);
+    let comments = (0..200).flat_map(|_| [wait(10), chunk(": ping\n\n")]);
+    let kept_alive = || stream([chunk(token("a"))].into_iter().chain(comments.clone()));
     let slow = || stream((0..200).flat_map(|_| [chunk(token("a")), wait(10)]));
     let role_only = || stream([chunk(ROLE), Act::Hold]);
     for (script, which, expected) in [
         (silent(), "first", FailureClass::FirstTokenTimeout),
         (role_only(), "first", FailureClass::FirstTokenTimeout),
         (stalled(), "between", FailureClass::Stalled),
+        (kept_alive(), "between", FailureClass::Stalled),
         (slow(), "total", FailureClass::TotalTimeout),
         (silent(), "total", FailureClass::TotalTimeout),
     ] {
