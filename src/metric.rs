@@ -119,7 +119,7 @@ const fn latency(key: &'static str, label: &'static str, definition: &'static st
 
 const QPS: &str = "completed requests / (last end − first send)";
 const TTFT: &str = "first non-empty output token (content or reasoning) received − request sent";
-const TPOT: &str = "(last token − first token) / (output tokens − 1); none below two tokens";
+const TPOT: &str = "(last token − first token) / (output tokens − 1); none below two tokens or two reads";
 const ITL: &str = "gap between two output chunks of one answer; per chunk where a chunk holds several tokens";
 const E2E: &str = "last byte of the answer − request sent";
 const TTFT_FROM_SCHEDULE: &str = "first output token received − intended send time (open loop)";

@@ -18,7 +18,7 @@ const NO_SCHEDULE: &str = "it has no intended send time";
 pub(super) fn values(run: &Run, load: &Load) -> Vec<(Metric, RunValue)> {
     let mut found = Vec::with_capacity(Metric::ALL.len());
     found.extend(percentiles(Metric::Ttft, &latencies(run, ttft)));
-    found.extend(percentiles(Metric::Tpot, &latencies(run, tpot)));
+    found.extend(percentiles(Metric::Tpot, &tpots(run)));
     found.extend(percentiles(Metric::E2e, &latencies(run, e2e)));
     found.extend(gaps(run));
     let (ttft_from_schedule, e2e_from_schedule) = match load {
@@ -56,9 +56,36 @@ fn tpot(record: &RequestRecord) -> Latency {
     if tokens < 2 {
         return Ok(None);
     }
-    let first = record.first_token_ns.ok_or(NO_FIRST_TOKEN)?;
-    let whole = between_ms(first, record.last_token_ns.ok_or(NO_LAST_TOKEN)?)?;
-    Ok(whole.map(|ms| ms / f64::from(tokens - 1)))
+    let (first, last) = (
+        record.first_token_ns.ok_or(NO_FIRST_TOKEN)?,
+        record.last_token_ns.ok_or(NO_LAST_TOKEN)?,
+    );
+    if first == last {
+        return Ok(None);
+    }
+    Ok(between_ms(first, last)?.map(|ms| ms / f64::from(tokens - 1)))
+}
+
+/// The TPOT of one run's answers.
+///
+/// An answer whose tokens all came in one read has none: 0 ms would be the server's buffering, not its speed (seen on
+/// a starved vLLM, whose whole answers came at once). Where more than one answer in twenty is like that, the others
+/// are no fair sample of the run.
+fn tpots(run: &Run) -> Result<Latencies, String> {
+    let several = |record: &&RequestRecord| record.completed() && record.output_tokens.is_some_and(|tokens| tokens > 1);
+    let answers = run.requests.iter().filter(several);
+    let (all, at_once) = answers.fold((0_usize, 0_usize), |(all, at_once), record| {
+        (
+            all + 1,
+            at_once + usize::from(record.first_token_ns == record.last_token_ns),
+        )
+    });
+    if at_once * 20 > all {
+        return Err(format!(
+            "in {at_once} of {all} answers all tokens arrived at once, so that the time per token is not to be seen"
+        ));
+    }
+    latencies(run, tpot)
 }
 
 fn since_schedule(record: &RequestRecord, until_ns: u64) -> Latency {

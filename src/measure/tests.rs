@@ -88,6 +88,33 @@ fn a_worked_run_has_these_values() {
 }
 
 #[test]
+fn answers_that_arrive_at_once_have_no_tpot() {
+    let mut run = worked();
+    for record in &mut run.requests {
+        record.last_token_ns = record.first_token_ns;
+    }
+    let why = |count: &str| {
+        format!("in {count} answers all tokens arrived at once, so that the time per token is not to be seen")
+    };
+    assert_reason(&run, Metric::Tpot(P95), &why("3 of 3"));
+    let mut run = worked();
+    let pattern = run.requests[0].clone();
+    run.requests = vec![pattern; 40];
+    let alone = value(&run, &CLOSED, Metric::Tpot(P50)).unwrap().value;
+    for at_once in [0, 1] {
+        run.requests[at_once].last_token_ns = run.requests[at_once].first_token_ns;
+    }
+    let sample = value(&run, &CLOSED, Metric::Tpot(P50)).unwrap();
+    assert_eq!(
+        (sample.value.to_bits(), sample.samples),
+        (alone.to_bits(), 38),
+        "one in twenty is left out"
+    );
+    run.requests[2].last_token_ns = run.requests[2].first_token_ns;
+    assert_reason(&run, Metric::Tpot(P50), &why("3 of 40"));
+}
+
+#[test]
 fn one_token_has_no_tpot() {
     let mut run = worked();
     run.requests[1].output_tokens = Some(1);
