@@ -125,7 +125,9 @@ pub fn trouble(measured: &Measured) -> Option<String> {
         return Some(reason.clone());
     }
     match (&measured.session.ended, &measured.invalid) {
-        (Ended::Interrupted, _) => Some(format!("interrupted: {runs} finished runs are kept in `{path}`")),
+        (Ended::Interrupted, _) => Some(format!(
+            "interrupted: {runs} finished runs are kept in `{path}`, the one in progress is not"
+        )),
         (Ended::Aborted(reason), _) => Some(format!("stopped: {reason}; what was measured is kept in `{path}`")),
         (Ended::Complete, Some(reason)) => Some(format!("invalid: {reason}; what was measured is kept in `{path}`")),
         (Ended::Complete, None) => None,

@@ -5,7 +5,7 @@ use crate::{
     compare::Fingerprint,
     measure::{CellMeasurements, Measurements, RunValue, measure},
     plan::Prompts,
-    session::Session,
+    session::{RequestRecord, Session, TokensFrom},
     stats::quantile::quantile,
 };
 
@@ -53,6 +53,33 @@ fn figure(series: &[RunValue]) -> Figure {
         },
         None => Figure::NotMeasured(why().unwrap_or_else(|| "the cell has no run".into())),
     }
+}
+
+fn completed(session: &Session) -> impl Iterator<Item = &RequestRecord> {
+    let runs = session.cells.iter().flat_map(|cell| &cell.runs);
+    runs.flat_map(|run| &run.requests).filter(|record| record.completed())
+}
+
+/// Said where the server's own count was missing.
+fn counted(session: &Session) -> Option<String> {
+    let from_chunks = completed(session)
+        .filter(|record| record.tokens_from == TokensFrom::Chunks)
+        .count();
+    (from_chunks > 0).then(|| format!("from chunks in {from_chunks} requests, where the server sent no `usage`"))
+}
+
+/// Said where a chunk holds clearly more than one token: then ITL is a gap between chunks, not tokens.
+fn per_chunk(session: &Session) -> Option<String> {
+    let sums = completed(session).fold((0_u64, 0_u64), |(tokens, chunks), record| {
+        (
+            tokens + u64::from(record.output_tokens.unwrap_or(0)),
+            chunks + u64::from(record.chunks),
+        )
+    });
+    let (tokens, chunks) = (sums.0, sums.1);
+    // Ten percent leave room for tokens without text, which no chunk brings.
+    let several = chunks > 0 && tokens * 10 > chunks * 11;
+    several.then(|| format!("per chunk: {tokens} tokens came in {chunks} chunks"))
 }
 
 fn failures(session: &Session) -> Vec<(String, String, u32, String)> {
@@ -104,6 +131,8 @@ fn facts(session: &Session) -> Vec<(String, String)> {
             facts.put(&format!("{prefix}: {key}"), value);
         }
     }
+    facts.maybe("Output tokens counted", counted(session).as_ref());
+    facts.maybe("ITL", per_chunk(session).as_ref());
     if replaced_connections(session) > 0 {
         facts.put(REPLACED, replaced_connections(session).to_string());
     }
