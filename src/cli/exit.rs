@@ -5,7 +5,7 @@
 //! | 0 | pass (improvements and plain warnings included) |
 //! | 1 | regression: merge is blocked |
 //! | 2 | usage or configuration error |
-//! | 3 | not settled: inconclusive, incomparable, no baseline, or an obligation unmet |
+//! | 3 | not settled: inconclusive, incomparable, no baseline, or a profiling report owed |
 //! | 4 | measurement failed or is invalid |
 //! | 5 | the verdict stands but could not be posted |
 

@@ -15,7 +15,7 @@ Exit codes:
   0  pass (improvements and plain warnings included)
   1  regression: merge is blocked
   2  usage or configuration error
-  3  not settled: inconclusive, incomparable, no baseline, or an obligation unmet
+  3  not settled: inconclusive, incomparable, no baseline, or a profiling report owed
   4  measurement failed or is invalid";
 
 /// Tells whether a change made your LLM server slower or hungrier.

@@ -16,7 +16,11 @@ type Entry = Result<(String, Node), String>;
 /// A sentence on the text that has not the key's form; it never repeats a header's value.
 pub(super) fn node(key: &Key, texts: &[&str], source: Source) -> Result<Node, String> {
     match key.form {
-        Form::Scalar | Form::Switch => Ok(Node::plain(texts.last().copied().unwrap_or_default().trim(), source)),
+        Form::Scalar => Ok(Node::plain(texts.last().copied().unwrap_or_default().trim(), source)),
+        Form::Switch => Ok(Node::plain(
+            switch(texts.last().copied().unwrap_or_default().trim()),
+            source,
+        )),
         Form::List => Ok(list(texts.iter().flat_map(|text| text.split(',')), source)),
         Form::Names => Ok(list(texts.iter().flat_map(|text| text.split([',', '\n'])), source)),
         Form::Lengths => Ok(lengths(texts.last().copied().unwrap_or_default(), source)),
@@ -139,4 +143,13 @@ fn gate(text: &str, source: Source) -> Entry {
         map.put("requires", Node::text(requires, source));
     }
     Ok((metric, map))
+}
+
+/// Variables that switch something are often `1` or `0`.
+fn switch(text: &str) -> &str {
+    match text {
+        "1" => "true",
+        "0" => "false",
+        other => other,
+    }
 }

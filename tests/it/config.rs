@@ -520,6 +520,14 @@ fn a_rule_keeps_what_it_does_not_name_and_a_metric_without_one_blocks() {
 }
 
 #[test]
+fn a_switch_may_be_a_one_or_a_zero() {
+    for (text, on) in [("1", true), ("0", false), ("true", true), ("false", false)] {
+        let resolved = layers("quiet: true", &[("PERFGATE_QUIET", text)], &[]).unwrap();
+        assert_eq!(resolved.settings.quiet, on, "{text}");
+    }
+}
+
+#[test]
 fn a_limit_for_all_gives_way_to_a_limit_for_one() {
     let gates = gates_of(
         "gates: {e2e_p95: 8%}",
