@@ -47,7 +47,7 @@ pub use workload::PromptSet;
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The dataset is not readable.
-    #[error("cannot read dataset `{path}`; check `dataset`", path = path.display())]
+    #[error("cannot read dataset `{path}`; give `dataset` the path of a JSONL file, or `synthetic`", path = path.display())]
     DatasetUnreadable {
         /// The file, resolved.
         path: PathBuf,
