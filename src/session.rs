@@ -310,11 +310,19 @@ impl Run {
 }
 
 impl Session {
+    /// Whether Ctrl-C ended this run: its requests are kept, and it carries no figure.
+    pub fn was_cut_by_interrupt(&self, run: &Run) -> bool {
+        self.ended == Ended::Interrupted && run.cut_short.is_some()
+    }
+
     /// Why no verdict may rest on this session, if so: a run above the error limit, or one that was cut short.
     pub fn invalid_because(&self) -> Option<String> {
         for cell in &self.cells {
             for run in &cell.runs {
                 let place = format!("`{}`, run {}", cell.name, run.repeat + 1);
+                if self.was_cut_by_interrupt(run) {
+                    continue;
+                }
                 if let Some(reason) = &run.cut_short {
                     return Some(format!("{place}: {reason}"));
                 }

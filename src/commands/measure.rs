@@ -97,9 +97,16 @@ fn run_all(session: &mut Session, runner: &Runner, progress: &Progress<'_>, on_r
                 Err(Stopped::Load(error)) => return Ended::Aborted(error.to_string()),
                 Ok(run) => run,
             };
+            let interrupted = progress.interrupt.is_set() && run.cut_short.is_some();
+            if interrupted && run.requests.is_empty() {
+                return Ended::Interrupted;
+            }
             let dead = why_dead(&run);
             if let Some(place) = session.cells.get_mut(cell) {
                 place.runs.push(run);
+            }
+            if interrupted {
+                return Ended::Interrupted;
             }
             if let Some(reason) = dead {
                 return Ended::Aborted(reason);

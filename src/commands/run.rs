@@ -52,7 +52,9 @@ pub fn run(
 ) -> Result<Done, CommandError> {
     let measured = measure_to_file(resolved, secrets, console, interrupt)?;
     let arm = report::describe(&measured.path.display().to_string(), &measured.session);
-    console.say(&format!("session written to `{}`", measured.path.display()));
+    if measured.session.ended == Ended::Complete {
+        console.say(&format!("session written to `{}`", measured.path.display()));
+    }
     let bad = trouble(&measured);
     if let Some(reason) = &bad {
         console.warn(reason);
@@ -86,7 +88,13 @@ pub fn measure_to_file(
     let mut keeper = Keeper::new(&path);
     let session = measure::measure(arm, console, interrupt, &mut |session| keeper.keep(session, console))?;
     let invalid = session.invalid_because();
-    let (path, misplaced) = write_or_rescue(path, &session)?;
+    let nothing = session.ended == Ended::Interrupted && session.cells.iter().all(|cell| cell.runs.is_empty());
+    // An old file is worth more than an empty new one.
+    let (path, misplaced) = if nothing {
+        (path, None)
+    } else {
+        write_or_rescue(path, &session)?
+    };
     Ok(Measured {
         session,
         path,
@@ -119,15 +127,26 @@ fn in_full(error: &dyn Error) -> String {
 
 /// What the user must know of a measurement that cannot be used as it is.
 pub fn trouble(measured: &Measured) -> Option<String> {
-    let runs: usize = measured.session.cells.iter().map(|cell| cell.runs.len()).sum();
+    let runs = || measured.session.cells.iter().flat_map(|cell| &cell.runs);
+    let cut = runs().find(|run| measured.session.was_cut_by_interrupt(run));
     let path = measured.path.display();
     if let Some(reason) = &measured.misplaced {
         return Some(reason.clone());
     }
     match (&measured.session.ended, &measured.invalid) {
-        (Ended::Interrupted, _) => Some(format!(
-            "interrupted: {runs} finished runs are kept in `{path}`, the one in progress is not"
-        )),
+        (Ended::Interrupted, _) => {
+            if runs().next().is_none() {
+                return Some(format!("interrupted: nothing was measured, and `{path}` is as it was"));
+            }
+            let whole = runs().count() - usize::from(cut.is_some());
+            let rest = cut.map_or_else(String::new, |run| {
+                format!(
+                    ", and the {} requests that had ended of the one in progress, which carries no verdict",
+                    run.requests.len()
+                )
+            });
+            Some(format!("interrupted: {whole} finished runs are kept in `{path}`{rest}"))
+        }
         (Ended::Aborted(reason), _) => Some(format!("stopped: {reason}; what was measured is kept in `{path}`")),
         (Ended::Complete, Some(reason)) => Some(format!("invalid: {reason}; what was measured is kept in `{path}`")),
         (Ended::Complete, None) => None,

@@ -1,6 +1,6 @@
 //! The loops of one run behind a blocking façade: runtime and connections stay inside.
 
-use std::{num::NonZero, sync::Arc, thread};
+use std::{num::NonZero, pin::pin, sync::Arc, thread};
 
 use hdrhistogram::Histogram;
 use tokio::{
@@ -48,7 +48,7 @@ pub trait Watch: Sync {
 /// Why a run was not finished.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
-    /// Ctrl-C; what was measured of the run is not kept.
+    /// Ctrl-C, during a warm-up.
     #[error("interrupted")]
     Interrupted,
     /// The machine refuses what the run needs.
@@ -128,16 +128,20 @@ impl Runner {
             watch,
             interrupt,
         )?;
+        if tally.was_interrupted() {
+            return Err(Stopped::Interrupted);
+        }
         let (requests, failed) = tally.counts();
         Ok(Warmup { requests, failed })
     }
 
     /// Sends the measured requests of one run; fills everything of it but `started_unix_s`, `warmup` and `gpu`.
     ///
-    /// Its prompts are made before its clock starts.
+    /// Its prompts are made before its clock starts. A run that Ctrl-C ends holds what came back until then, and says so
+    /// in `cut_short`.
     ///
     /// # Errors
-    /// Ctrl-C, or the system gives no pacing thread.
+    /// The system gives no pacing thread.
     pub fn measure(&self, load: &Load, repeat: u32, watch: &dyn Watch, interrupt: &Interrupt) -> Result<Run, Stopped> {
         let payloads = self.prompts.measured(load, repeat);
         let (tally, origin_ns) = self.send_all(load, payloads, MEASURED_SERIES, watch, interrupt)?;
@@ -175,25 +179,31 @@ impl Runner {
         };
         drop(sender);
         let tally = Tally::new(self.no_gaps.clone(), concurrency);
-        let tally = self.runtime.block_on(async {
-            tokio::select! {
-                biased;
-                () = interrupt.wait() => Err(Stopped::Interrupted),
-                tally = collect(tally, tasks, replies, watch) => Ok(tally),
-            }
-        })?;
+        let tally = self.runtime.block_on(collect(tally, tasks, replies, watch, interrupt));
         Ok((tally, origin_ns))
     }
 }
 
-/// Takes replies until all are there or going on is no use.
+/// Takes replies until all are there, going on is no use, or Ctrl-C ends it.
 async fn collect(
     mut tally: Tally,
     mut tasks: JoinSet<()>,
     mut replies: UnboundedReceiver<Reply>,
     watch: &dyn Watch,
+    interrupt: &Interrupt,
 ) -> Tally {
-    while let Some(reply) = replies.recv().await {
+    let mut interrupted = pin!(interrupt.wait());
+    loop {
+        let reply = tokio::select! {
+            biased;
+            reply = replies.recv() => reply,
+            () = &mut interrupted => {
+                tally.interrupt();
+                tasks.shutdown().await;
+                return tally;
+            }
+        };
+        let Some(reply) = reply else { break };
         watch.request_done(tally.take(reply));
         if tally.is_cut_short() {
             tasks.shutdown().await;

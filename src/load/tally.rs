@@ -32,7 +32,11 @@ pub(super) struct Tally {
     failures_to_stop: u32,
     failed: u32,
     cut_short: Option<String>,
+    interrupted: bool,
 }
+
+/// Why a run holds fewer requests than planned when Ctrl-C ended it.
+const INTERRUPTED: &str = "interrupted";
 
 impl Tally {
     /// An empty tally of a run that holds `concurrency` requests in flight, where that is known.
@@ -45,7 +49,19 @@ impl Tally {
             failures_to_stop: twice.max(MIN_FAILURES_TO_STOP),
             failed: 0,
             cut_short: None,
+            interrupted: false,
         }
+    }
+
+    /// Ctrl-C: what is here is all there will be.
+    pub(super) fn interrupt(&mut self) {
+        self.interrupted = true;
+        self.cut_short = Some(INTERRUPTED.to_owned());
+    }
+
+    /// Whether Ctrl-C ended the run.
+    pub(super) fn was_interrupted(&self) -> bool {
+        self.interrupted
     }
 
     /// Adds a reply; tells whether it completed.

@@ -60,11 +60,26 @@ pub struct Sample {
 
 /// Every metric of every run of a session.
 ///
-/// A value that does not exist is an `Err` with the reason, never a zero or a NaN.
+/// A value that does not exist is an `Err` with the reason, never a zero or a NaN. A run that Ctrl-C cut is left out.
 pub fn measure(session: &Session) -> Measurements {
-    Measurements {
-        cells: session.cells.iter().map(measure_cell).collect(),
-    }
+    let whole = |cell: &CellRuns| CellRuns {
+        runs: cell
+            .runs
+            .iter()
+            .filter(|run| !session.was_cut_by_interrupt(run))
+            .cloned()
+            .collect(),
+        ..cell.clone()
+    };
+    let cells = session.cells.iter().map(|cell| {
+        let is_cut = cell.runs.iter().any(|run| session.was_cut_by_interrupt(run));
+        if is_cut {
+            measure_cell(&whole(cell))
+        } else {
+            measure_cell(cell)
+        }
+    });
+    Measurements { cells: cells.collect() }
 }
 
 fn measure_cell(cell: &CellRuns) -> CellMeasurements {

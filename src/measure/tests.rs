@@ -7,7 +7,7 @@ use super::{
 use crate::{
     metric::Percentile::{P50, P95, P99},
     plan::Arrivals,
-    session::{GpuUse, Run},
+    session::{Ended, GpuUse, Run},
 };
 
 const CLOSED: Load = Load::Concurrency(16);
@@ -203,4 +203,19 @@ fn every_metric_has_one_entry_a_run() {
             assert_eq!(cell.series[&metric].len(), 3, "{metric}");
         }
     }
+}
+
+#[test]
+fn a_run_that_an_interrupt_cut_carries_no_figure() {
+    let mut session = synthetic::session(&[1], &[Figures::default(); 3]);
+    session.ended = Ended::Interrupted;
+    session.cells[0].runs[2].cut_short = Some("interrupted".into());
+    session.cells[0].runs[2].requests.truncate(1);
+    assert_eq!(session.invalid_because(), None);
+    assert_eq!(measure(&session).cells[0].series[&Metric::Qps].len(), 2);
+    session.ended = Ended::Complete;
+    assert!(
+        session.invalid_because().is_some(),
+        "a run cut by failures carries no verdict"
+    );
 }

@@ -11,6 +11,7 @@ mod html;
 mod json;
 mod listing;
 mod markdown;
+mod reproduce;
 mod template;
 mod terminal;
 mod view;

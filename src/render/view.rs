@@ -6,6 +6,7 @@ use super::{
     chart::{Axis, Bar, Domain},
     figures::{self, CellTable, NOT_MEASURED, NamedArm, Rows, Runs},
     format::{self, SPACE, Scale},
+    reproduce,
     words::{self, Look, Tone},
 };
 use crate::{
@@ -172,7 +173,7 @@ impl ReportView {
             obligations: obligations(report),
             warnings: report.warnings.clone(),
             method: report.method.clone(),
-            reproduce: reproduce(report),
+            reproduce: reproduce::command(report),
         }
     }
 }
@@ -316,40 +317,4 @@ fn obligations(report: &Report) -> Vec<ObligationView> {
         text: obligation.text.clone(),
     });
     rows.collect()
-}
-
-fn reproduce(report: &Report) -> Option<String> {
-    let baseline = report.baseline.as_ref()?;
-    Some(format!(
-        "perfgate compare {} {}",
-        shell_word(&baseline.name),
-        shell_word(&report.candidate.name)
-    ))
-}
-
-/// The name as one word of a POSIX shell: what a reader copies must not run anything else.
-fn shell_word(name: &str) -> String {
-    let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "._-/@=+:,".contains(sign);
-    if !name.is_empty() && !name.starts_with('-') && name.chars().all(is_plain) {
-        return name.to_owned();
-    }
-    format!("'{}'", name.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_copied_command_runs_nothing_else() {
-        for (name, word) in [
-            ("out/session.json", "out/session.json"),
-            ("a b", "'a b'"),
-            ("x; rm -rf $HOME", "'x; rm -rf $HOME'"),
-            ("it's", r"'it'\''s'"),
-            ("", "''"),
-        ] {
-            assert_eq!(shell_word(name), word);
-        }
-    }
 }

@@ -5,8 +5,8 @@ use crate::{
     compare::Fingerprint,
     measure::{CellMeasurements, Measurements, RunValue, measure},
     plan::Prompts,
-    session::{RequestRecord, Session, TokensFrom},
-    stats::quantile::quantile,
+    session::{Ended, RequestRecord, Session, TokensFrom},
+    stats::{moments, quantile::quantile},
 };
 
 const REPLACED: &str = "Dead connections replaced";
@@ -58,6 +58,19 @@ fn figure(series: &[RunValue]) -> Figure {
 fn completed(session: &Session) -> impl Iterator<Item = &RequestRecord> {
     let runs = session.cells.iter().flat_map(|cell| &cell.runs);
     runs.flat_map(|run| &run.requests).filter(|record| record.completed())
+}
+
+/// What the server counted, beside what was asked for.
+fn lengths(session: &Session) -> Option<String> {
+    let mean = |count: fn(&RequestRecord) -> Option<u32>| {
+        let counts: Vec<f64> = completed(session).filter_map(count).map(f64::from).collect();
+        moments::mean(&counts).map(|mean| format!("{mean:.0}"))
+    };
+    let input = mean(|record| record.input_tokens).unwrap_or_else(|| "an unknown number".into());
+    let output = mean(|record| record.output_tokens)?;
+    Some(format!(
+        "{input} in, {output} out on average, as the server counts them"
+    ))
 }
 
 /// Said where the server's own count was missing.
@@ -131,10 +144,16 @@ fn facts(session: &Session) -> Vec<(String, String)> {
             facts.put(&format!("{prefix}: {key}"), value);
         }
     }
+    facts.maybe("Tokens of a request", lengths(session).as_ref());
     facts.maybe("Output tokens counted", counted(session).as_ref());
     facts.maybe("ITL", per_chunk(session).as_ref());
     if replaced_connections(session) > 0 {
         facts.put(REPLACED, replaced_connections(session).to_string());
+    }
+    match &session.ended {
+        Ended::Complete => {}
+        Ended::Interrupted => facts.put("Ended", "interrupted before its last run"),
+        Ended::Aborted(reason) => facts.put("Ended", format!("stopped: {reason}")),
     }
     facts.put("perfgate", &session.tool_version);
     facts.put("Metric definitions", &session.definitions);

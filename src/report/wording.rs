@@ -24,7 +24,7 @@ pub(super) fn headline(outcome: Outcome<'_>, obligations: &[Obligation]) -> Stri
     match judgement.verdict {
         Verdict::Regression => format!("{name}: {}", worst(checks, Verdict::Regression)),
         Verdict::Improvement => format!("{name}: {}; {within}", worst(checks, Verdict::Improvement)),
-        Verdict::Inconclusive => format!("{name}: {}", open(checks, obligations)),
+        Verdict::Inconclusive => format!("{name}: {}", open(judgement, obligations)),
         _ => format!("{name}: {within}{}", beside(checks)),
     }
 }
@@ -68,14 +68,23 @@ fn blocking_within(checks: &[Check]) -> String {
     }
 }
 
-fn open(checks: &[Check], obligations: &[Obligation]) -> String {
+fn open(judgement: &Judgement, obligations: &[Obligation]) -> String {
+    let checks = &judgement.checks;
     if checks.is_empty() {
         return "nothing was judged: no metric is gated, or no cell was measured on either side".into();
     }
     let is_open = |check: &&Check| check.verdict == Verdict::Inconclusive;
     let blocking: Vec<&Check> = checks.iter().filter(|check| check.action == Action::Block).collect();
     let unsettled: Vec<&Check> = blocking.iter().copied().filter(is_open).collect();
-    let told = |check: &Check| format!("{} at {}: {}", check.metric.label(), check.cell, check.reason);
+    let told = |check: &Check| {
+        // Each check says how many runs it lacks; the headline says what settles all of them.
+        let reason = check.reason.split("; repeat ").next().unwrap_or_default();
+        let more = judgement
+            .repeat_more
+            .map(|more| format!("; repeat {more} more on each side"));
+        let label = check.metric.label();
+        format!("{label} at {}: {reason}{}", check.cell, more.unwrap_or_default())
+    };
     if let Some(first) = unsettled.first() {
         let all = count(blocking.len(), "blocking check");
         return format!("{} of {all} not settled; {}", unsettled.len(), told(first));

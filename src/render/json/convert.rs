@@ -41,8 +41,15 @@ pub(super) fn report_twin(report: &Report) -> ReportTwin {
 }
 
 pub(super) fn report(twin: ReportTwin) -> Result<Report, RenderError> {
+    let verdict: Verdict = twin.verdict.into();
+    if verdict.exit_code() != twin.exit_code {
+        return Err(contradiction(
+            "`exit_code`".into(),
+            "another value than its `verdict` has",
+        ));
+    }
     Ok(Report {
-        verdict: twin.verdict.into(),
+        verdict,
         exit_code: twin.exit_code,
         headline: twin.headline,
         next_steps: twin.next_steps,

@@ -141,7 +141,8 @@ fn an_interrupt_stops_a_run_that_would_wait_for_long() {
         },
     ] {
         let server = Server::of(vec![Act::Request, Act::Hold]);
-        let plan = plan(&server.url, 4);
+        let mut plan = plan(&server.url, 4);
+        plan.warmup_requests = 2;
         let runner = runner(&plan);
         let interrupt = Interrupt::never();
         let trigger = interrupt.clone();
@@ -150,8 +151,39 @@ fn an_interrupt_stops_a_run_that_would_wait_for_long() {
             thread::sleep(Duration::from_millis(100));
             trigger.trigger();
         });
-        let stopped = runner.measure(&load, 0, &Nobody, &interrupt);
-        assert!(matches!(stopped, Err(Stopped::Interrupted)), "{stopped:?}");
+        let run = runner.measure(&load, 0, &Nobody, &interrupt).unwrap();
+        assert_eq!((run.cut_short.as_deref(), run.requests.len()), (Some("interrupted"), 0));
+        let warm_up = runner.warm_up(&load, 0, &Nobody, &interrupt);
+        assert!(matches!(warm_up, Err(Stopped::Interrupted)), "{warm_up:?}");
         assert!(began.elapsed() < Duration::from_secs(15), "the timeouts are 20 s");
     }
+}
+
+/// Triggers once this many requests have ended.
+struct StopAfter {
+    left: AtomicU32,
+    interrupt: Interrupt,
+}
+
+impl Watch for StopAfter {
+    fn request_done(&self, _ok: bool) {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.interrupt.trigger();
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_run_keeps_the_requests_that_had_ended() {
+    // The third request is never answered.
+    let server = Server::of([good_answers(2), vec![Act::Request, Act::Hold]].concat());
+    let runner = runner(&plan(&server.url, 10));
+    let interrupt = Interrupt::never();
+    let watch = StopAfter {
+        left: AtomicU32::new(2),
+        interrupt: interrupt.clone(),
+    };
+    let run = runner.measure(&Load::Concurrency(1), 0, &watch, &interrupt).unwrap();
+    assert_eq!((run.requests.len(), run.cut_short.as_deref()), (2, Some("interrupted")));
+    assert!(run.requests.iter().all(RequestRecord::completed));
 }
