@@ -47,8 +47,12 @@ pub fn main(args: impl Iterator<Item = OsString>) -> u8 {
     };
     match dispatch(cli.verb) {
         Ok(done) => {
-            print(&done.text);
-            done.exit_code
+            // A verdict that nobody can read must not look like a pass.
+            if print(&done.text) || done.exit_code != 0 {
+                done.exit_code
+            } else {
+                exit::USAGE
+            }
         }
         Err(error) => {
             complain(&in_full(&error));
@@ -91,7 +95,9 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         } => Ok(Done::ok(config::show(&resolve(&plan)?))),
         Verb::Init { path, force } => commands::init::init(&path, force),
         Verb::Schema { of } => schema(of),
-        Verb::Sim { engine } => serve::sim(*engine, &print),
+        Verb::Sim { engine } => serve::sim(*engine, &|text| {
+            print(text);
+        }),
         Verb::Demo { clean, quiet } => {
             let console = Progress::new(mode(quiet), complain);
             demo::demo(clean, screen(), &console, &Interrupt::on_ctrl_c())
@@ -197,15 +203,21 @@ fn in_full(error: &CommandError) -> String {
     text
 }
 
-/// Standard output; a reader that has gone away is no error of ours.
-fn print(text: &str) {
+/// Standard output, which was cut where this is false; a reader that has gone away is no error of ours.
+fn print(text: &str) -> bool {
     let mut out = io::stdout().lock();
     let ending = if text.is_empty() || text.ends_with('\n') {
         ""
     } else {
         "\n"
     };
-    let _ = write!(out, "{text}{ending}").and_then(|()| out.flush());
+    match write!(out, "{text}{ending}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("error: cannot write to standard output: {error}"));
+            false
+        }
+        _ => true,
+    }
 }
 
 fn complain(line: &str) {

@@ -37,6 +37,13 @@ pub fn gate(
         .as_deref()
         .map(|name| named_baseline(&resolved.settings.store, name));
     let named = named.transpose()?;
+    let folder = resolved
+        .settings
+        .report_dir
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(DEFAULT_REPORT_DIR));
+    // An older verdict must not be taken for this one's, should this one not come to an end.
+    present::remove_files(&folder)?;
     let measured = run::measure_to_file(resolved, secrets, console, interrupt)?;
     if let Some(reason) = run::trouble(&measured) {
         console.warn(&reason);
@@ -58,11 +65,6 @@ pub fn gate(
     let candidate = measured.path.display().to_string();
     let baseline = found.as_ref().map(|(name, session)| (name.as_str(), session));
     let report = report::build(baseline, (&candidate, &measured.session), &resolved.policy);
-    let folder = resolved
-        .settings
-        .report_dir
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(DEFAULT_REPORT_DIR));
     for path in present::write_files(&report, &folder)? {
         console.say(&format!("wrote `{}`", path.display()));
     }

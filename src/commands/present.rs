@@ -72,18 +72,41 @@ pub fn write_text(path: &Path, text: &str) -> Result<(), CommandError> {
     fs::write(path, text).map_err(failed("write"))
 }
 
+/// The report files of a folder.
+const FILES: [(&str, Format); 3] = [
+    ("report.json", Format::Json),
+    ("report.md", Format::Markdown),
+    ("report.html", Format::Html),
+];
+
+/// Removes the report files of an earlier verdict.
+///
+/// # Errors
+/// When one is there and cannot be removed.
+pub fn remove_files(folder: &Path) -> Result<(), CommandError> {
+    for (name, _) in FILES {
+        let path = folder.join(name);
+        match fs::remove_file(&path) {
+            Err(source) if path.exists() => {
+                return Err(CommandError::File {
+                    what: "remove",
+                    path,
+                    source,
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Writes `report.json`, `report.md` and `report.html` into a folder and gives their paths back.
 ///
 /// # Errors
 /// When the folder or a file cannot be written.
 pub fn write_files(report: &Report, folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
-    let forms = [
-        ("report.json", Format::Json),
-        ("report.md", Format::Markdown),
-        ("report.html", Format::Html),
-    ];
     let mut written = Vec::new();
-    for (name, format) in forms {
+    for (name, format) in FILES {
         let path = folder.join(name);
         write_text(&path, &text(report, format, Screen::default())?)?;
         written.push(path);

@@ -118,9 +118,9 @@ impl Scalar for RateRps {
 
     fn read(text: &str) -> Result<Self, String> {
         match text.parse::<f64>() {
-            Ok(rate) if rate > 0.0 && rate <= 1e6 => Ok(Self(rate)),
+            Ok(rate) if (1e-6..=1e6).contains(&rate) => Ok(Self(rate)),
             _ => Err(format!(
-                "`{text}` is not a rate; give requests per second above 0, up to 1000000"
+                "`{text}` is not a rate; give requests per second from 0.000001 to 1000000"
             )),
         }
     }

@@ -3,7 +3,7 @@
 use super::{
     Report,
     arm::{describe_measured, say_none_replaced},
-    wording,
+    doubts, wording,
 };
 use crate::{
     compare::compare,
@@ -35,6 +35,9 @@ pub fn build(baseline: Option<(&str, &Session)>, candidate: (&str, &Session), po
     if let Some((_, session)) = baseline {
         warnings.splice(0..0, of_session("baseline", session));
         warnings.extend(counted_differently(session, candidate.1));
+        if session == candidate.1 {
+            warnings.push("both sides are the same session: nothing can differ".into());
+        }
     }
     let allowed = differences.iter().filter(|difference| difference.allowed);
     warnings.extend(allowed.map(|d| {
@@ -74,6 +77,7 @@ fn of_session(arm: &str, session: &Session) -> Vec<String> {
             "the {arm} was interrupted: only its finished runs are compared"
         ));
     }
+    warnings.extend(doubts::of(arm, session));
     warnings.extend(session.notes.iter().map(|note| format!("{arm}: {note}")));
     for cell in &session.cells {
         let sum = |of: fn(&crate::session::Run) -> u32| cell.runs.iter().map(|run| u64::from(of(run))).sum::<u64>();

@@ -4,6 +4,7 @@
 
 mod arm;
 mod build;
+mod doubts;
 #[cfg(test)]
 mod tests;
 mod wording;

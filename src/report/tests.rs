@@ -100,6 +100,8 @@ fn an_owed_profile_reads_like_this() {
         inconclusive: attach a profiling report: Peak GPU memory rose by 20.0 % at synthetic-64/16 @ c=16 [exit 3]
         next: attach a profiling report: Peak GPU memory rose by 20.0 % at synthetic-64/16 @ c=16
         warning: Peak GPU memory at synthetic-64/16 @ c=16: +20.0 % (90 % interval +19.9 … +20.1 %), limit +10.0 %
+        warning: two runs of the baseline hold the same records at synthetic-64/16 @ c=16: they are not independent
+        warning: two runs of the candidate hold the same records at synthetic-64/16 @ c=16: they are not independent
         gpu_memory_peak_gb: +20.0 % (90 % interval +19.9 … +20.1 %): real (family-wise p < 0.0001 over 2 warning checks) and beyond the limit of +10.0 % (more than 99.9 % sure)
         tpot_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +5.0 % (more than 99.9 % sure)
         output_tokens_per_s: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of −5.0 % (more than 99.9 % sure)

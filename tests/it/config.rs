@@ -212,7 +212,7 @@ const BAD_FLAGS: &[(&str, &str, &str)] = &[
     (
         "rate",
         "-1",
-        "`--rate`: `-1` is not a rate; give requests per second above 0, up to 1000000",
+        "`--rate`: `-1` is not a rate; give requests per second from 0.000001 to 1000000",
     ),
     ("api", "grpc", "`--api`: `grpc` is not one of `chat`, `completions`"),
     (
