@@ -21,7 +21,7 @@ use std::{
 
 use perfgate::{
     load::{Interrupt, PromptSet, Runner, Watch},
-    plan::{Api, Arrivals, Lengths, Load, Plan, Prompts, Secrets, Target, Timeouts, Workload},
+    plan::{Arrivals, Lengths, Load, Plan, Prompts, Secrets, Slo, Target, Workload},
     session::Run,
 };
 
@@ -57,7 +57,7 @@ fn measure(streams: u32, tokens: u32, answers: u32, is_closed: bool) {
         rate_rps: f64::from(streams) / mean_s,
         arrivals: Arrivals::Poisson,
     };
-    let load = if is_closed { closed } else { open };
+    let load = if is_closed { closed.clone() } else { open };
     let never = Interrupt::never();
     runner.warm_up(&closed, 0, &Nobody, &never).unwrap();
     let (cpu_before_s, began) = (cpu_s(), Instant::now());
@@ -141,26 +141,23 @@ fn cpu_s() -> f64 {
 fn plan(url: &str, streams: u32, tokens: u32, answers: u32) -> Plan {
     Plan {
         target: Target {
-            url: url.into(),
             model: Some("bench".into()),
-            api: Api::Chat,
-            header_names: vec![],
-            api_key_env: None,
-            timeouts: Timeouts::default(),
-            extra_body: [].into(),
+            ..Target::at(url)
         },
-        workload: Workload {
-            prompts: Prompts::Synthetic {
+        workload: Workload::new(
+            Prompts::Synthetic {
                 input_tokens: Lengths::Fixed(128),
             },
-            output_tokens: Lengths::Fixed(tokens),
-        },
+            Lengths::Fixed(tokens),
+        ),
         loads: vec![Load::Concurrency(streams)],
         requests_per_run: streams * answers,
         warmup_requests: streams,
+        warmup_limit: None,
         repeats: 1,
         seed: 42,
         max_error_rate: 0.01,
+        slo: Slo::default(),
         hardware: [].into(),
         framework: [].into(),
     }

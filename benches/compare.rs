@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, hint::black_box, time::Instant};
 
 use perfgate::{
     metric::DEFINITIONS_ID,
-    plan::{Api, Lengths, Load, Plan, Prompts, Target, Timeouts, Workload},
+    plan::{Lengths, Load, Plan, Prompts, Slo, Target, Workload},
     report,
     session::{CellRuns, Ended, Environment, GapCounts, Outcome, RequestRecord, Run, Session, TokensFrom},
     verdict::Policy,
@@ -41,6 +41,7 @@ fn record(index: u32, seed: u64) -> RequestRecord {
         chunks: 128,
         tokens_from: TokensFrom::Usage,
         outcome: Outcome::Completed,
+        ..RequestRecord::default()
     }
 }
 
@@ -61,7 +62,7 @@ fn session(seed: u64) -> Session {
     let plan = plan(loads);
     let cells = plan.loads.iter().zip(0_u64..).map(|(load, cell)| CellRuns {
         name: plan.cell_name(load),
-        load: *load,
+        load: load.clone(),
         runs: (0..RUNS)
             .map(|repeat| run(repeat, seed + (cell * 5 + u64::from(repeat)) * 9973))
             .collect(),
@@ -82,26 +83,23 @@ fn session(seed: u64) -> Session {
 fn plan(loads: Vec<Load>) -> Plan {
     Plan {
         target: Target {
-            url: "http://127.0.0.1:8000".into(),
             model: Some("llama".into()),
-            api: Api::Chat,
-            header_names: Vec::new(),
-            api_key_env: None,
-            timeouts: Timeouts::default(),
-            extra_body: BTreeMap::new(),
+            ..Target::at("http://127.0.0.1:8000")
         },
-        workload: Workload {
-            prompts: Prompts::Synthetic {
+        workload: Workload::new(
+            Prompts::Synthetic {
                 input_tokens: Lengths::Fixed(512),
             },
-            output_tokens: Lengths::Fixed(128),
-        },
+            Lengths::Fixed(128),
+        ),
         loads,
         requests_per_run: REQUESTS,
         warmup_requests: 10,
+        warmup_limit: None,
         repeats: RUNS,
         seed: 42,
         max_error_rate: 0.01,
+        slo: Slo::default(),
         hardware: BTreeMap::new(),
         framework: BTreeMap::new(),
     }

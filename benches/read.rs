@@ -14,7 +14,7 @@ use std::{
 };
 
 use perfgate::{
-    plan::{Api, Lengths, Load, Plan, Prompts, Target, Timeouts, Workload},
+    plan::{Lengths, Load, Plan, Prompts, Slo, Target, Workload},
     session::{CellRuns, Ended, Environment, GapCounts, Outcome, RequestRecord, Run, Session, TokensFrom},
     store,
 };
@@ -66,7 +66,7 @@ fn session() -> Session {
     let plan = plan();
     let cells = plan.loads.iter().map(|load| CellRuns {
         name: plan.cell_name(load),
-        load: *load,
+        load: load.clone(),
         runs: (0..RUNS).map(run).collect(),
     });
     Session {
@@ -84,27 +84,21 @@ fn session() -> Session {
 
 fn plan() -> Plan {
     Plan {
-        target: Target {
-            url: "http://127.0.0.1:8000".into(),
-            model: None,
-            api: Api::Chat,
-            header_names: Vec::new(),
-            api_key_env: None,
-            timeouts: Timeouts::default(),
-            extra_body: BTreeMap::new(),
-        },
-        workload: Workload {
-            prompts: Prompts::Synthetic {
+        target: Target::at("http://127.0.0.1:8000"),
+        workload: Workload::new(
+            Prompts::Synthetic {
                 input_tokens: Lengths::Fixed(512),
             },
-            output_tokens: Lengths::Fixed(128),
-        },
+            Lengths::Fixed(128),
+        ),
         loads: (1..=CELLS).map(Load::Concurrency).collect(),
         requests_per_run: REQUESTS,
         warmup_requests: 10,
+        warmup_limit: None,
         repeats: RUNS,
         seed: 42,
         max_error_rate: 0.01,
+        slo: Slo::default(),
         hardware: BTreeMap::new(),
         framework: BTreeMap::new(),
     }
@@ -136,5 +130,6 @@ fn record(index: u32) -> RequestRecord {
         chunks: 127,
         tokens_from: TokensFrom::Usage,
         outcome: Outcome::Completed,
+        ..RequestRecord::default()
     }
 }

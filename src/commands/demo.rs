@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     load::Interrupt,
-    plan::{Api, Lengths, Load, Plan, Prompts, Secrets, Target, Timeouts, Workload},
+    plan::{Lengths, Load, Plan, Prompts, Secrets, Slo, Target, Workload},
     report,
     session::{Ended, Session},
     sim::{EngineConfig, Server, Slowdown},
@@ -90,7 +90,7 @@ fn arm(
     let server = Server::start(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     let arm = Arm {
         name: Some(name),
-        plan: plan(server.url()),
+        plan: plan(&server.url()),
         secrets: Secrets::default(),
         dataset_dir: Path::new(""),
         commit: None,
@@ -98,29 +98,26 @@ fn arm(
     measure::measure(arm, console, interrupt, &mut |_| ())
 }
 
-fn plan(url: String) -> Plan {
+fn plan(url: &str) -> Plan {
     Plan {
         target: Target {
-            url,
-            model: None,
-            api: Api::Chat,
-            header_names: Vec::new(),
-            api_key_env: None,
-            timeouts: Timeouts::default(),
             extra_body: BTreeMap::from([("ignore_eos".to_owned(), "true".to_owned())]),
+            ..Target::at(url)
         },
-        workload: Workload {
-            prompts: Prompts::Synthetic {
+        workload: Workload::new(
+            Prompts::Synthetic {
                 input_tokens: Lengths::Fixed(64),
             },
-            output_tokens: Lengths::Fixed(16),
-        },
+            Lengths::Fixed(16),
+        ),
         loads: vec![Load::Concurrency(4), Load::Concurrency(16)],
         requests_per_run: 200,
         warmup_requests: 20,
+        warmup_limit: None,
         repeats: 5,
         seed: 42,
         max_error_rate: 0.01,
+        slo: Slo::default(),
         hardware: BTreeMap::new(),
         framework: BTreeMap::new(),
     }

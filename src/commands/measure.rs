@@ -215,7 +215,7 @@ fn begin(plan: Plan, probe: &Probe, commit: Option<String>) -> Session {
     };
     let cell = |load: &Load| CellRuns {
         name: plan.cell_name(load),
-        load: *load,
+        load: load.clone(),
         runs: Vec::new(),
     };
     Session {

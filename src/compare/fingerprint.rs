@@ -107,6 +107,7 @@ fn plan_fields(session: &Session) -> Vec<(String, String)> {
     );
     fields.put("plan.api", plan.target.api.name());
     match &plan.workload.prompts {
+        Prompts::SharedPrefix { .. } | Prompts::Trace { .. } => fields.put("plan.prompts", plan.workload.name()),
         Prompts::Synthetic { input_tokens } => fields.put("plan.prompts", format!("synthetic {input_tokens}")),
         Prompts::Dataset {
             sha256: Some(sha256), ..
@@ -114,7 +115,7 @@ fn plan_fields(session: &Session) -> Vec<(String, String)> {
             fields.put("plan.prompts", "dataset");
             fields.put("plan.dataset_sha256", sha256);
         }
-        Prompts::Dataset { path, sha256: None } => fields.put("plan.prompts", format!("dataset {path}")),
+        Prompts::Dataset { path, sha256: None, .. } => fields.put("plan.prompts", format!("dataset {path}")),
     }
     fields.put("plan.output_tokens", plan.workload.output_tokens.to_string());
     let cells: Vec<String> = plan.loads.iter().map(Load::to_string).collect();

@@ -18,7 +18,7 @@ use super::{
     values::{Span, Whole},
 };
 use crate::{
-    plan::{Api, Arrivals, Lengths, Load, Plan, Prompts, Target, Timeouts, Workload},
+    plan::{Api, Arrivals, Lengths, Load, Plan, Prompts, Slo, Target, Timeouts, Workload},
     verdict::Policy,
 };
 
@@ -54,6 +54,8 @@ impl Resolver {
             workload: self.workload()?,
             seed: self.value("seed", 42, |twin| twin.seed.map(|seed| seed.0), u64::to_string),
             requests_per_run: self.count("num_requests", 200, |twin| twin.num_requests.map(Whole::as_u32)),
+            warmup_limit: None,
+            slo: Slo::default(),
             warmup_requests: self.count("warmup_requests", 20, |twin| twin.warmup_requests.map(Whole::as_u32)),
             repeats: self.count("repeat", 5, |twin| twin.repeat.map(Whole::as_u32)),
             max_error_rate: self.value(
@@ -134,7 +136,6 @@ impl Resolver {
             twin.target.as_ref()?.api_key_env.clone().map(|name| name.0)
         });
         let target = Target {
-            url,
             model,
             api: if api == Api::Completions.name() {
                 Api::Completions
@@ -145,6 +146,7 @@ impl Resolver {
             api_key_env,
             timeouts: self.timeouts(),
             extra_body: self.extra_body(),
+            ..Target::at(&url)
         };
         (target, header_sources)
     }
@@ -272,9 +274,9 @@ impl Resolver {
         let output_tokens = self.lengths("output_tokens", 128, |twin| twin.output_tokens)?;
         let prompts = match dataset {
             None => Prompts::Synthetic { input_tokens },
-            Some(path) => Prompts::Dataset { path, sha256: None },
+            Some(path) => Prompts::dataset(path),
         };
-        Ok(Workload { prompts, output_tokens })
+        Ok(Workload::new(prompts, output_tokens))
     }
 
     fn lengths(

@@ -264,6 +264,7 @@ impl Client {
             chunks: heard.facts.chunks,
             tokens_from,
             outcome,
+            ..RequestRecord::default()
         };
         Reply {
             record,

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     plan::{Load, Plan, Secrets, Target},
-    session::{Run, Warmup},
+    session::{Run, Warmup, WarmupEnd},
 };
 
 /// Sends the requests of a plan to its target.
@@ -132,7 +132,11 @@ impl Runner {
             return Err(Stopped::Interrupted);
         }
         let (requests, failed) = tally.counts();
-        Ok(Warmup { requests, failed })
+        Ok(Warmup {
+            requests,
+            failed,
+            end: WarmupEnd::Planned,
+        })
     }
 
     /// Sends the measured requests of one run; fills everything of it but `started_unix_s`, `warmup` and `gpu`.
@@ -175,6 +179,9 @@ impl Runner {
                 let timetable = Timetable { origin_ns, arrivals_ns };
                 let tasks = open::start(handle, &self.client, &stimulus, timetable, &sender)?;
                 (tasks, None, origin_ns)
+            }
+            Load::Ramp { .. } | Load::Stages { .. } | Load::Trace { .. } | Load::Capacity(_) => {
+                return Err(not_built("load", load).into());
             }
         };
         drop(sender);
@@ -229,6 +236,15 @@ pub(super) fn pass_on_panic(joined: Result<(), JoinError>) {
 fn workers() -> usize {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     (cores / 2).clamp(1, 4)
+}
+
+/// A load that this version cannot generate yet.
+fn not_built(key: &'static str, value: &dyn std::fmt::Display) -> LoadError {
+    LoadError::Plan {
+        key,
+        value: value.to_string(),
+        wanted: "one that this version can generate",
+    }
 }
 
 fn check_load(load: &Load) -> Result<(), LoadError> {

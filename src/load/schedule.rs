@@ -12,7 +12,9 @@ pub(super) fn arrivals_ns(rate_rps: f64, arrivals: Arrivals, seed: u64, series: 
     let gap_ns = 1e9 / rate_rps;
     match arrivals {
         Arrivals::Constant => (0..count).map(|i| whole_ns(f64::from(i) * gap_ns)).collect(),
-        Arrivals::Poisson => poisson_ns(gap_ns, &mut Stream::new(seed, Purpose::Arrivals, series), count),
+        Arrivals::Poisson | Arrivals::Gamma { .. } => {
+            poisson_ns(gap_ns, &mut Stream::new(seed, Purpose::Arrivals, series), count)
+        }
     }
 }
 

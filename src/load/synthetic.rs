@@ -54,6 +54,7 @@ pub(super) fn sample(lengths: &Lengths, stream: &mut Stream) -> u32 {
     match *lengths {
         Lengths::Fixed(tokens) => tokens.max(1),
         Lengths::Normal { mean, std } => stream.normal().mul_add(std, mean).round().max(1.0) as u32,
+        Lengths::LogNormal { .. } | Lengths::Zipf { .. } | Lengths::Within { .. } => 1,
         Lengths::Uniform { min, max } => {
             let span = u64::from(max.saturating_sub(min)) + 1;
             u32::try_from(u64::from(min) + stream.below(span)).unwrap_or(max).max(1)

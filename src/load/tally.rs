@@ -171,6 +171,7 @@ mod tests {
             } else {
                 Outcome::Failed(failure)
             },
+            ..RequestRecord::default()
         };
         Reply {
             record,

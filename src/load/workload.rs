@@ -64,6 +64,13 @@ impl PromptSet {
             });
         }
         let source = match &plan.workload.prompts {
+            Prompts::SharedPrefix { .. } | Prompts::Trace { .. } => {
+                return Err(LoadError::Plan {
+                    key: "dataset",
+                    value: plan.workload.name(),
+                    wanted: "prompts that this version can send",
+                });
+            }
             Prompts::Synthetic { input_tokens } => Source::Synthetic(*input_tokens),
             Prompts::Dataset { path, .. } => {
                 let dataset = dataset::read(&dataset::resolve(path, base_dir), plan.target.api)?;

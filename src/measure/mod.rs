@@ -94,7 +94,7 @@ fn measure_cell(cell: &CellRuns) -> CellMeasurements {
     }
     CellMeasurements {
         name: cell.name.clone(),
-        load: cell.load,
+        load: cell.load.clone(),
         series,
         output_tokens_mean: output_tokens_mean(cell),
         token_counts: token_counts(cell),

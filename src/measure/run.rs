@@ -22,11 +22,11 @@ pub(super) fn values(run: &Run, load: &Load) -> Vec<(Metric, RunValue)> {
     found.extend(percentiles(Metric::E2e, &latencies(run, e2e)));
     found.extend(gaps(run));
     let (ttft_from_schedule, e2e_from_schedule) = match load {
-        Load::Rate { .. } => (
+        load if load.is_open() => (
             latencies(run, |r| since_schedule(r, r.first_token_ns.ok_or(NO_FIRST_TOKEN)?)),
             latencies(run, |r| since_schedule(r, r.end_ns)),
         ),
-        Load::Concurrency(_) => {
+        _ => {
             let none = || Err("closed loop has no schedule".to_owned());
             (none(), none())
         }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::{
     metric::DEFINITIONS_ID,
-    plan::{Api, Lengths, Load, Plan, Prompts, Target, Timeouts, Workload},
+    plan::{Lengths, Load, Plan, Prompts, Slo, Target, Workload},
     session::{
         CellRuns, Ended, Environment, Failure, FailureClass, GapCounts, GpuUse, Outcome, RequestRecord, Run, Session,
-        TokensFrom, Warmup,
+        TokensFrom, Warmup, WarmupEnd,
     },
 };
 
@@ -57,6 +57,7 @@ impl Figures {
                 chunks: self.output_tokens,
                 tokens_from: TokensFrom::Usage,
                 outcome: Outcome::Completed,
+                ..RequestRecord::default()
             }
         });
         Run {
@@ -67,6 +68,7 @@ impl Figures {
             warmup: Warmup {
                 requests: 10,
                 failed: 0,
+                end: WarmupEnd::Planned,
             },
             gpu: GpuUse::Measured {
                 memory_peak_bytes: (self.memory_gb * 1e9) as u64,
@@ -96,7 +98,7 @@ pub(crate) fn session(concurrency: &[u32], runs: &[Figures]) -> Session {
     let repeats: Vec<Run> = (0..).zip(runs).map(|(repeat, f)| Run { repeat, ..f.run() }).collect();
     let cells = plan.loads.iter().map(|load| CellRuns {
         name: plan.cell_name(load),
-        load: *load,
+        load: load.clone(),
         runs: repeats.clone(),
     });
     Session {
@@ -129,26 +131,24 @@ fn plan(loads: Vec<Load>, runs: &[Figures]) -> Plan {
     let requests_per_run = runs.first().map_or(200, |figures| figures.requests);
     Plan {
         target: Target {
-            url: "http://user:secret@127.0.0.1:8000/v1".into(),
             model: Some("llama".into()),
-            api: Api::Chat,
-            header_names: Vec::new(),
-            api_key_env: None,
-            timeouts: Timeouts::default(),
             extra_body: BTreeMap::from([("ignore_eos".to_owned(), "true".to_owned())]),
+            ..Target::at("http://user:secret@127.0.0.1:8000/v1")
         },
-        workload: Workload {
-            prompts: Prompts::Synthetic {
+        workload: Workload::new(
+            Prompts::Synthetic {
                 input_tokens: Lengths::Fixed(64),
             },
-            output_tokens: Lengths::Fixed(16),
-        },
+            Lengths::Fixed(16),
+        ),
         loads,
         requests_per_run,
         warmup_requests: 10,
+        warmup_limit: None,
         repeats: u32::try_from(runs.len()).unwrap(),
         seed: 42,
         max_error_rate: 0.01,
+        slo: Slo::default(),
         hardware: BTreeMap::from([("gpu".to_owned(), "H100-80GB SXM".to_owned())]),
         framework: BTreeMap::new(),
     }

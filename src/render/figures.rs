@@ -101,13 +101,10 @@ fn cells<'a>(arms: &[NamedArm<'a>]) -> Vec<&'a CellFigures> {
 }
 
 fn table(cell: &CellFigures, arms: &[NamedArm<'_>], checks: &[Check], rows: Rows) -> CellTable {
-    let (name, load) = (cell.name.as_str(), cell.load);
+    let (name, load) = (cell.name.as_str(), &cell.load);
     let cells: Vec<Option<&CellFigures>> = arms.iter().map(|(_, arm)| find_cell(arm, load)).collect();
     let figures = |metric: Metric| -> Vec<Shown<'_>> { cells.iter().map(|cell| figure(*cell, metric)).collect() };
-    let open_loop = cells
-        .iter()
-        .flatten()
-        .any(|cell| matches!(cell.load, Load::Rate { .. }));
+    let open_loop = cells.iter().flatten().any(|cell| cell.load.is_open());
     let wanted: Vec<Metric> = match rows {
         Rows::Indicators => Metric::INDICATORS.to_vec(),
         // A closed loop has no schedule; its absence is no news.
@@ -139,8 +136,8 @@ fn table(cell: &CellFigures, arms: &[NamedArm<'_>], checks: &[Check], rows: Rows
     table
 }
 
-fn find_cell(arm: &Arm, load: Load) -> Option<&CellFigures> {
-    arm.cells.iter().find(|cell| cell.load == load)
+fn find_cell<'a>(arm: &'a Arm, load: &Load) -> Option<&'a CellFigures> {
+    arm.cells.iter().find(|cell| cell.load == *load)
 }
 
 fn figure(cell: Option<&CellFigures>, metric: Metric) -> Shown<'_> {
@@ -255,7 +252,7 @@ pub(super) fn runs(arms: &[NamedArm<'_>], checks: &[Check]) -> Vec<Runs> {
 }
 
 fn runs_of(arms: &[NamedArm<'_>], check: &Check) -> Option<Runs> {
-    let load = cells(arms).into_iter().find(|cell| cell.name == check.cell)?.load;
+    let load = &cells(arms).into_iter().find(|cell| cell.name == check.cell)?.load;
     let values: Vec<(&'static str, Vec<f64>)> = arms
         .iter()
         .map(|(name, arm)| {

@@ -21,7 +21,7 @@ pub(super) fn describe_measured(name: &str, session: &Session, measured: &Measur
     let runs = |cell: &CellMeasurements| cell.series.values().map(Vec::len).max().unwrap_or(0);
     let cells = measured.cells.iter().map(|cell| CellFigures {
         name: cell.name.clone(),
-        load: cell.load,
+        load: cell.load.clone(),
         runs: runs(cell),
         metrics: cell
             .series
@@ -119,6 +119,7 @@ fn facts(session: &Session) -> Vec<(String, String)> {
     let prompts = match &plan.workload.prompts {
         Prompts::Synthetic { input_tokens } => format!("synthetic, {input_tokens} tokens"),
         Prompts::Dataset { path, .. } => format!("dataset `{path}`"),
+        Prompts::SharedPrefix { .. } | Prompts::Trace { .. } => plan.workload.name(),
     };
     facts.put("Prompts", prompts);
     facts.put("Output tokens", plan.workload.output_tokens.to_string());

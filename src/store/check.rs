@@ -104,6 +104,7 @@ fn lengths(lengths: Lengths, key: &str) -> Checked {
                 format!("has mean `{mean}` and std `{std}`; give a mean above zero and a std of zero or more")
             })
         }
+        Lengths::LogNormal { .. } | Lengths::Zipf { .. } | Lengths::Within { .. } => Ok(()),
         Lengths::Uniform { min, max } => ensure(1 <= min && min <= max, &format!("{key}.uniform"), || {
             format!("goes from `{min}` to `{max}`; give 1 ≤ min ≤ max")
         }),
@@ -118,6 +119,7 @@ fn load_level(load: &Load, key: &str) -> Checked {
             &format!("{key}.rate.rate_rps"),
             || format!("is `{rate_rps}`; give requests per second above zero"),
         ),
+        _ => Ok(()),
     }
 }
 

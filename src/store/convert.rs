@@ -8,7 +8,7 @@ use crate::{
     plan::Plan,
     session::{
         CellRuns, Ended, Environment, Failure, GapCounts, GpuUse, Outcome, RequestRecord, Run, Session, TokensFrom,
-        Warmup,
+        Warmup, WarmupEnd,
     },
 };
 
@@ -83,7 +83,7 @@ impl From<&CellRuns> for CellFile {
     fn from(cell: &CellRuns) -> Self {
         Self {
             name: Some(cell.name.clone()),
-            load: cell.load.into(),
+            load: cell.load.clone().into(),
             runs: cell.runs.iter().map(RunFile::from).collect(),
         }
     }
@@ -128,10 +128,12 @@ fn run_at(place: u32, file: RunFile, session_started_unix_s: u64) -> Run {
         warmup: Warmup {
             requests: file.warmup.requests,
             failed: file.warmup.failed,
+            end: WarmupEnd::default(),
         },
         replaced_connections: file.replaced_connections,
         gpu: file.gpu.into(),
         cut_short: file.cut_short,
+        ..Run::default()
     }
 }
 
@@ -182,6 +184,7 @@ fn request_at(place: u32, file: RequestFile) -> RequestRecord {
                 message: failure.message,
             }),
         },
+        ..RequestRecord::default()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Api, Arrivals, Lengths, Load, Plan, Prompts, Target, Timeouts, Workload};
+use crate::plan::{Api, Arrivals, DatasetFormat, Lengths, Load, Plan, Prompts, Slo, Target, Timeouts, Workload};
 
 /// What was asked: two sessions of equal plans measured the same thing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -183,7 +183,7 @@ impl From<&Plan> for PlanFile {
         Self {
             target: TargetFile::from(&plan.target),
             workload: WorkloadFile::from(&plan.workload),
-            loads: plan.loads.iter().copied().map(LoadFile::from).collect(),
+            loads: plan.loads.iter().cloned().map(LoadFile::from).collect(),
             requests_per_run: plan.requests_per_run,
             warmup_requests: plan.warmup_requests,
             repeats: plan.repeats,
@@ -203,6 +203,8 @@ impl From<PlanFile> for Plan {
             loads: file.loads.into_iter().map(Load::from).collect(),
             requests_per_run: file.requests_per_run,
             warmup_requests: file.warmup_requests,
+            warmup_limit: None,
+            slo: Slo::default(),
             repeats: file.repeats,
             seed: file.seed,
             max_error_rate: file.max_error_rate,
@@ -219,7 +221,7 @@ impl From<&Target> for TargetFile {
             model: target.model.clone(),
             api: match target.api {
                 Api::Chat => ApiFile::Chat,
-                Api::Completions => ApiFile::Completions,
+                _ => ApiFile::Completions,
             },
             header_names: target.header_names.clone(),
             api_key_env: target.api_key_env.clone(),
@@ -231,8 +233,8 @@ impl From<&Target> for TargetFile {
 
 impl From<TargetFile> for Target {
     fn from(file: TargetFile) -> Self {
+        let url = file.url;
         Self {
-            url: file.url,
             model: file.model,
             api: match file.api {
                 ApiFile::Chat => Api::Chat,
@@ -242,6 +244,7 @@ impl From<TargetFile> for Target {
             api_key_env: file.api_key_env,
             timeouts: file.timeouts.into(),
             extra_body: file.extra_body,
+            ..Self::at(&url)
         }
     }
 }
@@ -276,10 +279,12 @@ impl From<TimeoutsFile> for Timeouts {
 impl From<&Workload> for WorkloadFile {
     fn from(workload: &Workload) -> Self {
         let prompts = match &workload.prompts {
-            Prompts::Synthetic { input_tokens } => PromptsFile::Synthetic {
-                input_tokens: (*input_tokens).into(),
-            },
-            Prompts::Dataset { path, sha256 } => PromptsFile::Dataset {
+            Prompts::SharedPrefix { input_tokens, .. } | Prompts::Synthetic { input_tokens } => {
+                PromptsFile::Synthetic {
+                    input_tokens: (*input_tokens).into(),
+                }
+            }
+            Prompts::Trace { path, sha256, .. } | Prompts::Dataset { path, sha256, .. } => PromptsFile::Dataset {
                 path: path.clone(),
                 sha256: sha256.clone(),
             },
@@ -297,18 +302,22 @@ impl From<WorkloadFile> for Workload {
             PromptsFile::Synthetic { input_tokens } => Prompts::Synthetic {
                 input_tokens: input_tokens.into(),
             },
-            PromptsFile::Dataset { path, sha256 } => Prompts::Dataset { path, sha256 },
+            PromptsFile::Dataset { path, sha256 } => Prompts::Dataset {
+                path,
+                format: DatasetFormat::Auto,
+                prompt_column: None,
+                output_column: None,
+                sha256,
+            },
         };
-        Self {
-            prompts,
-            output_tokens: file.output_tokens.into(),
-        }
+        Self::new(prompts, file.output_tokens.into())
     }
 }
 
 impl From<Lengths> for LengthsFile {
     fn from(lengths: Lengths) -> Self {
         match lengths {
+            Lengths::LogNormal { .. } | Lengths::Zipf { .. } | Lengths::Within { .. } => Self::Fixed(1),
             Lengths::Fixed(tokens) => Self::Fixed(tokens),
             Lengths::Normal { mean, std } => Self::Normal { mean, std },
             Lengths::Uniform { min, max } => Self::Uniform { min, max },
@@ -329,12 +338,13 @@ impl From<LengthsFile> for Lengths {
 impl From<Load> for LoadFile {
     fn from(load: Load) -> Self {
         match load {
+            Load::Ramp { .. } | Load::Stages { .. } | Load::Trace { .. } | Load::Capacity(_) => Self::Concurrency(1),
             Load::Concurrency(streams) => Self::Concurrency(streams),
             Load::Rate { rate_rps, arrivals } => Self::Rate {
                 rate_rps,
                 arrivals: match arrivals {
                     Arrivals::Constant => ArrivalsFile::Constant,
-                    Arrivals::Poisson => ArrivalsFile::Poisson,
+                    _ => ArrivalsFile::Poisson,
                 },
             },
         }

@@ -199,7 +199,7 @@ fn in_plan_order(mut session: Session) -> Session {
         session.cells.push(at.map_or_else(
             || CellRuns {
                 name: session.plan.cell_name(load),
-                load: *load,
+                load: load.clone(),
                 runs: Vec::new(),
             },
             |at| found.swap_remove(at),

@@ -66,7 +66,7 @@ fn the_textbook_file_loads_unchanged() {
     let resolved = example("textbook.yaml");
     let plan = &resolved.plan;
     assert_eq!(plan.target.model.as_deref(), Some("meta-llama/Llama-3-8B"));
-    assert!(matches!(&plan.workload.prompts, Prompts::Dataset { path, sha256: None } if path == "ShareGPT_v3"));
+    assert!(matches!(&plan.workload.prompts, Prompts::Dataset { path, sha256: None, .. } if path == "ShareGPT_v3"));
     assert_eq!(plan.workload.output_tokens, Lengths::Normal { mean: 200.0, std: 50.0 });
     assert_eq!(plan.loads, [1, 4, 16, 64, 256].map(Load::Concurrency));
     assert_eq!(

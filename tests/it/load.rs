@@ -13,7 +13,7 @@ use std::{path::Path, time::Duration};
 
 use perfgate::{
     load::{Interrupt, PromptSet, Runner, Watch},
-    plan::{Api, Lengths, Load, Plan, Prompts, Secrets, Target, Timeouts, Workload},
+    plan::{Lengths, Load, Plan, Prompts, Secrets, Slo, Target, Timeouts, Workload},
     session::{Outcome, RequestRecord, Run},
 };
 
@@ -21,31 +21,29 @@ use perfgate::{
 fn plan(url: &str, requests: u32) -> Plan {
     Plan {
         target: Target {
-            url: url.into(),
             model: Some("tiny".into()),
-            api: Api::Chat,
-            header_names: vec![],
-            api_key_env: None,
             timeouts: Timeouts {
                 connect: Duration::from_secs(20),
                 first_token: Duration::from_secs(20),
                 between_tokens: Duration::from_secs(20),
                 total: Duration::from_secs(60),
             },
-            extra_body: [].into(),
+            ..Target::at(url)
         },
-        workload: Workload {
-            prompts: Prompts::Synthetic {
+        workload: Workload::new(
+            Prompts::Synthetic {
                 input_tokens: Lengths::Fixed(12),
             },
-            output_tokens: Lengths::Fixed(8),
-        },
+            Lengths::Fixed(8),
+        ),
         loads: vec![Load::Concurrency(1)],
         requests_per_run: requests,
         warmup_requests: 0,
+        warmup_limit: None,
         repeats: 1,
         seed: 42,
         max_error_rate: 0.01,
+        slo: Slo::default(),
         hardware: [].into(),
         framework: [].into(),
     }

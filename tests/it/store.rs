@@ -8,10 +8,10 @@ mod sessions;
 use std::{collections::BTreeMap, error::Error};
 
 use perfgate::{
-    plan::{Api, Arrivals, Lengths, Load, Plan, Prompts, Target, Timeouts, Workload},
+    plan::{Api, Arrivals, DatasetFormat, Lengths, Load, Plan, Prompts, Slo, Target, Workload},
     session::{
         CellRuns, Ended, Environment, Failure, FailureClass, GapCounts, GpuUse, Outcome, RequestRecord, Run, Session,
-        TokensFrom, Warmup,
+        TokensFrom, Warmup, WarmupEnd,
     },
 };
 
@@ -20,7 +20,7 @@ fn session() -> Session {
     let plan = plan();
     let cells = plan.loads.iter().map(|load| CellRuns {
         name: plan.cell_name(load),
-        load: *load,
+        load: load.clone(),
         runs: vec![run(0), run(1)],
     });
     Session {
@@ -45,21 +45,23 @@ fn session() -> Session {
 fn plan() -> Plan {
     Plan {
         target: Target {
-            url: "http://127.0.0.1:8000".into(),
             model: Some("tiny".into()),
             api: Api::Completions,
             header_names: vec!["x-team".into()],
             api_key_env: Some("STORE_TEST_API_KEY".into()),
-            timeouts: Timeouts::default(),
             extra_body: BTreeMap::from([("ignore_eos".into(), "true".into())]),
+            ..Target::at("http://127.0.0.1:8000")
         },
-        workload: Workload {
-            prompts: Prompts::Dataset {
+        workload: Workload::new(
+            Prompts::Dataset {
                 path: "chat.jsonl".into(),
+                format: DatasetFormat::Auto,
+                prompt_column: None,
+                output_column: None,
                 sha256: Some("00ff".into()),
             },
-            output_tokens: Lengths::Normal { mean: 200.5, std: 50.0 },
-        },
+            Lengths::Normal { mean: 200.5, std: 50.0 },
+        ),
         loads: vec![
             Load::Concurrency(4),
             Load::Rate {
@@ -69,9 +71,11 @@ fn plan() -> Plan {
         ],
         requests_per_run: 100,
         warmup_requests: 3,
+        warmup_limit: None,
         repeats: 2,
         seed: u64::MAX,
         max_error_rate: 0.5,
+        slo: Slo::default(),
         hardware: BTreeMap::from([("gpu".into(), "H100-80GB SXM".into())]),
         framework: BTreeMap::from([("config.tensor_parallel_size".into(), "8".into())]),
     }
@@ -85,7 +89,11 @@ fn run(repeat: u32) -> Run {
         itl: GapCounts {
             bins: vec![(9_000_000, 40), (9_100_000, 2)],
         },
-        warmup: Warmup { requests: 3, failed: 1 },
+        warmup: Warmup {
+            requests: 3,
+            failed: 1,
+            end: WarmupEnd::Planned,
+        },
         replaced_connections: 1,
         gpu: GpuUse::Measured {
             memory_peak_bytes: 71_000_000_000,
@@ -93,6 +101,7 @@ fn run(repeat: u32) -> Run {
             samples: 12,
         },
         cut_short: None,
+        ..Run::default()
     }
 }
 
@@ -109,6 +118,7 @@ fn completed(index: u32) -> RequestRecord {
         chunks: 51,
         tokens_from: TokensFrom::Chunks,
         outcome: Outcome::Completed,
+        ..RequestRecord::default()
     }
 }
 

@@ -104,7 +104,7 @@ fn cell_twin(cell: &CellFigures, metrics: Metrics) -> CellTwin {
         .filter(|metric| metrics == Metrics::All || cell.metrics.contains_key(metric));
     CellTwin {
         cell: cell.name.clone(),
-        load: cell.load.into(),
+        load: cell.load.clone().into(),
         runs: cell.runs,
         metrics: held
             .map(|metric| (metric.key().to_owned(), metric_twin(cell, metric)))
@@ -304,9 +304,10 @@ impl From<Load> for LoadTwin {
                 rate_rps,
                 arrivals: match arrivals {
                     Arrivals::Constant => ArrivalsTwin::Constant,
-                    Arrivals::Poisson => ArrivalsTwin::Poisson,
+                    _ => ArrivalsTwin::Poisson,
                 },
             }),
+            _ => Self::Closed(ClosedTwin { concurrency: 0 }),
         }
     }
 }

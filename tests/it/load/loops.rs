@@ -68,7 +68,7 @@ fn every_repeat_has_the_same_schedule() {
         rate_rps: 500.0,
         arrivals: Arrivals::Poisson,
     };
-    plan.loads = vec![load];
+    plan.loads = vec![load.clone()];
     let runner = runner(&plan);
     let schedule = |repeat| -> Vec<Option<u64>> {
         let run = runner.measure(&load, repeat, &Nobody, &Interrupt::never()).unwrap();

@@ -145,10 +145,7 @@ fn dataset(folder: &Path, rows: usize) -> Plan {
     )
     .unwrap();
     let mut plan = small();
-    plan.workload.prompts = Prompts::Dataset {
-        path: "set.jsonl".into(),
-        sha256: None,
-    };
+    plan.workload.prompts = Prompts::dataset("set.jsonl");
     plan
 }
 
@@ -221,10 +218,7 @@ fn a_dataset_is_named_by_the_hash_of_its_bytes() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("set.jsonl"), "{\"prompt\": \"abc\"}\n").unwrap();
     let mut plan = small();
-    plan.workload.prompts = Prompts::Dataset {
-        path: "set.jsonl".into(),
-        sha256: None,
-    };
+    plan.workload.prompts = Prompts::dataset("set.jsonl");
     let prompts = PromptSet::prepare(&plan, folder.path()).unwrap();
     // printf '{"prompt": "abc"}\n' | sha256sum
     assert_eq!(
@@ -244,10 +238,7 @@ fn refusal(content: Option<&str>) -> String {
         std::fs::write(&path, content).unwrap();
     }
     let mut plan = small();
-    plan.workload.prompts = Prompts::Dataset {
-        path: path.display().to_string(),
-        sha256: None,
-    };
+    plan.workload.prompts = Prompts::dataset(path.display().to_string());
     match PromptSet::prepare(&plan, Path::new(".")) {
         Ok(_) => "accepted".into(),
         Err(error) => error.to_string(),

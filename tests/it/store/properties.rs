@@ -1,10 +1,10 @@
 use std::fs;
 
 use perfgate::{
-    plan::{Arrivals, Lengths, Load, Plan, Prompts},
+    plan::{Arrivals, DatasetFormat, Lengths, Load, Plan, Prompts},
     session::{
         CellRuns, Ended, Failure, FailureClass, GapCounts, GpuUse, Outcome, RequestRecord, Run, Session, TokensFrom,
-        Warmup,
+        Warmup, WarmupEnd,
     },
     store,
 };
@@ -23,7 +23,13 @@ fn lengths() -> impl Strategy<Value = Lengths> {
 fn prompts() -> impl Strategy<Value = Prompts> {
     prop_oneof![
         lengths().prop_map(|input_tokens| Prompts::Synthetic { input_tokens }),
-        (".*", option::of("[0-9a-f]{64}")).prop_map(|(path, sha256)| Prompts::Dataset { path, sha256 }),
+        (".*", option::of("[0-9a-f]{64}")).prop_map(|(path, sha256)| Prompts::Dataset {
+            path,
+            format: DatasetFormat::Auto,
+            prompt_column: None,
+            output_column: None,
+            sha256,
+        }),
     ]
 }
 
@@ -91,6 +97,7 @@ fn records() -> impl Strategy<Value = RequestRecord> {
                     TokensFrom::Usage
                 },
                 outcome,
+                ..RequestRecord::default()
             }
         },
     )
@@ -124,10 +131,12 @@ fn runs() -> impl Strategy<Value = Run> {
                 warmup: Warmup {
                     requests: warm,
                     failed: warm / 2,
+                    end: WarmupEnd::Planned,
                 },
                 replaced_connections,
                 gpu,
                 cut_short,
+                ..Run::default()
             }
         },
     )
@@ -147,7 +156,7 @@ fn sessions() -> impl Strategy<Value = Session> {
             }
             CellRuns {
                 name: format!("{at}: {}", plan.cell_name(load)),
-                load: *load,
+                load: load.clone(),
                 runs,
             }
         });

@@ -167,15 +167,23 @@ fn a_load_level_without_a_cell_is_a_cell_without_runs_in_plan_order() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("session.json");
     let mut session = session();
-    session.plan.loads = vec![Load::Concurrency(1), session.cells[1].load, Load::Concurrency(4)];
+    session.plan.loads = vec![
+        Load::Concurrency(1),
+        session.cells[1].load.clone(),
+        Load::Concurrency(4),
+    ];
     store::write_session(&path, &session).unwrap();
     let read = store::read_session(&path).unwrap();
-    let cells: Vec<(Load, usize)> = read.cells.iter().map(|cell| (cell.load, cell.runs.len())).collect();
+    let cells: Vec<(Load, usize)> = read
+        .cells
+        .iter()
+        .map(|cell| (cell.load.clone(), cell.runs.len()))
+        .collect();
     assert_eq!(
         cells,
         [
             (Load::Concurrency(1), 0),
-            (plan().loads[1], 2),
+            (plan().loads[1].clone(), 2),
             (Load::Concurrency(4), 2)
         ]
     );

@@ -1,0 +1,74 @@
+//! What was asked: target, workload, load levels, repeats. Resolved once by `config`; nothing after that reads flags.
+//!
+//! A plan holds no secret: the API key and header values travel apart, in [`Secrets`].
+
+mod load;
+mod slo;
+mod target;
+mod workload;
+
+use std::collections::BTreeMap;
+
+pub use self::{
+    load::{Arrivals, Axis, Capacity, Load, RampShape, Stage, StageLength, StageLevel},
+    slo::Slo,
+    target::{Api, CacheReset, Http, Secrets, Spread, Target, Timeouts},
+    workload::{
+        Conversation, DatasetFormat, Images, Lengths, ModelShare, Prompts, Shape, ThinkTime, Tokenizer, TraceFormat,
+        Workload,
+    },
+};
+
+/// Everything that is needed to measure one arm, and to tell whether another session measured the same thing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The server under test.
+    pub target: Target,
+    /// The prompts and answer lengths.
+    pub workload: Workload,
+    /// Load levels; each is one cell, in the order given.
+    pub loads: Vec<Load>,
+    /// Measured requests of one run.
+    pub requests_per_run: u32,
+    /// Warm-up requests before each run; other prompts than the measured ones.
+    pub warmup_requests: u32,
+    /// Where the warm-up goes on until the server is steady: the most requests it may take.
+    pub warmup_limit: Option<u32>,
+    /// Runs of each cell.
+    pub repeats: u32,
+    /// Seed of prompts, lengths and schedules.
+    pub seed: u64,
+    /// A run with a larger share of failed requests is invalid (0.01 = 1 %).
+    pub max_error_rate: f64,
+    /// What users are promised; empty where there is no goodput to speak of.
+    pub slo: Slo,
+    /// The hardware as its owner describes it, flattened (`gpu` → `H100-80GB SXM`).
+    pub hardware: BTreeMap<String, String>,
+    /// The serving framework as its owner describes it, flattened (`config.tensor_parallel_size` → `8`).
+    pub framework: BTreeMap<String, String>,
+}
+
+impl Plan {
+    /// A plan with the usual numbers: five runs of 200 requests for each load level, each after 20 warm-up requests.
+    pub fn new(target: Target, workload: Workload, loads: Vec<Load>) -> Self {
+        Self {
+            target,
+            workload,
+            loads,
+            requests_per_run: 200,
+            warmup_requests: 20,
+            warmup_limit: None,
+            repeats: 5,
+            seed: 42,
+            max_error_rate: 0.01,
+            slo: Slo::default(),
+            hardware: BTreeMap::new(),
+            framework: BTreeMap::new(),
+        }
+    }
+
+    /// The name of one cell: workload and load level (`synthetic-512/128 @ c=16`).
+    pub fn cell_name(&self, load: &Load) -> String {
+        format!("{} @ {load}", self.workload.name())
+    }
+}

@@ -1,0 +1,116 @@
+//! What happened: request records, runs, cells, and the machine they ran on. Arithmetic on them is `measure`'s.
+//!
+//! All `*_ns` stamps of one run count nanoseconds on one monotonic clock from the run's start.
+
+mod request;
+mod run;
+
+pub use self::{
+    request::{Failure, FailureClass, Finish, Outcome, RequestRecord, TokensFrom, Turn},
+    run::{ClientUse, GapCounts, GpuUse, Lag, Run, Search, SearchEnd, SearchStep, Warmup, WarmupEnd},
+};
+use crate::plan::{Load, Plan};
+
+/// All runs of all cells of one arm, with plan and environment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session {
+    /// The perfgate that measured (`0.1.0`).
+    pub tool_version: String,
+    /// When the session began, seconds since 1970 UTC.
+    pub started_unix_s: u64,
+    /// Commit under test, where it is known.
+    pub commit: Option<String>,
+    /// Id of the metric definitions that the records follow ([`crate::metric::DEFINITIONS_ID`]).
+    pub definitions: String,
+    /// What was asked.
+    pub plan: Plan,
+    /// What it ran on.
+    pub environment: Environment,
+    /// One entry for each load level, in plan order; a cell that was never reached has no runs.
+    pub cells: Vec<CellRuns>,
+    /// How it ended.
+    pub ended: Ended,
+    /// What the user should know of the measurement, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Every run that was planned was done.
+    Complete,
+    /// Stopped by Ctrl-C; the finished runs are here.
+    Interrupted,
+    /// Stopped by trouble, in words; what was measured is here.
+    Aborted(String),
+}
+
+/// What a session ran on, as far as it could be seen or was told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// The serving engine as the server reports it (`vllm`).
+    pub engine_name: Option<String>,
+    /// Its version as the server reports it (`0.32.0`).
+    pub engine_version: Option<String>,
+    /// The model that was asked for, resolved.
+    pub model: Option<String>,
+    /// GPUs visible to this machine, in NVML order (`NVIDIA H100 80GB HBM3`).
+    pub gpus: Vec<String>,
+    /// GPU driver version.
+    pub gpu_driver: Option<String>,
+    /// CPU model of the machine that measured.
+    pub cpu: Option<String>,
+    /// Its logical cores.
+    pub cpu_cores: Option<u32>,
+    /// Its operating system (`linux x86_64`).
+    pub os: Option<String>,
+}
+
+/// All runs of one cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CellRuns {
+    /// Workload and load level in words ([`Plan::cell_name`]).
+    pub name: String,
+    /// The load level.
+    pub load: Load,
+    /// Finished runs, in run order.
+    pub runs: Vec<Run>,
+}
+
+impl Session {
+    /// Whether Ctrl-C ended this run: its requests are kept, and it carries no figure.
+    pub fn was_cut_by_interrupt(&self, run: &Run) -> bool {
+        self.ended == Ended::Interrupted && run.cut_short.is_some()
+    }
+
+    /// Why no verdict may rest on this session, if so: a run above the error limit, or one that was cut short.
+    pub fn invalid_because(&self) -> Option<String> {
+        for cell in &self.cells {
+            for run in &cell.runs {
+                let place = format!("`{}`, run {}", cell.name, run.repeat + 1);
+                if self.was_cut_by_interrupt(run) {
+                    continue;
+                }
+                if let Some(reason) = &run.cut_short {
+                    return Some(format!("{place}: {reason}"));
+                }
+                match run.error_rate() {
+                    None => return Some(format!("{place}: it holds no request")),
+                    Some(rate) if rate > self.plan.max_error_rate => {
+                        let worst = run.failures().into_iter().next();
+                        let detail = worst.map_or_else(String::new, |(class, count, message)| {
+                            format!("; {count} × {class}: {message}")
+                        });
+                        return Some(format!(
+                            "{place}: {:.1} % of requests failed, more than `max_error_rate` {:.1} %{detail}",
+                            rate * 100.0,
+                            self.plan.max_error_rate * 100.0
+                        ));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        None
+    }
+}

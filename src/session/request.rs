@@ -1,0 +1,192 @@
+//! One request: its stamps, its tokens, and how it ended.
+
+use crate::plan::Slo;
+
+/// One request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RequestRecord {
+    /// Its place in the workload of its run: the same index of the same cell and repeat is the same prompt in every
+    /// session of the plan; in other runs of a session it is another prompt, of the same lengths if synthetic.
+    pub index: u32,
+    /// Intended send time, in open loop.
+    pub scheduled_ns: Option<u64>,
+    /// When the request was handed to a connection that was ready (connect time is before it).
+    pub sent_ns: u64,
+    /// Arrival of the first non-empty output token, content or reasoning.
+    pub first_token_ns: Option<u64>,
+    /// Arrival of the first non-empty output token that is no reasoning, where the server tells them apart.
+    pub first_answer_ns: Option<u64>,
+    /// Arrival of the last non-empty output token.
+    pub last_token_ns: Option<u64>,
+    /// Arrival of the answer's last byte, or when the request was given up.
+    pub end_ns: u64,
+    /// Prompt tokens as the server counted them.
+    pub input_tokens: Option<u32>,
+    /// Output tokens; where they come from is `tokens_from`.
+    pub output_tokens: Option<u32>,
+    /// Chunks that carried output.
+    pub chunks: u32,
+    /// Where `output_tokens` comes from.
+    pub tokens_from: TokensFrom,
+    /// Why the model stopped, as the server says.
+    pub finish: Option<Finish>,
+    /// Which stage of its load it belongs to, from 0.
+    pub stage: u16,
+    /// Which turn of which conversation it is, where there are conversations.
+    pub turn: Option<Turn>,
+    /// Its own latency limits, where they differ from the plan's.
+    pub slo: Option<Slo>,
+    /// How often it was refused and sent again; `sent_ns` is of the first try.
+    pub retries: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// Why a model stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Finish {
+    /// By itself: end of text, or a stop word.
+    Stop,
+    /// At the length that was asked for, or the model's limit.
+    Length,
+    /// Anything else (`tool_calls`, `content_filter`).
+    Other,
+}
+
+/// A place in a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Which conversation of the run, from 0.
+    pub conversation: u32,
+    /// Which turn of it, from 0.
+    pub turn: u32,
+}
+
+/// Where a token count comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokensFrom {
+    /// The server's `usage` object.
+    #[default]
+    Usage,
+    /// The number of chunks with output, where the server sends no `usage`.
+    Chunks,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// A whole, non-empty answer.
+    #[default]
+    Completed,
+    /// Anything else.
+    Failed(Failure),
+}
+
+/// Why a request failed, with the server's own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind.
+    pub class: FailureClass,
+    /// The server's own message, or the transport's; at most 300 characters.
+    pub message: String,
+}
+
+/// The kinds of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FailureClass {
+    /// No connection: refused, unknown host, TLS.
+    Connect,
+    /// No connection in time.
+    ConnectTimeout,
+    /// A status other than 200 (`http_404`).
+    Http(u16),
+    /// The answer was no event stream.
+    NotEventStream,
+    /// The stream ended without any event.
+    EmptyStream,
+    /// The stream was whole, but held no output token.
+    NoTokens,
+    /// The server sent an `error` object inside the stream.
+    ErrorInStream,
+    /// An event that is not the API's JSON.
+    BadEvent,
+    /// The stream ended cleanly, but before the answer did.
+    Truncated,
+    /// The connection broke.
+    ConnectionLost,
+    /// No first token in time.
+    FirstTokenTimeout,
+    /// The stream stalled after its first token.
+    Stalled,
+    /// The whole answer took too long.
+    TotalTimeout,
+}
+
+impl FailureClass {
+    /// As written in files and reports (`http_404`, `stalled`).
+    pub fn key(self) -> String {
+        match self {
+            Self::Connect => "connect".into(),
+            Self::ConnectTimeout => "connect_timeout".into(),
+            Self::Http(status) => format!("http_{status}"),
+            Self::NotEventStream => "not_event_stream".into(),
+            Self::EmptyStream => "empty_stream".into(),
+            Self::NoTokens => "no_tokens".into(),
+            Self::ErrorInStream => "error_in_stream".into(),
+            Self::BadEvent => "bad_event".into(),
+            Self::Truncated => "truncated".into(),
+            Self::ConnectionLost => "connection_lost".into(),
+            Self::FirstTokenTimeout => "first_token_timeout".into(),
+            Self::Stalled => "stalled".into(),
+            Self::TotalTimeout => "total_timeout".into(),
+        }
+    }
+
+    /// The class with this key, if there is one.
+    pub fn from_key(key: &str) -> Option<Self> {
+        if let Some(status) = key.strip_prefix("http_") {
+            return status.parse().ok().map(Self::Http);
+        }
+        PLAIN.into_iter().find(|class| class.key() == key)
+    }
+}
+
+/// The classes without a number of their own.
+const PLAIN: [FailureClass; 12] = [
+    FailureClass::Connect,
+    FailureClass::ConnectTimeout,
+    FailureClass::NotEventStream,
+    FailureClass::EmptyStream,
+    FailureClass::NoTokens,
+    FailureClass::ErrorInStream,
+    FailureClass::BadEvent,
+    FailureClass::Truncated,
+    FailureClass::ConnectionLost,
+    FailureClass::FirstTokenTimeout,
+    FailureClass::Stalled,
+    FailureClass::TotalTimeout,
+];
+impl RequestRecord {
+    /// Whether the answer was whole.
+    pub fn completed(&self) -> bool {
+        self.outcome == Outcome::Completed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_class_finds_itself_again() {
+        for class in [
+            FailureClass::Http(404),
+            FailureClass::Stalled,
+            FailureClass::NotEventStream,
+            FailureClass::TotalTimeout,
+        ] {
+            assert_eq!(FailureClass::from_key(&class.key()), Some(class));
+        }
+        assert_eq!(FailureClass::from_key("nonsense"), None);
+    }
+}

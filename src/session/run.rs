@@ -1,0 +1,209 @@
+//! One run: its requests, its warm-up, the GPU beside it, and how hard the load generator had to work.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::request::{Outcome, RequestRecord};
+
+/// One repeat of one cell with its own warm-up: the unit of statistics.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Run {
+    /// Which repeat of the cell, from 0.
+    pub repeat: u32,
+    /// When its first measured request was due, seconds since 1970 UTC.
+    pub started_unix_s: u64,
+    /// Measured requests, in workload order.
+    pub requests: Vec<RequestRecord>,
+    /// Gaps between neighbouring output chunks of completed requests.
+    pub itl: GapCounts,
+    /// The warm-up before it.
+    pub warmup: Warmup,
+    /// Pooled connections that were found dead before the first byte and replaced once by a fresh one.
+    pub replaced_connections: u32,
+    /// The GPU during the run.
+    pub gpu: GpuUse,
+    /// How hard the load generator itself had to work; `None` in files of other origin.
+    pub client: Option<ClientUse>,
+    /// The page that emptied the server's prefix cache before the warm-up (`/reset_prefix_cache`), if any did.
+    pub cache_reset: Option<String>,
+    /// What a capacity search found; such a run holds no requests.
+    pub search: Option<Search>,
+    /// Why the run ended before all its requests were sent, if it did.
+    pub cut_short: Option<String>,
+}
+
+/// What the warm-up of a run did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Warmup {
+    /// Requests sent.
+    pub requests: u32,
+    /// How many of them failed.
+    pub failed: u32,
+    /// Why it ended.
+    pub end: WarmupEnd,
+}
+
+/// Why a warm-up ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WarmupEnd {
+    /// All its planned requests were sent; nobody looked whether the server was steady.
+    #[default]
+    Planned,
+    /// The server's latencies had become steady.
+    Steady,
+    /// Its limit was reached before they had.
+    Limit,
+}
+
+/// How hard the load generator itself had to work during a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ClientUse {
+    /// CPU time of this process during the run, in seconds.
+    pub cpu_s: f64,
+    /// Duration of the run, in seconds.
+    pub wall_s: f64,
+    /// Threads that read answers.
+    pub threads: u32,
+    /// Whether arrivals were stamped by the kernel, so that a late read moves no figure.
+    pub kernel_stamps: bool,
+    /// From the arrival of bytes in the kernel until they were read; `None` without kernel stamps.
+    pub read_lag: Option<Lag>,
+}
+
+/// How late something was.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Lag {
+    /// Median in milliseconds.
+    pub p50_ms: f64,
+    /// P99 in milliseconds.
+    pub p99_ms: f64,
+    /// Largest, in milliseconds.
+    pub max_ms: f64,
+}
+
+/// What one search for the highest level under the SLO found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Search {
+    /// How it ended.
+    pub end: SearchEnd,
+    /// Every level that was tried, in order.
+    pub steps: Vec<SearchStep>,
+}
+
+/// How a search for the highest level ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SearchEnd {
+    /// The highest level that met the SLO, with one that did not close above it.
+    Found(f64),
+    /// Even the highest level that the plan allows met it.
+    AboveMax(f64),
+    /// Even the lowest level that the plan allows did not.
+    BelowMin(f64),
+}
+
+/// One level that a search tried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SearchStep {
+    /// Requests per second, or requests in flight.
+    pub level: f64,
+    /// Requests sent.
+    pub requests: u32,
+    /// Share of them that met every SLO; failed ones did not.
+    pub attainment: f64,
+    /// Requests per second that came back whole.
+    pub completed_rps: f64,
+    /// Whether the level counts as meeting the SLO.
+    pub met: bool,
+}
+/// Gaps between neighbouring output chunks, counted at three significant digits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GapCounts {
+    /// `(gap_ns, count)`, rising in `gap_ns`, counts above zero.
+    pub bins: Vec<(u64, u64)>,
+}
+
+/// The GPU during a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GpuUse {
+    /// Sampled through NVML.
+    Measured {
+        /// Highest sum over the visible GPUs of memory in use.
+        memory_peak_bytes: u64,
+        /// Mean over samples and GPUs, 0 to 100.
+        utilization_mean_pct: f64,
+        /// How many times it was sampled.
+        samples: u32,
+    },
+    /// Why there is no figure.
+    NotMeasured(String),
+}
+
+impl Default for GpuUse {
+    fn default() -> Self {
+        Self::NotMeasured("not sampled".into())
+    }
+}
+
+impl Run {
+    /// How many requests failed, by class key, with one message each, most frequent first.
+    pub fn failures(&self) -> Vec<(String, u32, String)> {
+        let mut classes: BTreeMap<String, (u32, String)> = BTreeMap::new();
+        for record in &self.requests {
+            if let Outcome::Failed(failure) = &record.outcome {
+                let entry = classes
+                    .entry(failure.class.key())
+                    .or_insert_with(|| (0, failure.message.clone()));
+                entry.0 += 1;
+            }
+        }
+        let mut rows: Vec<_> = classes
+            .into_iter()
+            .map(|(key, (count, message))| (key, count, message))
+            .collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.1));
+        rows
+    }
+
+    /// P99 (nearest rank) of how far behind its schedule a request was sent, in milliseconds; open loop only.
+    pub fn send_lag_p99_ms(&self) -> Option<f64> {
+        let behind_ns = |record: &RequestRecord| Some(record.sent_ns.saturating_sub(record.scheduled_ns?));
+        let mut lags_ns: Vec<u64> = self.requests.iter().filter_map(behind_ns).collect();
+        lags_ns.sort_unstable();
+        let rank = (lags_ns.len() * 99).div_ceil(100).checked_sub(1)?;
+        lags_ns
+            .get(rank)
+            .map(|lag_ns| Duration::from_nanos(*lag_ns).as_secs_f64() * 1e3)
+    }
+
+    /// Failed requests over all requests; `None` for a run without requests.
+    #[expect(clippy::cast_precision_loss, reason = "request counts are far below 2^52")]
+    pub fn error_rate(&self) -> Option<f64> {
+        let failed = self.requests.iter().filter(|record| !record.completed()).count();
+        (!self.requests.is_empty()).then(|| failed as f64 / self.requests.len() as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_send_lag_is_known_only_where_there_is_a_schedule() {
+        let record = |scheduled_ns, sent_ns| RequestRecord {
+            scheduled_ns,
+            sent_ns,
+            end_ns: sent_ns,
+            ..RequestRecord::default()
+        };
+        let open = Run {
+            requests: vec![record(Some(0), 2_000_000), record(Some(5), 5)],
+            ..Run::default()
+        };
+        let closed = Run {
+            requests: vec![record(None, 7)],
+            ..Run::default()
+        };
+        assert_eq!(open.send_lag_p99_ms(), Some(2.0));
+        assert_eq!(closed.send_lag_p99_ms(), None);
+        assert_eq!(Run::default().send_lag_p99_ms(), None);
+    }
+}
