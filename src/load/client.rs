@@ -1,22 +1,19 @@
 //! One request: over a pooled connection or a fresh one, to one record.
 
-use std::error::Error;
+use std::{io, sync::Arc};
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{
-    Method, Request, Response, StatusCode, Version,
-    body::Incoming,
-    header::{CONNECTION, CONTENT_TYPE},
-};
+use hyper::StatusCode;
 
 use super::{
     answer::{Answer, BodyEnd, Facts, failed},
+    clock::Clock,
     deadline::{Deadline, Patience, Phase},
     endpoint::Endpoint,
-    pool::{Connection, Pool, Step},
+    http1::Head,
+    pool::{Body, Connection, Pool, Step},
     server_words,
-    wire::Clock,
+    stamp::Stamper,
 };
 use crate::{
     plan::Timeouts,
@@ -30,6 +27,7 @@ const ERROR_BODY_BYTES: usize = 64 << 10;
 pub(super) struct Client {
     pub(super) endpoint: Endpoint,
     pub(super) clock: Clock,
+    pub(super) stamper: Arc<Stamper>,
     pub(super) timeouts: Timeouts,
     pub(super) pool: Pool,
 }
@@ -44,7 +42,7 @@ pub(super) struct Reply {
 /// A connection that broke before the first byte of an answer.
 struct Dead {
     sent_ns: u64,
-    error: hyper::Error,
+    error: io::Error,
 }
 
 /// Outcome and facts of an answer, and when it ended.
@@ -79,77 +77,54 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<Connection, (FailureClass, String)> {
-        let stream = self.endpoint.connect(self.timeouts.connect).await?;
-        let opened = Connection::open(stream, self.clock).await;
-        opened.map_err(|error| (FailureClass::Connect, server_words::chain(&error)))
+        let stream = self.endpoint.connect(&self.stamper, self.timeouts.connect).await?;
+        Ok(Connection::new(stream))
     }
 
     /// One try on a connection that is ready.
     async fn exchange(&self, mut connection: Connection, body: &Bytes, index: u32) -> Result<Reply, Dead> {
-        let request = self.prepare(body);
-        let reads_before = connection.reads().count();
+        let request = self.endpoint.request(body);
         let patience = Patience {
             sent_ns: self.clock.now_ns(),
             timeouts: self.timeouts,
         };
         let sent_ns = patience.sent_ns;
+        connection.reads().request_sent(sent_ns);
         let (limit_ns, late_class) = patience.limit(Phase::Waiting);
         let mut deadline = Deadline::new(self.clock, limit_ns);
-        let heard = match connection.send(request, &mut deadline).await {
-            Step::Got(response) => self.listen(connection, response, patience, &mut deadline).await,
+        let heard = match connection.send(&request, &mut deadline).await {
+            Step::Got(head) => self.listen(connection, &head, patience, &mut deadline).await,
             Step::Late => self.heard_nothing((late_class, patience.words(late_class))),
-            Step::Broken(error) if connection.reads().count() == reads_before => return Err(Dead { sent_ns, error }),
+            Step::Broken(error) if !connection.reads().any() => return Err(Dead { sent_ns, error }),
             Step::Broken(error) => self.heard_nothing((FailureClass::ConnectionLost, server_words::chain(&error))),
         };
         Ok(self.reply(index, sent_ns, heard))
     }
 
-    fn prepare(&self, body: &Bytes) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(body.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.endpoint.path().clone();
-        *request.headers_mut() = self.endpoint.headers().clone();
-        request
-    }
-
     /// Reads the answer that belongs to a head.
-    async fn listen(
-        &self,
-        connection: Connection,
-        response: Response<Incoming>,
-        patience: Patience,
-        deadline: &mut Deadline,
-    ) -> Heard {
-        let is_stream = header(&response, CONTENT_TYPE).starts_with("text/event-stream");
-        if response.status() == StatusCode::OK && is_stream {
-            self.listen_to_stream(connection, response, patience, deadline).await
+    async fn listen(&self, connection: Connection, head: &Head, patience: Patience, deadline: &mut Deadline) -> Heard {
+        if head.status == StatusCode::OK && head.content_type.starts_with("text/event-stream") {
+            self.listen_to_stream(connection, patience, deadline).await
         } else {
-            self.listen_to_refusal(connection, response, deadline).await
+            self.listen_to_refusal(connection, head, deadline).await
         }
     }
 
-    async fn listen_to_stream(
-        &self,
-        mut connection: Connection,
-        response: Response<Incoming>,
-        patience: Patience,
-        deadline: &mut Deadline,
-    ) -> Heard {
-        let reusable = keeps_alive(&response);
-        let mut body = response.into_body();
+    async fn listen_to_stream(&self, mut connection: Connection, patience: Patience, deadline: &mut Deadline) -> Heard {
         let mut answer = Answer::default();
         let mut any_byte = false;
         loop {
-            let step = connection.next(&mut body, deadline).await;
+            let step = connection.next(deadline, |bytes, at_ns| {
+                any_byte = true;
+                answer.push(bytes, at_ns);
+            });
+            let step = step.await;
             let last_read_ns = connection.reads().last_ns();
             match step {
-                Step::Got(Some(bytes)) => {
-                    any_byte = true;
-                    answer.push(&bytes, last_read_ns);
-                }
-                Step::Got(None) => {
+                Step::Got(Body::More) => {}
+                Step::Got(Body::Complete) => {
                     let (outcome, facts) = answer.end(BodyEnd::Clean, last_read_ns);
-                    if reusable && outcome == Outcome::Completed {
+                    if outcome == Outcome::Completed {
                         self.pool.keep(connection);
                     }
                     return heard(outcome, facts, last_read_ns);
@@ -161,12 +136,17 @@ impl Client {
                 let (outcome, facts) = answer.end(BodyEnd::Clean, last_read_ns);
                 return heard(outcome, facts, self.clock.now_ns());
             }
-            deadline.move_to(patience.limit(phase(&answer, last_read_ns)).0);
+            let (limit_ns, _) = patience.limit(phase(&answer, last_read_ns));
+            if limit_ns <= last_read_ns {
+                // A server that never pauses would never let the timer be looked at.
+                return self.gave_up(answer, patience, last_read_ns);
+            }
+            deadline.move_to(limit_ns);
         }
     }
 
-    fn body_broke(&self, answer: Answer, error: &hyper::Error, any_byte: bool, last_read_ns: u64) -> Heard {
-        let end = if any_byte && is_incomplete(error) {
+    fn body_broke(&self, answer: Answer, error: &io::Error, any_byte: bool, last_read_ns: u64) -> Heard {
+        let end = if any_byte && error.kind() == io::ErrorKind::UnexpectedEof {
             BodyEnd::Cut(server_words::chain(error))
         } else {
             BodyEnd::Broken(server_words::chain(error))
@@ -191,50 +171,42 @@ impl Client {
     }
 
     /// Reads an answer that is no event stream for the server's own words.
-    async fn listen_to_refusal(
-        &self,
-        mut connection: Connection,
-        response: Response<Incoming>,
-        deadline: &mut Deadline,
-    ) -> Heard {
-        let status = response.status();
-        let kind = header(&response, CONTENT_TYPE);
-        let reusable = keeps_alive(&response);
-        let mut body = response.into_body();
+    async fn listen_to_refusal(&self, mut connection: Connection, head: &Head, deadline: &mut Deadline) -> Heard {
         let mut text = Vec::new();
-        let mut whole = false;
         while text.len() < ERROR_BODY_BYTES {
-            match connection.next(&mut body, deadline).await {
-                Step::Got(Some(bytes)) => text.extend_from_slice(&bytes),
-                Step::Got(None) => {
-                    whole = true;
+            match connection
+                .next(deadline, |bytes, _| text.extend_from_slice(bytes))
+                .await
+            {
+                Step::Got(Body::More) => {}
+                Step::Got(Body::Complete) => {
+                    self.pool.keep(connection);
                     break;
                 }
                 Step::Broken(_) | Step::Late => break,
             }
         }
-        if whole && reusable {
-            self.pool.keep(connection);
-        }
-        self.heard_nothing(self.refusal(status, &kind, &text))
+        self.heard_nothing(self.refusal(head, &text))
     }
 
     /// Class and message of an answer that is no event stream.
-    fn refusal(&self, status: StatusCode, kind: &str, body: &[u8]) -> (FailureClass, String) {
-        if status != StatusCode::OK {
+    fn refusal(&self, head: &Head, body: &[u8]) -> (FailureClass, String) {
+        if head.status != StatusCode::OK {
             let words = server_words::from_body(body, |text| self.endpoint.redact(text));
-            let reason = status.canonical_reason().unwrap_or_default();
+            let status = StatusCode::from_u16(head.status).ok();
+            let reason = status.and_then(|status| status.canonical_reason()).unwrap_or_default();
             let message = if words.trim().is_empty() {
                 reason.to_owned()
             } else {
                 words
             };
-            return (FailureClass::Http(status.as_u16()), message);
+            return (FailureClass::Http(head.status), message);
         }
         if let Some(words) = server_words::error_in_json(body) {
             return (FailureClass::ErrorInStream, words);
         }
-        let kind = if kind.is_empty() { "no content type" } else { kind };
+        let kind = Some(head.content_type.as_str()).filter(|kind| !kind.is_empty());
+        let kind = kind.unwrap_or("no content type");
         let text = server_words::text(body);
         let message = format!("the answer is `{kind}`, not `text/event-stream`: {text}");
         (FailureClass::NotEventStream, message)
@@ -286,27 +258,4 @@ fn phase(answer: &Answer, last_read_ns: u64) -> Phase {
     } else {
         Phase::Waiting
     }
-}
-
-/// A header's value in lower case, empty where there is none.
-fn header(response: &Response<Incoming>, name: hyper::header::HeaderName) -> String {
-    let value = response.headers().get(name).and_then(|value| value.to_str().ok());
-    value.unwrap_or_default().to_ascii_lowercase()
-}
-
-/// Whether the server means to keep the connection open.
-fn keeps_alive(response: &Response<Incoming>) -> bool {
-    response.version() == Version::HTTP_11 && !header(response, CONNECTION).contains("close")
-}
-
-/// Whether the peer ended the connection in the middle of a body.
-fn is_incomplete(error: &hyper::Error) -> bool {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            return io.kind() == std::io::ErrorKind::UnexpectedEof;
-        }
-        source = cause.source();
-    }
-    error.is_incomplete_message()
 }

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::wire::Clock;
+use super::clock::Clock;
 use crate::{plan::Timeouts, session::FailureClass};
 
 /// A point in time that ends the wait for the server.

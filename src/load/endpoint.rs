@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, fmt, sync::Arc, time::Duration};
 
 use hyper::{
-    HeaderMap, Uri,
+    HeaderMap,
     header::{self, HeaderName, HeaderValue},
 };
 use reqwest::Url;
@@ -14,7 +14,11 @@ use tokio_rustls::{
     rustls::{ClientConfig, pki_types::ServerName},
 };
 
-use super::{LoadError, wire::Stream};
+use super::{
+    LoadError,
+    stamp::Stamper,
+    wire::{Stream, Wire},
+};
 use crate::{
     plan::{Secrets, Target},
     session::FailureClass,
@@ -28,7 +32,8 @@ pub(super) struct Endpoint {
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     headers: HeaderMap,
-    path: Uri,
+    /// Request line and headers as they are sent, without the length.
+    head: Vec<u8>,
     secrets: Vec<String>,
 }
 
@@ -70,7 +75,7 @@ impl Endpoint {
         Ok(Self {
             tls: tls(&url, &host)?,
             port: url.port_or_known_default().ok_or_else(|| refuse("it has no port"))?,
-            path: path.parse().map_err(|_| refuse("its path cannot be sent"))?,
+            head: head(&path, &headers),
             host,
             headers,
             web,
@@ -80,14 +85,10 @@ impl Endpoint {
         })
     }
 
-    /// The headers of every request.
-    pub(super) fn headers(&self) -> &HeaderMap {
-        &self.headers
-    }
-
-    /// The path of the API.
-    pub(super) fn path(&self) -> &Uri {
-        &self.path
+    /// A whole request, ready to be sent.
+    pub(super) fn request(&self, body: &[u8]) -> Vec<u8> {
+        let length = format!("content-length: {}\r\n\r\n", body.len());
+        [&self.head, length.as_bytes(), body].concat()
     }
 
     /// A request for another page of the same server (`/version`).
@@ -108,9 +109,13 @@ impl Endpoint {
     ///
     /// # Errors
     /// What kind of failure it is, and why.
-    pub(super) async fn connect(&self, timeout: Duration) -> Result<Stream, (FailureClass, String)> {
+    pub(super) async fn connect(
+        &self,
+        stamper: &Arc<Stamper>,
+        timeout: Duration,
+    ) -> Result<Stream, (FailureClass, String)> {
         let place = format!("`{}:{}`", self.host, self.port);
-        match tokio::time::timeout(timeout, self.open()).await {
+        match tokio::time::timeout(timeout, self.open(stamper)).await {
             Ok(Ok(stream)) => Ok(stream),
             Ok(Err(error)) => Err((FailureClass::Connect, format!("cannot connect to {place}: {error}"))),
             Err(_) => Err((
@@ -120,14 +125,24 @@ impl Endpoint {
         }
     }
 
-    async fn open(&self) -> std::io::Result<Stream> {
+    async fn open(&self, stamper: &Arc<Stamper>) -> std::io::Result<Stream> {
         let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
         tcp.set_nodelay(true)?;
+        let wire = Wire::new(tcp, Arc::clone(stamper));
         match &self.tls {
-            None => Ok(Stream::Plain(tcp)),
-            Some((connector, name)) => Ok(Stream::Tls(Box::new(connector.connect(name.clone(), tcp).await?))),
+            None => Ok(Stream::Plain(wire)),
+            Some((connector, name)) => Ok(Stream::Tls(Box::new(connector.connect(name.clone(), wire).await?))),
         }
     }
+}
+
+/// The part of a request that all share: everything but the length and the body.
+fn head(path: &str, headers: &HeaderMap) -> Vec<u8> {
+    let mut head = format!("POST {path} HTTP/1.1\r\n").into_bytes();
+    for (name, value) in headers {
+        head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    head
 }
 
 fn parse(text: &str) -> Result<Url, LoadError> {
@@ -170,6 +185,7 @@ fn headers(web: &reqwest::Client, url: &Url, secrets: &Secrets) -> Result<Header
     headers.insert(header::HOST, HeaderValue::try_from(authority).map_err(|_| None)?);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let agent = concat!("perfgate/", env!("CARGO_PKG_VERSION"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
     if let Some(key) = &secrets.api_key {

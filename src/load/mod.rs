@@ -8,7 +8,9 @@
 //! | `dialect.rs`, `chunk.rs` | which API: request bodies, and what one chunk of an answer says |
 //! | `sse.rs` | bytes to events |
 //! | `answer.rs`, `server_words.rs` | events and stamps to one outcome, with the server's own message |
-//! | `endpoint.rs`, `wire.rs`, `pool.rs` | address and headers, a stamped connection, the connections kept open |
+//! | `endpoint.rs`, `wire.rs`, `pool.rs` | address and headers, a stream, the connections kept open |
+//! | `clock.rs`, `kernel.rs`, `stamp.rs` | when bytes arrived |
+//! | `http1.rs`, `framing.rs` | the head of an HTTP/1 answer, and where its body ends |
 //! | `client.rs`, `deadline.rs` | one request |
 //! | `runner.rs`, `closed.rs`, `open.rs`, `tally.rs` | the loops of one run |
 //! | `probe.rs` | which engine, which models |
@@ -17,12 +19,16 @@
 mod answer;
 mod chunk;
 mod client;
+mod clock;
 mod closed;
 mod dataset;
 mod deadline;
 mod dialect;
 mod endpoint;
+mod framing;
+mod http1;
 mod interrupt;
+mod kernel;
 mod open;
 mod pool;
 mod probe;
@@ -31,6 +37,7 @@ mod runner;
 mod schedule;
 mod server_words;
 mod sse;
+mod stamp;
 mod synthetic;
 mod tally;
 mod wire;

@@ -1,39 +1,44 @@
 //! HTTP/1.1 connections that are ready, and those kept open between requests.
 //!
-//! Why our own, and not reqwest's: a request's clock starts when it is handed to a connection that is ready, and a
-//! reused connection that turns out dead is replaced once and counted. reqwest hides both moments. A connection is
-//! driven by the task that uses it, so a token costs one wake-up, not two.
+//! Why our own, and not a client library's: a request's clock starts when it is handed to a connection that is ready; a
+//! reused connection that turns out dead is replaced once and counted; bytes have the kernel's stamps. Libraries hide
+//! these moments, and cost more than half of what a token costs here.
 
 use std::{
     future::poll_fn,
-    pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
+    io,
+    sync::{Mutex, PoisonError},
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{
-    Request, Response,
-    body::{Body as _, Incoming},
-    client::conn::http1,
-};
-use hyper_util::rt::TokioIo;
-
 use super::{
     deadline::Deadline,
-    wire::{Clock, Reads, Stream, Wire},
+    framing::{BadChunk, Framing},
+    http1::{Head, read_head},
+    stamp::Reads,
+    wire::Stream,
 };
-
-type Body = Full<Bytes>;
 
 /// One open connection.
 pub(super) struct Connection {
-    sender: http1::SendRequest<Body>,
-    /// The HTTP machinery; it moves only while we poll it.
-    driver: Pin<Box<http1::Connection<TokioIo<Wire>, Body>>>,
-    driver_ended: bool,
-    reads: Arc<Reads>,
+    stream: Stream,
+    /// What has been read but not understood: of a head at first, then the beginning of the body.
+    unread: Vec<u8>,
+    incoming: Incoming,
+}
+
+/// The body that is being read.
+struct Incoming {
+    framing: Framing,
+    /// Whether the server means to go on after this answer, and has kept to it so far.
+    reusable: bool,
+}
+
+/// The request that is being sent.
+struct Sending<'a> {
+    request: &'a [u8],
+    sent_bytes: usize,
+    error: Option<io::Error>,
 }
 
 /// What a wait on a connection brought.
@@ -41,100 +46,171 @@ pub(super) enum Step<T> {
     /// What was waited for.
     Got(T),
     /// The connection or the HTTP on it is broken.
-    Broken(hyper::Error),
+    Broken(io::Error),
     /// The deadline passed first.
     Late,
 }
 
+/// Whether a body goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// More may come.
+    More,
+    /// It has ended as its head said.
+    Complete,
+}
+
 impl Connection {
     /// Starts HTTP on a connected stream.
-    ///
-    /// # Errors
-    /// The connection ended at once.
-    pub(super) async fn open(stream: Stream, clock: Clock) -> Result<Self, hyper::Error> {
-        let (wire, reads) = Wire::new(stream, clock);
-        let (sender, driver) = http1::handshake(TokioIo::new(wire)).await?;
-        let mut connection = Self {
-            sender,
-            driver: Box::pin(driver),
-            driver_ended: false,
-            reads,
-        };
-        poll_fn(|cx| connection.poll_ready(cx)).await?;
-        Ok(connection)
+    pub(super) fn new(stream: Stream) -> Self {
+        let framing = Framing::Length(0);
+        Self {
+            stream,
+            unread: Vec::new(),
+            incoming: Incoming {
+                framing,
+                reusable: true,
+            },
+        }
     }
 
     /// Stamps of what arrived.
     pub(super) fn reads(&self) -> &Reads {
-        &self.reads
+        self.stream.reads()
     }
 
-    /// Whether the server still holds an idle connection open, as far as we can see.
+    /// Whether the server still holds an idle connection open, as far as the system knows.
     pub(super) async fn is_alive(&mut self) -> bool {
-        poll_fn(|cx| match self.poll_ready(cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(!self.driver_ended),
-            _ => Poll::Ready(false),
-        })
-        .await
+        poll_fn(|cx| Poll::Ready(self.stream.is_quiet(cx))).await
+    }
+
+    /// Whether another request may follow: the answer is complete, and nothing came behind it.
+    pub(super) fn is_reusable(&self) -> bool {
+        self.incoming.reusable && self.incoming.framing.is_complete() && self.unread.is_empty()
     }
 
     /// Sends a request and waits for the head of its answer.
-    pub(super) async fn send(&mut self, request: Request<Body>, deadline: &mut Deadline) -> Step<Response<Incoming>> {
-        let mut response = pin!(self.sender.send_request(request));
+    ///
+    /// An answer that comes before the whole request is sent is taken as it is.
+    pub(super) async fn send(&mut self, request: &[u8], deadline: &mut Deadline) -> Step<Head> {
+        let mut sending = Sending {
+            request,
+            sent_bytes: 0,
+            error: None,
+        };
         poll_fn(|cx| {
-            drive(&mut self.driver, &mut self.driver_ended, cx);
-            match response.as_mut().poll(cx) {
-                Poll::Ready(Ok(response)) => Poll::Ready(Step::Got(response)),
-                Poll::Ready(Err(error)) => Poll::Ready(Step::Broken(error)),
-                Poll::Pending => deadline.poll_passed(cx).map(|()| Step::Late),
-            }
-        })
-        .await
-    }
-
-    /// Waits for the next bytes of a body; `None` at its end.
-    pub(super) async fn next(&mut self, body: &mut Incoming, deadline: &mut Deadline) -> Step<Option<Bytes>> {
-        poll_fn(|cx| {
-            // What is buffered comes first: driving the connection may read, and stamp, what follows it.
-            if let Poll::Ready(step) = poll_data(body, cx) {
-                return Poll::Ready(step);
-            }
-            drive(&mut self.driver, &mut self.driver_ended, cx);
-            if let Poll::Ready(step) = poll_data(body, cx) {
-                return Poll::Ready(step);
+            self.poll_send(cx, &mut sending);
+            match self.poll_head(cx) {
+                Poll::Ready(Ok(head)) => {
+                    self.incoming.reusable = head.keeps_alive && sending.is_whole();
+                    return Poll::Ready(Step::Got(head));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Step::Broken(error)),
+                Poll::Pending => {}
             }
             deadline.poll_passed(cx).map(|()| Step::Late)
         })
         .await
     }
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
-        drive(&mut self.driver, &mut self.driver_ended, cx);
-        self.sender.poll_ready(cx)
+    /// Waits for the next bytes of a body and hands each piece of it to `each`.
+    pub(super) async fn next(&mut self, deadline: &mut Deadline, mut each: impl FnMut(&[u8], u64)) -> Step<Body> {
+        poll_fn(|cx| match self.poll_body(cx, &mut each) {
+            Poll::Ready(Ok(body)) => Poll::Ready(Step::Got(body)),
+            Poll::Ready(Err(error)) => Poll::Ready(Step::Broken(error)),
+            Poll::Pending => deadline.poll_passed(cx).map(|()| Step::Late),
+        })
+        .await
     }
-}
 
-/// Lets the machinery read and write as far as it can; how it ended is told by the answer.
-fn drive(driver: &mut Pin<Box<http1::Connection<TokioIo<Wire>, Body>>>, ended: &mut bool, cx: &mut Context<'_>) {
-    if !*ended {
-        *ended = driver.as_mut().poll(cx).is_ready();
+    /// Sends what there is room for. Trouble is kept for later: the server may have said why it hangs up.
+    fn poll_send(&mut self, cx: &mut Context<'_>, sending: &mut Sending<'_>) {
+        if sending.error.is_none()
+            && let Poll::Ready(Err(error)) = self.stream.poll_write(cx, sending.request, &mut sending.sent_bytes)
+        {
+            sending.error = Some(error);
+        }
     }
-}
 
-/// The next data of a body; trailers are passed over.
-fn poll_data(body: &mut Incoming, cx: &mut Context<'_>) -> Poll<Step<Option<Bytes>>> {
-    loop {
-        match Pin::new(&mut *body).poll_frame(cx) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(None) => return Poll::Ready(Step::Got(None)),
-            Poll::Ready(Some(Err(error))) => return Poll::Ready(Step::Broken(error)),
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Ok(data) = frame.into_data() {
-                    return Poll::Ready(Step::Got(Some(data)));
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Head>> {
+        loop {
+            let unread = &mut self.unread;
+            let read = self.stream.poll_read(cx, |bytes, _| {
+                unread.extend_from_slice(bytes);
+                !bytes.is_empty()
+            });
+            match read {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(false)) => return Poll::Ready(Err(ended("before the answer's head was whole"))),
+                Poll::Ready(Ok(true)) => {}
+            }
+            match read_head(&self.unread) {
+                Err(problem) => return Poll::Ready(Err(broken(problem))),
+                Ok(None) => {}
+                Ok(Some((head, framing, length))) => {
+                    self.incoming.framing = framing;
+                    self.unread.drain(..length);
+                    return Poll::Ready(Ok(head));
                 }
             }
         }
     }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>, each: &mut impl FnMut(&[u8], u64)) -> Poll<io::Result<Body>> {
+        if self.incoming.framing.is_complete() {
+            self.incoming.reusable &= self.unread.is_empty();
+            return Poll::Ready(Ok(Body::Complete));
+        }
+        if self.unread.is_empty() {
+            let Self { stream, incoming, .. } = self;
+            let read = stream.poll_read(cx, |bytes, at_ns| incoming.take(bytes, |piece| each(piece, at_ns)));
+            return read.map(Result::flatten);
+        }
+        // It came with the head, and has its stamp.
+        let at_ns = self.reads().last_ns();
+        let unread = std::mem::take(&mut self.unread);
+        Poll::Ready(self.incoming.take(&unread, |piece| each(piece, at_ns)))
+    }
+}
+
+impl Incoming {
+    /// Takes what a read brought, nothing at the connection's end.
+    fn take(&mut self, bytes: &[u8], each: impl FnMut(&[u8])) -> io::Result<Body> {
+        if bytes.is_empty() {
+            self.reusable = false;
+            return match self.framing {
+                Framing::UntilClose => Ok(Body::Complete),
+                _ => Err(ended("in the middle of the answer's body")),
+            };
+        }
+        let used = self
+            .framing
+            .push(bytes, each)
+            .map_err(|BadChunk(problem)| broken(format!("the answer's chunks are broken: {problem}")))?;
+        // What follows a complete answer belongs to no request.
+        self.reusable &= used == bytes.len();
+        Ok(if self.framing.is_complete() {
+            Body::Complete
+        } else {
+            Body::More
+        })
+    }
+}
+
+impl Sending<'_> {
+    fn is_whole(&self) -> bool {
+        self.sent_bytes == self.request.len()
+    }
+}
+
+fn ended(place: &str) -> io::Error {
+    let problem = format!("the server closed the connection {place}");
+    io::Error::new(io::ErrorKind::UnexpectedEof, problem)
+}
+
+fn broken(problem: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
 /// Connections that wait for their next request; the latest used goes first.
@@ -149,14 +225,16 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    /// Keeps a connection whose answer was read to its end and whose server means to keep it open.
+    /// Keeps a connection for the next request, if its answer was read to its end and its server means to keep it open.
     ///
     /// Whether the server kept its word is looked at when the connection is used again, so that a broken word counts
     /// the same however fast it was broken.
     pub(super) fn keep(&self, connection: Connection) {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(connection);
+        if connection.is_reusable() {
+            self.idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
+        }
     }
 }

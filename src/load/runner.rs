@@ -12,6 +12,7 @@ use tokio::{
 use super::{
     Interrupt, LoadError, Probe, PromptSet,
     client::{Client, Reply},
+    clock::Clock,
     closed,
     dialect::{Payload, Stimulus, Template},
     endpoint::Endpoint,
@@ -19,8 +20,8 @@ use super::{
     pool::Pool,
     probe,
     schedule::arrivals_ns,
+    stamp::Stamper,
     tally::{Tally, no_gaps},
-    wire::Clock,
 };
 use crate::{
     plan::{Load, Plan, Secrets, Target},
@@ -78,9 +79,11 @@ impl Runner {
                 what: "the load generator's threads",
                 source: source.into(),
             })?;
+        let clock = Clock::start();
         let client = Client {
             endpoint: Endpoint::new(&plan.target, &secrets)?,
-            clock: Clock::start(),
+            clock,
+            stamper: Stamper::new(clock)?,
             timeouts: plan.target.timeouts,
             pool: Pool::default(),
         };

@@ -1,10 +1,8 @@
 //! Bytes to events: an incremental reader of `text/event-stream`.
 //!
 //! Follows <https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream> as far as model
-//! servers use it: lines end with LF or CRLF (a lone CR is not a line end), comments and unknown fields are skipped,
-//! neighbouring `data` lines join with a line feed.
-
-use std::io::BufRead as _;
+//! servers use it: lines end with LF, CRLF or CR, comments and unknown fields are skipped, neighbouring `data` lines join
+//! with a line feed.
 
 /// More than this in one line or one event is no answer of a model.
 const LIMIT_BYTES: usize = 4 << 20;
@@ -30,6 +28,8 @@ pub(super) struct Reader {
     data: Vec<u8>,
     has_data: bool,
     past_first_line: bool,
+    /// The latest line ended with CR: a line feed right behind it belongs to it.
+    after_cr: bool,
 }
 
 impl Reader {
@@ -39,11 +39,19 @@ impl Reader {
     /// A line or an event grew beyond 4 MiB.
     pub(super) fn push(&mut self, mut bytes: &[u8], mut each: impl FnMut(Event<'_>)) -> Result<(), TooLong> {
         while !bytes.is_empty() {
-            // Reading from memory cannot fail, and finds the line feed with memchr.
-            let _ = bytes.read_until(b'\n', &mut self.line);
-            if self.line.last() == Some(&b'\n') {
-                self.end_line(&mut each);
-                self.line.clear();
+            if std::mem::take(&mut self.after_cr)
+                && let [b'\n', behind @ ..] = bytes
+            {
+                bytes = behind;
+                continue;
+            }
+            if let Some((line, end, behind)) = end_of_line(bytes) {
+                self.after_cr = end == b'\r';
+                self.line_end(line, &mut each);
+                bytes = behind;
+            } else {
+                self.line.extend_from_slice(bytes);
+                bytes = &[];
             }
             if self.line.len().max(self.data.len()) > LIMIT_BYTES {
                 return Err(TooLong);
@@ -56,15 +64,24 @@ impl Reader {
     ///
     /// The standard drops it; servers that end with `data: [DONE]` and one line feed mean it.
     pub(super) fn finish(&mut self, mut each: impl FnMut(Event<'_>)) {
-        self.end_line(&mut each);
-        self.line.clear();
+        self.line_end(&[], &mut each);
         self.dispatch(&mut each);
     }
 
-    fn end_line(&mut self, each: &mut impl FnMut(Event<'_>)) {
-        let line = std::mem::take(&mut self.line);
-        let mut text = line.strip_suffix(b"\n").unwrap_or(&line);
-        text = text.strip_suffix(b"\r").unwrap_or(text);
+    /// A line ends; `rest` is what came of it last, most often the whole of it.
+    fn line_end(&mut self, rest: &[u8], each: &mut impl FnMut(Event<'_>)) {
+        if self.line.is_empty() {
+            self.line(rest, each);
+            return;
+        }
+        let mut line = std::mem::take(&mut self.line);
+        line.extend_from_slice(rest);
+        self.line(&line, each);
+        line.clear();
+        self.line = line;
+    }
+
+    fn line(&mut self, mut text: &[u8], each: &mut impl FnMut(Event<'_>)) {
         if !self.past_first_line {
             self.past_first_line = true;
             text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
@@ -74,7 +91,6 @@ impl Reader {
         } else {
             self.field(text);
         }
-        self.line = line;
     }
 
     fn field(&mut self, line: &[u8]) {
@@ -101,6 +117,12 @@ impl Reader {
         self.data.clear();
         self.name.clear();
     }
+}
+
+/// The first line of some bytes, the sign that ends it, and what is behind; `None` without an end.
+fn end_of_line(bytes: &[u8]) -> Option<(&[u8], u8, &[u8])> {
+    let at = memchr::memchr2(b'\n', b'\r', bytes)?;
+    Some((bytes.get(..at)?, *bytes.get(at)?, bytes.get(at + 1..)?))
 }
 
 /// The value of a line with this field name; one space after the colon belongs to neither.
@@ -139,7 +161,17 @@ mod tests {
 
     #[test]
     fn events_end_with_an_empty_line_whatever_the_line_end() {
-        assert_eq!(data("data: a\n\ndata:b\r\n\r\n"), ["a", "b"]);
+        assert_eq!(
+            data("data: a\n\ndata:b\r\n\r\ndata:c\r\rdata:d\r\n\r"),
+            ["a", "b", "c", "d"]
+        );
+    }
+
+    #[test]
+    fn an_event_is_complete_with_its_cr_and_a_line_feed_behind_it_ends_no_other() {
+        let pieces: [&[u8]; 4] = [b"data: a\r", b"\n\r", b"\ndata: b\r\r", b"\n\ndata: c\n\n"];
+        let counts: Vec<usize> = (1..=pieces.len()).map(|upto| read(&pieces[..upto]).len()).collect();
+        assert_eq!(counts, [0, 1, 2, 3]);
     }
 
     #[test]
@@ -200,7 +232,7 @@ mod tests {
     proptest! {
         #[test]
         fn splits_do_not_matter(
-            lines in prop::collection::vec("(data: |data:|event: |: |id: )?[a-zé{}\":]{0,12}(\n|\r\n|\n\n)", 0..30),
+            lines in prop::collection::vec("(data: |data:|event: |: |id: )?[a-zé{}\":]{0,12}(\n|\r\n|\r|\n\n|\r\r)", 0..30),
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
         ) {
             let stream = lines.concat().into_bytes();

@@ -1,14 +1,11 @@
-//! One byte stream to the server, plain or TLS, that stamps each read on arrival.
+//! One byte stream to the server, plain or TLS, whose reads are stamped on arrival.
 
 use std::{
+    cell::RefCell,
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -17,58 +14,15 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-/// The one monotonic clock of a runner.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
-    start: Instant,
-}
+use super::{
+    kernel,
+    stamp::{Reads, Stamper},
+};
 
-impl Clock {
-    /// A clock that starts now.
-    pub(super) fn start() -> Self {
-        Self { start: Instant::now() }
-    }
-
-    /// Nanoseconds since the start.
-    pub(super) fn now_ns(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    /// The instant of a stamp.
-    pub(super) fn instant(&self, at_ns: u64) -> Instant {
-        self.start + Duration::from_nanos(at_ns)
-    }
-}
-
-/// When bytes arrived on a wire, and how many reads brought some.
-#[derive(Debug)]
-pub(super) struct Reads {
-    clock: Clock,
-    last_ns: AtomicU64,
-    count: AtomicU64,
-}
-
-impl Reads {
-    /// Arrival of the latest bytes; 0 before the first.
-    pub(super) fn last_ns(&self) -> u64 {
-        self.last_ns.load(Ordering::Relaxed)
-    }
-
-    /// Reads that brought bytes.
-    pub(super) fn count(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
-    }
-
-    fn stamp(&self) {
-        self.last_ns.store(self.clock.now_ns(), Ordering::Relaxed);
-        self.count.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// A connected stream.
+/// A TCP connection.
 #[derive(Debug)]
 pub(super) struct Wire {
-    stream: Stream,
+    tcp: TcpStream,
     reads: Arc<Reads>,
 }
 
@@ -76,77 +30,118 @@ pub(super) struct Wire {
 #[derive(Debug)]
 pub(super) enum Stream {
     /// `http`.
-    Plain(TcpStream),
-    /// `https`.
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Wire),
+    /// `https`; a read has the stamp of the encrypted bytes that completed it.
+    Tls(Box<TlsStream<Wire>>),
+}
+
+/// One large buffer a thread: a stream keeps only what it has not finished, so that ten thousand of them fit.
+const BUFFER_BYTES: usize = 256 << 10;
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_BYTES]);
 }
 
 impl Wire {
-    /// Wraps a stream; the stamps are shared, since the stream itself goes into the HTTP machinery.
-    pub(super) fn new(stream: Stream, clock: Clock) -> (Self, Arc<Reads>) {
-        let reads = Arc::new(Reads {
-            clock,
-            last_ns: AtomicU64::new(0),
-            count: AtomicU64::new(0),
-        });
-        let shared = Arc::clone(&reads);
-        (Self { stream, reads }, shared)
+    /// Wraps a fresh connection.
+    pub(super) fn new(tcp: TcpStream, stamper: Arc<Stamper>) -> Self {
+        kernel::ask_for_stamps(&tcp);
+        let reads = Arc::new(Reads::new(stamper));
+        Self { tcp, reads }
+    }
+
+    fn poll_bytes(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let (count, kernel_ns) = ready!(kernel::poll_read(&self.tcp, cx, buffer))?;
+        // The stamp is taken here, at the read, so that nothing of TLS, HTTP, SSE or JSON comes before it.
+        if count > 0 {
+            self.reads.stamp(kernel_ns);
+        }
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl Stream {
+    /// Stamps of what arrived.
+    pub(super) fn reads(&self) -> &Arc<Reads> {
+        &self.wire().reads
+    }
+
+    /// Waits for the next bytes and hands them to `each` with their stamp; an empty slice is the stream's end.
+    pub(super) fn poll_read<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        each: impl FnOnce(&[u8], u64) -> T,
+    ) -> Poll<io::Result<T>> {
+        BUFFER.with_borrow_mut(|buffer| {
+            let mut filled = ReadBuf::new(buffer);
+            match self {
+                Self::Plain(wire) => ready!(Pin::new(wire).poll_read(cx, &mut filled))?,
+                Self::Tls(tls) => ready!(Pin::new(tls.as_mut()).poll_read(cx, &mut filled))?,
+            }
+            Poll::Ready(Ok(each(filled.filled(), self.reads().last_ns())))
+        })
+    }
+
+    /// Writes as much as there is room for; moves `written` along.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        written: &mut usize,
+    ) -> Poll<io::Result<()>> {
+        while let Some(left) = bytes.get(*written..).filter(|left| !left.is_empty()) {
+            let count = match self {
+                Self::Plain(wire) => ready!(Pin::new(wire).poll_write(cx, left))?,
+                Self::Tls(tls) => ready!(Pin::new(tls.as_mut()).poll_write(cx, left))?,
+            };
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            *written += count;
+        }
+        match self {
+            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+        }
+    }
+
+    /// Whether the server holds an idle connection open and has said nothing on it.
+    ///
+    /// The system is asked, since its news may not have come round to us yet.
+    pub(super) fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
+        if kernel::is_silent(&self.wire().tcp, cx) {
+            return true;
+        }
+        // Under TLS the news may be none of ours, as a session ticket.
+        matches!(self, Self::Tls(_)) && self.poll_read(cx, |_, _| ()).is_pending()
+    }
+
+    fn wire(&self) -> &Wire {
+        match self {
+            Self::Plain(wire) => wire,
+            Self::Tls(tls) => tls.get_ref().0,
+        }
     }
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-        };
-        // The stamp is taken here, at the read, so that nothing of HTTP, SSE or JSON comes before it.
-        ready!(read)?;
-        if buffer.filled().len() > before {
-            self.reads.stamp();
-        }
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let count = ready!(self.poll_bytes(cx, buffer.initialize_unfilled()))?;
+        buffer.advance(count);
         Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match &self.stream {
-            Stream::Plain(stream) => stream.is_write_vectored(),
-            Stream::Tls(stream) => stream.is_write_vectored(),
-        }
+        Pin::new(&mut self.tcp).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
+        Pin::new(&mut self.tcp).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 }

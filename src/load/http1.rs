@@ -1,0 +1,202 @@
+//! Heads of HTTP/1 answers. Knows no socket.
+
+use super::framing::{Chunks, Framing};
+
+/// What the head of an answer says, as far as it matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// The status code.
+    pub(super) status: u16,
+    /// `content-type` in lower case, empty where there is none.
+    pub(super) content_type: String,
+    /// `content-encoding` in lower case, empty where there is none.
+    pub(super) content_encoding: String,
+    /// `location`.
+    pub(super) location: Option<String>,
+    /// `retry-after` as it stands.
+    pub(super) retry_after: Option<String>,
+    /// Whether the server means to keep the connection open.
+    pub(super) keeps_alive: bool,
+}
+
+/// A head longer than this, or with more headers, is no answer of a model server.
+const LIMIT_BYTES: usize = 64 << 10;
+const LIMIT_HEADERS: usize = 128;
+
+/// Reads the head at the start of an answer, interim ones (`1xx`) passed over.
+///
+/// Gives the head, what follows it, and the number of its bytes; `None` where more bytes are needed.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn read_head(bytes: &[u8]) -> Result<Option<(Head, Framing, usize)>, String> {
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..) {
+        let mut headers = [httparse::EMPTY_HEADER; LIMIT_HEADERS];
+        let mut response = httparse::Response::new(&mut headers);
+        match response.parse(rest) {
+            Err(error) => return Err(format!("the answer is not HTTP/1: {error}")),
+            Ok(httparse::Status::Partial) => break,
+            Ok(httparse::Status::Complete(length)) => at += length,
+        }
+        let status = response.code.unwrap_or_default();
+        if status == SWITCHING || !(100..200).contains(&status) {
+            let (head, framing) = understand(&response)?;
+            return Ok(Some((head, framing, at)));
+        }
+    }
+    if bytes.len() > LIMIT_BYTES {
+        return Err("the answer's head is longer than 64 KiB".into());
+    }
+    Ok(None)
+}
+
+/// `101`: whatever follows is not HTTP, and nobody asked for it.
+const SWITCHING: u16 = 101;
+
+fn understand(response: &httparse::Response<'_, '_>) -> Result<(Head, Framing), String> {
+    let status = response.code.unwrap_or_default();
+    let lower = |name: &str| values(response, name).to_ascii_lowercase();
+    let text = |name: &str| Some(values(response, name)).filter(|value| !value.is_empty());
+    let framing = framing(status, &lower("transfer-encoding"), &values(response, "content-length"))?;
+    let is_current = response.version == Some(1);
+    let head = Head {
+        status,
+        content_type: lower("content-type"),
+        content_encoding: lower("content-encoding"),
+        location: text("location"),
+        retry_after: text("retry-after"),
+        keeps_alive: is_current && !lower("connection").contains("close") && framing != Framing::UntilClose,
+    };
+    Ok((head, framing))
+}
+
+/// All values of a header, joined as the standard allows.
+fn values(response: &httparse::Response<'_, '_>, name: &str) -> String {
+    let named = response
+        .headers
+        .iter()
+        .filter(|header| header.name.eq_ignore_ascii_case(name));
+    let values: Vec<_> = named.map(|header| String::from_utf8_lossy(header.value)).collect();
+    values.join(", ")
+}
+
+/// RFC 9112, section 6.3.
+fn framing(status: u16, transfer_encoding: &str, content_length: &str) -> Result<Framing, String> {
+    if status < 200 || status == 204 || status == 304 {
+        return Ok(Framing::Length(0));
+    }
+    if !transfer_encoding.is_empty() {
+        let last = transfer_encoding.rsplit(',').next().unwrap_or_default().trim();
+        return Ok(if last == "chunked" {
+            Framing::Chunked(Chunks::default())
+        } else {
+            Framing::UntilClose
+        });
+    }
+    let mut lengths = content_length.split(',').map(str::trim);
+    match lengths.next() {
+        None | Some("") => Ok(Framing::UntilClose),
+        Some(first) if lengths.all(|other| other == first) => match first.parse() {
+            Ok(length) => Ok(Framing::Length(length)),
+            Err(_) => Err(format!("`content-length` is `{first}`")),
+        },
+        Some(_) => Err(format!("`content-length` is `{content_length}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn head(text: &str) -> (Head, Framing, usize) {
+        read_head(text.as_bytes()).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_head_says_what_follows_it() {
+        for (headers, framing, keeps_alive) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", Framing::Length(5), true),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n", Framing::Length(5), true),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n",
+                Framing::Chunked(Chunks::default()),
+                true,
+            ),
+            ("HTTP/1.1 200 OK\r\n", Framing::UntilClose, false),
+            (
+                "HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 5\r\n",
+                Framing::Length(5),
+                false,
+            ),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 5\r\n", Framing::Length(5), false),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n",
+                Framing::UntilClose,
+                false,
+            ),
+            ("HTTP/1.1 204 No Content\r\n", Framing::Length(0), true),
+            ("HTTP/1.1 200\r\nContent-Length: 0\r\n", Framing::Length(0), true),
+        ] {
+            let (head, follows, _) = head(&format!("{headers}\r\n"));
+            assert_eq!((follows, head.keeps_alive), (framing, keeps_alive), "{headers}");
+        }
+    }
+
+    #[test]
+    fn headers_are_found_in_any_case_and_told_apart() {
+        let text = "HTTP/1.1 429 Slow Down\r\nCONTENT-TYPE: Text/Html\r\nretry-after: 7\r\nlocation: /Else\r\n\r\nrest";
+        let (head, _, length) = head(text);
+        assert_eq!((head.status, head.content_type.as_str()), (429, "text/html"));
+        assert_eq!(
+            (head.retry_after.as_deref(), head.location.as_deref()),
+            (Some("7"), Some("/Else"))
+        );
+        assert_eq!(length, text.len() - 4);
+    }
+
+    #[test]
+    fn interim_answers_are_passed_over() {
+        let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+        assert_eq!(read_head(interim.as_bytes()), Ok(None));
+        let text = [interim, "HTTP/1.1 200 OK\r\n\r\n"].concat();
+        let (head, _, length) = head(&text);
+        assert_eq!((head.status, length), (200, text.len()));
+        assert_eq!(self::head("HTTP/1.1 101 Switching Protocols\r\n\r\n").0.status, 101);
+    }
+
+    #[test]
+    fn what_is_no_head_is_refused() {
+        let endless = ["HTTP/1.1 200 OK\r\nx: ", &"y".repeat(LIMIT_BYTES)].concat();
+        let crowded = ["HTTP/1.1 200 OK\r\n", &"x: y\r\n".repeat(LIMIT_HEADERS + 1), "\r\n"].concat();
+        for text in [
+            "SSH-2.0-OpenSSH\r\n",
+            "HTTP/1.1 abc\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            &endless,
+            &crowded,
+        ] {
+            assert!(read_head(text.as_bytes()).is_err(), "{text:.40?}");
+        }
+    }
+
+    #[test]
+    fn a_head_is_whole_at_its_last_byte_and_not_before() {
+        let text =
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\nvia: x\r\n\r\n";
+        for cut in 0..text.len() {
+            assert_eq!(read_head(&text[..cut]), Ok(None), "{cut}");
+        }
+        assert!(read_head(text).unwrap().is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_trouble(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read_head(&[b"HTTP/1.1 200 OK\r\n", bytes.as_slice()].concat());
+        }
+    }
+}
