@@ -10,6 +10,7 @@
 //! | `answer.rs`, `server_words.rs` | events and stamps to one outcome, with the server's own message |
 //! | `endpoint.rs`, `wire.rs`, `pool.rs` | address and headers, a stream, the connections kept open |
 //! | `clock.rs`, `kernel.rs`, `stamp.rs` | when bytes arrived |
+//! | `effort.rs` | what a run costs the machine that sends it |
 //! | `http1.rs`, `framing.rs` | the head of an HTTP/1 answer, and where its body ends |
 //! | `client.rs`, `deadline.rs` | one request |
 //! | `runner.rs`, `closed.rs`, `open.rs`, `tally.rs` | the loops of one run |
@@ -24,6 +25,7 @@ mod closed;
 mod dataset;
 mod deadline;
 mod dialect;
+mod effort;
 mod endpoint;
 mod framing;
 mod http1;

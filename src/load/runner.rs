@@ -15,6 +15,7 @@ use super::{
     clock::Clock,
     closed,
     dialect::{Payload, Stimulus, Template},
+    effort::Effort,
     endpoint::Endpoint,
     open::{self, Timetable},
     pool::Pool,
@@ -151,8 +152,13 @@ impl Runner {
     /// The system gives no pacing thread.
     pub fn measure(&self, load: &Load, repeat: u32, watch: &dyn Watch, interrupt: &Interrupt) -> Result<Run, Stopped> {
         let payloads = self.prompts.measured(load, repeat);
+        let effort = Effort::begin(&self.client.stamper);
         let (tally, origin_ns) = self.send_all(load, payloads, MEASURED_SERIES, watch, interrupt)?;
-        Ok(tally.into_run(repeat, origin_ns))
+        let threads = u32::try_from(workers()).unwrap_or(u32::MAX);
+        Ok(Run {
+            client: effort.end(&self.client.stamper, threads),
+            ..tally.into_run(repeat, origin_ns)
+        })
     }
 
     /// Sends payloads at a load level; the tally's stamps count from the clock, the run's origin comes beside it.
