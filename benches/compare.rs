@@ -63,6 +63,7 @@ fn session(seed: u64) -> Session {
     let cells = plan.loads.iter().zip(0_u64..).map(|(load, cell)| CellRuns {
         name: plan.cell_name(load),
         load: load.clone(),
+        schedule_sha256: None,
         runs: (0..RUNS)
             .map(|repeat| run(repeat, seed + (cell * 5 + u64::from(repeat)) * 9973))
             .collect(),

@@ -67,6 +67,7 @@ fn session() -> Session {
     let cells = plan.loads.iter().map(|load| CellRuns {
         name: plan.cell_name(load),
         load: load.clone(),
+        schedule_sha256: None,
         runs: (0..RUNS).map(run).collect(),
     });
     Session {

@@ -216,6 +216,7 @@ fn begin(plan: Plan, probe: &Probe, commit: Option<String>) -> Session {
     let cell = |load: &Load| CellRuns {
         name: plan.cell_name(load),
         load: load.clone(),
+        schedule_sha256: None,
         runs: Vec::new(),
     };
     Session {

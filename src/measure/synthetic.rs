@@ -99,6 +99,7 @@ pub(crate) fn session(concurrency: &[u32], runs: &[Figures]) -> Session {
     let cells = plan.loads.iter().map(|load| CellRuns {
         name: plan.cell_name(load),
         load: load.clone(),
+        schedule_sha256: None,
         runs: repeats.clone(),
     });
     Session {

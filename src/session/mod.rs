@@ -73,6 +73,8 @@ pub struct CellRuns {
     pub name: String,
     /// The load level.
     pub load: Load,
+    /// SHA-256 in hex of the times at which its requests were due, which all its runs share; `None` in closed loop.
+    pub schedule_sha256: Option<String>,
     /// Finished runs, in run order.
     pub runs: Vec<Run>,
 }

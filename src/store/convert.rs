@@ -1,15 +1,13 @@
 //! Between a session and its file, both ways; what the file leaves out gets its stated meaning here.
 
-use super::session_file::{
-    CellFile, EndedFile, EnvironmentFile, FailureFile, GpuFile, RequestFile, RunFile, SESSION_SCHEMA, SessionFile,
-    TokensFromFile, WarmupFile,
+use super::{
+    request_file::RequestFile,
+    run_file::{ClientEntry, RunFile, SearchFile, StepEntry},
+    session_file::{CellFile, EndedFile, EnvironmentFile, SESSION_SCHEMA, SessionFile},
 };
 use crate::{
     plan::Plan,
-    session::{
-        CellRuns, Ended, Environment, Failure, GapCounts, GpuUse, Outcome, RequestRecord, Run, Session, TokensFrom,
-        Warmup, WarmupEnd,
-    },
+    session::{CellRuns, Ended, Environment, GapCounts, Run, Search, Session},
 };
 
 impl From<&Session> for SessionFile {
@@ -83,18 +81,19 @@ impl From<&CellRuns> for CellFile {
     fn from(cell: &CellRuns) -> Self {
         Self {
             name: Some(cell.name.clone()),
-            load: cell.load.clone().into(),
+            load: cell.load.clone(),
+            schedule_sha256: cell.schedule_sha256.clone(),
             runs: cell.runs.iter().map(RunFile::from).collect(),
         }
     }
 }
 
 fn cell_runs(file: CellFile, plan: &Plan, started_unix_s: u64) -> CellRuns {
-    let load = file.load.into();
     let runs = (0_u32..).zip(file.runs);
     CellRuns {
-        name: file.name.unwrap_or_else(|| plan.cell_name(&load)),
-        load,
+        name: file.name.unwrap_or_else(|| plan.cell_name(&file.load)),
+        load: file.load,
+        schedule_sha256: file.schedule_sha256,
         runs: runs.map(|(place, run)| run_at(place, run, started_unix_s)).collect(),
     }
 }
@@ -105,14 +104,14 @@ impl From<&Run> for RunFile {
         Self {
             repeat: Some(run.repeat),
             started_unix_s: Some(run.started_unix_s),
-            requests: requests.map(|(place, record)| request_file(place, record)).collect(),
+            requests: requests.map(|(place, record)| RequestFile::at(place, record)).collect(),
             itl: run.itl.bins.clone(),
-            warmup: WarmupFile {
-                requests: run.warmup.requests,
-                failed: run.warmup.failed,
-            },
+            warmup: run.warmup,
             replaced_connections: run.replaced_connections,
-            gpu: (&run.gpu).into(),
+            gpu: run.gpu.clone(),
+            client: run.client.map(ClientEntry),
+            cache_reset: run.cache_reset.clone(),
+            search: run.search.as_ref().map(SearchFile::from),
             cut_short: run.cut_short.clone(),
         }
     }
@@ -123,101 +122,32 @@ fn run_at(place: u32, file: RunFile, session_started_unix_s: u64) -> Run {
     Run {
         repeat: file.repeat.unwrap_or(place),
         started_unix_s: file.started_unix_s.unwrap_or(session_started_unix_s),
-        requests: requests.map(|(place, request)| request_at(place, request)).collect(),
+        requests: requests.map(|(place, request)| request.record(place)).collect(),
         itl: GapCounts { bins: file.itl },
-        warmup: Warmup {
-            requests: file.warmup.requests,
-            failed: file.warmup.failed,
-            end: WarmupEnd::default(),
-        },
+        warmup: file.warmup,
         replaced_connections: file.replaced_connections,
-        gpu: file.gpu.into(),
+        gpu: file.gpu,
+        client: file.client.map(|entry| entry.0),
+        cache_reset: file.cache_reset,
+        search: file.search.map(Search::from),
         cut_short: file.cut_short,
-        ..Run::default()
     }
 }
 
-fn request_file(place: u32, record: &RequestRecord) -> RequestFile {
-    RequestFile {
-        index: (record.index != place).then_some(record.index),
-        scheduled_ns: record.scheduled_ns,
-        sent_ns: record.sent_ns,
-        first_token_ns: record.first_token_ns,
-        last_token_ns: record.last_token_ns,
-        end_ns: record.end_ns,
-        input_tokens: record.input_tokens,
-        output_tokens: record.output_tokens,
-        chunks: (record.chunks != record.output_tokens.unwrap_or(0)).then_some(record.chunks),
-        tokens_from: match record.tokens_from {
-            TokensFrom::Usage => TokensFromFile::Usage,
-            TokensFrom::Chunks => TokensFromFile::Chunks,
-        },
-        outcome: match &record.outcome {
-            Outcome::Completed => None,
-            Outcome::Failed(failure) => Some(Box::new(FailureFile {
-                class: failure.class,
-                message: failure.message.clone(),
-            })),
-        },
-    }
-}
-
-fn request_at(place: u32, file: RequestFile) -> RequestRecord {
-    RequestRecord {
-        index: file.index.unwrap_or(place),
-        scheduled_ns: file.scheduled_ns,
-        sent_ns: file.sent_ns,
-        first_token_ns: file.first_token_ns,
-        last_token_ns: file.last_token_ns,
-        end_ns: file.end_ns,
-        input_tokens: file.input_tokens,
-        output_tokens: file.output_tokens,
-        chunks: file.chunks.or(file.output_tokens).unwrap_or(0),
-        tokens_from: match file.tokens_from {
-            TokensFromFile::Usage => TokensFrom::Usage,
-            TokensFromFile::Chunks => TokensFrom::Chunks,
-        },
-        outcome: match file.outcome {
-            None => Outcome::Completed,
-            Some(failure) => Outcome::Failed(Failure {
-                class: failure.class,
-                message: failure.message,
-            }),
-        },
-        ..RequestRecord::default()
-    }
-}
-
-impl From<&GpuUse> for GpuFile {
-    fn from(gpu: &GpuUse) -> Self {
-        match gpu {
-            GpuUse::Measured {
-                memory_peak_bytes,
-                utilization_mean_pct,
-                samples,
-            } => Self::Measured {
-                memory_peak_bytes: *memory_peak_bytes,
-                utilization_mean_pct: *utilization_mean_pct,
-                samples: *samples,
-            },
-            GpuUse::NotMeasured(reason) => Self::NotMeasured(reason.clone()),
+impl From<&Search> for SearchFile {
+    fn from(search: &Search) -> Self {
+        Self {
+            end: search.end,
+            steps: search.steps.iter().cloned().map(StepEntry).collect(),
         }
     }
 }
 
-impl From<GpuFile> for GpuUse {
-    fn from(file: GpuFile) -> Self {
-        match file {
-            GpuFile::Measured {
-                memory_peak_bytes,
-                utilization_mean_pct,
-                samples,
-            } => Self::Measured {
-                memory_peak_bytes,
-                utilization_mean_pct,
-                samples,
-            },
-            GpuFile::NotMeasured(reason) => Self::NotMeasured(reason),
+impl From<SearchFile> for Search {
+    fn from(file: SearchFile) -> Self {
+        Self {
+            end: file.end,
+            steps: file.steps.into_iter().map(|entry| entry.0).collect(),
         }
     }
 }

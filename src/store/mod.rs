@@ -1,6 +1,6 @@
 //! Sessions and baselines at rest: versioned twins, atomic writes, a directory of baselines.
 //!
-//! The shape of the files is in `session_file`, `plan_file` and `baseline_file`; `docs/files.md` explains it to people.
+//! The shape of the files is in the modules that end in `_file`; `docs/files.md` explains it to people.
 //! What a session means is `measure`'s; which baseline fits is `compare`'s (its hashes come in as text).
 
 mod baseline;
@@ -8,12 +8,19 @@ mod baseline_file;
 mod baselines;
 mod check;
 mod convert;
+mod defaults;
 mod error;
+mod lengths_file;
+mod load_file;
 mod lock;
 mod names;
 mod plan_file;
 mod read;
+mod request_file;
+mod run_file;
 mod session_file;
+mod target_file;
+mod workload_file;
 mod write;
 
 use std::path::Path;

@@ -200,6 +200,7 @@ fn in_plan_order(mut session: Session) -> Session {
             || CellRuns {
                 name: session.plan.cell_name(load),
                 load: load.clone(),
+                schedule_sha256: None,
                 runs: Vec::new(),
             },
             |at| found.swap_remove(at),

@@ -3,10 +3,10 @@
 //! Values that most requests share are left out of the file: a session of 300,000 requests is read at every comparison.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
-use super::plan_file::{LoadFile, PlanFile};
-use crate::session::{FailureClass, GpuUse};
+use super::{load_file::LoadFile, plan_file::PlanFile, run_file::RunFile};
+use crate::plan::Load;
 
 /// What `schema` says in every session file that this perfgate writes.
 pub(super) const SESSION_SCHEMA: &str = "perfgate-llm/session/1";
@@ -84,131 +84,13 @@ pub(super) struct CellFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<String>,
     /// The load level; one of `plan.loads`.
-    pub(super) load: LoadFile,
+    #[serde(with = "LoadFile")]
+    pub(super) load: Load,
+    /// SHA-256, in hex, of the times at which its requests were due, which all its runs share. Left out: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) schedule_sha256: Option<String>,
     /// Finished runs, in run order.
     pub(super) runs: Vec<RunFile>,
-}
-
-/// One repeat of one cell with its own warm-up: the unit of statistics.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RunFile {
-    /// Which repeat of the cell, from 0, rising. Left out: its place in `runs`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) repeat: Option<u32>,
-    /// When its first measured request was due, seconds since 1970 UTC. Left out: the session's start.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) started_unix_s: Option<u64>,
-    /// Measured requests, failed ones included, in workload order.
-    pub(super) requests: Vec<RequestFile>,
-    /// Gaps between neighbouring output chunks of completed requests: `[gap in ns, how many]`, rising, each counted
-    /// at least once. Left out: no ITL for this run.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) itl: Vec<(u64, u64)>,
-    /// The warm-up before it. Left out: none.
-    #[serde(default, skip_serializing_if = "WarmupFile::is_none")]
-    pub(super) warmup: WarmupFile,
-    /// Pooled connections found dead before the first byte and replaced once by a fresh one. Left out: 0.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub(super) replaced_connections: u32,
-    /// The GPU during the run. Left out: not measured.
-    #[serde(default)]
-    pub(super) gpu: GpuFile,
-    /// Why the run ended before all its requests were sent; a run with this entry carries no verdict.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) cut_short: Option<String>,
-}
-
-/// What the warm-up of a run did.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WarmupFile {
-    /// Requests sent.
-    pub(super) requests: u32,
-    /// How many of them failed.
-    pub(super) failed: u32,
-}
-
-/// One request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RequestFile {
-    /// Its place in the workload, from 0: the same index is the same prompt in every session of the plan.
-    /// Left out: its place in `requests`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) index: Option<u32>,
-    /// Intended send time, in open loop; not after `sent_ns`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) scheduled_ns: Option<u64>,
-    /// When the request was handed to a ready connection (connect time is before it).
-    pub(super) sent_ns: u64,
-    /// Arrival of the first non-empty output token, content or reasoning; a completed request has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) first_token_ns: Option<u64>,
-    /// Arrival of the last non-empty output token; a completed request has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) last_token_ns: Option<u64>,
-    /// Arrival of the answer's last byte, or when the request was given up.
-    pub(super) end_ns: u64,
-    /// Prompt tokens as the server counted them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) input_tokens: Option<u32>,
-    /// Output tokens; without them the request has no TPOT and adds nothing to throughput.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) output_tokens: Option<u32>,
-    /// Chunks that carried output. Left out: as many as output tokens.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) chunks: Option<u32>,
-    /// Where `output_tokens` comes from. Left out: the server's `usage` object.
-    #[serde(default, skip_serializing_if = "TokensFromFile::is_usage")]
-    pub(super) tokens_from: TokensFromFile,
-    /// Why the request failed. Left out: it completed with a whole, non-empty answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) outcome: Option<Box<FailureFile>>,
-}
-
-/// Where a token count comes from.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum TokensFromFile {
-    /// The server's `usage` object.
-    #[default]
-    Usage,
-    /// The number of chunks with output.
-    Chunks,
-}
-
-/// Why a request failed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FailureFile {
-    /// The kind: `connect`, `connect_timeout`, `http_` and the status (`http_404`), `not_event_stream`, `empty_stream`,
-    /// `no_tokens`, `error_in_stream`, `bad_event`, `truncated`, `connection_lost`, `first_token_timeout`, `stalled`
-    /// or `total_timeout`.
-    #[serde(serialize_with = "class_key", deserialize_with = "class_from_key")]
-    #[schemars(with = "String")]
-    pub(super) class: FailureClass,
-    /// The server's own message, or the transport's.
-    pub(super) message: String,
-}
-
-/// The GPU during a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum GpuFile {
-    /// Sampled.
-    Measured {
-        /// Highest sum over the visible GPUs of memory in use.
-        memory_peak_bytes: u64,
-        /// Mean over samples and GPUs.
-        #[schemars(range(min = 0.0, max = 100.0))]
-        utilization_mean_pct: f64,
-        /// How many times it was sampled.
-        #[schemars(range(min = 1))]
-        samples: u32,
-    },
-    /// Why there is no figure.
-    NotMeasured(String),
 }
 
 /// How a session ended.
@@ -226,38 +108,4 @@ pub(super) enum EndedFile {
 
 fn unknown() -> String {
     "unknown".into()
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn class_key<S: Serializer>(class: &FailureClass, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&class.key())
-}
-
-fn class_from_key<'de, D: Deserializer<'de>>(from: D) -> Result<FailureClass, D::Error> {
-    let key = String::deserialize(from)?;
-    FailureClass::from_key(&key)
-        .ok_or_else(|| de::Error::custom(format!("unknown failure class `{key}`; docs/files.md lists them")))
-}
-
-impl WarmupFile {
-    fn is_none(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-impl TokensFromFile {
-    fn is_usage(&self) -> bool {
-        *self == Self::Usage
-    }
-}
-
-impl Default for GpuFile {
-    fn default() -> Self {
-        (&GpuUse::default()).into()
-    }
 }

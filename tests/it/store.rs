@@ -1,6 +1,8 @@
 //! Sessions and baselines at rest.
 
 mod baselines;
+mod older;
+mod plans;
 mod properties;
 mod refusals;
 mod sessions;
@@ -21,6 +23,7 @@ fn session() -> Session {
     let cells = plan.loads.iter().map(|load| CellRuns {
         name: plan.cell_name(load),
         load: load.clone(),
+        schedule_sha256: None,
         runs: vec![run(0), run(1)],
     });
     Session {

@@ -1,66 +1,20 @@
 use std::fs;
 
 use perfgate::{
-    plan::{Arrivals, DatasetFormat, Lengths, Load, Plan, Prompts},
+    plan::Load,
     session::{
-        CellRuns, Ended, Failure, FailureClass, GapCounts, GpuUse, Outcome, RequestRecord, Run, Session, TokensFrom,
-        Warmup, WarmupEnd,
+        CellRuns, ClientUse, Ended, Failure, FailureClass, Finish, GapCounts, GpuUse, Lag, Outcome, RequestRecord, Run,
+        Search, SearchEnd, SearchStep, Session, TokensFrom, Turn, Warmup, WarmupEnd,
     },
     store,
 };
-use proptest::{array, collection, option, prelude::*};
+use proptest::{array, collection, option, prelude::*, sample};
 
-use super::{plan, session};
-
-fn lengths() -> impl Strategy<Value = Lengths> {
-    prop_oneof![
-        (1..5000_u32).prop_map(Lengths::Fixed),
-        (1e-3..1e9, 0.0..1e9).prop_map(|(mean, std)| Lengths::Normal { mean, std }),
-        (1..50_u32, 50..5000_u32).prop_map(|(min, max)| Lengths::Uniform { min, max }),
-    ]
-}
-
-fn prompts() -> impl Strategy<Value = Prompts> {
-    prop_oneof![
-        lengths().prop_map(|input_tokens| Prompts::Synthetic { input_tokens }),
-        (".*", option::of("[0-9a-f]{64}")).prop_map(|(path, sha256)| Prompts::Dataset {
-            path,
-            format: DatasetFormat::Auto,
-            prompt_column: None,
-            output_column: None,
-            sha256,
-        }),
-    ]
-}
-
-fn loads() -> impl Strategy<Value = Vec<Load>> {
-    let rate = |arrivals| move |rate_rps| Load::Rate { rate_rps, arrivals };
-    let load = prop_oneof![
-        (1..5000_u32).prop_map(Load::Concurrency),
-        (1e-9..1e9).prop_map(rate(Arrivals::Constant)),
-        (1e-9..1e9).prop_map(rate(Arrivals::Poisson)),
-    ];
-    collection::vec(load, 1..4).prop_filter("no two alike", |loads| {
-        let first = |load| loads.iter().position(|other| other == load);
-        loads.iter().enumerate().all(|(at, load)| first(load) == Some(at))
-    })
-}
-
-fn plans() -> impl Strategy<Value = Plan> {
-    let texts = collection::btree_map(".*", ".*", 0..3);
-    (loads(), prompts(), lengths(), any::<u64>(), 0.0..=1.0, texts).prop_map(
-        |(loads, prompts, output_tokens, seed, max_error_rate, hardware)| {
-            let mut plan = plan();
-            plan.loads = loads;
-            plan.workload.prompts = prompts;
-            plan.workload.output_tokens = output_tokens;
-            plan.seed = seed;
-            plan.max_error_rate = max_error_rate;
-            plan.hardware = hardware;
-            plan
-        },
-    )
-}
+use super::{
+    plans::{plans, slos},
+    session,
+    sessions::assert_fits_schema,
+};
 
 fn outcomes() -> impl Strategy<Value = Outcome> {
     let classes = prop_oneof![
@@ -74,18 +28,30 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
 
 /// Records with rising stamps; their place in the run becomes their index, a little shifted.
 fn records() -> impl Strategy<Value = RequestRecord> {
-    let stamps = array::uniform5(0..1_u64 << 53);
+    let stamps = array::uniform6(0..1_u64 << 53);
     let tokens = (option::of(any::<u32>()), option::of(any::<u32>()), any::<u32>());
-    (stamps, tokens, any::<(bool, bool, bool)>(), outcomes()).prop_map(
-        |(mut stamps, (input_tokens, output_tokens, chunks), (scheduled, answered, from_chunks), outcome)| {
+    let finish = option::of(sample::select(vec![Finish::Stop, Finish::Length, Finish::Other]));
+    let turn = option::of(any::<(u32, u32)>().prop_map(|(conversation, turn)| Turn { conversation, turn }));
+    let rest = (finish, turn, option::of(slos()), any::<u32>(), any::<bool>());
+    (stamps, tokens, any::<(bool, bool, bool)>(), outcomes(), rest).prop_map(
+        |(mut stamps, (input_tokens, output_tokens, chunks), (scheduled, answered, from_chunks), outcome, rest)| {
+            let (finish, turn, slo, retries, reasoned) = rest;
             stamps.sort_unstable();
-            let [scheduled_ns, sent_ns, first_token_ns, last_token_ns, end_ns] = stamps;
+            let [
+                scheduled_ns,
+                sent_ns,
+                first_token_ns,
+                first_answer_ns,
+                last_token_ns,
+                end_ns,
+            ] = stamps;
             let answered = answered || outcome == Outcome::Completed;
             RequestRecord {
                 index: 0,
                 scheduled_ns: scheduled.then_some(scheduled_ns),
                 sent_ns,
                 first_token_ns: answered.then_some(first_token_ns),
+                first_answer_ns: (answered && reasoned).then_some(first_answer_ns),
                 last_token_ns: answered.then_some(last_token_ns),
                 end_ns,
                 input_tokens,
@@ -96,11 +62,63 @@ fn records() -> impl Strategy<Value = RequestRecord> {
                 } else {
                     TokensFrom::Usage
                 },
+                finish,
+                stage: 0,
+                turn,
+                slo,
+                retries,
                 outcome,
-                ..RequestRecord::default()
             }
         },
     )
+}
+
+fn clients() -> impl Strategy<Value = ClientUse> {
+    let lag = array::uniform3(0.0..1e9).prop_map(|mut lags: [f64; 3]| {
+        lags.sort_by(f64::total_cmp);
+        let [p50_ms, p99_ms, max_ms] = lags;
+        Lag { p50_ms, p99_ms, max_ms }
+    });
+    (0.0..1e9, 0.0..1e9, any::<u32>(), any::<bool>(), option::of(lag)).prop_map(
+        |(cpu_s, wall_s, threads, kernel_stamps, read_lag)| ClientUse {
+            cpu_s,
+            wall_s,
+            threads,
+            kernel_stamps,
+            read_lag,
+        },
+    )
+}
+
+fn searches() -> impl Strategy<Value = Search> {
+    let end = prop_oneof![
+        (1e-6..1e6).prop_map(SearchEnd::Found),
+        (1e-6..1e6).prop_map(SearchEnd::AboveMax),
+        (1e-6..1e6).prop_map(SearchEnd::BelowMin),
+    ];
+    let step = (1e-6..1e6, any::<u32>(), 0.0..=1.0, 0.0..1e6, any::<bool>()).prop_map(
+        |(level, requests, attainment, completed_rps, met)| SearchStep {
+            level,
+            requests,
+            attainment,
+            completed_rps,
+            met,
+        },
+    );
+    (end, collection::vec(step, 0..4)).prop_map(|(end, steps)| Search { end, steps })
+}
+
+/// A run as its load can have it: stages in range, a search alone.
+fn fit(run: &mut Run, load: &Load) {
+    match load {
+        Load::Capacity(_) => run.requests.clear(),
+        _ => run.search = None,
+    }
+    if let Load::Stages { stages, .. } = load {
+        for record in &mut run.requests {
+            record.stage = u16::try_from(stages.len() - 1).unwrap_or_default();
+        }
+    }
 }
 
 fn runs() -> impl Strategy<Value = Run> {
@@ -115,9 +133,12 @@ fn runs() -> impl Strategy<Value = Run> {
             }
         }),
     ];
+    let ends = sample::select(vec![WarmupEnd::Planned, WarmupEnd::Steady, WarmupEnd::Limit]);
     let rest = (any::<u32>(), 0..9_u32, option::of(".*"), 0..3_u32);
-    (collection::vec(records(), 0..6), gaps, gpu, rest).prop_map(
-        |(mut requests, gaps, gpu, (replaced_connections, warm, cut_short, shift))| {
+    let side = (ends, option::of(clients()), option::of(".*"), option::of(searches()));
+    (collection::vec(records(), 0..6), gaps, gpu, rest, side).prop_map(
+        |(mut requests, gaps, gpu, (replaced_connections, warm, cut_short, shift), side)| {
+            let (end, client, cache_reset, search) = side;
             for (index, record) in (shift..).zip(&mut requests) {
                 record.index = index;
             }
@@ -131,12 +152,14 @@ fn runs() -> impl Strategy<Value = Run> {
                 warmup: Warmup {
                     requests: warm,
                     failed: warm / 2,
-                    end: WarmupEnd::Planned,
+                    end,
                 },
                 replaced_connections,
                 gpu,
+                client,
+                cache_reset,
+                search,
                 cut_short,
-                ..Run::default()
             }
         },
     )
@@ -149,14 +172,17 @@ fn sessions() -> impl Strategy<Value = Session> {
         ".*".prop_map(Ended::Aborted)
     ];
     let runs = collection::vec(collection::vec(runs(), 0..3), 4);
-    (plans(), runs, ended, collection::vec(".*", 0..3)).prop_map(|(plan, runs, ended, notes)| {
+    let rest = (collection::vec(".*", 0..3), option::of("[0-9a-f]{64}"));
+    (plans(), runs, ended, rest).prop_map(|(plan, runs, ended, (notes, schedule_sha256))| {
         let cells = plan.loads.iter().zip(runs).enumerate().map(|(at, (load, mut runs))| {
             for (repeat, run) in (0..).zip(&mut runs) {
                 run.repeat = repeat;
+                fit(run, load);
             }
             CellRuns {
                 name: format!("{at}: {}", plan.cell_name(load)),
                 load: load.clone(),
+                schedule_sha256: schedule_sha256.clone(),
                 runs,
             }
         });
@@ -179,6 +205,7 @@ proptest! {
         let path = dir.path().join("session.json");
         store::write_session(&path, &session)?;
         prop_assert_eq!(store::read_session(&path)?, session);
+        assert_fits_schema(&fs::read_to_string(&path)?);
     }
 
     #[test]

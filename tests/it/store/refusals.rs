@@ -137,13 +137,20 @@ const WRONG_REQUESTS: &str = r#"
 /cells/0/runs/1/requests/2/outcome        | -     | `cells[0].runs[1].requests[2].first_token_ns`: is missing from a completed request
 /cells/0/runs/1/requests/2/index          | 7     | `cells[0].runs[1].requests[2].index`: `7` stands twice
 /cells/0/runs/1/requests/2/index          | 100   | `cells[0].runs[1].requests[2].index`: is `100`, but `plan.requests_per_run` is `100`
-/cells/0/runs/1/requests/2/last_token_ns  | 3000  | `cells[0].runs[1].requests[2].first_token_ns`: is missing, but there is a `last_token_ns`
+/cells/0/runs/1/requests/2/last_token_ns  | 3000  | `cells[0].runs[1].requests[2].first_token_ns`: is missing, but there is a later token
 /cells/0/runs/1/requests/2/first_token_ns | 1999  | `cells[0].runs[1].requests[2].first_token_ns`: is `1999`, before `sent_ns` at `2000`
 /cells/0/runs/1/requests/2/scheduled_ns   | 2001  | `cells[0].runs[1].requests[2].sent_ns`: is `2000`, before `scheduled_ns` at `2001`
 /cells/0/runs/1/requests/2/end_ns         | 1     | `cells[0].runs[1].requests[2].end_ns`: is `1`, before `sent_ns` at `2000`
 /cells/0/runs/1/requests/2/end_ns         | 1790000000000000000 | `cells[0].runs[1].requests[2].end_ns`: is `1790000000000000000`, beyond 2^53
 /cells/0/runs/1/requests/0/last_token_ns  | 44999999 | `cells[0].runs[1].requests[0].last_token_ns`: is `44999999`, before `first_token_ns` at `45000000`
 /cells/0/runs/1/requests/0/last_token_ns  | -     | `cells[0].runs[1].requests[0].last_token_ns`: is missing from a completed request
+/cells/0/runs/1/requests/0/first_answer_ns | 44999999 | `cells[0].runs[1].requests[0].first_answer_ns`: is `44999999`, before `first_token_ns` at `45000000`
+/cells/0/runs/1/requests/0/first_answer_ns | 945000001 | `cells[0].runs[1].requests[0].last_token_ns`: is `945000000`, before `first_answer_ns` at `945000001`
+/cells/0/runs/1/requests/2/first_answer_ns | 3000 | `cells[0].runs[1].requests[2].first_token_ns`: is missing, but there is a later token
+/cells/0/runs/1/requests/0/stage          | 1     | `cells[0].runs[1].requests[0].stage`: is `1`, but the load has 1, counted from 0
+/cells/0/runs/1/requests/0/finish         | "tired" | `cells[0].runs[1].requests[0].finish`: unknown variant `tired`
+/cells/0/runs/1/requests/0/turn           | {"turn": 1} | `cells[0].runs[1].requests[0].turn`: missing field `conversation`
+/cells/0/runs/1/requests/0/slo            | {"ttft_ms": -1} | `cells[0].runs[1].requests[0].slo.ttft_ms`: is `-1`; give milliseconds
 "#;
 
 const WRONG_RUNS: &str = r#"
@@ -154,6 +161,9 @@ const WRONG_RUNS: &str = r#"
 /cells/0/runs/1/itl/1/1                   | 18446744073709551615 | `cells[0].runs[1].itl`: counts
 /cells/0/runs/1/itl/1                     | [1]   | `cells[0].runs[1].itl[1]`: invalid length 1
 /cells/0/runs/1/warmup/failed             | 4     | `cells[0].runs[1].warmup.failed`: is `4` of `3`
+/cells/0/runs/1/client                    | {"cpu_s": -1, "wall_s": 1, "threads": 1, "kernel_stamps": true} | `cells[0].runs[1].client.cpu_s`: is `-1`; give seconds
+/cells/0/runs/1/client                    | {"cpu_s": 1, "wall_s": 1, "threads": 1, "kernel_stamps": true, "read_lag": {"p50_ms": 2, "p99_ms": 1, "max_ms": 3}} | `cells[0].runs[1].client.read_lag`: does not rise
+/cells/0/runs/1/search                    | {"end": {"found": 4}, "steps": []} | `cells[0].runs[1].search`: stands in a run of `c=4`, which is no search
 /cells/0/runs/1/gpu/measured/samples      | 0     | `cells[0].runs[1].gpu.measured.samples`: is `0`
 /cells/0/runs/1/gpu/measured/utilization_mean_pct | 100.5 | `cells[0].runs[1].gpu.measured.utilization_mean_pct`: is `100.5`
 /cells/1/load                             | {"concurrency": 4} | `cells[1].load`: `c=4` has a cell already
@@ -177,6 +187,23 @@ const WRONG_PLANS: &str = r#"
 /plan/workload/output_tokens/normal/std   | -1    | `plan.workload.output_tokens.normal`: has mean `200.5` and std `-1`
 /plan/workload/output_tokens              | {"fixed": 0} | `plan.workload.output_tokens.fixed`: is `0`
 /plan/workload/output_tokens              | {"uniform": {"min": 3, "max": 2}} | `plan.workload.output_tokens.uniform`: goes from `3` to `2`
+/plan/workload/output_tokens              | {"zipf": {"min": 1, "max": 2, "exponent": 0}} | `plan.workload.output_tokens.zipf.exponent`: is `0`; give an exponent above zero
+/plan/workload/output_tokens              | {"within": {"shape": {"lognormal": {"mean": 5, "std": 1}}, "min": 3, "max": 2}} | `plan.workload.output_tokens.within`: goes from `3` to `2`
+/plan/workload/prompts                    | {"shared_prefix": {"groups": 0, "prefix_tokens": {"fixed": 1}, "input_tokens": {"fixed": 1}}} | `plan.workload.prompts.shared_prefix.groups`: is `0`
+/plan/workload/models                     | [{"name": "a", "weight": 0}] | `plan.workload.models[0].weight`: is `0`; give a weight above zero
+/plan/workload/images                     | {"width_px": 1, "height_px": 0, "per_request": 1} | `plan.workload.images.height_px`: is `0`
+/plan/workload/conversation               | {"turns": {"fixed": 0}, "think_time": {"fixed_ns": 0}} | `plan.workload.conversation.turns.fixed`: is `0`
+/plan/workload/batch                      | 0     | `plan.workload.batch`: is `0`
+/plan/slo                                 | {"e2e_ms": -2} | `plan.slo.e2e_ms`: is `-2`; give milliseconds
+/plan/warmup_limit                        | 2     | `plan.warmup_limit`: is `2`, below `warmup_requests` `3`
+/plan/loads/1                             | {"trace": {"speed_ratio": 1}} | `plan.loads[1]`: replays the times of a trace, but `workload.prompts` is none
+/plan/loads/1                             | {"ramp": {"from_rps": 0, "to_rps": 1, "shape": "linear", "arrivals": "poisson"}} | `plan.loads[1].ramp.from_rps`: is `0`
+/plan/loads/1                             | {"rate": {"rate_rps": 1, "arrivals": {"gamma": {"burstiness": 0}}}} | `plan.loads[1].rate.arrivals.gamma.burstiness`: is `0`
+/plan/loads/1                             | {"stages": {"stages": [], "arrivals": "poisson"}} | `plan.loads[1].stages.stages`: has 0 entries
+/plan/loads/1                             | {"stages": {"stages": [{"level": {"concurrency": 1}, "length": {"duration_ns": 0}}], "arrivals": "poisson"}} | `plan.loads[1].stages.stages[0].length.duration_ns`: is `0`
+/plan/loads/1                             | {"capacity": {"axis": "concurrency", "min": 2, "max": 1, "precision_ratio": 1.1, "attainment": 0.9}} | `plan.loads[1].capacity.max`: is `1`, below `min` `2`
+/plan/loads/1                             | {"capacity": {"axis": "concurrency", "min": 1, "max": 2, "precision_ratio": 1, "attainment": 0.9}} | `plan.loads[1].capacity.precision_ratio`: is `1`
+/plan/loads/1                             | {"capacity": {"axis": {"rate": "poisson"}, "min": 1, "max": 2, "precision_ratio": 1.1, "attainment": 1.1}} | `plan.loads[1].capacity.attainment`: is `1.1`
 /plan/target/api                          | "grpc" | `plan.target.api`: unknown variant `grpc`
 /plan                                     | -     | `top level`: missing field `plan`
 /started_unix_s                           | 1790000000000 | `started_unix_s`: is `1790000000000`, after the year 9999

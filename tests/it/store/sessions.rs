@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use perfgate::{
-    plan::Load,
+    plan::{Api, Arrivals, Load, Plan, Stage, StageLength, StageLevel},
     session::{Ended, GpuUse, Outcome, TokensFrom},
     store::{self, Stored},
 };
@@ -13,11 +13,17 @@ use super::{plan, session};
 const SCHEMA_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/session.schema.json");
 const DOC_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/files.md");
 
-/// The first JSON block of `docs/files.md`.
-fn documented_example() -> String {
+/// The JSON blocks of `docs/files.md`.
+fn documented() -> Vec<String> {
     let doc = fs::read_to_string(DOC_FILE).unwrap();
-    let (_, rest) = doc.split_once("```json\n").unwrap();
-    rest.split_once("```").unwrap().0.to_owned()
+    let blocks = doc.split("```json\n").skip(1);
+    blocks
+        .map(|block| block.split_once("```").unwrap().0.to_owned())
+        .collect()
+}
+
+fn documented_example() -> String {
+    documented().swap_remove(0)
 }
 
 /// Names of all files in a directory, hidden ones too.
@@ -28,7 +34,7 @@ fn names_in(dir: &Path) -> Vec<String> {
         .collect()
 }
 
-fn assert_fits_schema(text: &str) {
+pub(super) fn assert_fits_schema(text: &str) {
     let schema = serde_json::from_str(&fs::read_to_string(SCHEMA_FILE).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let value = serde_json::from_str(text).unwrap();
@@ -100,6 +106,35 @@ fn the_documented_example_is_read_and_means_what_the_document_says() {
     assert!(first.completed());
     assert_eq!((second.index, second.chunks), (1, 0));
     assert!(matches!(&second.outcome, Outcome::Failed(failure) if failure.message == "the model is loading"));
+}
+
+#[test]
+fn the_documented_prompts_lengths_and_loads_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("session.json");
+    let blocks: Vec<serde_json::Value> = documented()
+        .iter()
+        .map(|block| serde_json::from_str(block).unwrap())
+        .collect();
+    let [example, prompts, lengths, loads] = blocks.as_slice() else {
+        panic!("{} blocks", blocks.len())
+    };
+    let mut names = Vec::new();
+    for at in 0..6 {
+        let mut file = example.clone();
+        let prompt = &prompts[at.min(3)];
+        file["cells"] = serde_json::json!([]);
+        file["plan"]["workload"] = serde_json::json!({"prompts": prompt, "output_tokens": lengths[at]});
+        if prompt.get("trace").is_some() {
+            file["plan"]["loads"] = loads.clone();
+        }
+        let text = file.to_string();
+        assert_fits_schema(&text);
+        fs::write(&path, text).unwrap();
+        let session = store::read_session(&path).unwrap();
+        names.extend(session.cells.into_iter().map(|cell| cell.name));
+    }
+    insta::assert_snapshot!(names.join("\n"));
 }
 
 #[test]
@@ -252,5 +287,47 @@ fn an_output_is_claimed_without_a_trace() {
 
     for bad in [dir.path().to_owned(), old.join("below.json"), dir.path().join("..")] {
         assert!(store::claim_output(&bad).is_err(), "{}", bad.display());
+    }
+}
+
+#[test]
+fn a_completed_request_needs_tokens_only_where_they_are_streamed() {
+    type Edit = fn(&mut Plan);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("session.json");
+    let edits: [(Edit, bool); 4] = [
+        (|_| {}, false),
+        (|plan| plan.target.streaming = false, true),
+        (|plan| plan.target.api = Api::Embeddings, true),
+        (|plan| plan.target.api = Api::Tgi, false),
+    ];
+    for (edit, readable) in edits {
+        let mut session = session();
+        edit(&mut session.plan);
+        let record = &mut session.cells[0].runs[0].requests[0];
+        (record.first_token_ns, record.last_token_ns) = (None, None);
+        store::write_session(&path, &session).unwrap();
+        assert_eq!(store::read_session(&path).is_ok(), readable);
+    }
+}
+
+#[test]
+fn the_plan_bounds_the_indexes_only_where_it_states_their_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("session.json");
+    let stage = Stage {
+        level: StageLevel::Concurrency(4),
+        length: StageLength::Requests(500),
+    };
+    let stages = Load::Stages {
+        stages: vec![stage, stage],
+        arrivals: Arrivals::Poisson,
+    };
+    for (load, readable) in [(Load::Concurrency(9), false), (stages, true)] {
+        let mut session = session();
+        (session.plan.loads[0], session.cells[0].load) = (load.clone(), load);
+        session.cells[0].runs[0].requests[2].index = 999;
+        store::write_session(&path, &session).unwrap();
+        assert_eq!(store::read_session(&path).is_ok(), readable);
     }
 }
