@@ -2,6 +2,8 @@
 //!
 //! Nothing else in the house assumes a direction or a unit. How a value is computed from records is `measure`'s.
 
+mod facts;
+
 use std::fmt;
 
 /// Names the set of definitions below; two sessions with different ids are incomparable.
@@ -86,52 +88,25 @@ pub enum Metric {
     Completed,
     /// Requests that did not.
     Failed,
+    /// Requests per second that completed and met every SLO.
+    GoodputRps,
+    /// Output tokens of such requests per second.
+    GoodputTokensPerS,
+    /// Share of all requests that completed and met every SLO.
+    SloAttainment,
+    /// Time to the first token of the answer itself, where the model reasons before it.
+    Ttfa(Percentile),
+    /// Inputs embedded per second.
+    InputsPerS,
+    /// Highest request rate under the SLO (capacity search).
+    MaxRateUnderSlo,
+    /// Most requests in flight under the SLO (capacity search).
+    MaxConcurrencyUnderSlo,
 }
-
-/// The facts of one metric; the only place where they stand.
-struct Facts {
-    key: &'static str,
-    label: &'static str,
-    unit: &'static str,
-    better: Better,
-    definition: &'static str,
-}
-
-const fn facts(
-    key: &'static str,
-    label: &'static str,
-    unit: &'static str,
-    better: Better,
-    definition: &'static str,
-) -> Facts {
-    Facts {
-        key,
-        label,
-        unit,
-        better,
-        definition,
-    }
-}
-
-const fn latency(key: &'static str, label: &'static str, definition: &'static str) -> Facts {
-    facts(key, label, "ms", Better::Lower, definition)
-}
-
-const QPS: &str = "completed requests / (last end − first send)";
-const TTFT: &str = "first non-empty output token (content or reasoning) received − request sent";
-const TPOT: &str = "(last token − first token) / (output tokens − 1); none below two tokens or two reads";
-const ITL: &str = "gap between two output chunks of one answer; per chunk where a chunk holds several tokens";
-const E2E: &str = "last byte of the answer − request sent";
-const TTFT_FROM_SCHEDULE: &str = "first output token received − intended send time (open loop)";
-const E2E_FROM_SCHEDULE: &str = "last byte of the answer − intended send time (open loop)";
-const OUTPUT: &str = "output tokens of completed requests / (last end − first send)";
-const GPU_MEMORY: &str = "highest sum over the visible GPUs of memory in use, in 10^9 bytes";
-const GPU_UTILIZATION: &str = "mean over samples and visible GPUs of NVML's GPU utilisation";
-const COMPLETED: &str = "requests that ended with a whole, non-empty answer";
 
 impl Metric {
     /// Every metric, in the order in which reports list them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 34] = [
         Self::Qps,
         Self::Ttft(Percentile::P50),
         Self::Ttft(Percentile::P95),
@@ -157,6 +132,15 @@ impl Metric {
         Self::ErrorRate,
         Self::Completed,
         Self::Failed,
+        Self::GoodputRps,
+        Self::GoodputTokensPerS,
+        Self::SloAttainment,
+        Self::Ttfa(Percentile::P50),
+        Self::Ttfa(Percentile::P95),
+        Self::Ttfa(Percentile::P99),
+        Self::InputsPerS,
+        Self::MaxRateUnderSlo,
+        Self::MaxConcurrencyUnderSlo,
     ];
 
     /// The six indicators that every report must contain, a percentile pair counting as one.
@@ -170,50 +154,6 @@ impl Metric {
         Self::GpuMemoryPeakGb,
         Self::GpuUtilizationPct,
     ];
-
-    fn facts(self) -> Facts {
-        use Better::{Higher, Lower};
-        use Percentile::{P50, P95, P99};
-        match self {
-            Self::Qps => facts("qps", "QPS", "req/s", Higher, QPS),
-            Self::Ttft(P50) => latency("ttft_p50", "TTFT P50", TTFT),
-            Self::Ttft(P95) => latency("ttft_p95", "TTFT P95", TTFT),
-            Self::Ttft(P99) => latency("ttft_p99", "TTFT P99", TTFT),
-            Self::Tpot(P50) => latency("tpot_p50", "TPOT P50", TPOT),
-            Self::Tpot(P95) => latency("tpot_p95", "TPOT P95", TPOT),
-            Self::Tpot(P99) => latency("tpot_p99", "TPOT P99", TPOT),
-            Self::Itl(P50) => latency("itl_p50", "ITL P50", ITL),
-            Self::Itl(P95) => latency("itl_p95", "ITL P95", ITL),
-            Self::Itl(P99) => latency("itl_p99", "ITL P99", ITL),
-            Self::E2e(P50) => latency("e2e_p50", "E2E P50", E2E),
-            Self::E2e(P95) => latency("e2e_p95", "E2E P95", E2E),
-            Self::E2e(P99) => latency("e2e_p99", "E2E P99", E2E),
-            Self::TtftFromSchedule(P50) => {
-                latency("ttft_from_schedule_p50", "TTFT from schedule P50", TTFT_FROM_SCHEDULE)
-            }
-            Self::TtftFromSchedule(P95) => {
-                latency("ttft_from_schedule_p95", "TTFT from schedule P95", TTFT_FROM_SCHEDULE)
-            }
-            Self::TtftFromSchedule(P99) => {
-                latency("ttft_from_schedule_p99", "TTFT from schedule P99", TTFT_FROM_SCHEDULE)
-            }
-            Self::E2eFromSchedule(P50) => latency("e2e_from_schedule_p50", "E2E from schedule P50", E2E_FROM_SCHEDULE),
-            Self::E2eFromSchedule(P95) => latency("e2e_from_schedule_p95", "E2E from schedule P95", E2E_FROM_SCHEDULE),
-            Self::E2eFromSchedule(P99) => latency("e2e_from_schedule_p99", "E2E from schedule P99", E2E_FROM_SCHEDULE),
-            Self::OutputTokensPerS => facts("output_tokens_per_s", "Output throughput", "tokens/s", Higher, OUTPUT),
-            Self::ErrorRate => facts(
-                "error_rate",
-                "Error rate",
-                "fraction",
-                Lower,
-                "failed requests / all requests",
-            ),
-            Self::GpuMemoryPeakGb => facts("gpu_memory_peak_gb", "Peak GPU memory", "GB", Lower, GPU_MEMORY),
-            Self::GpuUtilizationPct => facts("gpu_utilization_pct", "GPU utilisation", "%", Higher, GPU_UTILIZATION),
-            Self::Completed => facts("completed", "Completed", "requests", Higher, COMPLETED),
-            Self::Failed => facts("failed", "Failed", "requests", Lower, "requests with any other outcome"),
-        }
-    }
 
     /// The key used in configuration, files and reports alike (`tpot_p95`).
     pub fn key(self) -> &'static str {
@@ -230,7 +170,7 @@ impl Metric {
         self.facts().label
     }
 
-    /// Unit of every value of this metric (`ms`, `req/s`, `tokens/s`, `GB`, `%`, `fraction`, `requests`).
+    /// Unit of every value of this metric (`ms`, `req/s`, `tokens/s`, `inputs/s`, `GB`, `%`, `fraction`, `requests`).
     pub fn unit(self) -> &'static str {
         self.facts().unit
     }
@@ -252,6 +192,7 @@ impl Metric {
             | Self::Tpot(p)
             | Self::Itl(p)
             | Self::E2e(p)
+            | Self::Ttfa(p)
             | Self::TtftFromSchedule(p)
             | Self::E2eFromSchedule(p) => Some(p),
             _ => None,
@@ -261,6 +202,20 @@ impl Metric {
     /// Whether there is a value only where sends follow a schedule (open loop).
     pub fn needs_schedule(self) -> bool {
         matches!(self, Self::TtftFromSchedule(_) | Self::E2eFromSchedule(_))
+    }
+
+    /// Whether only some sessions have it, those with an SLO, with reasoning or with inputs to embed: elsewhere its
+    /// absence is no news.
+    pub fn is_special(self) -> bool {
+        matches!(
+            self,
+            Self::GoodputRps | Self::GoodputTokensPerS | Self::SloAttainment | Self::Ttfa(_) | Self::InputsPerS
+        )
+    }
+
+    /// Whether it is the answer of a capacity search, which has no other.
+    pub fn is_capacity(self) -> bool {
+        matches!(self, Self::MaxRateUnderSlo | Self::MaxConcurrencyUnderSlo)
     }
 }
 
@@ -282,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn only_throughput_utilisation_and_completions_are_better_higher() {
+    fn only_throughput_goodput_utilisation_and_completions_are_better_higher() {
         let higher: Vec<_> = Metric::ALL
             .into_iter()
             .filter(|m| m.better() == Better::Higher)
@@ -290,7 +245,18 @@ mod tests {
             .collect();
         assert_eq!(
             higher,
-            ["qps", "output_tokens_per_s", "gpu_utilization_pct", "completed"]
+            [
+                "qps",
+                "output_tokens_per_s",
+                "gpu_utilization_pct",
+                "completed",
+                "goodput_rps",
+                "goodput_tokens_per_s",
+                "slo_attainment",
+                "inputs_per_s",
+                "max_rate_under_slo",
+                "max_concurrency_under_slo"
+            ]
         );
     }
 

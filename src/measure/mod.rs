@@ -1,5 +1,7 @@
 //! From a session to one value per run for each metric. The unit of statistics is the run, never the request.
 
+mod capacity;
+mod goodput;
 mod run;
 #[cfg(test)]
 pub(crate) mod synthetic;
@@ -8,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     metric::Metric,
-    plan::Load,
+    plan::{Load, Plan},
     session::{CellRuns, Session, TokensFrom},
     stats::moments,
 };
@@ -74,21 +76,21 @@ pub fn measure(session: &Session) -> Measurements {
     let cells = session.cells.iter().map(|cell| {
         let is_cut = cell.runs.iter().any(|run| session.was_cut_by_interrupt(run));
         if is_cut {
-            measure_cell(&whole(cell))
+            measure_cell(&whole(cell), &session.plan)
         } else {
-            measure_cell(cell)
+            measure_cell(cell, &session.plan)
         }
     });
     Measurements { cells: cells.collect() }
 }
 
-fn measure_cell(cell: &CellRuns) -> CellMeasurements {
+fn measure_cell(cell: &CellRuns, plan: &Plan) -> CellMeasurements {
     let mut series: BTreeMap<Metric, Vec<RunValue>> = BTreeMap::new();
     for metric in Metric::ALL {
         series.insert(metric, Vec::with_capacity(cell.runs.len()));
     }
     for run in &cell.runs {
-        for (metric, value) in run::values(run, &cell.load) {
+        for (metric, value) in run::values(run, &cell.load, plan) {
             series.entry(metric).or_default().push(value);
         }
     }

@@ -1,9 +1,9 @@
 //! One run's metrics from its request records. The definitions stand in [`crate::metric`].
 
-use super::{RunValue, Sample};
+use super::{RunValue, Sample, capacity, goodput};
 use crate::{
     metric::{Metric, Percentile},
-    plan::Load,
+    plan::{Api, Load, Plan},
     session::{GpuUse, RequestRecord, Run},
     stats::{quantile, real},
 };
@@ -15,43 +15,86 @@ const NO_TOKEN_COUNT: &str = "it has no output token count";
 const NO_SCHEDULE: &str = "it has no intended send time";
 
 /// Every metric of one run, in no particular order.
-pub(super) fn values(run: &Run, load: &Load) -> Vec<(Metric, RunValue)> {
+pub(super) fn values(run: &Run, load: &Load, plan: &Plan) -> Vec<(Metric, RunValue)> {
+    if let Load::Capacity(search) = load {
+        return capacity::values(run, search.axis);
+    }
     let mut found = Vec::with_capacity(Metric::ALL.len());
-    found.extend(percentiles(Metric::Ttft, &latencies(run, ttft)));
-    found.extend(percentiles(Metric::Tpot, &tpots(run)));
+    found.extend(streamed(run, plan));
     found.extend(percentiles(Metric::E2e, &latencies(run, e2e)));
-    found.extend(gaps(run));
-    let (ttft_from_schedule, e2e_from_schedule) = match load {
-        load if load.is_open() => (
-            latencies(run, |r| since_schedule(r, r.first_token_ns.ok_or(NO_FIRST_TOKEN)?)),
-            latencies(run, |r| since_schedule(r, r.end_ns)),
-        ),
-        _ => {
-            let none = || Err("closed loop has no schedule".to_owned());
-            (none(), none())
-        }
-    };
-    found.extend(percentiles(Metric::TtftFromSchedule, &ttft_from_schedule));
-    found.extend(percentiles(Metric::E2eFromSchedule, &e2e_from_schedule));
+    found.extend(from_schedule(run, load, plan));
     found.push((Metric::Qps, throughput(run, |_| Ok(1.0))));
-    found.push((Metric::OutputTokensPerS, throughput(run, output_tokens)));
+    found.extend(goodput::values(run, &plan.slo));
     found.extend(outcomes(run));
     found.extend(gpu(run));
+    found.extend(capacity::none());
     found
 }
 
-/// A latency in ms, `None` where the request has none by definition, or what its record lacks.
-type Latency = Result<Option<f64>, &'static str>;
+/// What needs a stream of tokens, and the throughput of what came.
+fn streamed(run: &Run, plan: &Plan) -> Vec<(Metric, RunValue)> {
+    let mut found = Vec::new();
+    let tokens = without_tokens(plan).map_or(Ok(()), Err);
+    let stream = tokens.clone().and(without_stream(plan).map_or(Ok(()), Err));
+    let of = |latencies: &dyn Fn() -> Result<Latencies, String>| stream.clone().and_then(|()| latencies());
+    found.extend(percentiles(Metric::Ttft, &of(&|| latencies(run, ttft))));
+    found.extend(percentiles(Metric::Tpot, &of(&|| tpots(run))));
+    found.extend(percentiles(Metric::Ttfa, &of(&|| ttfas(run))));
+    found.extend(Percentile::ALL.map(|p| (Metric::Itl(p), stream.clone().and_then(|()| gap(run, p)))));
+    found.push((
+        Metric::OutputTokensPerS,
+        tokens.and_then(|()| throughput(run, output_tokens)),
+    ));
+    found.push((Metric::InputsPerS, inputs(run, plan)));
+    found
+}
 
-fn ttft(record: &RequestRecord) -> Latency {
+fn without_tokens(plan: &Plan) -> Option<String> {
+    let api = plan.target.api;
+    (!api.has_tokens()).then(|| format!("an answer of the API `{}` holds no output tokens", api.name()))
+}
+
+fn without_stream(plan: &Plan) -> Option<String> {
+    (!plan.target.streaming).then(|| "the answers were not asked for as streams".to_owned())
+}
+
+fn from_schedule(run: &Run, load: &Load, plan: &Plan) -> Vec<(Metric, RunValue)> {
+    let open = if load.is_open() {
+        Ok(())
+    } else {
+        Err("closed loop has no schedule".to_owned())
+    };
+    let stream = without_tokens(plan)
+        .or_else(|| without_stream(plan))
+        .map_or(Ok(()), Err);
+    let first = |r: &RequestRecord| since_schedule(r, r.first_token_ns.ok_or(NO_FIRST_TOKEN)?);
+    let ttft = open.clone().and(stream).and_then(|()| latencies(run, first));
+    let e2e = open.and_then(|()| latencies(run, |r| since_schedule(r, r.end_ns)));
+    percentiles(Metric::TtftFromSchedule, &ttft)
+        .chain(percentiles(Metric::E2eFromSchedule, &e2e))
+        .collect()
+}
+
+/// Each input of an embedding request is one prompt of its own.
+fn inputs(run: &Run, plan: &Plan) -> RunValue {
+    if plan.target.api != Api::Embeddings {
+        return Err("only embedding requests have inputs to count".into());
+    }
+    throughput(run, |_| Ok(f64::from(plan.workload.batch)))
+}
+
+/// A latency in ms, `None` where the request has none by definition, or what its record lacks.
+pub(super) type Latency = Result<Option<f64>, &'static str>;
+
+pub(super) fn ttft(record: &RequestRecord) -> Latency {
     between_ms(record.sent_ns, record.first_token_ns.ok_or(NO_FIRST_TOKEN)?)
 }
 
-fn e2e(record: &RequestRecord) -> Latency {
+pub(super) fn e2e(record: &RequestRecord) -> Latency {
     between_ms(record.sent_ns, record.end_ns)
 }
 
-fn tpot(record: &RequestRecord) -> Latency {
+pub(super) fn tpot(record: &RequestRecord) -> Latency {
     let tokens = record.output_tokens.ok_or(NO_TOKEN_COUNT)?;
     if tokens < 2 {
         return Ok(None);
@@ -64,6 +107,26 @@ fn tpot(record: &RequestRecord) -> Latency {
         return Ok(None);
     }
     Ok(between_ms(first, last)?.map(|ms| ms / f64::from(tokens - 1)))
+}
+
+/// From send to the first token of the answer itself; an answer that was all reasoning never had one.
+fn ttfa(record: &RequestRecord) -> Latency {
+    match record.first_answer_ns {
+        Some(first_ns) => between_ms(record.sent_ns, first_ns),
+        None => Ok(Some(f64::INFINITY)),
+    }
+}
+
+/// Where no answer began with reasoning, this would be TTFT again under another name.
+fn ttfas(run: &Run) -> Result<Latencies, String> {
+    let mut completed = run.requests.iter().filter(|record| record.completed());
+    let reasons = |record: &RequestRecord| record.first_answer_ns != record.first_token_ns;
+    let told = run.requests.iter().any(|record| record.first_answer_ns.is_some());
+    if told && completed.any(reasons) {
+        return latencies(run, ttfa);
+    }
+    nothing_completed(run)?;
+    Err("no reasoning was told apart from an answer".into())
 }
 
 /// The TPOT of one run's answers.
@@ -141,15 +204,26 @@ fn one(latencies: &Latencies, percentile: Percentile) -> RunValue {
     let samples = latencies.sorted.len();
     match quantile::quantile_sorted(&latencies.sorted, percentile.probability()) {
         Some(value) if value.is_finite() => Ok(Sample { value, samples }),
-        _ => Err(format!(
-            "{} of {samples} requests failed, too many for P{}",
-            latencies.failed,
-            percentile.percent()
-        )),
+        _ => Err(too_many(latencies, percentile)),
     }
 }
 
-fn gaps(run: &Run) -> Vec<(Metric, RunValue)> {
+fn too_many(latencies: &Latencies, percentile: Percentile) -> String {
+    let endless = latencies.sorted.iter().filter(|value| value.is_infinite()).count();
+    let what = if endless > latencies.failed {
+        "failed or ended before their answer began"
+    } else {
+        "failed"
+    };
+    format!(
+        "{endless} of {} requests {what}, too many for P{}",
+        latencies.sorted.len(),
+        percentile.percent()
+    )
+}
+
+fn gap(run: &Run, percentile: Percentile) -> RunValue {
+    nothing_completed(run)?;
     let bins: Vec<(f64, u64)> = run
         .itl
         .bins
@@ -158,24 +232,17 @@ fn gaps(run: &Run) -> Vec<(Metric, RunValue)> {
         .collect();
     let total = bins.iter().try_fold(0_u64, |sum, (_, count)| sum.checked_add(*count));
     let samples = total.and_then(|total| usize::try_from(total).ok());
-    let value = |percentile: Percentile| {
-        nothing_completed(run)?;
-        let value = quantile::quantile_weighted(&bins, percentile.probability());
-        let (value, samples) = value.zip(samples).ok_or("no gap between output chunks was recorded")?;
-        Ok(Sample { value, samples })
-    };
-    Percentile::ALL
-        .into_iter()
-        .map(|p| (Metric::Itl(p), value(p)))
-        .collect()
+    let value = quantile::quantile_weighted(&bins, percentile.probability());
+    let (value, samples) = value.zip(samples).ok_or("no gap between output chunks was recorded")?;
+    Ok(Sample { value, samples })
 }
 
-fn output_tokens(record: &RequestRecord) -> Result<f64, &'static str> {
+pub(super) fn output_tokens(record: &RequestRecord) -> Result<f64, &'static str> {
     record.output_tokens.map(f64::from).ok_or(NO_TOKEN_COUNT)
 }
 
 /// The sum over completed requests per second of the run: earliest send to latest end of any request.
-fn throughput(run: &Run, of: impl Fn(&RequestRecord) -> Result<f64, &'static str>) -> RunValue {
+pub(super) fn throughput(run: &Run, of: impl Fn(&RequestRecord) -> Result<f64, &'static str>) -> RunValue {
     nothing_completed(run)?;
     let mut sum = 0.0;
     for record in run.requests.iter().filter(|record| record.completed()) {
@@ -241,7 +308,7 @@ fn failed(run: &Run) -> usize {
     run.requests.iter().filter(|record| !record.completed()).count()
 }
 
-fn nothing_completed(run: &Run) -> Result<(), String> {
+pub(super) fn nothing_completed(run: &Run) -> Result<(), String> {
     match (run.requests.len(), failed(run)) {
         (0, _) => Err("the run holds no request".into()),
         (all, failed) if all == failed => Err(format!("no request completed, {failed} failed")),

@@ -1,5 +1,7 @@
 //! Worked runs: every metric by value, and every reason for having none.
 
+mod special;
+
 use super::{
     synthetic::{Figures, fail},
     *,
@@ -17,7 +19,9 @@ const OPEN: Load = Load::Rate {
 };
 
 fn value(run: &Run, load: &Load, metric: Metric) -> RunValue {
-    let found = run::values(run, load).into_iter().find(|(key, _)| *key == metric);
+    let found = run::values(run, load, &synthetic::session(&[16], &[]).plan)
+        .into_iter()
+        .find(|(key, _)| *key == metric);
     found.map_or_else(|| Err("no such metric".to_owned()), |(_, value)| value)
 }
 

@@ -104,13 +104,11 @@ fn table(cell: &CellFigures, arms: &[NamedArm<'_>], checks: &[Check], rows: Rows
     let (name, load) = (cell.name.as_str(), &cell.load);
     let cells: Vec<Option<&CellFigures>> = arms.iter().map(|(_, arm)| find_cell(arm, load)).collect();
     let figures = |metric: Metric| -> Vec<Shown<'_>> { cells.iter().map(|cell| figure(*cell, metric)).collect() };
-    let open_loop = cells.iter().flatten().any(|cell| cell.load.is_open());
     let wanted: Vec<Metric> = match rows {
         Rows::Indicators => Metric::INDICATORS.to_vec(),
-        // A closed loop has no schedule; its absence is no news.
         Rows::Measured => Metric::ALL
             .into_iter()
-            .filter(|metric| open_loop || !metric.needs_schedule())
+            .filter(|metric| belongs(*metric, load))
             .collect(),
     };
     let mut table = CellTable {
@@ -122,6 +120,9 @@ fn table(cell: &CellFigures, arms: &[NamedArm<'_>], checks: &[Check], rows: Rows
     let mut missing = Missing::default();
     for metric in wanted {
         let figures = figures(metric);
+        if metric.is_special() && figures.iter().all(Result::is_err) {
+            continue;
+        }
         for ((arm, _), figure) in arms.iter().zip(&figures) {
             if let Err(reason) = figure {
                 missing.add(reason, arm, metric.label());
@@ -134,6 +135,15 @@ fn table(cell: &CellFigures, arms: &[NamedArm<'_>], checks: &[Check], rows: Rows
     }
     table.notes = missing.notes(arms.len());
     table
+}
+
+/// What a load level cannot have is no news: a closed loop has no schedule, a search nothing but its answer.
+fn belongs(metric: Metric, load: &Load) -> bool {
+    match load {
+        Load::Capacity(_) => metric.is_capacity(),
+        _ if metric.is_capacity() => false,
+        _ => load.is_open() || !metric.needs_schedule(),
+    }
 }
 
 fn find_cell<'a>(arm: &'a Arm, load: &Load) -> Option<&'a CellFigures> {

@@ -24,6 +24,9 @@ fn missing_runs(arm: &str, session: &Session, cell: &CellRuns) -> Option<String>
 }
 
 fn missing_requests(arm: &str, session: &Session, cell: &CellRuns) -> Option<String> {
+    if !cell.load.has_planned_count() {
+        return None;
+    }
     let planned = session.plan.requests_per_run as usize;
     let short = cell
         .runs

@@ -97,6 +97,7 @@ impl Session {
                     return Some(format!("{place}: {reason}"));
                 }
                 match run.error_rate() {
+                    None if run.search.is_some() => {}
                     None => return Some(format!("{place}: it holds no request")),
                     Some(rate) if rate > self.plan.max_error_rate => {
                         let worst = run.failures().into_iter().next();
