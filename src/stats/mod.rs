@@ -1,9 +1,14 @@
 //! Quantiles, intervals, tests: numbers in, numbers out.
 
+pub mod cusum;
 pub mod holm;
 pub mod moments;
 pub mod quantile;
+#[cfg(test)]
+pub(crate) mod series;
+pub mod steady;
 pub mod student_t;
+pub mod trend;
 pub mod welch;
 
 /// A count as a real number.
