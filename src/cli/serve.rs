@@ -1,7 +1,7 @@
 //! `perfgate sim`: the embedded engine's flags, and serving until it is stopped.
 
 use std::{
-    env,
+    env, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::{
     commands::{CommandError, Done},
-    sim::{self, ApiKey, EngineConfig, Server, Slowdown},
+    sim::{self, ApiKey, EngineConfig, ExactServer, ExactTiming, Server, Slowdown},
 };
 
 #[derive(Debug, Args)]
@@ -62,14 +62,35 @@ pub(super) struct EngineArgs {
     /// Environment variable with the key that requests must carry.
     #[arg(long, value_name = "VARIABLE")]
     api_key_env: Option<String>,
+    /// No engine but a clock: every token at exactly this time, to measure load generators with (`ttft=50ms,tpot=10ms`).
+    #[arg(long, value_name = "TIMES", value_parser = sim::parse_exact, conflicts_with_all = ["slow", "api_key_env"])]
+    exact: Option<ExactTiming>,
+    /// Stop when standard input closes, as a child that must not outlive its parent.
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
 }
 
 /// Serves until Ctrl-C; the first line on standard output is the address.
 pub(super) fn sim(args: EngineArgs, print: &dyn Fn(&str)) -> Result<Done, CommandError> {
     let address = SocketAddr::new(args.host, args.port);
-    let server = Server::start(config(args)?, address)?;
-    print(&format!("serving on {}\n", server.url()));
-    server.wait()?;
+    let until_stdin_closes = args.until_stdin_closes;
+    let wait = || {
+        if !until_stdin_closes {
+            return sim::wait_for_stop();
+        }
+        // An error ends the reading as well.
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        Ok(())
+    };
+    if let Some(timing) = args.exact {
+        let server = ExactServer::start(timing, address)?;
+        print(&format!("serving on {}\n", server.url()));
+        wait()?;
+    } else {
+        let server = Server::start(config(args)?, address)?;
+        print(&format!("serving on {}\n", server.url()));
+        wait()?;
+    }
     Ok(Done::ok(""))
 }
 

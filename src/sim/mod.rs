@@ -14,11 +14,13 @@
 //! | `ask.rs` `answer.rs` | requests and answers as JSON |
 //! | `stream.rs` | from the driver's tokens to the bytes of one answer |
 //! | `http.rs` | routes |
+//! | `exact/` | [`ExactServer`]: a server of exact timing, to measure load generators with |
 
 mod answer;
 mod ask;
 mod driver;
 mod engine;
+mod exact;
 mod http;
 mod metrics;
 mod scheduler;
@@ -36,6 +38,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 pub use engine::{ApiKey, EngineConfig};
+pub use exact::{ExactServer, ExactTiming, Truth, parse_exact, truths};
 pub use slow::{Slowdown, parse_slow};
 
 use driver::Driver;
@@ -60,6 +63,14 @@ pub enum SimError {
         value: String,
         /// The values it takes.
         allowed: String,
+    },
+    /// An exact timing that cannot be read.
+    #[error("exact timing `{part}` {problem}; write it like `ttft=50ms,tpot=10ms`")]
+    Exact {
+        /// The part of the text that is wrong.
+        part: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// The address could not be listened on.
     #[error("the engine cannot listen on `{addr}`; choose another port, or port 0 for any free one")]
@@ -144,23 +155,6 @@ impl Server {
         format!("http://{}", self.addr)
     }
 
-    /// Serves until Ctrl-C or a polite kill (`SIGTERM`), then stops.
-    ///
-    /// # Errors
-    ///
-    /// [`SimError::System`] when the signal cannot be listened for.
-    pub fn wait(self) -> Result<(), SimError> {
-        let system = |source| SimError::System {
-            what: "signal handler",
-            source,
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(system)?;
-        runtime.block_on(stop_signal()).map_err(system)
-    }
-
     fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), SimError> {
         let thread = thread::Builder::new()
             .name(name.to_owned())
@@ -186,6 +180,23 @@ impl Drop for Server {
             let _ = thread.join();
         }
     }
+}
+
+/// Waits for Ctrl-C or a polite kill (`SIGTERM`).
+///
+/// # Errors
+///
+/// [`SimError::System`] when the signal cannot be listened for.
+pub fn wait_for_stop() -> Result<(), SimError> {
+    let system = |source| SimError::System {
+        what: "signal handler",
+        source,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system)?;
+    runtime.block_on(stop_signal()).map_err(system)
 }
 
 #[cfg(unix)]

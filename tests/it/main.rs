@@ -3,6 +3,7 @@
 mod chain;
 mod command;
 mod config;
+mod exact;
 mod load;
 mod render;
 mod sim;
