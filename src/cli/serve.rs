@@ -41,6 +41,9 @@ pub(super) struct EngineArgs {
     /// Number of KV-cache blocks of 16 tokens.
     #[arg(long, value_name = "N")]
     kv_blocks: Option<u32>,
+    /// Compute every prompt anew, also where its start has been seen before.
+    #[arg(long)]
+    no_prefix_cache: bool,
     /// Time of a step before its sequences and prompts are counted, in microseconds.
     #[arg(long, value_name = "US")]
     decode_step_us: Option<f64>,
@@ -107,6 +110,7 @@ fn config(args: EngineArgs) -> Result<EngineConfig, CommandError> {
         max_num_seqs: args.max_num_seqs.unwrap_or(plain.max_num_seqs),
         max_batched_tokens: args.max_batched_tokens.unwrap_or(plain.max_batched_tokens),
         max_model_len: args.max_model_len.unwrap_or(plain.max_model_len),
+        prefix_cache: !args.no_prefix_cache,
         kv_blocks: args.kv_blocks.unwrap_or(plain.kv_blocks),
         decode_step_us: args.decode_step_us.unwrap_or(plain.decode_step_us),
         decode_us_per_seq: args.decode_us_per_seq.unwrap_or(plain.decode_us_per_seq),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     engine::EngineConfig,
     metrics::Finish,
-    tokens::{AnswerSeed, count_tokens},
+    tokens::{AnswerSeed, token_ids},
 };
 
 /// Tokens of an answer to `/v1/completions` that names no limit, as vLLM has it.
@@ -108,10 +108,12 @@ enum Prompt {
 }
 
 /// A request that will be answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ask {
     pub(super) kind: Kind,
     pub(super) prompt_tokens: u32,
+    /// What the prefix cache knows the prompt by.
+    pub(super) prompt_ids: Vec<u32>,
     pub(super) output_tokens: u32,
     pub(super) finish: Finish,
     pub(super) answer: AnswerSeed,
@@ -132,10 +134,11 @@ pub(super) fn read(kind: Kind, body: &[u8], config: &EngineConfig) -> Result<Ask
             Some("model"),
         ));
     }
-    let (prompt_tokens, answer) = match kind {
+    let (prompt_ids, answer) = match kind {
         Kind::Chat => read_messages(body.messages.as_deref().unwrap_or_default())?,
         Kind::Completion => read_prompt(body.prompt)?,
     };
+    let prompt_tokens = u32::try_from(prompt_ids.len()).unwrap_or(u32::MAX);
     let asked = asked_tokens(body.max_completion_tokens.or(body.max_tokens))?;
     let limit = token_limit(kind, prompt_tokens, asked, config.longest_tokens())?;
     let natural = answer.natural_tokens();
@@ -143,6 +146,7 @@ pub(super) fn read(kind: Kind, body: &[u8], config: &EngineConfig) -> Result<Ask
     Ok(Ask {
         kind,
         prompt_tokens,
+        prompt_ids,
         output_tokens: if stops { natural } else { limit },
         finish: if stops { Finish::Stop } else { Finish::Length },
         answer,
@@ -151,7 +155,26 @@ pub(super) fn read(kind: Kind, body: &[u8], config: &EngineConfig) -> Result<Ask
     })
 }
 
-fn read_messages(messages: &[Message]) -> Result<(u32, AnswerSeed), Refusal> {
+/// Reads a request to `/tokenize`: the ids of its prompt or of its messages.
+///
+/// # Errors
+///
+/// [`Refusal`] when the body is no JSON or holds neither.
+pub(super) fn read_tokenize(body: &[u8]) -> Result<Vec<u32>, Refusal> {
+    let body: Body = serde_json::from_slice(body).map_err(|error| Refusal::bad_request(error.to_string(), None))?;
+    match (body.prompt, body.messages) {
+        (Some(Prompt::Text(text)), _) => Ok(token_ids(&text)),
+        (None, Some(messages)) => Ok(token_ids(&text_of(&messages))),
+        _ => Err(Refusal::bad_request("Field required: prompt.", Some("prompt"))),
+    }
+}
+
+fn read_messages(messages: &[Message]) -> Result<(Vec<u32>, AnswerSeed), Refusal> {
+    let text = text_of(messages);
+    prompt_of(token_ids(&text), text.as_bytes(), "messages")
+}
+
+fn text_of(messages: &[Message]) -> String {
     let mut text = String::new();
     for message in messages {
         match &message.content {
@@ -164,18 +187,18 @@ fn read_messages(messages: &[Message]) -> Result<(u32, AnswerSeed), Refusal> {
         }
         text.push('\n');
     }
-    prompt_of(count_tokens(&text), text.as_bytes(), "messages")
+    text
 }
 
-fn read_prompt(prompt: Option<Prompt>) -> Result<(u32, AnswerSeed), Refusal> {
+fn read_prompt(prompt: Option<Prompt>) -> Result<(Vec<u32>, AnswerSeed), Refusal> {
     match prompt {
-        Some(Prompt::Text(text)) => prompt_of(count_tokens(&text), text.as_bytes(), "prompt"),
+        Some(Prompt::Text(text)) => prompt_of(token_ids(&text), text.as_bytes(), "prompt"),
         Some(Prompt::Ids(ids)) => {
             let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
-            prompt_of(u32::try_from(ids.len()).unwrap_or(u32::MAX), &bytes, "prompt")
+            prompt_of(ids, &bytes, "prompt")
         }
         Some(Prompt::Texts(texts)) => match texts.as_slice() {
-            [text] => prompt_of(count_tokens(text), text.as_bytes(), "prompt"),
+            [text] => prompt_of(token_ids(text), text.as_bytes(), "prompt"),
             _ => Err(Refusal::bad_request(
                 "This engine takes one prompt a request.",
                 Some("prompt"),
@@ -185,11 +208,11 @@ fn read_prompt(prompt: Option<Prompt>) -> Result<(u32, AnswerSeed), Refusal> {
     }
 }
 
-fn prompt_of(tokens: u32, bytes: &[u8], param: &'static str) -> Result<(u32, AnswerSeed), Refusal> {
-    if tokens == 0 {
+fn prompt_of(ids: Vec<u32>, bytes: &[u8], param: &'static str) -> Result<(Vec<u32>, AnswerSeed), Refusal> {
+    if ids.is_empty() {
         return Err(Refusal::bad_request("The prompt is empty.", Some(param)));
     }
-    Ok((tokens, AnswerSeed::of(bytes)))
+    Ok((ids, AnswerSeed::of(bytes)))
 }
 
 fn asked_tokens(asked: Option<i64>) -> Result<Option<u32>, Refusal> {

@@ -15,6 +15,7 @@ use std::{
 use super::{
     engine::EngineConfig,
     metrics::{Finish, Metrics},
+    prefix::PrefixCache,
     scheduler::{Emission, Job, Limits, Scheduler, Step},
     step::StepTimes,
 };
@@ -32,6 +33,8 @@ pub(super) struct Request {
     pub(super) id: u64,
     pub(super) arrived_ns: u64,
     pub(super) prompt_tokens: u32,
+    /// Those at its start that the prefix cache knows.
+    pub(super) cached_tokens: u32,
     pub(super) output_tokens: u32,
     /// Why the answer will end.
     pub(super) finish: Finish,
@@ -51,6 +54,7 @@ pub(super) struct Driver {
     inbox: Mutex<Inbox>,
     arrival: Condvar,
     metrics: Mutex<Metrics>,
+    prefixes: Mutex<PrefixCache>,
     last_id: AtomicU64,
     stopped: AtomicBool,
 }
@@ -77,6 +81,10 @@ impl Driver {
             inbox: Mutex::default(),
             arrival: Condvar::new(),
             metrics: Mutex::new(Metrics::new(&config.model, config.kv_blocks)),
+            prefixes: Mutex::new(PrefixCache::new(
+                config.block_tokens,
+                if config.prefix_cache { config.kv_blocks } else { 0 },
+            )),
             last_id: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
         }
@@ -89,6 +97,16 @@ impl Driver {
 
     pub(super) fn next_id(&self) -> u64 {
         self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// How many tokens at the start of a prompt need no prefill.
+    pub(super) fn cached_tokens(&self, prompt_ids: &[u32]) -> u32 {
+        locked(&self.prefixes).take(prompt_ids)
+    }
+
+    /// Forgets all prompts.
+    pub(super) fn reset_prefix_cache(&self) {
+        locked(&self.prefixes).clear();
     }
 
     pub(super) fn submit(&self, request: Request) {
@@ -167,6 +185,7 @@ impl Driver {
                 id: request.id,
                 ready_ns: request.arrived_ns.saturating_add(entry_ns),
                 prompt_tokens: request.prompt_tokens,
+                cached_tokens: request.cached_tokens,
                 output_tokens: request.output_tokens,
             });
         }

@@ -20,6 +20,8 @@ pub struct EngineConfig {
     pub kv_blocks: u32,
     /// Tokens in one KV-cache block.
     pub block_tokens: u32,
+    /// Whether blocks of prompts that were seen before need no prefill.
+    pub prefix_cache: bool,
     /// Most tokens computed in one step, decode and prefill together; longer prompts are prefilled in chunks.
     pub max_batched_tokens: u32,
     /// Longest prompt and answer together, in tokens (less where the KV cache is smaller).
@@ -63,6 +65,7 @@ impl Default for EngineConfig {
             max_num_seqs: 64,
             kv_blocks: 4096,
             block_tokens: 16,
+            prefix_cache: true,
             max_batched_tokens: 2048,
             max_model_len: 8192,
             entry_us: 3000.0,

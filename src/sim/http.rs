@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{
     answer::Answer,
-    ask::{Kind, Refusal, read},
+    ask::{Kind, Refusal, read, read_tokenize},
     driver::Driver,
     engine::EngineConfig,
     scheduler::Emission,
@@ -29,6 +29,18 @@ use super::{
 
 /// The longest request body, in bytes.
 const MOST_BODY_BYTES: usize = 32 << 20;
+
+/// Every path there is.
+const PATHS: [&str; 8] = [
+    "/health",
+    "/version",
+    "/metrics",
+    "/v1/models",
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/tokenize",
+    "/reset_prefix_cache",
+];
 
 type Reply = Response<Either<Full<Bytes>, TokenStream>>;
 
@@ -103,7 +115,12 @@ async fn answer(request: Request<Incoming>, app: &App) -> Reply {
         (&Method::GET, "/v1/models") => whole(StatusCode::OK, &models(&app.config)),
         (&Method::POST, "/v1/chat/completions") => generate(request, Kind::Chat, app).await,
         (&Method::POST, "/v1/completions") => generate(request, Kind::Completion, app).await,
-        (_, "/health" | "/version" | "/metrics" | "/v1/models" | "/v1/chat/completions" | "/v1/completions") => {
+        (&Method::POST, "/tokenize") => tokenize(request, app).await,
+        (&Method::POST, "/reset_prefix_cache") => {
+            app.driver.reset_prefix_cache();
+            text("text/plain", String::new())
+        }
+        (_, path) if PATHS.contains(&path) => {
             refuse(&Refusal::status(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
         }
         (_, path) => refuse(&Refusal::not_found(format!("The path `{path}` does not exist."), None)),
@@ -122,17 +139,18 @@ fn is_let_in(request: &Request<Incoming>, app: &App) -> bool {
 async fn generate(request: Request<Incoming>, kind: Kind, app: &App) -> Reply {
     // The client's clock runs since it sent the request, so ours starts before the body is read and understood.
     let arrived_ns = app.driver.now_ns();
-    let Ok(body) = Limited::new(request.into_body(), MOST_BODY_BYTES).collect().await else {
-        let message = format!("The request body is cut short or above {MOST_BODY_BYTES} bytes.");
-        return refuse(&Refusal::bad_request(message, None));
+    let body = match whole_body(request).await {
+        Ok(body) => body,
+        Err(refusal) => return refuse(&refusal),
     };
-    let ask = match read(kind, &body.to_bytes(), &app.config) {
+    let ask = match read(kind, &body, &app.config) {
         Ok(ask) => ask,
         Err(refusal) => return refuse(&refusal),
     };
+    let is_stream = ask.stream;
     let tokens = Tokens::of(&ask, arrived_ns, &app.driver, &app.routes);
     let answer = Answer::new(ask, tokens.id(), &app.config.model);
-    if ask.stream {
+    if is_stream {
         let body = Either::Right(TokenStream::new(tokens, answer));
         return with_type("text/event-stream; charset=utf-8", Response::new(body));
     }
@@ -143,6 +161,30 @@ async fn generate(request: Request<Incoming>, kind: Kind, app: &App) -> Reply {
             StatusCode::SERVICE_UNAVAILABLE,
             "The engine is stopping.",
         ))
+    }
+}
+
+async fn whole_body(request: Request<Incoming>) -> Result<Bytes, Refusal> {
+    let body = Limited::new(request.into_body(), MOST_BODY_BYTES).collect().await;
+    body.map(http_body_util::Collected::to_bytes).map_err(|_| {
+        let message = format!("The request body is cut short or above {MOST_BODY_BYTES} bytes.");
+        Refusal::bad_request(message, None)
+    })
+}
+
+/// The tokens of a prompt, in vLLM's shape.
+async fn tokenize(request: Request<Incoming>, app: &App) -> Reply {
+    let ids = match whole_body(request).await {
+        Ok(body) => read_tokenize(&body),
+        Err(refusal) => Err(refusal),
+    };
+    match ids {
+        Ok(ids) => {
+            let longest = app.config.longest_tokens();
+            let reply = json!({"count": ids.len(), "max_model_len": longest, "tokens": ids, "token_strs": null});
+            whole(StatusCode::OK, &reply)
+        }
+        Err(refusal) => refuse(&refusal),
     }
 }
 

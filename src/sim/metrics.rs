@@ -81,6 +81,8 @@ pub(super) struct Metrics {
     model_label: String,
     kv_blocks: u32,
     live: HashMap<u64, Live>,
+    prefix_queries: u64,
+    prefix_hits: u64,
     prompt_tokens: u64,
     generation_tokens: u64,
     finished_stop: u64,
@@ -98,6 +100,8 @@ impl Metrics {
             model_label: escaped(model),
             kv_blocks,
             live: HashMap::new(),
+            prefix_queries: 0,
+            prefix_hits: 0,
             prompt_tokens: 0,
             generation_tokens: 0,
             finished_stop: 0,
@@ -110,6 +114,8 @@ impl Metrics {
     }
 
     pub(super) fn arrived(&mut self, request: &Request) {
+        self.prefix_queries += u64::from(request.prompt_tokens);
+        self.prefix_hits += u64::from(request.cached_tokens);
         let live = Live {
             arrived_ns: request.arrived_ns,
             last_token_ns: None,
@@ -176,6 +182,10 @@ impl Metrics {
         );
         let preemptions = "Cumulative number of preemption from the engine.";
         page.one("num_preemptions_total", "counter", preemptions, &now.preemptions);
+        let queries = "Prefix cache queries, in terms of number of queried tokens.";
+        page.one("prefix_cache_queries_total", "counter", queries, &self.prefix_queries);
+        let hits = "Prefix cache hits, in terms of number of cached tokens.";
+        page.one("prefix_cache_hits_total", "counter", hits, &self.prefix_hits);
         page.one(
             "prompt_tokens_total",
             "counter",
@@ -270,6 +280,7 @@ mod tests {
             id,
             arrived_ns,
             prompt_tokens: 10,
+            cached_tokens: 4,
             output_tokens: 3,
             finish: Finish::Length,
         }
@@ -292,6 +303,8 @@ mod tests {
         for line in [
             "# TYPE vllm:generation_tokens_total counter",
             r#"vllm:kv_cache_usage_perc{engine="0",model_name="tiny"} 0.25"#,
+            r#"vllm:prefix_cache_queries_total{engine="0",model_name="tiny"} 10"#,
+            r#"vllm:prefix_cache_hits_total{engine="0",model_name="tiny"} 4"#,
             r#"vllm:prompt_tokens_total{engine="0",model_name="tiny"} 10"#,
             r#"vllm:generation_tokens_total{engine="0",model_name="tiny"} 3"#,
             r#"vllm:request_success_total{engine="0",finished_reason="length",model_name="tiny"} 1"#,

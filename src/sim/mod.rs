@@ -8,6 +8,7 @@
 //! | `slow.rs` | [`Slowdown`]: planted changes, `tpot=12%,ttft=5%` |
 //! | `step.rs` | the model: how long a step and a queue entry take |
 //! | `scheduler.rs` | who is in the next step: queue, batch, KV blocks; no clock |
+//! | `prefix.rs` | which prompts have been seen: cached blocks need no prefill; no clock |
 //! | `driver.rs` | the thread that plays the scheduler in real time |
 //! | `metrics.rs` | counters and histograms as Prometheus text, with vLLM's names |
 //! | `tokens.rs` | counting words, and the seeded words of an answer |
@@ -23,6 +24,7 @@ mod engine;
 mod exact;
 mod http;
 mod metrics;
+mod prefix;
 mod scheduler;
 mod slow;
 mod step;

@@ -23,6 +23,8 @@ pub(super) struct Job {
     /// Engine time from which it may be scheduled, in nanoseconds.
     pub(super) ready_ns: u64,
     pub(super) prompt_tokens: u32,
+    /// Those at its start that need no prefill, fewer than there are.
+    pub(super) cached_tokens: u32,
     pub(super) output_tokens: u32,
 }
 
@@ -179,7 +181,7 @@ impl Scheduler {
                 prompt_tokens: job.prompt_tokens,
                 output_tokens: job.output_tokens,
                 generated: 0,
-                computed: 0,
+                computed: job.cached_tokens,
                 scheduled: 0,
                 blocks: 0,
             });

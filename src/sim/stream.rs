@@ -66,6 +66,7 @@ impl Tokens {
             id,
             arrived_ns,
             prompt_tokens: ask.prompt_tokens,
+            cached_tokens: driver.cached_tokens(&ask.prompt_ids),
             output_tokens: ask.output_tokens,
             finish: ask.finish,
         });

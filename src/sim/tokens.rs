@@ -1,4 +1,4 @@
-//! Counting words, and the words of an answer.
+//! Words as tokens, and the words of an answer.
 //!
 //! A stand-in for a tokeniser: one word is one token. Answers depend on the prompt alone, as with a real model at
 //! temperature zero, so that two engines give the same answers to the same prompts.
@@ -19,13 +19,15 @@ const WORDS: [&str; 64] = [
     "waits", "runs", "ends", "starts", "grows", "holds", "moves", "stays",
 ];
 
-/// Tokens of a text.
-pub(super) fn count_tokens(text: &str) -> u32 {
-    let tokens: usize = text
+/// Ids of the tokens of a text, one for each token: the same word, the same ids.
+pub(super) fn token_ids(text: &str) -> Vec<u32> {
+    let pieces = text
         .split_whitespace()
-        .map(|word| word.len().div_ceil(LONGEST_TOKEN_BYTES))
-        .sum();
-    u32::try_from(tokens).unwrap_or(u32::MAX)
+        .flat_map(|word| word.as_bytes().chunks(LONGEST_TOKEN_BYTES));
+    // As many as a usual vocabulary has.
+    pieces
+        .map(|piece| u32::try_from(AnswerSeed::of(piece).0 % 32_000).unwrap_or(0))
+        .collect()
 }
 
 /// What decides an answer: a hash of the prompt (64-bit FNV-1a).
@@ -71,6 +73,10 @@ impl AnswerSeed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn count_tokens(text: &str) -> usize {
+        token_ids(text).len()
+    }
 
     #[test]
     fn words_are_tokens_and_long_words_several() {

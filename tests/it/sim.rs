@@ -490,3 +490,38 @@ fn settings_out_of_range_are_refused_before_listening() {
         })
     ));
 }
+
+#[test]
+fn a_prompt_seen_before_needs_less_prefill_until_the_cache_is_reset() {
+    let server = start(fast());
+    let long = vec!["word"; 100].join(" ");
+    let body = json!({"prompt": long, "max_tokens": 1});
+    let prefilled = || {
+        let before = metric(&server, "prompt_tokens_total", "");
+        assert_eq!(post(&server, "/v1/completions", &body).status, 200);
+        metric(&server, "prompt_tokens_total", "") - before
+    };
+    let (first, second) = (prefilled(), prefilled());
+    let reset = post(&server, "/reset_prefix_cache", &Value::Null);
+    assert_eq!((reset.status, reset.body.as_str()), (200, ""));
+    // Six whole blocks of 16 tokens are in 100.
+    assert_eq!((first, second, prefilled()), (100.0, 4.0, 100.0));
+    assert!((metric(&server, "prefix_cache_hits_total", "") - 96.0).abs() < 1e-9);
+}
+
+#[test]
+fn tokenize_counts_as_usage_does() {
+    let server = start(fast());
+    let text = "one two a-word-that-is-longer-than-one-token";
+    let tokenized = post(&server, "/tokenize", &json!({"model": "sim", "prompt": text})).json();
+    let answer = post(&server, "/v1/completions", &json!({"prompt": text, "max_tokens": 1})).json();
+    assert_eq!(tokenized["count"], answer["usage"]["prompt_tokens"]);
+    assert_eq!(tokenized["count"], tokenized["tokens"].as_array().unwrap().len());
+    assert_eq!(tokenized["max_model_len"], 8192);
+    let messages = json!({"messages": [{"role": "user", "content": text}]});
+    assert_eq!(
+        post(&server, "/tokenize", &messages).json()["tokens"],
+        tokenized["tokens"]
+    );
+    assert_eq!(post(&server, "/tokenize", &json!({})).status, 400);
+}

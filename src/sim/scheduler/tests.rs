@@ -14,6 +14,7 @@ fn job(id: u64, ready_ns: u64, prompt_tokens: u32, output_tokens: u32) -> Job {
         id,
         ready_ns,
         prompt_tokens,
+        cached_tokens: 0,
         output_tokens,
     }
 }
@@ -269,4 +270,15 @@ fn with_noise_the_same_seed_gives_the_same_stamps() {
     };
     assert_eq!(seeded(1), seeded(1));
     assert_ne!(seeded(1), seeded(2));
+}
+
+#[test]
+fn cached_tokens_need_no_prefill_but_hold_their_blocks() {
+    let cached = Job {
+        cached_tokens: 8,
+        ..job(1, 0, 10, 2)
+    };
+    let mut scheduler = scheduler(ROOMY, &[cached]);
+    assert_eq!(scheduler.plan(0).unwrap().prefill_tokens, 2);
+    assert_eq!(scheduler.occupancy().used_blocks, 3);
 }
