@@ -28,7 +28,7 @@ need() {
     command -v "$command" >/dev/null || apt_install "$@"
 }
 
-# venv FOLDER PACKAGE…: a Python environment with exactly these packages, made once.
+# venv FOLDER PACKAGE…: a Python environment with exactly these packages, made once; by $PYTHON where it is set.
 venv() {
     local folder=$1
     shift
@@ -37,7 +37,7 @@ venv() {
     say "pip: $wanted"
     # Debian keeps venv apart from Python.
     python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
-    python3 -m venv --clear "$folder"
+    "${PYTHON:-python3}" -m venv --clear "$folder"
     "$folder/bin/pip" --quiet install "$@"
     printf '%s' "$wanted" >"$folder/.perfgate"
 }
