@@ -57,6 +57,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hdrhistogram", &["load"]),
     ("sha2", &["compare", "load"]),
     ("rand_chacha", &["load", "sim"]),
+    ("libm", &["load"]),
 ];
 
 /// What floors 0 to 3 must never name: no clock, no file, no socket, no async, no printing twin.

@@ -1,7 +1,7 @@
 //! Events and their arrival stamps to one outcome. Knows no socket: bytes and stamps come in as arguments.
 
 use super::{
-    chunk::{Chunk, Usage},
+    chunk::{self, Chunk, Usage},
     server_words,
     sse::{Event, Reader},
 };
@@ -25,6 +25,8 @@ pub(super) struct Facts {
     pub(super) chunks: u32,
     /// Gaps between neighbouring events with output; events of one read share its stamp.
     pub(super) gaps_ns: Vec<u64>,
+    /// What the model said, where somebody asked for it.
+    pub(super) text: Option<String>,
     usage: Usage,
     /// Arrival of the latest event; comments that only keep a connection open are none.
     last_event_ns: Option<u64>,
@@ -45,6 +47,18 @@ pub(super) enum BodyEnd {
 }
 
 impl Answer {
+    /// An empty one; `keeps_text`: what the model says is wanted, and not only when.
+    pub(super) fn new(keeps_text: bool) -> Self {
+        let text = keeps_text.then(String::new);
+        Self {
+            facts: Facts {
+                text,
+                ..Facts::default()
+            },
+            ..Self::default()
+        }
+    }
+
     /// Takes the next bytes of the body, which arrived at `at_ns`.
     pub(super) fn push(&mut self, bytes: &[u8], at_ns: u64) {
         let facts = &mut self.facts;
@@ -132,7 +146,12 @@ impl Facts {
     fn chunk(&mut self, data: &[u8], at_ns: u64) {
         match Chunk::parse(data) {
             Ok(chunk) if chunk.is_error() => self.fail(FailureClass::ErrorInStream, server_words::from_event(data)),
-            Ok(chunk) if chunk.choices.is_some() || chunk.usage.is_some() => self.count(&chunk, at_ns),
+            Ok(chunk) if chunk.choices.is_some() || chunk.usage.is_some() => {
+                self.count(&chunk, at_ns);
+                if let Some(text) = &mut self.text {
+                    text.push_str(&chunk::text(data));
+                }
+            }
             Ok(_) => self.bad_event("neither `choices` nor `usage`", data),
             Err(error) => self.bad_event(&error.to_string(), data),
         }

@@ -70,6 +70,31 @@ struct ObjectKind {
     is_error: bool,
 }
 
+/// What a chunk adds to the answer, reasoning left out: what a conversation sends back.
+///
+/// Read apart from [`Chunk`], since only conversations pay for it.
+pub(super) fn text(data: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Texts {
+        #[serde(default)]
+        choices: Vec<Choice>,
+    }
+    #[derive(Deserialize)]
+    struct Choice {
+        delta: Option<Delta>,
+        text: Option<String>,
+    }
+    #[derive(Deserialize)]
+    struct Delta {
+        content: Option<String>,
+    }
+    // Whether it is JSON at all was looked at before.
+    let texts: Texts = serde_json::from_slice(data).unwrap_or(Texts { choices: Vec::new() });
+    let first = texts.choices.into_iter().next();
+    let said = first.and_then(|choice| choice.delta.and_then(|delta| delta.content).or(choice.text));
+    said.unwrap_or_default()
+}
+
 impl Chunk {
     /// Reads the data of one event.
     ///

@@ -30,6 +30,8 @@ pub(super) struct Client {
     pub(super) stamper: Arc<Stamper>,
     pub(super) timeouts: Timeouts,
     pub(super) pool: Pool,
+    /// Whether replies carry the text of their answers, as conversations need.
+    pub(super) keeps_text: bool,
 }
 
 /// What one request left; stamps count from the clock's start.
@@ -37,6 +39,20 @@ pub(super) struct Reply {
     pub(super) record: RequestRecord,
     pub(super) gaps_ns: Vec<u64>,
     pub(super) replaced_connections: u32,
+    /// What the model said, where the client keeps it.
+    pub(super) text: String,
+}
+
+impl Reply {
+    /// One that holds a record and nothing else.
+    pub(super) fn of(record: RequestRecord) -> Self {
+        Self {
+            record,
+            gaps_ns: Vec::new(),
+            replaced_connections: 0,
+            text: String::new(),
+        }
+    }
 }
 
 /// A connection that broke before the first byte of an answer.
@@ -111,7 +127,7 @@ impl Client {
     }
 
     async fn listen_to_stream(&self, mut connection: Connection, patience: Patience, deadline: &mut Deadline) -> Heard {
-        let mut answer = Answer::default();
+        let mut answer = Answer::new(self.keeps_text);
         let mut any_byte = false;
         loop {
             let step = connection.next(deadline, |bytes, at_ns| {
@@ -242,6 +258,7 @@ impl Client {
             record,
             gaps_ns: heard.facts.gaps_ns,
             replaced_connections: 0,
+            text: heard.facts.text.unwrap_or_default(),
         }
     }
 }

@@ -1,42 +1,31 @@
-//! Closed loop: a fixed number of requests in flight, the next sent when one ends.
+//! Closed loop: a fixed number of units goes on at a time, the next begins when one ends.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
-use tokio::{runtime::Handle, sync::mpsc::UnboundedSender, task::JoinSet};
+use tokio::{runtime::Handle, task::JoinSet};
 
-use super::{
-    client::{Client, Reply},
-    dialect::Stimulus,
-};
+use super::courier::Courier;
 
-/// Starts `concurrency` workers that send all requests in workload order; dropping the set stops them.
-pub(super) fn start(
-    handle: &Handle,
-    client: &Arc<Client>,
-    stimulus: &Arc<Stimulus>,
-    concurrency: u32,
-    replies: &UnboundedSender<Reply>,
-) -> JoinSet<()> {
-    let next = Arc::new(AtomicU32::new(0));
+/// Starts as many workers as streams, which send all units in workload order; dropping the set stops them.
+pub(super) fn start(handle: &Handle, courier: &Courier, streams: u32, units: Range<u32>) -> JoinSet<()> {
+    let next = Arc::new(AtomicU32::new(units.start));
     let mut workers = JoinSet::new();
-    for _ in 0..concurrency {
-        let (client, stimulus, replies) = (Arc::clone(client), Arc::clone(stimulus), replies.clone());
-        let next = Arc::clone(&next);
-        workers.spawn_on(async move { work(&client, &stimulus, &next, &replies).await }, handle);
+    for _ in 0..streams.min(units.end.saturating_sub(units.start)) {
+        workers.spawn_on(work(courier.clone(), Arc::clone(&next), units.end), handle);
     }
     workers
 }
 
-async fn work(client: &Client, stimulus: &Stimulus, next: &AtomicU32, replies: &UnboundedSender<Reply>) {
-    loop {
-        let index = next.fetch_add(1, Ordering::Relaxed);
-        let Some(body) = stimulus.body(index) else {
-            return;
-        };
-        if replies.send(client.request(index, body).await).is_err() {
+async fn work(courier: Courier, next: Arc<AtomicU32>, end: u32) {
+    while !courier.is_over() {
+        let unit = next.fetch_add(1, Ordering::Relaxed);
+        if unit >= end || !courier.serve(unit, None).await {
             return;
         }
     }

@@ -32,6 +32,30 @@ impl Payload {
         };
         Self { prompt, max_tokens }
     }
+
+    /// The same request as a later turn: after an earlier one, with all before it, and the model's answer to that.
+    pub(super) fn after(&self, api: Api, earlier: &Self, answer: &str) -> Self {
+        let answer = Value::from(answer).to_string();
+        let inside = answer
+            .strip_prefix('"')
+            .and_then(|text| text.strip_suffix('"'))
+            .unwrap_or_default();
+        // Both are JSON that `new` wrote, so that they are joined where the earlier one ends and this one begins.
+        let (close, link, open) = match api {
+            Api::Chat => (
+                "]",
+                format!(",{{\"role\":\"assistant\",\"content\":{answer}}},"),
+                "\"messages\":[",
+            ),
+            _ => ("\"", format!("\\n\\n{inside}\\n\\n"), "\"prompt\":\""),
+        };
+        let before = earlier.prompt.strip_suffix(close).unwrap_or(&earlier.prompt);
+        let this = self.prompt.strip_prefix(open).unwrap_or(&self.prompt);
+        Self {
+            prompt: [before, &link, this].concat(),
+            max_tokens: self.max_tokens,
+        }
+    }
 }
 
 /// The part of a body that all requests share.
@@ -101,6 +125,8 @@ fn extra_value(field: &str, text: &str) -> Result<Value, LoadError> {
 
 /// The bodies of one run, put together when they are sent.
 pub(super) struct Stimulus {
+    /// Whose words they are in.
+    pub(super) api: Api,
     /// What they share.
     pub(super) template: Template,
     /// What they do not, in workload order.
@@ -108,15 +134,14 @@ pub(super) struct Stimulus {
 }
 
 impl Stimulus {
-    /// The body at a place in the workload; `None` past its end.
-    pub(super) fn body(&self, index: u32) -> Option<Bytes> {
-        let payload = self.payloads.get(usize::try_from(index).ok()?)?;
-        Some(self.template.body(payload))
+    /// What is sent at a place in the workload; `None` past its end.
+    pub(super) fn payload(&self, index: u32) -> Option<&Payload> {
+        self.payloads.get(usize::try_from(index).ok()?)
     }
 
-    /// How many requests there are.
-    pub(super) fn count(&self) -> u32 {
-        u32::try_from(self.payloads.len()).unwrap_or(u32::MAX)
+    /// The whole body of one request.
+    pub(super) fn body(&self, payload: &Payload) -> Bytes {
+        self.template.body(payload)
     }
 }
 
@@ -154,6 +179,24 @@ mod tests {
                 "messages": [{"role": "user", "content": "say \"hi\""}], "ignore_eos": true,
             })
         );
+    }
+
+    #[test]
+    fn a_later_turn_holds_all_before_it_with_the_model_s_answers() {
+        let turn = |api, text: &str| Payload::new(api, &Prompt::Text(text.into()), 5);
+        let third = |api| {
+            let second = turn(api, "and \"2\"?").after(api, &turn(api, "1?"), "it is \"1\"");
+            let third = turn(api, "3?").after(api, &second, "");
+            serde_json::from_str::<Value>(&format!("{{{}}}", third.prompt)).unwrap()
+        };
+        let user = |text: &str| json!({"role": "user", "content": text});
+        let model = |text: &str| json!({"role": "assistant", "content": text});
+        assert_eq!(
+            third(Api::Chat),
+            json!({"messages": [user("1?"), model("it is \"1\""), user("and \"2\"?"), model(""), user("3?")]})
+        );
+        let text = "1?\n\nit is \"1\"\n\nand \"2\"?\n\n\n\n3?";
+        assert_eq!(third(Api::Completions), json!({"prompt": text}));
     }
 
     #[test]

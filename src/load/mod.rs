@@ -3,7 +3,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `random.rs` | seeded random streams: the same stimulus on every machine |
-//! | `schedule.rs` | when: arrival times of an open loop |
+//! | `schedule/` | when: what a run sends at which time, before its first request |
 //! | `workload.rs`, `synthetic.rs`, `dataset.rs` | what: prompts and answer lengths |
 //! | `dialect.rs`, `chunk.rs` | which API: request bodies, and what one chunk of an answer says |
 //! | `sse.rs` | bytes to events |
@@ -13,7 +13,7 @@
 //! | `effort.rs` | what a run costs the machine that sends it |
 //! | `http1.rs`, `framing.rs` | the head of an HTTP/1 answer, and where its body ends |
 //! | `client.rs`, `deadline.rs` | one request |
-//! | `runner.rs`, `closed.rs`, `open.rs`, `tally.rs` | the loops of one run |
+//! | `runner.rs`, `closed.rs`, `open.rs`, `pacer.rs`, `courier.rs`, `tally.rs` | the loops of one run |
 //! | `probe.rs` | which engine, which models |
 //! | `interrupt.rs` | Ctrl-C |
 
@@ -22,6 +22,7 @@ mod chunk;
 mod client;
 mod clock;
 mod closed;
+mod courier;
 mod dataset;
 mod deadline;
 mod dialect;
@@ -32,6 +33,7 @@ mod http1;
 mod interrupt;
 mod kernel;
 mod open;
+mod pacer;
 mod pool;
 mod probe;
 mod random;

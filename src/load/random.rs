@@ -1,4 +1,7 @@
 //! Seeded random streams: one for each purpose and index, so that no draw depends on the order of the others.
+//!
+//! Logarithms and cosines come from `libm` and not from the system: a schedule is hashed into the fingerprint, so it
+//! must be the same to the last nanosecond on every machine.
 
 use rand_chacha::{
     ChaCha8Rng,
@@ -18,6 +21,10 @@ pub(super) enum Purpose {
     RowOrder = 4,
     /// Lengths of synthetic prompts.
     InputLength = 5,
+    /// Turns of a conversation.
+    Turns = 20,
+    /// Pauses between the turns of a conversation.
+    ThinkTime = 21,
 }
 
 /// A reproducible stream of random numbers.
@@ -52,13 +59,31 @@ impl Stream {
 
     /// Standard normal (Box and Muller, <https://doi.org/10.1214/aoms/1177706645>).
     pub(super) fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * self.unit().ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.unit()).cos()
+        let radius = (-2.0 * libm::log(self.unit())).sqrt();
+        radius * libm::cos(std::f64::consts::TAU * self.unit())
     }
 
     /// Exponential with mean 1.
     pub(super) fn exponential(&mut self) -> f64 {
-        -self.unit().ln()
+        -libm::log(self.unit())
+    }
+
+    /// Gamma of this shape and scale 1 (Marsaglia and Tsang, <https://doi.org/10.1145/358407.358414>).
+    pub(super) fn gamma(&mut self, shape: f64) -> f64 {
+        if shape < 1.0 {
+            let smaller = libm::exp(libm::log(self.unit()) / shape);
+            return self.gamma(shape + 1.0) * smaller;
+        }
+        let d = shape - 1.0 / 3.0;
+        let c = 1.0 / (9.0 * d).sqrt();
+        loop {
+            let x = self.normal();
+            let root = 1.0 + c * x;
+            let v = root * root * root;
+            if v > 0.0 && libm::log(self.unit()) < 0.5 * x * x + d - d * v + d * libm::log(v) {
+                return d * v;
+            }
+        }
     }
 }
 

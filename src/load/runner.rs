@@ -14,13 +14,15 @@ use super::{
     client::{Client, Reply},
     clock::Clock,
     closed,
+    courier::Courier,
     dialect::{Payload, Stimulus, Template},
     effort::Effort,
     endpoint::Endpoint,
-    open::{self, Timetable},
+    open,
+    pacer::Timetable,
     pool::Pool,
     probe,
-    schedule::arrivals_ns,
+    schedule::{Pace, Part, Schedule, Scheduler, check_load},
     stamp::Stamper,
     tally::{Tally, no_gaps},
 };
@@ -36,7 +38,8 @@ pub struct Runner {
     target: Target,
     template: Template,
     prompts: PromptSet,
-    seed: u64,
+    scheduler: Scheduler,
+    warmup_requests: u32,
     no_gaps: Histogram<u64>,
     runtime: Runtime,
 }
@@ -61,9 +64,6 @@ pub enum Stopped {
 /// Time for the pacer to be ready before the first arrival.
 const LEAD_NS: u64 = 20_000_000;
 
-/// Schedule of the measured requests; a warm-up has the series after its repeat.
-const MEASURED_SERIES: u64 = 0;
-
 impl Runner {
     /// Sets up runtime, HTTP client and connections' template; sends nothing yet.
     ///
@@ -71,6 +71,7 @@ impl Runner {
     /// Address, headers, extra body fields or load levels cannot be used, or the machine refuses threads or TLS.
     pub fn new(plan: &Plan, secrets: Secrets, prompts: PromptSet) -> Result<Self, LoadError> {
         plan.loads.iter().try_for_each(check_load)?;
+        let scheduler = Scheduler::new(plan, prompts.trace_ns());
         let runtime = Builder::new_multi_thread()
             .worker_threads(workers())
             .thread_name("load")
@@ -87,6 +88,7 @@ impl Runner {
             stamper: Stamper::new(clock)?,
             timeouts: plan.target.timeouts,
             pool: Pool::default(),
+            keeps_text: plan.workload.conversation.is_some(),
         };
         drop(secrets);
         Ok(Self {
@@ -94,7 +96,8 @@ impl Runner {
             template: Template::new(&plan.target, plan.target.model.as_deref())?,
             target: plan.target.clone(),
             prompts,
-            seed: plan.seed,
+            scheduler,
+            warmup_requests: plan.warmup_requests,
             no_gaps: no_gaps()?,
             runtime,
         })
@@ -113,7 +116,18 @@ impl Runner {
         }
     }
 
-    /// Sends the warm-up requests of one run at its load level.
+    /// The SHA-256 of a load's schedule in hex, the same for all its runs; `None` where only the answers decide when a
+    /// request is sent.
+    pub fn schedule_sha256(&self, load: &Load) -> Option<String> {
+        self.scheduler.sha256(load)
+    }
+
+    /// How many requests a measured run of a load sends; with a time limit, at most.
+    pub fn request_count(&self, load: &Load) -> u32 {
+        self.scheduler.measured(load).requests()
+    }
+
+    /// Sends the warm-up requests of one run at the level with which the run begins.
     ///
     /// # Errors
     /// Ctrl-C, or the system gives no pacing thread.
@@ -124,14 +138,9 @@ impl Runner {
         watch: &dyn Watch,
         interrupt: &Interrupt,
     ) -> Result<Warmup, Stopped> {
-        let payloads = self.prompts.warmup(load, repeat);
-        let (tally, _) = self.send_all(
-            load,
-            payloads,
-            MEASURED_SERIES + 1 + u64::from(repeat),
-            watch,
-            interrupt,
-        )?;
+        let schedule = self.scheduler.warm_up(load, repeat, 0, self.warmup_requests);
+        let payloads = self.prompts.warmup(load, repeat, 0..self.warmup_requests);
+        let (tally, _) = self.send_all(schedule, payloads, watch, interrupt)?;
         if tally.was_interrupted() {
             return Err(Stopped::Interrupted);
         }
@@ -151,9 +160,10 @@ impl Runner {
     /// # Errors
     /// The system gives no pacing thread.
     pub fn measure(&self, load: &Load, repeat: u32, watch: &dyn Watch, interrupt: &Interrupt) -> Result<Run, Stopped> {
-        let payloads = self.prompts.measured(load, repeat);
+        let schedule = self.scheduler.measured(load);
+        let payloads = self.prompts.measured(load, repeat, schedule.requests());
         let effort = Effort::begin(&self.client.stamper);
-        let (tally, origin_ns) = self.send_all(load, payloads, MEASURED_SERIES, watch, interrupt)?;
+        let (tally, origin_ns) = self.send_all(schedule, payloads, watch, interrupt)?;
         let threads = u32::try_from(workers()).unwrap_or(u32::MAX);
         Ok(Run {
             client: effort.end(&self.client.stamper, threads),
@@ -161,75 +171,111 @@ impl Runner {
         })
     }
 
-    /// Sends payloads at a load level; the tally's stamps count from the clock, the run's origin comes beside it.
+    /// Sends payloads on a schedule; the tally's stamps count from the clock, the run's origin comes beside it.
     fn send_all(
         &self,
-        load: &Load,
+        schedule: Schedule,
         payloads: Arc<[Payload]>,
-        series: u64,
         watch: &dyn Watch,
         interrupt: &Interrupt,
     ) -> Result<(Tally, u64), Stopped> {
-        let stimulus = Arc::new(Stimulus {
-            template: self.template.clone(),
-            payloads,
-        });
-        let (sender, replies) = unbounded_channel();
-        let handle = self.runtime.handle();
-        let (tasks, concurrency, origin_ns) = match *load {
-            Load::Concurrency(streams) => {
-                let origin_ns = self.client.clock.now_ns();
-                let tasks = closed::start(handle, &self.client, &stimulus, streams, &sender);
-                (tasks, Some(streams), origin_ns)
-            }
-            Load::Rate { rate_rps, arrivals } => {
-                let arrivals_ns = arrivals_ns(rate_rps, arrivals, self.seed, series, stimulus.count());
-                let origin_ns = self.client.clock.now_ns() + LEAD_NS;
-                let timetable = Timetable { origin_ns, arrivals_ns };
-                let tasks = open::start(handle, &self.client, &stimulus, timetable, &sender)?;
-                (tasks, None, origin_ns)
-            }
-            Load::Ramp { .. } | Load::Stages { .. } | Load::Trace { .. } | Load::Capacity(_) => {
-                return Err(not_built("load", load).into());
-            }
+        let (replies, mut arrived) = unbounded_channel();
+        let courier = Courier {
+            client: Arc::clone(&self.client),
+            stimulus: Arc::new(Stimulus {
+                api: self.target.api,
+                template: self.template.clone(),
+                payloads,
+            }),
+            talks: schedule.talks.map(Arc::new),
+            stage: 0,
+            limit_ns: None,
+            alarms: None,
+            replies,
         };
-        drop(sender);
-        let tally = Tally::new(self.no_gaps.clone(), concurrency);
-        let tally = self.runtime.block_on(collect(tally, tasks, replies, watch, interrupt));
-        Ok((tally, origin_ns))
+        let mut tally = Tally::new(self.no_gaps.clone());
+        let mut origin_ns = None;
+        for part in schedule.parts {
+            let begin_ns = self.begin_ns(&part.pace);
+            origin_ns.get_or_insert(begin_ns);
+            if let Pace::Closed { streams, .. } = part.pace {
+                tally.expect_streams(streams);
+            }
+            let tasks = self.start(&courier, part, begin_ns)?;
+            let collected = collect(&mut tally, tasks, &mut arrived, watch, interrupt);
+            self.runtime.block_on(collected);
+            if tally.is_cut_short() {
+                break;
+            }
+        }
+        Ok((tally, origin_ns.unwrap_or(0)))
+    }
+
+    /// When a part that is started now begins.
+    fn begin_ns(&self, pace: &Pace) -> u64 {
+        let now_ns = self.client.clock.now_ns();
+        match pace {
+            Pace::Closed { .. } => now_ns,
+            Pace::Open { .. } => now_ns + LEAD_NS,
+        }
+    }
+
+    fn start(&self, courier: &Courier, part: Part, begin_ns: u64) -> Result<JoinSet<()>, LoadError> {
+        let courier = Courier {
+            stage: part.stage,
+            ..courier.clone()
+        };
+        let handle = self.runtime.handle();
+        match part.pace {
+            Pace::Closed { streams, limit_ns } => {
+                let limit_ns = limit_ns.map(|limit_ns| begin_ns.saturating_add(limit_ns));
+                let courier = Courier { limit_ns, ..courier };
+                Ok(closed::start(handle, &courier, streams, part.units))
+            }
+            Pace::Open { arrivals_ns } => {
+                let timetable = Timetable {
+                    origin_ns: begin_ns,
+                    units: part.units,
+                    arrivals_ns,
+                };
+                open::start(handle, courier, timetable)
+            }
+        }
     }
 }
 
-/// Takes replies until all are there, going on is no use, or Ctrl-C ends it.
+/// Takes replies until all tasks have ended, going on is no use, or Ctrl-C ends it.
 async fn collect(
-    mut tally: Tally,
+    tally: &mut Tally,
     mut tasks: JoinSet<()>,
-    mut replies: UnboundedReceiver<Reply>,
+    replies: &mut UnboundedReceiver<Reply>,
     watch: &dyn Watch,
     interrupt: &Interrupt,
-) -> Tally {
+) {
     let mut interrupted = pin!(interrupt.wait());
     loop {
-        let reply = tokio::select! {
+        tokio::select! {
             biased;
-            reply = replies.recv() => reply,
+            Some(reply) = replies.recv() => {
+                watch.request_done(tally.take(reply));
+                if tally.is_cut_short() {
+                    return tasks.shutdown().await;
+                }
+            }
             () = &mut interrupted => {
                 tally.interrupt();
-                tasks.shutdown().await;
-                return tally;
+                return tasks.shutdown().await;
             }
-        };
-        let Some(reply) = reply else { break };
-        watch.request_done(tally.take(reply));
-        if tally.is_cut_short() {
-            tasks.shutdown().await;
-            return tally;
+            joined = tasks.join_next() => match joined {
+                Some(joined) => pass_on_panic(joined),
+                None => break,
+            },
         }
     }
-    while let Some(joined) = tasks.join_next().await {
-        pass_on_panic(joined);
+    // What was sent just before the last task ended.
+    while let Ok(reply) = replies.try_recv() {
+        watch.request_done(tally.take(reply));
     }
-    tally
 }
 
 /// A panic in a task is a bug of ours; it must not pass for a run with fewer requests.
@@ -245,29 +291,4 @@ pub(super) fn pass_on_panic(joined: Result<(), JoinError>) {
 fn workers() -> usize {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     (cores / 2).clamp(1, 4)
-}
-
-/// A load that this version cannot generate yet.
-fn not_built(key: &'static str, value: &dyn std::fmt::Display) -> LoadError {
-    LoadError::Plan {
-        key,
-        value: value.to_string(),
-        wanted: "one that this version can generate",
-    }
-}
-
-fn check_load(load: &Load) -> Result<(), LoadError> {
-    match *load {
-        Load::Concurrency(0) => Err(LoadError::Plan {
-            key: "concurrency",
-            value: "0".into(),
-            wanted: "at least 1",
-        }),
-        Load::Rate { rate_rps, .. } if !(rate_rps.is_finite() && rate_rps > 0.0) => Err(LoadError::Plan {
-            key: "rate",
-            value: rate_rps.to_string(),
-            wanted: "a rate above 0 requests per second",
-        }),
-        _ => Ok(()),
-    }
 }

@@ -39,18 +39,22 @@ pub(super) struct Tally {
 const INTERRUPTED: &str = "interrupted";
 
 impl Tally {
-    /// An empty tally of a run that holds `concurrency` requests in flight, where that is known.
-    pub(super) fn new(gaps: Histogram<u64>, concurrency: Option<u32>) -> Self {
-        let twice = concurrency.map_or(0, |streams| streams.saturating_mul(2));
+    /// An empty tally.
+    pub(super) fn new(gaps: Histogram<u64>) -> Self {
         Self {
             records: Vec::new(),
             gaps,
             replaced_connections: 0,
-            failures_to_stop: twice.max(MIN_FAILURES_TO_STOP),
+            failures_to_stop: MIN_FAILURES_TO_STOP,
             failed: 0,
             cut_short: None,
             interrupted: false,
         }
+    }
+
+    /// A part of the run holds this many requests in flight: all of them may fail before it is given up.
+    pub(super) fn expect_streams(&mut self, streams: u32) {
+        self.failures_to_stop = self.failures_to_stop.max(streams.saturating_mul(2));
     }
 
     /// Ctrl-C: what is here is all there will be.
@@ -76,7 +80,7 @@ impl Tally {
             self.failed += 1;
         }
         self.records.push(reply.record);
-        if self.all_failed() && self.failed == self.failures_to_stop {
+        if self.all_failed() && self.failed >= self.failures_to_stop {
             self.cut_short = self.why_cut_short();
         }
         completed
@@ -174,14 +178,16 @@ mod tests {
             ..RequestRecord::default()
         };
         Reply {
-            record,
             gaps_ns: gaps_ns.to_vec(),
             replaced_connections: 1,
+            ..Reply::of(record)
         }
     }
 
     fn tally(concurrency: Option<u32>) -> Tally {
-        Tally::new(no_gaps().unwrap(), concurrency)
+        let mut tally = Tally::new(no_gaps().unwrap());
+        tally.expect_streams(concurrency.unwrap_or(0));
+        tally
     }
 
     #[test]

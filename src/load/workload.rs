@@ -1,6 +1,6 @@
 //! What: the prompts and answer lengths of a plan; each run has prompts of its own and the lengths of all the others.
 
-use std::{path::Path, sync::Arc};
+use std::{ops::Range, path::Path, sync::Arc};
 
 use super::{
     LoadError,
@@ -133,16 +133,21 @@ impl PromptSet {
     }
 
     /// The measured requests of one run.
-    pub(super) fn measured(&self, load: &Load, repeat: u32) -> Arc<[Payload]> {
-        self.payloads(Part::Measured, load, repeat, self.requests_per_run)
+    pub(super) fn measured(&self, load: &Load, repeat: u32, count: u32) -> Arc<[Payload]> {
+        self.payloads(Part::Measured, load, repeat, 0..count)
     }
 
-    /// The warm-up requests before one run.
-    pub(super) fn warmup(&self, load: &Load, repeat: u32) -> Arc<[Payload]> {
-        self.payloads(Part::Warmup, load, repeat, self.warmup_requests)
+    /// Some of the warm-up requests before one run.
+    pub(super) fn warmup(&self, load: &Load, repeat: u32, indices: Range<u32>) -> Arc<[Payload]> {
+        self.payloads(Part::Warmup, load, repeat, indices)
     }
 
-    fn payloads(&self, part: Part, load: &Load, repeat: u32, count: u32) -> Arc<[Payload]> {
+    /// When the rows of the trace came, in nanoseconds after the first, rising; empty without a trace.
+    pub(super) fn trace_ns(&self) -> Vec<u64> {
+        Vec::new()
+    }
+
+    fn payloads(&self, part: Part, load: &Load, repeat: u32, indices: Range<u32>) -> Arc<[Payload]> {
         let cell = self.cell(load);
         let place = |index| Place {
             part,
@@ -150,7 +155,7 @@ impl PromptSet {
             repeat,
             index,
         };
-        (0..count).map(|index| self.payload(place(index))).collect()
+        indices.map(|index| self.payload(place(index))).collect()
     }
 
     fn payload(&self, place: Place) -> Payload {

@@ -120,6 +120,8 @@ pub enum FailureClass {
     Stalled,
     /// The whole answer took too long.
     TotalTimeout,
+    /// A turn that was never sent, because one before it in its conversation failed.
+    Abandoned,
 }
 
 impl FailureClass {
@@ -139,6 +141,7 @@ impl FailureClass {
             Self::FirstTokenTimeout => "first_token_timeout".into(),
             Self::Stalled => "stalled".into(),
             Self::TotalTimeout => "total_timeout".into(),
+            Self::Abandoned => "abandoned".into(),
         }
     }
 
@@ -152,7 +155,7 @@ impl FailureClass {
 }
 
 /// The classes without a number of their own.
-const PLAIN: [FailureClass; 12] = [
+const PLAIN: [FailureClass; 13] = [
     FailureClass::Connect,
     FailureClass::ConnectTimeout,
     FailureClass::NotEventStream,
@@ -165,7 +168,9 @@ const PLAIN: [FailureClass; 12] = [
     FailureClass::FirstTokenTimeout,
     FailureClass::Stalled,
     FailureClass::TotalTimeout,
+    FailureClass::Abandoned,
 ];
+
 impl RequestRecord {
     /// Whether the answer was whole.
     pub fn completed(&self) -> bool {
@@ -184,6 +189,7 @@ mod tests {
             FailureClass::Stalled,
             FailureClass::NotEventStream,
             FailureClass::TotalTimeout,
+            FailureClass::Abandoned,
         ] {
             assert_eq!(FailureClass::from_key(&class.key()), Some(class));
         }

@@ -1,9 +1,11 @@
 //! The load generator against scripted servers on 127.0.0.1.
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
+mod conversations;
 mod engines;
 mod failures;
 mod loops;
+mod patterns;
 mod prompts;
 mod secrets;
 mod server;

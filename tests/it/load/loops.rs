@@ -160,9 +160,18 @@ fn an_interrupt_stops_a_run_that_would_wait_for_long() {
 }
 
 /// Triggers once this many requests have ended.
-struct StopAfter {
+pub(super) struct StopAfter {
     left: AtomicU32,
     interrupt: Interrupt,
+}
+
+impl StopAfter {
+    pub(super) fn requests(count: u32, interrupt: &Interrupt) -> Self {
+        Self {
+            left: AtomicU32::new(count),
+            interrupt: interrupt.clone(),
+        }
+    }
 }
 
 impl Watch for StopAfter {
@@ -179,10 +188,7 @@ fn an_interrupted_run_keeps_the_requests_that_had_ended() {
     let server = Server::of([good_answers(2), vec![Act::Request, Act::Hold]].concat());
     let runner = runner(&plan(&server.url, 10));
     let interrupt = Interrupt::never();
-    let watch = StopAfter {
-        left: AtomicU32::new(2),
-        interrupt: interrupt.clone(),
-    };
+    let watch = StopAfter::requests(2, &interrupt);
     let run = runner.measure(&Load::Concurrency(1), 0, &watch, &interrupt).unwrap();
     assert_eq!((run.requests.len(), run.cut_short.as_deref()), (2, Some("interrupted")));
     assert!(run.requests.iter().all(RequestRecord::completed));

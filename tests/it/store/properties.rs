@@ -21,6 +21,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         any::<u16>().prop_map(FailureClass::Http),
         Just(FailureClass::Stalled),
         Just(FailureClass::TotalTimeout),
+        Just(FailureClass::Abandoned),
     ];
     let failed = (classes, ".*").prop_map(|(class, message)| Outcome::Failed(Failure { class, message }));
     prop_oneof![Just(Outcome::Completed), failed]

@@ -1,0 +1,322 @@
+//! Arrival times of an open loop: arrivals at one a unit of time, then the time at which so much rate has passed.
+
+use super::super::random::{Purpose, Stream};
+use crate::plan::{Arrivals, RampShape};
+
+/// A rate over time, in requests per second; both ends are above zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Rate {
+    /// Always the same.
+    Level(f64),
+    /// From one to another over a time, and at the second from then on.
+    Ramp {
+        from_rps: f64,
+        to_rps: f64,
+        shape: RampShape,
+        length_s: f64,
+    },
+}
+
+impl Rate {
+    /// A ramp whose rate has moved from one end to the other when this many arrivals are expected after the first.
+    pub(super) fn ramp(from_rps: f64, to_rps: f64, shape: RampShape, arrivals: f64) -> Self {
+        let mean_rps = match shape {
+            RampShape::Linear => f64::midpoint(from_rps, to_rps),
+            RampShape::Exponential => logarithmic_mean(from_rps, to_rps),
+        };
+        Self::Ramp {
+            from_rps,
+            to_rps,
+            shape,
+            length_s: arrivals / mean_rps,
+        }
+    }
+
+    /// The time in seconds at which this many arrivals are expected: the inverse of the integral of the rate.
+    ///
+    /// Arrivals of rate one that are moved through it are arrivals of this rate, exactly
+    /// (Çinlar, Introduction to Stochastic Processes, 1975, §4.7).
+    pub(super) fn seconds_until(self, expected: f64) -> f64 {
+        match self {
+            Self::Level(rate_rps) => expected / rate_rps,
+            Self::Ramp {
+                from_rps,
+                to_rps,
+                shape,
+                length_s,
+            } => {
+                let within = match shape {
+                    RampShape::Linear => f64::midpoint(from_rps, to_rps) * length_s,
+                    RampShape::Exponential => logarithmic_mean(from_rps, to_rps) * length_s,
+                };
+                if expected >= within {
+                    return length_s + (expected - within) / to_rps;
+                }
+                match shape {
+                    RampShape::Linear => linear_s(from_rps, (to_rps - from_rps) / length_s, expected),
+                    RampShape::Exponential => {
+                        exponential_s(from_rps, libm::log(to_rps / from_rps) / length_s, expected)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Solves `rate × t + slope × t² / 2 = expected`, in the form that loses no digits where the slope is small.
+fn linear_s(rate_rps: f64, slope: f64, expected: f64) -> f64 {
+    let root = (rate_rps * rate_rps + 2.0 * slope * expected).max(0.0).sqrt();
+    2.0 * expected / (rate_rps + root)
+}
+
+/// Solves `rate × (exp(growth × t) − 1) / growth = expected`.
+fn exponential_s(rate_rps: f64, growth: f64, expected: f64) -> f64 {
+    let flat_s = expected / rate_rps;
+    let exponent = growth * flat_s;
+    if exponent.abs() < 1e-12 {
+        flat_s
+    } else {
+        libm::log1p(exponent) / growth
+    }
+}
+
+/// `(b − a) / ln(b / a)`: the mean of a rate that grows by the same factor in each second.
+fn logarithmic_mean(a: f64, b: f64) -> f64 {
+    let logarithm = libm::log(b / a);
+    if logarithm.abs() < 1e-9 {
+        f64::midpoint(a, b)
+    } else {
+        (b - a) / logarithm
+    }
+}
+
+/// Arrivals at a mean of one a unit of time, the first at zero; endless.
+pub(super) struct UnitArrivals {
+    arrivals: Arrivals,
+    stream: Stream,
+    next: f64,
+}
+
+impl UnitArrivals {
+    /// `series` tells independent schedules under one seed apart.
+    pub(super) fn new(arrivals: Arrivals, seed: u64, series: u64) -> Self {
+        Self {
+            arrivals,
+            stream: Stream::new(seed, Purpose::Arrivals, series),
+            next: 0.0,
+        }
+    }
+
+    fn gap(&mut self) -> f64 {
+        match self.arrivals {
+            Arrivals::Constant => 1.0,
+            Arrivals::Poisson => self.stream.exponential(),
+            Arrivals::Gamma { burstiness } => self.stream.gamma(burstiness) / burstiness,
+        }
+    }
+}
+
+impl Iterator for UnitArrivals {
+    type Item = f64;
+
+    fn next(&mut self) -> Option<f64> {
+        let at = self.next;
+        self.next += self.gap();
+        Some(at)
+    }
+}
+
+/// The first `count` arrivals in nanoseconds, rising, the first at zero.
+///
+/// They are not stretched to end at a given time, for that would make the gaps dependent.
+pub(super) fn first_ns(rate: Rate, units: UnitArrivals, count: u32) -> Vec<u64> {
+    let at_ns = |unit| whole_ns(rate.seconds_until(unit));
+    units.take(count as usize).map(at_ns).collect()
+}
+
+/// All arrivals before an end, in nanoseconds, rising.
+///
+/// Equal gaps begin at zero; random ones with a gap, so that their mean number is rate × time.
+pub(super) fn until_ns(rate: Rate, mut units: UnitArrivals, end_ns: u64) -> Vec<u64> {
+    if units.arrivals != Arrivals::Constant {
+        units.next();
+    }
+    let at_ns = |unit| whole_ns(rate.seconds_until(unit));
+    units.map(at_ns).take_while(|at_ns| *at_ns < end_ns).collect()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float cast saturates, and arrival times are not negative"
+)]
+fn whole_ns(seconds: f64) -> u64 {
+    (seconds * 1e9).round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn arrivals_ns(rate_rps: f64, arrivals: Arrivals, seed: u64, series: u64, count: u32) -> Vec<u64> {
+        first_ns(Rate::Level(rate_rps), UnitArrivals::new(arrivals, seed, series), count)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "test figures")]
+    fn gaps(arrivals: &[u64]) -> Vec<f64> {
+        arrivals.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "test figures")]
+    fn mean_and_cv(values: &[f64]) -> (f64, f64) {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        (mean, variance.sqrt() / mean)
+    }
+
+    fn dispersion(arrivals: &[u64], seconds: usize) -> f64 {
+        let mut counts = vec![0.0; seconds];
+        for second in arrivals.iter().map(|ns| usize::try_from(ns / 1_000_000_000).unwrap()) {
+            if let Some(count) = counts.get_mut(second) {
+                *count += 1.0;
+            }
+        }
+        let (mean, cv) = mean_and_cv(&counts);
+        (cv * mean).powi(2) / mean
+    }
+
+    #[test]
+    fn constant_arrivals_have_equal_gaps() {
+        for rate_rps in [7.0, 500.0] {
+            let (mean, cv) = mean_and_cv(&gaps(&arrivals_ns(rate_rps, Arrivals::Constant, 42, 0, 1000)));
+            assert!((mean - 1e9 / rate_rps).abs() < 1.0, "mean {mean}");
+            assert!(cv < 1e-6, "cv {cv}");
+        }
+    }
+
+    #[test]
+    fn random_gaps_have_their_mean_and_spread() {
+        let gamma = |burstiness| Arrivals::Gamma { burstiness };
+        for (arrivals, expected_cv) in [
+            (Arrivals::Poisson, 1.0),
+            (gamma(1.0), 1.0),
+            (gamma(0.25), 2.0),
+            (gamma(4.0), 0.5),
+        ] {
+            let (mean, cv) = mean_and_cv(&gaps(&arrivals_ns(100.0, arrivals, 42, 0, 40_000)));
+            assert!((mean / 1e7 - 1.0).abs() < 0.03, "{arrivals:?}: mean {mean}");
+            assert!((cv / expected_cv - 1.0).abs() < 0.04, "{arrivals:?}: cv {cv}");
+        }
+    }
+
+    #[test]
+    fn counts_per_second_are_as_dispersed_as_the_spacing_says() {
+        // In the long run the index of dispersion of a renewal process is its gaps' squared CV.
+        let gamma = |burstiness| Arrivals::Gamma { burstiness };
+        for (arrivals, expected) in [(Arrivals::Poisson, 1.0), (gamma(0.5), 2.0), (gamma(4.0), 0.25)] {
+            let found = dispersion(&arrivals_ns(50.0, arrivals, 3, 0, 50_000), 900);
+            assert!((found / expected - 1.0).abs() < 0.2, "{arrivals:?}: {found}");
+        }
+    }
+
+    #[test]
+    fn neighbouring_gaps_know_nothing_of_each_other() {
+        let gaps = gaps(&arrivals_ns(50.0, Arrivals::Poisson, 9, 0, 40_000));
+        let (mean, cv) = mean_and_cv(&gaps);
+        let products: Vec<f64> = gaps
+            .windows(2)
+            .map(|pair| (pair[0] - mean) * (pair[1] - mean))
+            .collect();
+        let correlation = mean_and_cv(&products).0 / (mean * cv).powi(2);
+        assert!(correlation.abs() < 0.02, "lag-1 correlation {correlation}");
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_schedule_and_another_does_not() {
+        let schedule = |seed, series| arrivals_ns(5.0, Arrivals::Poisson, seed, series, 100);
+        assert_eq!(schedule(42, 0), schedule(42, 0));
+        assert_ne!(schedule(42, 0), schedule(43, 0));
+        assert_ne!(schedule(42, 0), schedule(42, 1));
+    }
+
+    #[test]
+    fn random_arrivals_are_not_quantised_to_milliseconds() {
+        let arrivals = arrivals_ns(1000.0, Arrivals::Poisson, 42, 0, 1000);
+        let on_a_tick = arrivals.iter().filter(|ns| *ns % 1_000_000 == 0).count();
+        assert!(on_a_tick < 5, "{on_a_tick} arrivals on whole milliseconds");
+    }
+
+    #[test]
+    fn a_linear_ramp_moves_its_rate_by_the_same_amount_each_second() {
+        let ramp = Rate::ramp(10.0, 30.0, RampShape::Linear, 199.0);
+        let arrivals = first_ns(ramp, UnitArrivals::new(Arrivals::Constant, 1, 0), 200);
+        // 199 gaps at a mean of 20 a second.
+        assert_eq!(arrivals.last(), Some(&9_950_000_000));
+        // After half of the time the rate was 15 on average.
+        let half = arrivals.iter().filter(|at_ns| **at_ns < 4_975_000_000).count();
+        assert_eq!(half, 75);
+        let gaps = gaps(&arrivals);
+        assert!((gaps[0] / 1e9 - 1.0 / 10.0).abs() < 0.002, "{}", gaps[0]);
+        assert!((gaps[198] / 1e9 - 1.0 / 30.0).abs() < 0.001, "{}", gaps[198]);
+    }
+
+    #[test]
+    fn an_exponential_ramp_moves_its_rate_by_the_same_factor_each_second() {
+        // From 1 to 16 a second: the rate at half time is 4, and (4 − 1) / (16 − 1) of the arrivals are behind.
+        let ramp = Rate::ramp(1.0, 16.0, RampShape::Exponential, 150.0);
+        let Rate::Ramp { length_s, .. } = ramp else {
+            panic!("a level")
+        };
+        assert!((ramp.seconds_until(150.0) - length_s).abs() < 1e-9);
+        assert!((ramp.seconds_until(30.0) - length_s / 2.0).abs() < 1e-9);
+        assert!(
+            (ramp.seconds_until(166.0) - length_s - 1.0).abs() < 1e-9,
+            "at 16 a second after its end"
+        );
+    }
+
+    #[test]
+    fn random_arrivals_of_a_ramp_follow_its_rate() {
+        let ramp = Rate::ramp(50.0, 150.0, RampShape::Linear, 20_000.0);
+        let arrivals = first_ns(ramp, UnitArrivals::new(Arrivals::Poisson, 5, 0), 20_000);
+        // 200 s long; a quarter of the way the rate has been 62.5 on average.
+        let early = arrivals.iter().filter(|at_ns| **at_ns < 50_000_000_000).count();
+        assert!(early.abs_diff(3125) < 250, "{early}");
+    }
+
+    #[test]
+    fn the_arrivals_before_an_end_are_as_many_as_the_rate_says() {
+        let count = |arrivals, seed| {
+            let units = UnitArrivals::new(arrivals, seed, 0);
+            until_ns(Rate::Level(10.0), units, 10_000_000_000).len()
+        };
+        assert_eq!(count(Arrivals::Constant, 1), 100);
+        let total: usize = (0..200).map(|seed| count(Arrivals::Poisson, seed)).sum();
+        assert!(total.abs_diff(20_000) < 600, "{total}");
+    }
+
+    proptest! {
+        #[test]
+        fn arrivals_rise_and_a_ramp_inverts_its_own_integral(
+            from in 0.1_f64..500.0, to in 0.1_f64..500.0, share in 0.0_f64..1.5, linear: bool, seed: u64,
+        ) {
+            let shape = if linear { RampShape::Linear } else { RampShape::Exponential };
+            let ramp = Rate::ramp(from, to, shape, 100.0);
+            let arrivals = first_ns(ramp, UnitArrivals::new(Arrivals::Poisson, seed, 0), 50);
+            prop_assert!(arrivals.is_sorted());
+            // The integral of the rate, summed in small steps.
+            let until_s = ramp.seconds_until(share * 100.0);
+            let Rate::Ramp { length_s, .. } = ramp else { unreachable!() };
+            let rate_at = |at_s: f64| {
+                let part = (at_s / length_s).min(1.0);
+                if linear { from + (to - from) * part } else { from * (to / from).powf(part) }
+            };
+            let step_s = until_s / 4000.0;
+            let integral: f64 = (0..4000).map(|step| rate_at((f64::from(step) + 0.5) * step_s) * step_s).sum();
+            prop_assert!((integral - share * 100.0).abs() < 0.05, "{integral} for {}", share * 100.0);
+        }
+    }
+}
