@@ -51,7 +51,7 @@ pub fn measure(
 ) -> Result<Session, CommandError> {
     let mut plan = arm.plan;
     let prompts = PromptSet::prepare(&plan, arm.dataset_dir)?;
-    if let Prompts::Dataset { sha256, .. } = &mut plan.workload.prompts {
+    if let Prompts::Dataset { sha256, .. } | Prompts::Trace { sha256, .. } = &mut plan.workload.prompts {
         *sha256 = prompts.dataset_sha256().map(str::to_owned);
     }
     let prompt_notes = prompts.notes();

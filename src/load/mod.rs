@@ -5,6 +5,7 @@
 //! | `random.rs` | seeded random streams: the same stimulus on every machine |
 //! | `schedule/` | when: what a run sends at which time, before its first request |
 //! | `workload.rs`, `synthetic.rs`, `dataset.rs` | what: prompts and answer lengths |
+//! | `trace/` | what and when, as it once came to a real server |
 //! | `dialect.rs`, `chunk.rs` | which API: request bodies, and what one chunk of an answer says |
 //! | `sse.rs` | bytes to events |
 //! | `answer.rs`, `server_words.rs` | events and stamps to one outcome, with the server's own message |
@@ -44,6 +45,7 @@ mod sse;
 mod stamp;
 mod synthetic;
 mod tally;
+mod trace;
 mod wire;
 mod workload;
 
@@ -74,6 +76,30 @@ pub enum LoadError {
     /// A row of the dataset cannot be sent.
     #[error("dataset `{path}`, line {line}: {problem}", path = path.display())]
     DatasetRow {
+        /// The file, resolved.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong, and what to give instead.
+        problem: String,
+    },
+    /// The trace is not readable.
+    #[error("cannot read trace `{path}`; give `trace` the path of a JSONL or CSV file", path = path.display())]
+    TraceUnreadable {
+        /// The file, resolved.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The trace holds no row that can be sent.
+    #[error("trace `{path}` holds no request; give one row a line", path = path.display())]
+    TraceEmpty {
+        /// The file, resolved.
+        path: PathBuf,
+    },
+    /// A row of the trace cannot be sent.
+    #[error("trace `{path}`, line {line}: {problem}", path = path.display())]
+    TraceRow {
         /// The file, resolved.
         path: PathBuf,
         /// Counted from 1.

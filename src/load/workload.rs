@@ -8,6 +8,7 @@ use super::{
     dialect::Payload,
     random::{Purpose, Stream},
     synthetic,
+    trace::{self, Asked, BLOCK_TOKENS, Trace},
 };
 use crate::plan::{Api, Lengths, Load, Plan, Prompts};
 
@@ -32,6 +33,7 @@ pub struct PromptSet {
 enum Source {
     Synthetic(Lengths),
     Dataset { rows: Arc<Rows>, sha256: String },
+    Trace(Arc<Trace>),
 }
 
 /// A place of a run: which request of which part.
@@ -64,7 +66,7 @@ impl PromptSet {
             });
         }
         let source = match &plan.workload.prompts {
-            Prompts::SharedPrefix { .. } | Prompts::Trace { .. } => {
+            Prompts::SharedPrefix { .. } => {
                 return Err(LoadError::Plan {
                     key: "dataset",
                     value: plan.workload.name(),
@@ -72,6 +74,11 @@ impl PromptSet {
                 });
             }
             Prompts::Synthetic { input_tokens } => Source::Synthetic(*input_tokens),
+            Prompts::Trace { path, format, .. } => {
+                let path = dataset::resolve(path, base_dir);
+                let most = usize::try_from(plan.requests_per_run).unwrap_or(usize::MAX);
+                Source::Trace(Arc::new(trace::read(&path, *format, plan.target.api, most)?))
+            }
             Prompts::Dataset { path, .. } => {
                 let dataset = dataset::read(&dataset::resolve(path, base_dir), plan.target.api)?;
                 Source::Dataset {
@@ -92,19 +99,25 @@ impl PromptSet {
         })
     }
 
-    /// SHA-256 of the dataset's bytes in hex; `None` for synthetic prompts.
+    /// SHA-256 of the bytes of dataset or trace in hex; `None` for synthetic prompts.
     pub fn dataset_sha256(&self) -> Option<&str> {
         match &self.source {
             Source::Synthetic(_) => None,
             Source::Dataset { sha256, .. } => Some(sha256),
+            Source::Trace(trace) => Some(&trace.sha256),
         }
     }
 
     /// What the user should know of the prompts, in sentences.
     pub fn notes(&self) -> Vec<String> {
-        let Source::Dataset { rows, .. } = &self.source else {
-            return Vec::new();
-        };
+        match &self.source {
+            Source::Synthetic(_) => Vec::new(),
+            Source::Dataset { rows, .. } => self.dataset_notes(rows),
+            Source::Trace(trace) => trace.notes(),
+        }
+    }
+
+    fn dataset_notes(&self, rows: &Rows) -> Vec<String> {
         let (have, runs, a_run) = (rows.count(), self.runs(), u64::from(self.requests_per_run));
         let wanted = format!("the dataset has {have} rows for {runs} runs of {a_run} requests");
         let mut notes = Vec::new();
@@ -144,7 +157,10 @@ impl PromptSet {
 
     /// When the rows of the trace came, in nanoseconds after the first, rising; empty without a trace.
     pub(super) fn trace_ns(&self) -> Vec<u64> {
-        Vec::new()
+        match &self.source {
+            Source::Trace(trace) => trace.times_ns(),
+            Source::Synthetic(_) | Source::Dataset { .. } => Vec::new(),
+        }
     }
 
     fn payloads(&self, part: Part, load: &Load, repeat: u32, indices: Range<u32>) -> Arc<[Payload]> {
@@ -168,7 +184,46 @@ impl PromptSet {
                 Part::Measured => self.row_payload(place, rows.at(self.ordinal(place))),
                 Part::Warmup => self.warmup_payload(place, rows),
             },
+            Source::Trace(trace) => self.traced(place, trace),
         }
+    }
+
+    /// A measured request is the row of its place; warm-up requests are like rows from all over the trace.
+    fn traced(&self, place: Place, trace: &Trace) -> Payload {
+        let row = match place.part {
+            Part::Measured => trace.row(place.index),
+            Part::Warmup => trace.row(place.index.wrapping_mul(GOLDEN)),
+        };
+        let Some(row) = row else {
+            return self.synthetic(place, 1);
+        };
+        let prompt = match (&row.asked, place.part) {
+            (Asked::Prompt(prompt), Part::Measured) => prompt.clone(),
+            (Asked::Prompt(prompt), Part::Warmup) => self.words(place, prompt.words()),
+            (Asked::Tokens(tokens), _) => self.words(place, *tokens),
+            (Asked::Blocks { tokens, ids }, _) => self.blocks(place, *tokens, ids),
+        };
+        Payload::new(
+            self.api,
+            &prompt,
+            row.output_tokens.unwrap_or_else(|| self.answer_length(place)),
+        )
+    }
+
+    /// Blocks of words that are the same wherever the run sends a block of the same number.
+    fn blocks(&self, place: Place, tokens: u32, ids: &[u64]) -> Prompt {
+        let mut left = tokens;
+        let texts = ids.iter().map(|id| {
+            let length = left.min(BLOCK_TOKENS);
+            left -= length;
+            let index = BLOCKS | u32::try_from(*id).unwrap_or(u32::MAX);
+            synthetic::prompt(self.seed, Place { index, ..place }.text_id(), length)
+        });
+        Prompt::Text(texts.collect::<Vec<_>>().join(" "))
+    }
+
+    fn words(&self, place: Place, tokens: u32) -> Prompt {
+        Prompt::Text(synthetic::prompt(self.seed, place.text_id(), tokens))
     }
 
     /// A row that no measured request uses, or where they have run out a synthetic prompt about as long as one.
@@ -177,13 +232,12 @@ impl PromptSet {
         if ordinal < self.spare(rows) {
             self.row_payload(place, rows.at(self.measured_in_all() + ordinal))
         } else {
-            self.synthetic(place, rows.at(ordinal).words())
+            self.synthetic(place, rows.at(ordinal).prompt.words())
         }
     }
 
     fn synthetic(&self, place: Place, tokens: u32) -> Payload {
-        let prompt = Prompt::Text(synthetic::prompt(self.seed, place.text_id(), tokens));
-        Payload::new(self.api, &prompt, self.answer_length(place))
+        Payload::new(self.api, &self.words(place, tokens), self.answer_length(place))
     }
 
     fn row_payload(&self, place: Place, row: &Row) -> Payload {
@@ -227,10 +281,16 @@ impl PromptSet {
     }
 }
 
-impl Row {
-    /// The row's length in words, as a length in tokens.
+/// Indices from here on are blocks of text that requests share, not requests.
+const BLOCKS: u32 = 1 << 31;
+
+/// Multiples of it spread over any range (Knuth, The Art of Computer Programming 3, §6.4).
+const GOLDEN: u32 = 0x9E37_79B1;
+
+impl Prompt {
+    /// Its length in words, as a length in tokens.
     fn words(&self) -> u32 {
-        let (Prompt::Text(text) | Prompt::Messages(text)) = &self.prompt;
+        let (Self::Text(text) | Self::Messages(text)) = self;
         u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX)
     }
 }

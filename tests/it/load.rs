@@ -10,6 +10,7 @@ mod prompts;
 mod secrets;
 mod server;
 mod timing;
+mod traces;
 
 use std::{path::Path, time::Duration};
 

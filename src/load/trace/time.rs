@@ -1,0 +1,121 @@
+//! Times in traces to whole nanoseconds.
+
+/// Seconds to nanoseconds.
+///
+/// # Errors
+/// The number is not finite, below zero, or beyond the year 2262.
+#[expect(clippy::cast_possible_truncation, reason = "looked at: below the largest i64")]
+pub(super) fn nanoseconds(seconds: f64, key: &str) -> Result<i64, String> {
+    let ns = (seconds * 1e9).round();
+    if ns.is_finite() && (0.0..9.2e18).contains(&ns) {
+        Ok(ns as i64)
+    } else {
+        Err(format!("`{key}` is out of range; give a time from 0 on"))
+    }
+}
+
+/// A date as Azure writes it (`2023-11-16 18:15:46.6805900`, `2024-05-10 00:00:00.009930+00:00`) since 1970 UTC.
+///
+/// # Errors
+/// It is no such date.
+pub(super) fn date_ns(text: &str) -> Result<i64, String> {
+    read_date(text).ok_or_else(|| format!("`TIMESTAMP` is `{text}`; give a date like `2023-11-16 18:15:46.6805900`"))
+}
+
+fn read_date(text: &str) -> Option<i64> {
+    let (date, rest) = text.split_once([' ', 'T'])?;
+    let (clock, offset_s) = split_offset(rest)?;
+    let [year, month, day] = numbers(date, '-')?;
+    let (whole, fraction) = clock.split_once('.').unwrap_or((clock, ""));
+    let [hour, minute, second] = numbers(whole, ':')?;
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset_s;
+    seconds.checked_mul(1_000_000_000)?.checked_add(fraction_ns(fraction)?)
+}
+
+fn numbers(text: &str, separator: char) -> Option<[i64; 3]> {
+    let mut parts = text.split(separator).map(digits);
+    let numbers = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(numbers)
+}
+
+fn digits(text: &str) -> Option<i64> {
+    let is_number = !text.is_empty() && text.len() < 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
+}
+
+/// The time without its offset from UTC, and that offset in seconds.
+fn split_offset(text: &str) -> Option<(&str, i64)> {
+    if let Some(clock) = text.strip_suffix('Z') {
+        return Some((clock, 0));
+    }
+    let Some((clock, offset)) = text.find(['+', '-']).and_then(|at| text.split_at_checked(at)) else {
+        return Some((text, 0));
+    };
+    let sign = if offset.starts_with('-') { -1 } else { 1 };
+    let offset = offset.trim_start_matches(['+', '-']);
+    let (hours, minutes) = offset.split_once(':').unwrap_or((offset, "0"));
+    Some((clock, sign * (digits(hours)? * 3600 + digits(minutes)? * 60)))
+}
+
+fn fraction_ns(digits: &str) -> Option<i64> {
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let nine: String = digits.chars().chain("000000000".chars()).take(9).collect();
+    nine.parse().ok()
+}
+
+/// Days of the Gregorian calendar (<https://howardhinnant.github.io/date_algorithms.html#days_from_civil>).
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read_with_fractions_and_offsets() {
+        let cases = [
+            ("1970-01-01 00:00:00", 0),
+            ("2023-11-16 18:15:46.6805900", 1_700_158_546_680_590_000),
+            ("2024-05-10 00:00:00.009930+00:00", 1_715_299_200_009_930_000),
+            ("2024-05-10T02:00:00+02:00", 1_715_299_200_000_000_000),
+            ("2024-02-29 12:00:00Z", 1_709_208_000_000_000_000),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(date_ns(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_date_says_how_one_looks() {
+        for text in [
+            "",
+            "yesterday",
+            "2024-13-01 00:00:00",
+            "2024-01-01",
+            "2024-01-01 25:00:00",
+            "2024-01-01 1:2",
+        ] {
+            let problem = date_ns(text).unwrap_err();
+            assert!(problem.contains("give a date like"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn seconds_must_be_a_time() {
+        assert_eq!(nanoseconds(1.5, "t"), Ok(1_500_000_000));
+        for seconds in [-1.0, f64::NAN, f64::INFINITY, 1e10] {
+            assert!(nanoseconds(seconds, "t").is_err(), "{seconds}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Traces over a real socket: their times, their lengths, and the blocks that their prompts share.
+
+use std::path::{Path, PathBuf};
+
+use perfgate::{
+    load::{Interrupt, PromptSet, Runner},
+    plan::{Arrivals, Load, Plan, Prompts, Secrets, TraceFormat},
+    session::Run,
+};
+use serde_json::Value;
+
+use super::{
+    Nobody, class, plan,
+    server::{Server, good_answers},
+};
+
+const MOONCAKE: &str = r#"{"timestamp": 1000, "input_length": 1030, "output_length": 5, "hash_ids": [46, 47, 90]}
+{"timestamp": 1040, "input_length": 1030, "output_length": 6, "hash_ids": [46, 47, 91]}
+{"timestamp": 1030, "input_length": 700, "output_length": 7, "hash_ids": [46, 52]}
+"#;
+
+struct Folder {
+    _keep: tempfile::TempDir,
+    path: PathBuf,
+}
+
+fn folder(name: &str, text: &str) -> Folder {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(name), text).unwrap();
+    Folder {
+        path: folder.path().to_owned(),
+        _keep: folder,
+    }
+}
+
+fn replay(url: &str, name: &str, load: Load, requests: u32) -> Plan {
+    let mut plan = plan(url, requests);
+    plan.workload.prompts = Prompts::Trace {
+        path: name.into(),
+        format: TraceFormat::Auto,
+        sha256: None,
+    };
+    plan.loads = vec![load];
+    plan
+}
+
+fn runner(plan: &Plan, folder: &Path) -> Runner {
+    let prompts = PromptSet::prepare(plan, folder).unwrap();
+    Runner::new(plan, Secrets::default(), prompts).unwrap()
+}
+
+fn measure(runner: &Runner, plan: &Plan, repeat: u32) -> Run {
+    let run = runner
+        .measure(&plan.loads[0], repeat, &Nobody, &Interrupt::never())
+        .unwrap();
+    for record in &run.requests {
+        assert_eq!(class(record).0, "completed", "{record:?}");
+        assert!(Some(record.sent_ns) >= record.scheduled_ns || record.scheduled_ns.is_none());
+    }
+    run
+}
+
+fn scheduled_ms(run: &Run) -> Vec<u64> {
+    run.requests
+        .iter()
+        .map(|record| record.scheduled_ns.unwrap() / 1_000_000)
+        .collect()
+}
+
+/// Prompts and answer limits in order of arrival.
+fn asked(server: &Server) -> Vec<(String, u64)> {
+    let body = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let seen = server.seen();
+    seen.iter()
+        .map(|seen| body(&seen.body))
+        .map(|body| {
+            let text = body["messages"][0]["content"].as_str().unwrap().to_owned();
+            (text, body["max_tokens"].as_u64().unwrap())
+        })
+        .collect()
+}
+
+fn common(a: &str, b: &str) -> usize {
+    let same = a.split(' ').zip(b.split(' ')).take_while(|(a, b)| a == b);
+    same.count()
+}
+
+#[test]
+fn a_trace_is_replayed_at_its_times_with_its_lengths_and_its_shared_blocks() {
+    let folder = folder("mooncake.jsonl", MOONCAKE);
+    let server = Server::of(good_answers(10));
+    let plan = replay(&server.url, "mooncake.jsonl", Load::Trace { speed_ratio: 0.5 }, 200);
+    let runner = runner(&plan, &folder.path);
+    let run = measure(&runner, &plan, 0);
+    assert_eq!(scheduled_ms(&run), [0, 60, 80], "at half speed, sorted");
+    let first = asked(&server);
+    assert_eq!(first.iter().map(|(_, limit)| *limit).collect::<Vec<_>>(), [5, 7, 6]);
+    // One word a token, but for the first of each block, which stands for eight.
+    let words: Vec<usize> = first.iter().map(|(text, _)| text.split(' ').count()).collect();
+    assert_eq!(words, [1030 - 7 * 2 - 5, 700 - 7 * 2, 1030 - 7 * 2 - 5]);
+    assert_eq!(common(&first[0].0, &first[1].0), 512 - 7, "one block of two");
+    assert_eq!(common(&first[0].0, &first[2].0), 2 * (512 - 7), "two blocks of three");
+
+    let second = measure(&runner, &plan, 1);
+    assert_eq!(scheduled_ms(&second), [0, 60, 80], "all repeats replay the same rows");
+    let again = asked(&server);
+    assert_eq!(common(&again[0].0, &again[3].0), 0, "but a cache must not know them");
+    assert_eq!(common(&again[3].0, &again[4].0), 512 - 7);
+    assert!(runner.schedule_sha256(&plan.loads[0]).is_some());
+}
+
+#[test]
+fn a_long_trace_is_cut_at_the_requests_of_a_run_and_says_so() {
+    let folder = folder("mooncake.jsonl", MOONCAKE);
+    let server = Server::of(good_answers(10));
+    let plan = replay(&server.url, "mooncake.jsonl", Load::Trace { speed_ratio: 1.0 }, 2);
+    let prompts = PromptSet::prepare(&plan, &folder.path).unwrap();
+    let notes = prompts.notes().join("\n");
+    assert!(notes.contains("3 rows: each run replays the first 2"), "{notes}");
+    assert!(
+        notes.contains("1 rows of the trace came before the row above them"),
+        "{notes}"
+    );
+    assert_eq!(prompts.dataset_sha256().map(str::len), Some(64));
+    assert_eq!(scheduled_ms(&measure(&runner(&plan, &folder.path), &plan, 0)), [0, 30]);
+}
+
+#[test]
+fn a_trace_gives_its_prompts_to_another_load() {
+    let text = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,20,3\n2023-11-16 19:00:00,30,4\n";
+    let folder = folder("azure.csv", text);
+    let server = Server::of(good_answers(10));
+    let mut plan = replay(&server.url, "azure.csv", Load::Concurrency(1), 2);
+    plan.warmup_requests = 4;
+    let runner = runner(&plan, &folder.path);
+    runner.warm_up(&plan.loads[0], 0, &Nobody, &Interrupt::never()).unwrap();
+    measure(&runner, &plan, 0);
+    let asked = asked(&server);
+    let limits: Vec<u64> = asked.iter().map(|(_, limit)| *limit).collect();
+    assert_eq!(limits[4..], [3, 4]);
+    assert!(
+        limits[..4].contains(&3) && limits[..4].contains(&4),
+        "a warm-up covers the rows: {limits:?}"
+    );
+    let texts: std::collections::BTreeSet<&String> = asked.iter().map(|(text, _)| text).collect();
+    assert_eq!(texts.len(), 6, "no prompt twice");
+    let open = replay(
+        &server.url,
+        "azure.csv",
+        Load::Rate {
+            rate_rps: 100.0,
+            arrivals: Arrivals::Constant,
+        },
+        3,
+    );
+    let run = measure(&self::runner(&open, &folder.path), &open, 0);
+    assert_eq!(scheduled_ms(&run), [0, 10, 20], "rows come round again");
+}
+
+#[test]
+fn prompts_in_a_trace_are_sent_as_they_are() {
+    let text = "{\"timestamp_s\": 5, \"prompt\": \"one\", \"output_tokens\": 9}\n\
+                {\"timestamp_s\": 5.02, \"messages\": [{\"role\": \"user\", \"content\": \"two\"}]}\n";
+    let folder = folder("plain.jsonl", text);
+    let server = Server::of(good_answers(10));
+    let plan = replay(&server.url, "plain.jsonl", Load::Trace { speed_ratio: 1.0 }, 200);
+    let run = measure(&runner(&plan, &folder.path), &plan, 0);
+    assert_eq!(scheduled_ms(&run), [0, 20]);
+    assert_eq!(asked(&server), [("one".to_owned(), 9), ("two".to_owned(), 8)]);
+}
+
+#[test]
+fn a_burst_gpt_trace_leaves_out_what_failed_when_it_was_recorded() {
+    let text = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n\
+                5,ChatGPT,12,7,19,Conversation log\n\
+                6,ChatGPT,12,0,12,Conversation log\n\
+                5.05,GPT-4,15,4,19,API log\n";
+    let folder = folder("burst.csv", text);
+    let server = Server::of(good_answers(10));
+    let plan = replay(&server.url, "burst.csv", Load::Trace { speed_ratio: 5.0 }, 200);
+    let run = measure(&runner(&plan, &folder.path), &plan, 0);
+    assert_eq!(scheduled_ms(&run), [0, 10]);
+    let limits: Vec<u64> = asked(&server).iter().map(|(_, limit)| *limit).collect();
+    assert_eq!(limits, [7, 4]);
+}
