@@ -52,7 +52,8 @@ fn a_slower_engine_blocks_and_the_same_engine_is_judged() {
     assert!(checks.iter().any(|check| check["n_candidate"] == 3), "{report}");
     assert_eq!(same.status.code().map(i64::from), report["exit_code"].as_i64());
 
-    let slow = Sim::start(&["--slow", "tpot=300%"]);
+    // So slow that no neighbour's noise can hide it.
+    let slow = Sim::start(&["--slow", "tpot=1500%"]);
     run(folder, &slow.url, "slow.json");
     let (text, _) = expect(folder, 1, &["compare", "base.json", "slow.json", "--format", "json"]);
     let report = json(&text);

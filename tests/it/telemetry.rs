@@ -71,7 +71,7 @@ fn sampling_threads_left() -> usize {
     };
     for _ in 0..100 {
         if count() == 0 {
-            break;
+            return 0;
         }
         thread::sleep(SAMPLE_INTERVAL);
     }
