@@ -42,26 +42,28 @@ const CASES: [[&str; 6]; 9] = [
 fn main() {
     // Cargo itself adds `--bench`.
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    match arguments.first().map(String::as_str) {
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         #[cfg(target_os = "linux")]
-        Some("serve") => server::serve(arguments[1].parse().unwrap(), arguments[2].parse().unwrap()),
-        Some("run") => measure(&arguments[1..]),
+        ["serve", tokens, gap_ms] => server::serve(tokens.parse().unwrap(), gap_ms.parse().unwrap()),
+        ["run", name, streams, tokens, answers, gap_ms, load] => {
+            let [streams, tokens, answers, gap_ms] =
+                [streams, tokens, answers, gap_ms].map(|number| number.parse().unwrap());
+            let case = Case {
+                streams,
+                tokens,
+                answers,
+                gap_ms,
+            };
+            measure(name, &case, load);
+        }
         _ => run_all(),
     }
 }
 
 fn run_all() {
-    let columns = [
-        "TTFT error µs",
-        "TPOT error µs",
-        "CPU-s per",
-        "read lag µs",
-        "send lag",
-        "RSS",
-    ];
     println!(
         "{:26} {:>17} {:>15} {:>9} {:>23} {:>9} {:>6}",
-        "", columns[0], columns[1], columns[2], columns[3], columns[4], columns[5]
+        "", "TTFT error µs", "TPOT error µs", "CPU-s per", "read lag µs", "send lag", "RSS"
     );
     println!(
         "{:26} {:>8} {:>8} {:>7} {:>7} {:>9} {:>7} {:>7} {:>7} {:>9} {:>6}",
@@ -83,28 +85,33 @@ impl Watch for Nobody {
     fn request_done(&self, _ok: bool) {}
 }
 
-fn measure(case: &[String]) {
-    let number = |at: usize| -> u32 { case[at].parse().unwrap() };
-    let (streams, tokens, answers, gap_ms) = (number(1), number(2), number(3), number(4));
-    let (mut server, url) = start_server(tokens, gap_ms);
-    let plan = plan(&url, streams, tokens, answers);
+struct Case {
+    streams: u32,
+    tokens: u32,
+    answers: u32,
+    gap_ms: u32,
+}
+
+fn measure(name: &str, case: &Case, load: &str) {
+    let (mut server, url) = start_server(case);
+    let plan = plan(&url, case);
     let prompts = PromptSet::prepare(&plan, Path::new(".")).unwrap();
     let runner = Runner::new(&plan, Secrets::default(), prompts).unwrap();
-    let closed = Load::Concurrency(streams);
-    let answer_s = 0.05 + f64::from(gap_ms) / 1e3 * f64::from(tokens - 1);
+    let closed = Load::Concurrency(case.streams);
+    let seconds = 0.05 + f64::from(case.gap_ms) / 1e3 * f64::from(case.tokens - 1);
     let open = |rate_rps| Load::Rate {
         rate_rps,
         arrivals: Arrivals::Poisson,
     };
-    let load = match case[5].as_str() {
+    let load = match load {
         "closed" => closed.clone(),
-        "poisson" => open(f64::from(streams) / answer_s),
+        "poisson" => open(f64::from(case.streams) / seconds),
         rate => open(rate.parse().unwrap()),
     };
     let never = Interrupt::never();
     runner.warm_up(&closed, 0, &Nobody, &never).unwrap();
     let run = runner.measure(&load, 0, &Nobody, &never).unwrap();
-    report(&case[0], &run);
+    report(name, &run);
     drop(runner);
     drop(server.stdin.take());
     server.wait().unwrap();
@@ -165,7 +172,7 @@ fn peak_rss_mb() -> f64 {
     kib / 1024.0
 }
 
-fn plan(url: &str, streams: u32, tokens: u32, answers: u32) -> Plan {
+fn plan(url: &str, case: &Case) -> Plan {
     Plan {
         target: Target {
             model: Some("bench".into()),
@@ -175,11 +182,11 @@ fn plan(url: &str, streams: u32, tokens: u32, answers: u32) -> Plan {
             Prompts::Synthetic {
                 input_tokens: Lengths::Fixed(128),
             },
-            Lengths::Fixed(tokens),
+            Lengths::Fixed(case.tokens),
         ),
-        loads: vec![Load::Concurrency(streams)],
-        requests_per_run: streams * answers,
-        warmup_requests: streams,
+        loads: vec![Load::Concurrency(case.streams)],
+        requests_per_run: case.streams * case.answers,
+        warmup_requests: case.streams,
         warmup_limit: None,
         repeats: 1,
         seed: 42,
@@ -190,9 +197,9 @@ fn plan(url: &str, streams: u32, tokens: u32, answers: u32) -> Plan {
     }
 }
 
-fn start_server(tokens: u32, gap_ms: u32) -> (Child, String) {
+fn start_server(case: &Case) -> (Child, String) {
     let mut server = Command::new(env::current_exe().unwrap())
-        .args(["serve", &tokens.to_string(), &gap_ms.to_string()])
+        .args(["serve", &case.tokens.to_string(), &case.gap_ms.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -72,7 +72,7 @@ fn take_request(socket: &TcpStream) -> Option<u64> {
     loop {
         let mut buffer = [0; 4096];
         let (count, arrived_ns) = receive(socket, &mut buffer)?;
-        request.extend(&buffer[..count]);
+        request.extend(buffer.get(..count)?);
         let text = String::from_utf8_lossy(&request);
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let head = head.to_ascii_lowercase();

@@ -1,6 +1,6 @@
 //! One request: over a pooled connection or a fresh one, to one record.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -11,6 +11,8 @@ use super::{
     deadline::{Deadline, Patience, Phase},
     endpoint::Endpoint,
     http1::Head,
+    http2,
+    lane::Lane,
     pool::{Body, Connection, Pool, Step},
     server_words,
     stamp::Stamper,
@@ -32,6 +34,12 @@ pub(super) struct Client {
     pub(super) pool: Pool,
     /// Whether replies carry the text of their answers, as conversations need.
     pub(super) keeps_text: bool,
+    /// The connection that requests share, in HTTP/2.
+    pub(super) shared: http2::Shared,
+    /// Held while a connection is opened that others may share.
+    pub(super) opening: tokio::sync::Mutex<()>,
+    /// Whether a connection carries more than one request.
+    pub(super) reuses: bool,
 }
 
 /// What one request left; stamps count from the clock's start.
@@ -55,6 +63,12 @@ impl Reply {
     }
 }
 
+/// A reply, and how long the server asked to wait before the next try.
+pub(super) struct Tried {
+    pub(super) reply: Reply,
+    pub(super) retry_after: Option<Duration>,
+}
+
 /// A connection that broke before the first byte of an answer.
 struct Dead {
     sent_ns: u64,
@@ -66,82 +80,153 @@ struct Heard {
     outcome: Outcome,
     facts: Facts,
     end_ns: u64,
+    retry_after: Option<Duration>,
 }
+
+type Failed = (FailureClass, String);
 
 impl Client {
     /// Sends one request and reads its answer; whatever happens is in the reply.
-    pub(super) async fn request(&self, index: u32, body: Bytes) -> Reply {
+    pub(super) async fn request(&self, index: u32, body: Bytes) -> Tried {
         let mut replaced_connections = 0;
-        if let Some(mut idle) = self.pool.take() {
-            if idle.is_alive().await
-                && let Ok(reply) = self.exchange(idle, &body, index).await
-            {
-                return reply;
+        if let Some(mut idle) = self.idle() {
+            if idle.is_alive().await {
+                let is_fresh = idle.is_fresh();
+                match self.exchange(idle, &body, index).await {
+                    Ok(tried) => return tried,
+                    Err(dead) if is_fresh => return self.lost(index, &dead),
+                    Err(_) => {}
+                }
             }
             replaced_connections = 1;
         }
         let started_ns = self.clock.now_ns();
-        let mut reply = match self.connect().await {
-            Err(failure) => self.reply(index, started_ns, self.heard_nothing(failure)),
-            Ok(fresh) => self.exchange(fresh, &body, index).await.unwrap_or_else(|dead| {
-                let failure = (FailureClass::ConnectionLost, server_words::chain(&dead.error));
-                self.reply(index, dead.sent_ns, self.heard_nothing(failure))
-            }),
+        let mut tried = match self.connect().await {
+            Err(failure) => self.tried(index, started_ns, self.heard_nothing(failure)),
+            Ok(fresh) => {
+                let tried = self.exchange(fresh, &body, index).await;
+                tried.unwrap_or_else(|dead| self.lost(index, &dead))
+            }
         };
-        reply.replaced_connections = replaced_connections;
-        reply
+        tried.reply.replaced_connections = replaced_connections;
+        tried
     }
 
-    async fn connect(&self) -> Result<Connection, (FailureClass, String)> {
+    /// A request whose connection was fresh, and died.
+    fn lost(&self, index: u32, dead: &Dead) -> Tried {
+        let failure = (FailureClass::ConnectionLost, server_words::chain(&dead.error));
+        self.tried(index, dead.sent_ns, self.heard_nothing(failure))
+    }
+
+    /// How many connections are missing until this many wait for requests.
+    pub(super) fn missing(&self, connections: usize) -> usize {
+        match (self.reuses, self.shared.get()) {
+            (true, None) => connections.saturating_sub(self.pool.len()),
+            _ => 0,
+        }
+    }
+
+    /// Opens connections for requests to come; what cannot be opened is left to the requests.
+    pub(super) async fn warm(&self, connections: usize) {
+        for _ in 0..connections {
+            match self.connect().await {
+                Ok(Lane::One(connection)) => self.pool.keep(connection),
+                _ => return,
+            }
+        }
+    }
+
+    /// A connection that is open already.
+    fn idle(&self) -> Option<Lane> {
+        match self.shared.get() {
+            Some(shared) => Some(Lane::Two(Box::new(shared.exchange()))),
+            None => self.pool.take().map(Lane::One),
+        }
+    }
+
+    async fn connect(&self) -> Result<Lane, Failed> {
+        if self.reuses && self.endpoint.may_be_http2() {
+            let _others_wait = self.opening.lock().await;
+            match self.shared.get() {
+                Some(shared) => Ok(Lane::Two(Box::new(shared.exchange()))),
+                None => self.open().await,
+            }
+        } else {
+            self.open().await
+        }
+    }
+
+    async fn open(&self) -> Result<Lane, Failed> {
         let stream = self.endpoint.connect(&self.stamper, self.timeouts.connect).await?;
-        Ok(Connection::new(stream))
+        if !self.endpoint.is_http2(&stream) {
+            return Ok(Lane::One(Connection::new(stream)));
+        }
+        let opened = http2::Connection::open(stream).await;
+        let connection = opened.map_err(|error| (FailureClass::Connect, server_words::chain(&error)))?;
+        if self.reuses {
+            self.shared.put(&connection);
+        }
+        Ok(Lane::Two(Box::new(connection.exchange())))
+    }
+
+    /// Keeps a way for the next request.
+    fn keep(&self, lane: Lane) {
+        if let Lane::One(connection) = lane
+            && self.reuses
+        {
+            self.pool.keep(connection);
+        }
     }
 
     /// One try on a connection that is ready.
-    async fn exchange(&self, mut connection: Connection, body: &Bytes, index: u32) -> Result<Reply, Dead> {
-        let request = self.endpoint.request(body);
+    async fn exchange(&self, mut lane: Lane, body: &Bytes, index: u32) -> Result<Tried, Dead> {
+        let request = match &lane {
+            Lane::One(_) => self.endpoint.request(body),
+            Lane::Two(_) => self.endpoint.request_http2(body.clone()),
+        };
         let patience = Patience {
             sent_ns: self.clock.now_ns(),
             timeouts: self.timeouts,
         };
         let sent_ns = patience.sent_ns;
-        connection.reads().request_sent(sent_ns);
+        lane.request_sent(sent_ns);
         let (limit_ns, late_class) = patience.limit(Phase::Waiting);
         let mut deadline = Deadline::new(self.clock, limit_ns);
-        let heard = match connection.send(&request, &mut deadline).await {
-            Step::Got(head) => self.listen(connection, &head, patience, &mut deadline).await,
+        let heard = match lane.send(request, &mut deadline).await {
+            Step::Got(head) => self.listen(lane, &head, patience, &mut deadline).await,
             Step::Late => self.heard_nothing((late_class, patience.words(late_class))),
-            Step::Broken(error) if !connection.reads().any() => return Err(Dead { sent_ns, error }),
+            Step::Broken(error) if !lane.any() => return Err(Dead { sent_ns, error }),
             Step::Broken(error) => self.heard_nothing((FailureClass::ConnectionLost, server_words::chain(&error))),
         };
-        Ok(self.reply(index, sent_ns, heard))
+        Ok(self.tried(index, sent_ns, heard))
     }
 
     /// Reads the answer that belongs to a head.
-    async fn listen(&self, connection: Connection, head: &Head, patience: Patience, deadline: &mut Deadline) -> Heard {
-        if head.status == StatusCode::OK && head.content_type.starts_with("text/event-stream") {
-            self.listen_to_stream(connection, patience, deadline).await
+    async fn listen(&self, lane: Lane, head: &Head, patience: Patience, deadline: &mut Deadline) -> Heard {
+        let is_stream = head.content_type.starts_with("text/event-stream") && !head.is_compressed();
+        if head.status == StatusCode::OK && is_stream {
+            self.listen_to_stream(lane, patience, deadline).await
         } else {
-            self.listen_to_refusal(connection, head, deadline).await
+            self.listen_to_refusal(lane, head, deadline).await
         }
     }
 
-    async fn listen_to_stream(&self, mut connection: Connection, patience: Patience, deadline: &mut Deadline) -> Heard {
+    async fn listen_to_stream(&self, mut lane: Lane, patience: Patience, deadline: &mut Deadline) -> Heard {
         let mut answer = Answer::new(self.keeps_text);
         let mut any_byte = false;
         loop {
-            let step = connection.next(deadline, |bytes, at_ns| {
+            let step = lane.next(deadline, |bytes, at_ns| {
                 any_byte = true;
                 answer.push(bytes, at_ns);
             });
             let step = step.await;
-            let last_read_ns = connection.reads().last_ns();
+            let last_read_ns = lane.reads().last_ns();
             match step {
                 Step::Got(Body::More) => {}
                 Step::Got(Body::Complete) => {
                     let (outcome, facts) = answer.end(BodyEnd::Clean, last_read_ns);
                     if outcome == Outcome::Completed {
-                        self.pool.keep(connection);
+                        self.keep(lane);
                     }
                     return heard(outcome, facts, last_read_ns);
                 }
@@ -187,36 +272,47 @@ impl Client {
     }
 
     /// Reads an answer that is no event stream for the server's own words.
-    async fn listen_to_refusal(&self, mut connection: Connection, head: &Head, deadline: &mut Deadline) -> Heard {
+    async fn listen_to_refusal(&self, mut lane: Lane, head: &Head, deadline: &mut Deadline) -> Heard {
         let mut text = Vec::new();
         while text.len() < ERROR_BODY_BYTES {
-            match connection
-                .next(deadline, |bytes, _| text.extend_from_slice(bytes))
-                .await
-            {
+            match lane.next(deadline, |bytes, _| text.extend_from_slice(bytes)).await {
                 Step::Got(Body::More) => {}
                 Step::Got(Body::Complete) => {
-                    self.pool.keep(connection);
+                    self.keep(lane);
                     break;
                 }
                 Step::Broken(_) | Step::Late => break,
             }
         }
-        self.heard_nothing(self.refusal(head, &text))
+        Heard {
+            retry_after: head.retry_after(),
+            ..self.heard_nothing(self.refusal(head, &text))
+        }
     }
 
     /// Class and message of an answer that is no event stream.
-    fn refusal(&self, head: &Head, body: &[u8]) -> (FailureClass, String) {
+    fn refusal(&self, head: &Head, body: &[u8]) -> Failed {
+        let readable = if head.is_compressed() { &[] } else { body };
         if head.status != StatusCode::OK {
-            let words = server_words::from_body(body, |text| self.endpoint.redact(text));
+            let words = server_words::from_body(readable, |text| self.endpoint.redact(text));
             let status = StatusCode::from_u16(head.status).ok();
             let reason = status.and_then(|status| status.canonical_reason()).unwrap_or_default();
-            let message = if words.trim().is_empty() {
+            let mut message = if words.trim().is_empty() {
                 reason.to_owned()
             } else {
                 words
             };
+            if let Some(location) = &head.location {
+                message = format!("it sends us to `{location}`, where perfgate does not follow: {message}");
+            }
             return (FailureClass::Http(head.status), message);
+        }
+        if head.is_compressed() {
+            let problem = "the answer is compressed, though perfgate asks for `accept-encoding: identity`";
+            return (
+                FailureClass::NotEventStream,
+                format!("{problem}: `{}`", head.content_encoding),
+            );
         }
         if let Some(words) = server_words::error_in_json(body) {
             return (FailureClass::ErrorInStream, words);
@@ -229,11 +325,11 @@ impl Client {
     }
 
     /// A request that failed before any event.
-    fn heard_nothing(&self, (class, message): (FailureClass, String)) -> Heard {
+    fn heard_nothing(&self, (class, message): Failed) -> Heard {
         heard(failed(class, message), Facts::default(), self.clock.now_ns())
     }
 
-    fn reply(&self, index: u32, sent_ns: u64, heard: Heard) -> Reply {
+    fn tried(&self, index: u32, sent_ns: u64, heard: Heard) -> Tried {
         let mut outcome = heard.outcome;
         if let Outcome::Failed(failure) = &mut outcome {
             // In this order: of a key across the cut, the part before it could not be found any more.
@@ -254,17 +350,26 @@ impl Client {
             outcome,
             ..RequestRecord::default()
         };
-        Reply {
+        let reply = Reply {
             record,
             gaps_ns: heard.facts.gaps_ns,
             replaced_connections: 0,
             text: heard.facts.text.unwrap_or_default(),
+        };
+        Tried {
+            reply,
+            retry_after: heard.retry_after,
         }
     }
 }
 
 fn heard(outcome: Outcome, facts: Facts, end_ns: u64) -> Heard {
-    Heard { outcome, facts, end_ns }
+    Heard {
+        outcome,
+        facts,
+        end_ns,
+        retry_after: None,
+    }
 }
 
 fn phase(answer: &Answer, last_read_ns: u64) -> Phase {

@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
-    client::{Client, Reply},
+    client::Reply,
     dialect::{Payload, Stimulus},
+    fleet::Fleet,
     pacer::Alarms,
     schedule::Talks,
 };
@@ -15,7 +16,7 @@ use crate::session::{Failure, FailureClass, Outcome, RequestRecord, Turn};
 /// Sends units of one part of a run.
 #[derive(Clone)]
 pub(super) struct Courier {
-    pub(super) client: Arc<Client>,
+    pub(super) client: Arc<Fleet>,
     pub(super) stimulus: Arc<Stimulus>,
     /// Which requests are one conversation; `None` where each is a unit by itself.
     pub(super) talks: Option<Arc<Talks>>,

@@ -46,10 +46,13 @@ fn read_lag(lags: &Lags) -> Option<Lag> {
 /// CPU time of this whole process so far, user and system: the pacer and the collector count as well as the readers.
 #[cfg(unix)]
 fn cpu_time() -> Option<Duration> {
-    use nix::sys::resource::{UsageWho, getrusage};
+    use nix::sys::{
+        resource::{UsageWho, getrusage},
+        time::TimeValLike as _,
+    };
     let used = getrusage(UsageWho::RUSAGE_SELF).ok()?;
     let time = |part: nix::sys::time::TimeVal| {
-        let micros = i64::from(part.tv_sec()) * 1_000_000 + i64::from(part.tv_usec());
+        let micros = part.num_microseconds();
         u64::try_from(micros).ok().map(Duration::from_micros)
     };
     Some(time(used.user_time())? + time(used.system_time())?)

@@ -1,26 +1,27 @@
 //! Where requests go: the address, the headers with their secrets, and how a connection is opened.
 
-use std::{cmp::Reverse, fmt, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use http_body_util::Full;
 use hyper::{
-    HeaderMap,
+    HeaderMap, Request,
     header::{self, HeaderName, HeaderValue},
 };
 use reqwest::Url;
-use rustls_platform_verifier::ConfigVerifierExt as _;
 use tokio::net::TcpStream;
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{ClientConfig, pki_types::ServerName},
-};
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use super::{
     LoadError,
+    hidden::Hidden,
+    lane::Prepared,
     stamp::Stamper,
+    tls,
     wire::{Stream, Wire},
 };
 use crate::{
-    plan::{Secrets, Target},
+    plan::{Http, Secrets, Target},
     session::FailureClass,
 };
 
@@ -34,7 +35,10 @@ pub(super) struct Endpoint {
     headers: HeaderMap,
     /// Request line and headers as they are sent, without the length.
     head: Vec<u8>,
-    secrets: Vec<String>,
+    /// Scheme, host and path, for HTTP/2.
+    address: String,
+    http: Http,
+    hidden: Hidden,
 }
 
 impl fmt::Debug for Endpoint {
@@ -56,14 +60,17 @@ impl Endpoint {
             url: without_userinfo(&target.url),
             problem: problem.to_owned(),
         };
-        let web = web_client(&url)?;
-        let headers =
+        let web = tls::web_client(target, url.scheme())?;
+        let mut headers =
             headers(&web, &url, secrets).map_err(|error| error.unwrap_or_else(|| refuse("it cannot be sent")))?;
         let mut hidden: Vec<String> = secrets.headers.iter().map(|(_, value)| value.clone()).collect();
         hidden.extend(secrets.api_key.clone());
         hidden.extend(url.password().map(str::to_owned));
-        // The longest first: a secret that begins with another one would leave its end.
-        hidden.sort_by_key(|secret| Reverse(secret.len()));
+        let authorization = headers.get(header::AUTHORIZATION);
+        hidden.extend(authorization.and_then(|value| value.to_str().ok()).map(str::to_owned));
+        if !target.reuse_connections && target.http == Http::One {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         // Clearing fails only for addresses without a host, which `parse` refuses.
         let _ = (url.set_username(""), url.set_password(None));
         let base_path = url.path().trim_end_matches('/').to_owned();
@@ -73,22 +80,48 @@ impl Endpoint {
         let host = url.host_str().ok_or_else(|| refuse("it has no host"))?;
         let host = host.trim_matches(['[', ']']).to_owned();
         Ok(Self {
-            tls: tls(&url, &host)?,
+            tls: secured(&url, &host, target)?,
             port: url.port_or_known_default().ok_or_else(|| refuse("it has no port"))?,
             head: head(&path, &headers),
+            address: format!("{}://{}{path}", url.scheme(), authority(&url)),
+            http: target.http,
             host,
             headers,
             web,
             base: url,
-            // An empty or one-letter secret would blot out every message.
-            secrets: hidden.into_iter().filter(|secret| secret.len() > 3).collect(),
+            hidden: Hidden::new(hidden),
         })
     }
 
-    /// A whole request, ready to be sent.
-    pub(super) fn request(&self, body: &[u8]) -> Vec<u8> {
+    /// A whole HTTP/1.1 request, ready to be sent.
+    pub(super) fn request(&self, body: &[u8]) -> Prepared {
         let length = format!("content-length: {}\r\n\r\n", body.len());
-        [&self.head, length.as_bytes(), body].concat()
+        Prepared::One([&self.head, length.as_bytes(), body].concat())
+    }
+
+    /// A whole HTTP/2 request.
+    pub(super) fn request_http2(&self, body: Bytes) -> Prepared {
+        let mut request = Request::post(self.address.as_str())
+            .version(hyper::Version::HTTP_2)
+            .body(Full::new(body))
+            .unwrap_or_default();
+        *request.headers_mut() = self.headers.clone();
+        request.headers_mut().remove(header::HOST);
+        Prepared::Two(Box::new(request))
+    }
+
+    /// Whether connections may be shared by many requests.
+    pub(super) fn may_be_http2(&self) -> bool {
+        match self.http {
+            Http::One => false,
+            Http::Auto => self.tls.is_some(),
+            Http::Two => true,
+        }
+    }
+
+    /// Whether this connection is to be spoken to in HTTP/2.
+    pub(super) fn is_http2(&self, stream: &Stream) -> bool {
+        stream.has_chosen_http2() || self.http == Http::Two
     }
 
     /// A request for another page of the same server (`/version`).
@@ -100,9 +133,7 @@ impl Endpoint {
 
     /// A text with every secret taken out.
     pub(super) fn redact(&self, text: &str) -> String {
-        self.secrets
-            .iter()
-            .fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]"))
+        self.hidden.redact(text)
     }
 
     /// Opens a connection, TLS included.
@@ -125,13 +156,19 @@ impl Endpoint {
         }
     }
 
-    async fn open(&self, stamper: &Arc<Stamper>) -> std::io::Result<Stream> {
+    async fn open(&self, stamper: &Arc<Stamper>) -> io::Result<Stream> {
         let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
         tcp.set_nodelay(true)?;
         let wire = Wire::new(tcp, Arc::clone(stamper));
         match &self.tls {
             None => Ok(Stream::Plain(wire)),
-            Some((connector, name)) => Ok(Stream::Tls(Box::new(connector.connect(name.clone(), wire).await?))),
+            Some((connector, name)) => {
+                let stream = Stream::Tls(Box::new(connector.connect(name.clone(), wire).await?));
+                if self.http == Http::Two && !stream.has_chosen_http2() {
+                    return Err(io::Error::other("the server does not offer HTTP/2 (`target.http`)"));
+                }
+                Ok(stream)
+            }
         }
     }
 }
@@ -178,11 +215,7 @@ fn headers(web: &reqwest::Client, url: &Url, secrets: &Secrets) -> Result<Header
     // reqwest turns a user name and password in the address into a header.
     let blank = web.post(url.clone()).build().map_err(|_| None)?;
     let mut headers = blank.headers().clone();
-    let host = url.host_str().unwrap_or_default();
-    let authority = url
-        .port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    headers.insert(header::HOST, HeaderValue::try_from(authority).map_err(|_| None)?);
+    headers.insert(header::HOST, HeaderValue::try_from(authority(url)).map_err(|_| None)?);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -204,21 +237,11 @@ fn headers(web: &reqwest::Client, url: &Url, secrets: &Secrets) -> Result<Header
     Ok(headers)
 }
 
-/// The client for everything that is not measured; it follows no redirect and asks no proxy, as the measured requests.
-fn web_client(url: &Url) -> Result<reqwest::Client, LoadError> {
-    // Fails where a provider is installed already, which serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none());
-    if url.scheme() == "http" {
-        // A machine without certificates can still measure a server without TLS.
-        builder = builder.tls_certs_only([]);
-    }
-    builder.build().map_err(|source| LoadError::Setup {
-        what: "the HTTP client",
-        source: source.into(),
-    })
+/// Host, and port where it is not the scheme's own.
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 fn secret_value(name: &str, value: &str) -> Result<HeaderValue, LoadError> {
@@ -230,18 +253,13 @@ fn secret_value(name: &str, value: &str) -> Result<HeaderValue, LoadError> {
     Ok(value)
 }
 
-fn tls(url: &Url, host: &str) -> Result<Option<(TlsConnector, ServerName<'static>)>, LoadError> {
+fn secured(url: &Url, host: &str, target: &Target) -> Result<Option<(TlsConnector, ServerName<'static>)>, LoadError> {
     if url.scheme() != "https" {
         return Ok(None);
     }
-    let mut config = ClientConfig::with_platform_verifier().map_err(|source| LoadError::Setup {
-        what: "the system's certificates",
-        source: source.into(),
-    })?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let name = ServerName::try_from(host.to_owned()).map_err(|error| LoadError::Url {
         url: url.to_string(),
         problem: error.to_string(),
     })?;
-    Ok(Some((TlsConnector::from(Arc::new(config)), name)))
+    Ok(Some((tls::connector(target)?, name)))
 }

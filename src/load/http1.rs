@@ -1,5 +1,7 @@
 //! Heads of HTTP/1 answers. Knows no socket.
 
+use std::time::Duration;
+
 use super::framing::{Chunks, Framing};
 
 /// What the head of an answer says, as far as it matters here.
@@ -17,6 +19,19 @@ pub(super) struct Head {
     pub(super) retry_after: Option<String>,
     /// Whether the server means to keep the connection open.
     pub(super) keeps_alive: bool,
+}
+
+impl Head {
+    /// Whether the body is in a form that nobody asked for.
+    pub(super) fn is_compressed(&self) -> bool {
+        !["", "identity"].contains(&self.content_encoding.trim())
+    }
+
+    /// How long the server asks to wait; a date is not understood.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.retry_after.as_ref()?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds))
+    }
 }
 
 /// A head longer than this, or with more headers, is no answer of a model server.

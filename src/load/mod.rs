@@ -9,11 +9,12 @@
 //! | `dialect.rs`, `chunk.rs` | which API: request bodies, and what one chunk of an answer says |
 //! | `sse.rs` | bytes to events |
 //! | `answer.rs`, `server_words.rs` | events and stamps to one outcome, with the server's own message |
-//! | `endpoint.rs`, `wire.rs`, `pool.rs` | address and headers, a stream, the connections kept open |
+//! | `endpoint.rs`, `tls.rs`, `hidden.rs` | address and headers, whom to trust, secrets taken out of texts |
+//! | `wire.rs`, `pool.rs`, `http2.rs`, `lane.rs` | a stamped stream, connections kept open, a way for one request |
 //! | `clock.rs`, `kernel.rs`, `stamp.rs` | when bytes arrived |
 //! | `effort.rs` | what a run costs the machine that sends it |
 //! | `http1.rs`, `framing.rs` | the head of an HTTP/1 answer, and where its body ends |
-//! | `client.rs`, `deadline.rs` | one request |
+//! | `client.rs`, `deadline.rs`, `fleet.rs` | one request; which replica gets it, and what if it refuses |
 //! | `runner.rs`, `closed.rs`, `open.rs`, `pacer.rs`, `courier.rs`, `tally.rs` | the loops of one run |
 //! | `probe.rs` | which engine, which models |
 //! | `interrupt.rs` | Ctrl-C |
@@ -29,10 +30,14 @@ mod deadline;
 mod dialect;
 mod effort;
 mod endpoint;
+mod fleet;
 mod framing;
+mod hidden;
 mod http1;
+mod http2;
 mod interrupt;
 mod kernel;
+mod lane;
 mod open;
 mod pacer;
 mod pool;
@@ -45,6 +50,7 @@ mod sse;
 mod stamp;
 mod synthetic;
 mod tally;
+mod tls;
 mod trace;
 mod wire;
 mod workload;
@@ -122,6 +128,14 @@ pub enum LoadError {
         name: String,
         /// What is wrong.
         problem: &'static str,
+    },
+    /// The file of certificate authorities cannot be used.
+    #[error("cannot use `target.ca_file` `{path}`: {problem}; give a PEM file of certificates")]
+    CaFile {
+        /// As configured.
+        path: String,
+        /// What is wrong.
+        problem: String,
     },
     /// An extra body field cannot be sent.
     #[error("`extra_body.{field}`: {problem}")]

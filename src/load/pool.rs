@@ -25,6 +25,7 @@ pub(super) struct Connection {
     /// What has been read but not understood: of a head at first, then the beginning of the body.
     unread: Vec<u8>,
     incoming: Incoming,
+    fresh: bool,
 }
 
 /// The body that is being read.
@@ -66,6 +67,7 @@ impl Connection {
         let framing = Framing::Length(0);
         Self {
             stream,
+            fresh: true,
             unread: Vec::new(),
             incoming: Incoming {
                 framing,
@@ -77,6 +79,11 @@ impl Connection {
     /// Stamps of what arrived.
     pub(super) fn reads(&self) -> &Reads {
         self.stream.reads()
+    }
+
+    /// Whether no request has been sent on it.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh
     }
 
     /// Whether the server still holds an idle connection open, as far as the system knows.
@@ -93,6 +100,7 @@ impl Connection {
     ///
     /// An answer that comes before the whole request is sent is taken as it is.
     pub(super) async fn send(&mut self, request: &[u8], deadline: &mut Deadline) -> Step<Head> {
+        self.fresh = false;
         let mut sending = Sending {
             request,
             sent_bytes: 0,
@@ -126,7 +134,7 @@ impl Connection {
     /// Sends what there is room for. Trouble is kept for later: the server may have said why it hangs up.
     fn poll_send(&mut self, cx: &mut Context<'_>, sending: &mut Sending<'_>) {
         if sending.error.is_none()
-            && let Poll::Ready(Err(error)) = self.stream.poll_write(cx, sending.request, &mut sending.sent_bytes)
+            && let Poll::Ready(Err(error)) = self.stream.poll_send(cx, sending.request, &mut sending.sent_bytes)
         {
             sending.error = Some(error);
         }
@@ -135,7 +143,7 @@ impl Connection {
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Head>> {
         loop {
             let unread = &mut self.unread;
-            let read = self.stream.poll_read(cx, |bytes, _| {
+            let read = self.stream.poll_take(cx, |bytes, _| {
                 unread.extend_from_slice(bytes);
                 !bytes.is_empty()
             });
@@ -164,7 +172,7 @@ impl Connection {
         }
         if self.unread.is_empty() {
             let Self { stream, incoming, .. } = self;
-            let read = stream.poll_read(cx, |bytes, at_ns| incoming.take(bytes, |piece| each(piece, at_ns)));
+            let read = stream.poll_take(cx, |bytes, at_ns| incoming.take(bytes, |piece| each(piece, at_ns)));
             return read.map(Result::flatten);
         }
         // It came with the head, and has its stamp.
@@ -223,6 +231,11 @@ impl Pool {
     /// An idle connection, if there is one.
     pub(super) fn take(&self) -> Option<Connection> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// How many connections wait.
+    pub(super) fn len(&self) -> usize {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Keeps a connection for the next request, if its answer was read to its end and its server means to keep it open.

@@ -25,6 +25,8 @@ pub(super) enum Purpose {
     Turns = 20,
     /// Pauses between the turns of a conversation.
     ThinkTime = 21,
+    /// Which of several replicas gets a request.
+    Replica = 40,
 }
 
 /// A reproducible stream of random numbers.

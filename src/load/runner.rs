@@ -11,19 +11,16 @@ use tokio::{
 
 use super::{
     Interrupt, LoadError, Probe, PromptSet,
-    client::{Client, Reply},
-    clock::Clock,
+    client::Reply,
     closed,
     courier::Courier,
     dialect::{Payload, Stimulus, Template},
     effort::Effort,
-    endpoint::Endpoint,
+    fleet::Fleet,
     open,
     pacer::Timetable,
-    pool::Pool,
     probe,
     schedule::{Pace, Part, Schedule, Scheduler, check_load},
-    stamp::Stamper,
     tally::{Tally, no_gaps},
 };
 use crate::{
@@ -34,7 +31,7 @@ use crate::{
 /// Sends the requests of a plan to its target.
 pub struct Runner {
     // Before the runtime: connections close while it still runs.
-    client: Arc<Client>,
+    fleet: Arc<Fleet>,
     target: Target,
     template: Template,
     prompts: PromptSet,
@@ -81,18 +78,10 @@ impl Runner {
                 what: "the load generator's threads",
                 source: source.into(),
             })?;
-        let clock = Clock::start();
-        let client = Client {
-            endpoint: Endpoint::new(&plan.target, &secrets)?,
-            clock,
-            stamper: Stamper::new(clock)?,
-            timeouts: plan.target.timeouts,
-            pool: Pool::default(),
-            keeps_text: plan.workload.conversation.is_some(),
-        };
+        let fleet = Fleet::new(plan, &secrets)?;
         drop(secrets);
         Ok(Self {
-            client: Arc::new(client),
+            fleet: Arc::new(fleet),
             template: Template::new(&plan.target, plan.target.model.as_deref())?,
             target: plan.target.clone(),
             prompts,
@@ -105,7 +94,7 @@ impl Runner {
 
     /// Asks the server which engine it is and which models it has; what cannot be seen is absent.
     pub fn probe(&self) -> Probe {
-        self.runtime.block_on(probe::probe(&self.client.endpoint))
+        self.runtime.block_on(probe::probe(&self.fleet.first.endpoint))
     }
 
     /// Sets the model that all further requests name.
@@ -162,11 +151,11 @@ impl Runner {
     pub fn measure(&self, load: &Load, repeat: u32, watch: &dyn Watch, interrupt: &Interrupt) -> Result<Run, Stopped> {
         let schedule = self.scheduler.measured(load);
         let payloads = self.prompts.measured(load, repeat, schedule.requests());
-        let effort = Effort::begin(&self.client.stamper);
+        let effort = Effort::begin(&self.fleet.stamper);
         let (tally, origin_ns) = self.send_all(schedule, payloads, watch, interrupt)?;
         let threads = u32::try_from(workers()).unwrap_or(u32::MAX);
         Ok(Run {
-            client: effort.end(&self.client.stamper, threads),
+            client: effort.end(&self.fleet.stamper, threads),
             ..tally.into_run(repeat, origin_ns)
         })
     }
@@ -181,7 +170,7 @@ impl Runner {
     ) -> Result<(Tally, u64), Stopped> {
         let (replies, mut arrived) = unbounded_channel();
         let courier = Courier {
-            client: Arc::clone(&self.client),
+            client: Arc::clone(&self.fleet),
             stimulus: Arc::new(Stimulus {
                 api: self.target.api,
                 template: self.template.clone(),
@@ -196,6 +185,7 @@ impl Runner {
         let mut tally = Tally::new(self.no_gaps.clone());
         let mut origin_ns = None;
         for part in schedule.parts {
+            self.warm(&part);
             let begin_ns = self.begin_ns(&part.pace);
             origin_ns.get_or_insert(begin_ns);
             if let Pace::Closed { streams, .. } = part.pace {
@@ -211,9 +201,17 @@ impl Runner {
         Ok((tally, origin_ns.unwrap_or(0)))
     }
 
+    /// Opens the connections of a part before its clock starts, where it is known how many they are.
+    fn warm(&self, part: &Part) {
+        if let Pace::Closed { streams, .. } = part.pace {
+            let units = part.units.end.saturating_sub(part.units.start);
+            self.runtime.block_on(self.fleet.warm(streams.min(units)));
+        }
+    }
+
     /// When a part that is started now begins.
     fn begin_ns(&self, pace: &Pace) -> u64 {
-        let now_ns = self.client.clock.now_ns();
+        let now_ns = self.fleet.clock.now_ns();
         match pace {
             Pace::Closed { .. } => now_ns,
             Pace::Open { .. } => now_ns + LEAD_NS,

@@ -24,6 +24,9 @@ use super::{
 pub(super) struct Wire {
     tcp: TcpStream,
     reads: Arc<Reads>,
+    takes_turns: bool,
+    /// It is the others' turn before the next read.
+    others_turn: bool,
 }
 
 /// With or without TLS.
@@ -46,15 +49,24 @@ impl Wire {
     /// Wraps a fresh connection.
     pub(super) fn new(tcp: TcpStream, stamper: Arc<Stamper>) -> Self {
         kernel::ask_for_stamps(&tcp);
-        let reads = Arc::new(Reads::new(stamper));
-        Self { tcp, reads }
+        Self {
+            tcp,
+            reads: Arc::new(Reads::new(stamper)),
+            takes_turns: false,
+            others_turn: false,
+        }
     }
 
-    fn poll_bytes(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_bytes(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if std::mem::take(&mut self.others_turn) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let (count, kernel_ns) = ready!(kernel::poll_read(&self.tcp, cx, buffer))?;
         // The stamp is taken here, at the read, so that nothing of TLS, HTTP, SSE or JSON comes before it.
         if count > 0 {
             self.reads.stamp(kernel_ns);
+            self.others_turn = self.takes_turns;
         }
         Poll::Ready(Ok(count))
     }
@@ -66,43 +78,51 @@ impl Stream {
         &self.wire().reads
     }
 
+    /// From now on, other tasks run after each read before the next one may replace its stamp.
+    pub(super) fn take_turns(&mut self) {
+        let wire = match self {
+            Self::Plain(wire) => wire,
+            Self::Tls(tls) => tls.get_mut().0,
+        };
+        wire.takes_turns = true;
+    }
+
+    /// Whether the server has chosen HTTP/2 while TLS was set up.
+    pub(super) fn has_chosen_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+
     /// Waits for the next bytes and hands them to `each` with their stamp; an empty slice is the stream's end.
-    pub(super) fn poll_read<T>(
+    pub(super) fn poll_take<T>(
         &mut self,
         cx: &mut Context<'_>,
         each: impl FnOnce(&[u8], u64) -> T,
     ) -> Poll<io::Result<T>> {
         BUFFER.with_borrow_mut(|buffer| {
             let mut filled = ReadBuf::new(buffer);
-            match self {
-                Self::Plain(wire) => ready!(Pin::new(wire).poll_read(cx, &mut filled))?,
-                Self::Tls(tls) => ready!(Pin::new(tls.as_mut()).poll_read(cx, &mut filled))?,
-            }
+            ready!(Pin::new(&mut *self).poll_read(cx, &mut filled))?;
             Poll::Ready(Ok(each(filled.filled(), self.reads().last_ns())))
         })
     }
 
     /// Writes as much as there is room for; moves `written` along.
-    pub(super) fn poll_write(
+    pub(super) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
         bytes: &[u8],
         written: &mut usize,
     ) -> Poll<io::Result<()>> {
         while let Some(left) = bytes.get(*written..).filter(|left| !left.is_empty()) {
-            let count = match self {
-                Self::Plain(wire) => ready!(Pin::new(wire).poll_write(cx, left))?,
-                Self::Tls(tls) => ready!(Pin::new(tls.as_mut()).poll_write(cx, left))?,
-            };
+            let count = ready!(Pin::new(&mut *self).poll_write(cx, left))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             *written += count;
         }
-        match self {
-            Self::Plain(_) => Poll::Ready(Ok(())),
-            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
-        }
+        Pin::new(self).poll_flush(cx)
     }
 
     /// Whether the server holds an idle connection open and has said nothing on it.
@@ -113,7 +133,7 @@ impl Stream {
             return true;
         }
         // Under TLS the news may be none of ours, as a session ticket.
-        matches!(self, Self::Tls(_)) && self.poll_read(cx, |_, _| ()).is_pending()
+        matches!(self, Self::Tls(_)) && self.poll_take(cx, |_, _| ()).is_pending()
     }
 
     fn wire(&self) -> &Wire {
@@ -125,7 +145,7 @@ impl Stream {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let count = ready!(self.poll_bytes(cx, buffer.initialize_unfilled()))?;
         buffer.advance(count);
         Poll::Ready(Ok(()))
@@ -143,5 +163,37 @@ impl AsyncWrite for Wire {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(wire) => Pin::new(wire).poll_read(cx, buffer),
+            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Self::Plain(wire) => Pin::new(wire).poll_write(cx, bytes),
+            Self::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(wire) => Pin::new(wire).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(wire) => Pin::new(wire).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
     }
 }

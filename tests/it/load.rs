@@ -11,6 +11,7 @@ mod secrets;
 mod server;
 mod timing;
 mod traces;
+mod transport;
 
 use std::{path::Path, time::Duration};
 

@@ -1,0 +1,170 @@
+//! All replicas of the server under test: which one gets a request, and what happens when it refuses.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::task::JoinSet;
+
+use super::{
+    LoadError,
+    client::{Client, Reply, Tried},
+    clock::Clock,
+    endpoint::Endpoint,
+    http2,
+    pool::Pool,
+    random::{Purpose, Stream},
+    stamp::Stamper,
+};
+use crate::{
+    plan::{Plan, Secrets, Spread, Target},
+    session::{FailureClass, Outcome},
+};
+
+/// The clients of all addresses of a target.
+pub(super) struct Fleet {
+    pub(super) clock: Clock,
+    pub(super) stamper: Arc<Stamper>,
+    /// The client of `target.url`.
+    pub(super) first: Client,
+    /// Those of `target.more_urls`.
+    more: Vec<Client>,
+    spread: Spread,
+    seed: u64,
+    retries: u32,
+}
+
+/// Waits between tries where the server does not say how long: doubling from the first to the last.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// A server that asks for more patience gets this much.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// Connections that are opened at once; more would run into the limit of waiting connections of some servers.
+const OPENERS: usize = 32;
+
+impl Fleet {
+    /// The clients of all addresses of a plan's target.
+    ///
+    /// # Errors
+    /// An address or a header cannot be used, or TLS cannot be set up.
+    pub(super) fn new(plan: &Plan, secrets: &Secrets) -> Result<Self, LoadError> {
+        let target = &plan.target;
+        let clock = Clock::start();
+        let stamper = Stamper::new(clock)?;
+        let client = |url: &str| -> Result<Client, LoadError> {
+            let there = Target {
+                url: url.to_owned(),
+                ..target.clone()
+            };
+            Ok(Client {
+                endpoint: Endpoint::new(&there, secrets)?,
+                clock,
+                stamper: Arc::clone(&stamper),
+                timeouts: target.timeouts,
+                pool: Pool::default(),
+                shared: http2::Shared::default(),
+                opening: tokio::sync::Mutex::default(),
+                reuses: target.reuse_connections,
+                keeps_text: plan.workload.conversation.is_some(),
+            })
+        };
+        Ok(Self {
+            first: client(&target.url)?,
+            more: target
+                .more_urls
+                .iter()
+                .map(|url| client(url))
+                .collect::<Result<_, _>>()?,
+            clock,
+            stamper: Arc::clone(&stamper),
+            spread: target.spread,
+            seed: plan.seed,
+            retries: target.retries,
+        })
+    }
+
+    /// Sends one request, again if it was refused and the plan allows it; whatever happens is in the reply.
+    ///
+    /// The record has the first send time and the last try's answer.
+    pub(super) async fn request(&self, index: u32, body: Bytes) -> Reply {
+        let client = self.client(index);
+        let mut tried = client.request(index, body.clone()).await;
+        let sent_ns = tried.reply.record.sent_ns;
+        let mut replaced_connections = tried.reply.replaced_connections;
+        let mut retries = 0;
+        while retries < self.retries
+            && let Some(wait) = wait(&tried, retries)
+        {
+            let waited = Duration::from_nanos(self.clock.now_ns().saturating_sub(sent_ns));
+            if waited.saturating_add(wait) >= client.timeouts.total {
+                break;
+            }
+            tokio::time::sleep(wait).await;
+            retries += 1;
+            tried = client.request(index, body.clone()).await;
+            replaced_connections += tried.reply.replaced_connections;
+        }
+        let mut reply = tried.reply;
+        reply.record.sent_ns = sent_ns;
+        reply.record.retries = retries;
+        reply.replaced_connections = replaced_connections;
+        reply
+    }
+
+    /// Opens connections until this many wait for requests, so that none of these has to wait for one.
+    ///
+    /// What cannot be opened is left to the requests, which say why.
+    pub(super) async fn warm(self: &Arc<Self>, connections: u32) {
+        let replicas = self.more.len() + 1;
+        let each = (connections as usize).div_ceil(replicas);
+        for place in 0..replicas {
+            let missing = self.at(place).missing(each);
+            let mut openers = JoinSet::new();
+            for opener in 0..OPENERS.min(missing) {
+                let fleet = Arc::clone(self);
+                let count = (opener..missing).step_by(OPENERS).len();
+                openers.spawn(async move { fleet.at(place).warm(count).await });
+            }
+            while openers.join_next().await.is_some() {}
+        }
+    }
+
+    /// The client at a place, the first one for a place that does not exist.
+    fn at(&self, place: usize) -> &Client {
+        let behind_first = place.checked_sub(1).and_then(|place| self.more.get(place));
+        behind_first.unwrap_or(&self.first)
+    }
+
+    /// The client that gets the request at a place of the workload.
+    fn client(&self, index: u32) -> &Client {
+        let replicas = self.more.len() as u64 + 1;
+        let place = match self.spread {
+            Spread::RoundRobin => u64::from(index) % replicas,
+            Spread::Random => Stream::new(self.seed, Purpose::Replica, u64::from(index)).below(replicas),
+        };
+        self.at(usize::try_from(place).unwrap_or_default())
+    }
+}
+
+/// How long to wait before a refused request is sent again; `None` for one that was not refused.
+fn wait(tried: &Tried, retries: u32) -> Option<Duration> {
+    let Outcome::Failed(failure) = &tried.reply.record.outcome else {
+        return None;
+    };
+    let refused = matches!(
+        failure.class,
+        FailureClass::Connect | FailureClass::ConnectTimeout | FailureClass::Http(429 | 503)
+    );
+    let doubled = || {
+        FIRST_WAIT
+            .saturating_mul(2_u32.saturating_pow(retries))
+            .min(LONGEST_WAIT)
+    };
+    let wait = || {
+        tried
+            .retry_after
+            .map_or_else(doubled, |wait| wait.min(LONGEST_RETRY_AFTER))
+    };
+    refused.then(wait)
+}
