@@ -8,6 +8,7 @@ mod loops;
 mod patterns;
 mod prompts;
 mod secrets;
+mod secure;
 mod server;
 mod timing;
 mod traces;
