@@ -59,6 +59,12 @@ pub(super) struct EngineArgs {
     /// Standard deviation of the slow drift, in percent.
     #[arg(long, value_name = "PERCENT")]
     drift_pct: Option<f64>,
+    /// Tokens of each answer that are reasoning and come first, where the API tells them apart.
+    #[arg(long, value_name = "N")]
+    reasoning: Option<u32>,
+    /// Output tokens in one event, as with speculative decoding.
+    #[arg(long, value_name = "K")]
+    tokens_per_chunk: Option<u32>,
     /// Version that `/version` reports.
     #[arg(long, value_name = "TEXT")]
     engine_version: Option<String>,
@@ -117,6 +123,8 @@ fn config(args: EngineArgs) -> Result<EngineConfig, CommandError> {
         prefill_us_per_token: args.prefill_us_per_token.unwrap_or(plain.prefill_us_per_token),
         step_noise_pct: args.step_noise_pct.unwrap_or(plain.step_noise_pct),
         drift_pct: args.drift_pct.unwrap_or(plain.drift_pct),
+        reasoning_tokens: args.reasoning.unwrap_or(plain.reasoning_tokens),
+        tokens_per_chunk: args.tokens_per_chunk.unwrap_or(plain.tokens_per_chunk),
         version: args.engine_version,
         api_key: key.transpose()?,
         ..plain

@@ -9,6 +9,7 @@ use super::{
     answer::{Answer, BodyEnd, Facts, failed},
     clock::Clock,
     deadline::{Deadline, Patience, Phase},
+    dialect::Dialect,
     endpoint::Endpoint,
     http1::Head,
     http2,
@@ -28,6 +29,7 @@ const ERROR_BODY_BYTES: usize = 64 << 10;
 /// Sends requests to one server.
 pub(super) struct Client {
     pub(super) endpoint: Endpoint,
+    pub(super) dialect: Dialect,
     pub(super) clock: Clock,
     pub(super) stamper: Arc<Stamper>,
     pub(super) timeouts: Timeouts,
@@ -203,16 +205,16 @@ impl Client {
 
     /// Reads the answer that belongs to a head.
     async fn listen(&self, lane: Lane, head: &Head, patience: Patience, deadline: &mut Deadline) -> Heard {
-        let is_stream = head.content_type.starts_with("text/event-stream") && !head.is_compressed();
-        if head.status == StatusCode::OK && is_stream {
-            self.listen_to_stream(lane, patience, deadline).await
+        let is_answer = head.content_type.starts_with(self.dialect.content_type()) && !head.is_compressed();
+        if head.status == StatusCode::OK && is_answer {
+            self.listen_to_answer(lane, patience, deadline).await
         } else {
             self.listen_to_refusal(lane, head, deadline).await
         }
     }
 
-    async fn listen_to_stream(&self, mut lane: Lane, patience: Patience, deadline: &mut Deadline) -> Heard {
-        let mut answer = Answer::new(self.keeps_text);
+    async fn listen_to_answer(&self, mut lane: Lane, patience: Patience, deadline: &mut Deadline) -> Heard {
+        let mut answer = Answer::new(self.dialect, self.keeps_text);
         let mut any_byte = false;
         loop {
             let step = lane.next(deadline, |bytes, at_ns| {
@@ -320,8 +322,13 @@ impl Client {
         let kind = Some(head.content_type.as_str()).filter(|kind| !kind.is_empty());
         let kind = kind.unwrap_or("no content type");
         let text = server_words::text(body);
-        let message = format!("the answer is `{kind}`, not `text/event-stream`: {text}");
-        (FailureClass::NotEventStream, message)
+        let wanted = self.dialect.content_type();
+        let class = if self.dialect.is_streaming() {
+            FailureClass::NotEventStream
+        } else {
+            FailureClass::BadBody
+        };
+        (class, format!("the answer is `{kind}`, not `{wanted}`: {text}"))
     }
 
     /// A request that failed before any event.
@@ -335,21 +342,14 @@ impl Client {
             // In this order: of a key across the cut, the part before it could not be found any more.
             failure.message = server_words::clip(&self.endpoint.redact(&failure.message));
         }
-        let (output_tokens, tokens_from) = heard.facts.output_tokens();
-        let record = RequestRecord {
+        let mut record = RequestRecord {
             index,
-            scheduled_ns: None,
             sent_ns,
-            first_token_ns: heard.facts.first_token_ns,
-            last_token_ns: heard.facts.last_token_ns,
             end_ns: heard.end_ns,
-            input_tokens: heard.facts.input_tokens(),
-            output_tokens,
-            chunks: heard.facts.chunks,
-            tokens_from,
             outcome,
             ..RequestRecord::default()
         };
+        heard.facts.fill(&mut record);
         let reply = Reply {
             record,
             gaps_ns: heard.facts.gaps_ns,

@@ -97,7 +97,7 @@ impl Courier {
     fn after(&self, payload: &Payload, said: Option<Said>) -> Payload {
         match said {
             None => payload.clone(),
-            Some(said) => payload.after(self.stimulus.api, &said.asked, &said.answer),
+            Some(said) => payload.after(&said.asked, &said.answer),
         }
     }
 

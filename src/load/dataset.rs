@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     LoadError,
+    dialect::takes_messages,
     random::{Purpose, Stream},
 };
 use crate::plan::Api;
@@ -137,8 +138,11 @@ fn parse(line: &[u8], api: Api) -> Result<Row, String> {
         (None, None) => return Err("neither `prompt` nor `messages`; give one of them".into()),
         (Some(text), None) if text.is_empty() => return Err("`prompt` is empty".into()),
         (Some(text), None) => Prompt::Text(text),
-        (None, Some(_)) if api == Api::Completions => {
-            return Err("`messages` cannot be sent to the completions API; give `prompt`, or use `api: chat`".into());
+        (None, Some(_)) if !takes_messages(api) => {
+            let name = api.name();
+            return Err(format!(
+                "`messages` cannot be sent to the {name} API; give `prompt`, or use `api: chat`"
+            ));
         }
         (None, Some(messages)) => messages_json(&messages)?,
     };

@@ -14,6 +14,7 @@ use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use super::{
     LoadError,
+    dialect::Dialect,
     hidden::Hidden,
     lane::Prepared,
     stamp::Stamper,
@@ -33,6 +34,7 @@ pub(super) struct Endpoint {
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     headers: HeaderMap,
+    dialect: Dialect,
     /// Request line and headers as they are sent, without the length.
     head: Vec<u8>,
     /// Scheme, host and path, for HTTP/2.
@@ -54,15 +56,15 @@ impl Endpoint {
     ///
     /// # Errors
     /// The address is no `http` or `https` one, or a header cannot be sent.
-    pub(super) fn new(target: &Target, secrets: &Secrets) -> Result<Self, LoadError> {
+    pub(super) fn new(target: &Target, secrets: &Secrets, dialect: Dialect) -> Result<Self, LoadError> {
         let mut url = parse(&target.url)?;
         let refuse = |problem: &str| LoadError::Url {
             url: without_userinfo(&target.url),
             problem: problem.to_owned(),
         };
         let web = tls::web_client(target, url.scheme())?;
-        let mut headers =
-            headers(&web, &url, secrets).map_err(|error| error.unwrap_or_else(|| refuse("it cannot be sent")))?;
+        let mut headers = headers(&web, &url, secrets, dialect)
+            .map_err(|error| error.unwrap_or_else(|| refuse("it cannot be sent")))?;
         let mut hidden: Vec<String> = secrets.headers.iter().map(|(_, value)| value.clone()).collect();
         hidden.extend(secrets.api_key.clone());
         hidden.extend(url.password().map(str::to_owned));
@@ -74,23 +76,35 @@ impl Endpoint {
         // Clearing fails only for addresses without a host, which `parse` refuses.
         let _ = (url.set_username(""), url.set_password(None));
         let base_path = url.path().trim_end_matches('/').to_owned();
-        let base_path = base_path.strip_suffix("/v1").unwrap_or(&base_path);
-        url.set_path(base_path);
-        let path = format!("{base_path}{}", super::dialect::path(target.api));
+        let version = ["/v1", "/v2"]
+            .into_iter()
+            .find_map(|version| base_path.strip_suffix(version));
+        url.set_path(version.unwrap_or(&base_path));
         let host = url.host_str().ok_or_else(|| refuse("it has no host"))?;
         let host = host.trim_matches(['[', ']']).to_owned();
-        Ok(Self {
+        let mut endpoint = Self {
             tls: secured(&url, &host, target)?,
             port: url.port_or_known_default().ok_or_else(|| refuse("it has no port"))?,
-            head: head(&path, &headers),
-            address: format!("{}://{}{path}", url.scheme(), authority(&url)),
+            head: Vec::new(),
+            address: String::new(),
             http: target.http,
             host,
+            dialect,
             headers,
             web,
             base: url,
             hidden: Hidden::new(hidden),
-        })
+        };
+        endpoint.set_model(target.model.as_deref());
+        Ok(endpoint)
+    }
+
+    /// Puts the model into the path, where the API wants it there.
+    pub(super) fn set_model(&mut self, model: Option<&str>) {
+        let base = self.base.path().trim_end_matches('/');
+        let path = format!("{base}{}", self.dialect.path(model));
+        self.address = format!("{}://{}{path}", self.base.scheme(), authority(&self.base));
+        self.head = head(&path, &self.headers);
     }
 
     /// A whole HTTP/1.1 request, ready to be sent.
@@ -211,19 +225,27 @@ fn without_userinfo(text: &str) -> String {
 }
 
 /// Headers of every request; `Err(None)` blames the address.
-fn headers(web: &reqwest::Client, url: &Url, secrets: &Secrets) -> Result<HeaderMap, Option<LoadError>> {
+fn headers(
+    web: &reqwest::Client,
+    url: &Url,
+    secrets: &Secrets,
+    dialect: Dialect,
+) -> Result<HeaderMap, Option<LoadError>> {
     // reqwest turns a user name and password in the address into a header.
     let blank = web.post(url.clone()).build().map_err(|_| None)?;
     let mut headers = blank.headers().clone();
     headers.insert(header::HOST, HeaderValue::try_from(authority(url)).map_err(|_| None)?);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::ACCEPT, HeaderValue::from_static(dialect.content_type()));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let agent = concat!("perfgate/", env!("CARGO_PKG_VERSION"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
     if let Some(key) = &secrets.api_key {
         let value = secret_value("authorization", &format!("Bearer {key}")).map_err(Some)?;
         headers.insert(header::AUTHORIZATION, value);
+    }
+    for (name, value) in dialect.headers(secrets.api_key.as_deref()) {
+        headers.insert(HeaderName::from_static(name), secret_value(name, &value).map_err(Some)?);
     }
     for (name, value) in &secrets.headers {
         let known = HeaderName::try_from(name.as_str()).map_err(|_| {

@@ -9,6 +9,7 @@ use super::{
     LoadError,
     client::{Client, Reply, Tried},
     clock::Clock,
+    dialect::Dialect,
     endpoint::Endpoint,
     http2,
     pool::Pool,
@@ -52,16 +53,18 @@ impl Fleet {
         let target = &plan.target;
         let clock = Clock::start();
         let stamper = Stamper::new(clock)?;
+        let dialect = Dialect::of(plan);
         let client = |url: &str| -> Result<Client, LoadError> {
             let there = Target {
                 url: url.to_owned(),
                 ..target.clone()
             };
             Ok(Client {
-                endpoint: Endpoint::new(&there, secrets)?,
+                endpoint: Endpoint::new(&there, secrets, dialect)?,
+                dialect,
                 clock,
                 stamper: Arc::clone(&stamper),
-                timeouts: target.timeouts,
+                timeouts: dialect.timeouts(target.timeouts),
                 pool: Pool::default(),
                 shared: http2::Shared::default(),
                 opening: tokio::sync::Mutex::default(),
@@ -82,6 +85,13 @@ impl Fleet {
             seed: plan.seed,
             retries: target.retries,
         })
+    }
+
+    /// Sets the model that further requests name, where the API wants it in the path.
+    pub(super) fn set_model(&mut self, model: &str) {
+        for client in std::iter::once(&mut self.first).chain(&mut self.more) {
+            client.endpoint.set_model(Some(model));
+        }
     }
 
     /// Sends one request, again if it was refused and the plan allows it; whatever happens is in the reply.

@@ -6,9 +6,9 @@
 //! | `schedule/` | when: what a run sends at which time, before its first request |
 //! | `workload.rs`, `synthetic.rs`, `dataset.rs` | what: prompts and answer lengths |
 //! | `trace/` | what and when, as it once came to a real server |
-//! | `dialect.rs`, `chunk.rs` | which API: request bodies, and what one chunk of an answer says |
+//! | `dialect/` | which API: paths, request bodies, and what an answer says; one small file an API |
 //! | `sse.rs` | bytes to events |
-//! | `answer.rs`, `server_words.rs` | events and stamps to one outcome, with the server's own message |
+//! | `answer.rs`, `server_words.rs` | an answer and its stamps to one outcome, with the server's own message |
 //! | `endpoint.rs`, `tls.rs`, `hidden.rs` | address and headers, whom to trust, secrets taken out of texts |
 //! | `wire.rs`, `pool.rs`, `http2.rs`, `lane.rs` | a stamped stream, connections kept open, a way for one request |
 //! | `clock.rs`, `kernel.rs`, `stamp.rs` | when bytes arrived |
@@ -20,7 +20,6 @@
 //! | `interrupt.rs` | Ctrl-C |
 
 mod answer;
-mod chunk;
 mod client;
 mod clock;
 mod closed;

@@ -103,6 +103,10 @@ impl Runner {
             Ok(template) => self.template = template,
             Err(_) => debug_assert!(false, "the target was checked when the runner was made"),
         }
+        match Arc::get_mut(&mut self.fleet) {
+            Some(fleet) => fleet.set_model(model),
+            None => debug_assert!(false, "no request is under way between two runs"),
+        }
     }
 
     /// The SHA-256 of a load's schedule in hex, the same for all its runs; `None` where only the answers decide when a
@@ -172,7 +176,6 @@ impl Runner {
         let courier = Courier {
             client: Arc::clone(&self.fleet),
             stimulus: Arc::new(Stimulus {
-                api: self.target.api,
                 template: self.template.clone(),
                 payloads,
             }),

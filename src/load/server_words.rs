@@ -59,7 +59,9 @@ pub(super) fn chain(error: &dyn Error) -> String {
 }
 
 fn from_json(json: &Value) -> Option<String> {
-    let error = json.get("error").unwrap_or(&Value::Null);
+    // A failed answer of the responses API carries its error one level down.
+    let holder = json.get("response").unwrap_or(json);
+    let error = holder.get("error").unwrap_or(&Value::Null);
     let places = [
         error.get("message"),
         Some(error),
@@ -107,6 +109,12 @@ mod tests {
         for (body, words) in [
             (r#"{"error":{"message":"no such model","code":404}}"#, "no such model"),
             (r#"{"error":"boom"}"#, "boom"),
+            (
+                r#"{"type":"response.failed","response":{"error":{"message":"boom"}}}"#,
+                "boom",
+            ),
+            (r#"{"type":"error","error":{"type":"x","message":"boom"}}"#, "boom"),
+            (r#"{"error":"boom","error_type":"generation"}"#, "boom"),
             (r#"{"object":"error","message":"too long"}"#, "too long"),
             (r#"{"detail":"Not Found"}"#, "Not Found"),
             (

@@ -134,6 +134,7 @@ fn count_from(record: &mut RequestRecord, origin_ns: u64) {
     record.scheduled_ns = record.scheduled_ns.map(shift);
     record.sent_ns = shift(record.sent_ns);
     record.first_token_ns = record.first_token_ns.map(shift);
+    record.first_answer_ns = record.first_answer_ns.map(shift);
     record.last_token_ns = record.last_token_ns.map(shift);
     record.end_ns = shift(record.end_ns);
 }

@@ -110,6 +110,8 @@ pub enum FailureClass {
     ErrorInStream,
     /// An event that is not the API's JSON.
     BadEvent,
+    /// A whole answer that is not the API's JSON.
+    BadBody,
     /// The stream ended cleanly, but before the answer did.
     Truncated,
     /// The connection broke.
@@ -136,6 +138,7 @@ impl FailureClass {
             Self::NoTokens => "no_tokens".into(),
             Self::ErrorInStream => "error_in_stream".into(),
             Self::BadEvent => "bad_event".into(),
+            Self::BadBody => "bad_body".into(),
             Self::Truncated => "truncated".into(),
             Self::ConnectionLost => "connection_lost".into(),
             Self::FirstTokenTimeout => "first_token_timeout".into(),
@@ -155,7 +158,7 @@ impl FailureClass {
 }
 
 /// The classes without a number of their own.
-const PLAIN: [FailureClass; 13] = [
+const PLAIN: [FailureClass; 14] = [
     FailureClass::Connect,
     FailureClass::ConnectTimeout,
     FailureClass::NotEventStream,
@@ -163,6 +166,7 @@ const PLAIN: [FailureClass; 13] = [
     FailureClass::NoTokens,
     FailureClass::ErrorInStream,
     FailureClass::BadEvent,
+    FailureClass::BadBody,
     FailureClass::Truncated,
     FailureClass::ConnectionLost,
     FailureClass::FirstTokenTimeout,

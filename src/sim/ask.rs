@@ -1,80 +1,77 @@
-//! Requests as JSON, in the shapes of the `OpenAI` API as vLLM speaks it, and how they are refused.
+//! Requests as JSON, in the shapes of each API.
 
-use hyper::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     engine::EngineConfig,
     metrics::Finish,
+    refusal::Refusal,
+    route::Route,
     tokens::{AnswerSeed, token_ids},
 };
+use crate::plan::Api;
 
-/// Tokens of an answer to `/v1/completions` that names no limit, as vLLM has it.
+/// Tokens of an answer to a plain prompt that names no limit, as vLLM has it.
 const DEFAULT_COMPLETION_TOKENS: u32 = 16;
 
-/// Which of the two APIs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// `/v1/chat/completions`
-    Chat,
-    /// `/v1/completions`
-    Completion,
-}
-
-/// A request that is refused, in vLLM's words.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) status: StatusCode,
-    message: String,
-    kind: &'static str,
-    param: Option<&'static str>,
-}
-
-impl Refusal {
-    pub(super) fn bad_request(message: impl Into<String>, param: Option<&'static str>) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            message: message.into(),
-            kind: "BadRequestError",
-            param,
-        }
-    }
-
-    pub(super) fn not_found(message: impl Into<String>, param: Option<&'static str>) -> Self {
-        Self {
-            status: StatusCode::NOT_FOUND,
-            message: message.into(),
-            kind: "NotFoundError",
-            param,
-        }
-    }
-
-    pub(super) fn status(status: StatusCode, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            message: message.into(),
-            kind: "BadRequestError",
-            param: None,
-        }
-    }
-
-    pub(super) fn json(&self) -> Value {
-        let code = self.status.as_u16();
-        json!({"error": {"message": self.message, "type": self.kind, "param": self.param, "code": code}})
-    }
-}
-
-#[derive(Deserialize)]
+/// The fields of all APIs together; none means two things but `input` and `inputs`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Body {
     model: Option<String>,
     messages: Option<Vec<Message>>,
+    system: Option<Content>,
     prompt: Option<Prompt>,
+    input: Option<Input>,
+    inputs: Option<Inputs>,
+    text_input: Option<String>,
+    #[serde(flatten)]
+    options: Options,
+    /// Where TGI and `KServe` have them.
+    parameters: Options,
+    stream_options: Option<StreamOptions>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Options {
     max_tokens: Option<i64>,
     max_completion_tokens: Option<i64>,
+    max_output_tokens: Option<i64>,
+    max_new_tokens: Option<i64>,
     ignore_eos: Option<bool>,
     stream: Option<bool>,
-    stream_options: Option<StreamOptions>,
+}
+
+impl Options {
+    fn limit(&self) -> Option<i64> {
+        let newer = self.max_completion_tokens.or(self.max_output_tokens);
+        newer.or(self.max_tokens).or(self.max_new_tokens)
+    }
+}
+
+/// `input` of responses and embeddings.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Input {
+    Text(String),
+    Texts(Vec<String>),
+    Messages(Vec<Message>),
+}
+
+/// `inputs` of TGI and of `KServe`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Inputs {
+    Text(String),
+    Tensors(Vec<Tensor>),
+}
+
+#[derive(Deserialize)]
+struct Tensor {
+    datatype: String,
+    data: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -110,13 +107,17 @@ enum Prompt {
 /// A request that will be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ask {
-    pub(super) kind: Kind,
+    pub(super) api: Api,
     pub(super) prompt_tokens: u32,
     /// What the prefix cache knows the prompt by.
     pub(super) prompt_ids: Vec<u32>,
     pub(super) output_tokens: u32,
+    /// How many of the output tokens are reasoning; they come first.
+    pub(super) reasoning_tokens: u32,
     pub(super) finish: Finish,
     pub(super) answer: AnswerSeed,
+    /// Texts of an embeddings request; 1 for every other.
+    pub(super) inputs: u32,
     pub(super) stream: bool,
     pub(super) include_usage: bool,
 }
@@ -126,32 +127,47 @@ pub(super) struct Ask {
 /// # Errors
 ///
 /// [`Refusal`] as vLLM gives it: bad JSON, an unknown model, no prompt, too many tokens.
-pub(super) fn read(kind: Kind, body: &[u8], config: &EngineConfig) -> Result<Ask, Refusal> {
+pub(super) fn read(route: &Route, body: &[u8], config: &EngineConfig) -> Result<Ask, Refusal> {
+    let api = route.api;
     let body: Body = serde_json::from_slice(body).map_err(|error| Refusal::bad_request(error.to_string(), None))?;
-    if let Some(model) = body.model.as_ref().filter(|model| **model != config.model) {
+    let model = body.model.as_ref().or(route.model.as_ref());
+    if let Some(model) = model.filter(|model| **model != config.model) {
         return Err(Refusal::not_found(
             format!("The model `{model}` does not exist."),
             Some("model"),
         ));
     }
-    let (prompt_ids, answer) = match kind {
-        Kind::Chat => read_messages(body.messages.as_deref().unwrap_or_default())?,
-        Kind::Completion => read_prompt(body.prompt)?,
+    let stream = route.stream.or(body.options.stream) == Some(true);
+    let include_usage = body.stream_options.as_ref().and_then(|options| options.include_usage) == Some(true);
+    let asked = asked_tokens(body.options.limit().or(body.parameters.limit()))?;
+    let ignore_eos = body.options.ignore_eos.or(body.parameters.ignore_eos) == Some(true);
+    let inputs = match &body.input {
+        Some(Input::Texts(texts)) => u32::try_from(texts.len()).unwrap_or(u32::MAX),
+        _ => 1,
     };
+    let (prompt_ids, answer) = prompt(api, body)?;
     let prompt_tokens = u32::try_from(prompt_ids.len()).unwrap_or(u32::MAX);
-    let asked = asked_tokens(body.max_completion_tokens.or(body.max_tokens))?;
-    let limit = token_limit(kind, prompt_tokens, asked, config.longest_tokens())?;
+    // A vector comes with the end of the prefill.
+    let asked = if api == Api::Embeddings { Some(1) } else { asked };
+    let limit = token_limit(api, prompt_tokens, asked, config.longest_tokens())?;
     let natural = answer.natural_tokens();
-    let stops = natural < limit && body.ignore_eos != Some(true);
+    let stops = natural < limit && !ignore_eos;
+    let output_tokens = if stops { natural } else { limit };
     Ok(Ask {
-        kind,
+        api,
         prompt_tokens,
         prompt_ids,
-        output_tokens: if stops { natural } else { limit },
+        output_tokens,
+        reasoning_tokens: if has_reasoning(api) {
+            config.reasoning_tokens.min(output_tokens)
+        } else {
+            0
+        },
         finish: if stops { Finish::Stop } else { Finish::Length },
         answer,
-        stream: body.stream == Some(true),
-        include_usage: body.stream_options.and_then(|options| options.include_usage) == Some(true),
+        inputs,
+        stream,
+        include_usage,
     })
 }
 
@@ -167,6 +183,60 @@ pub(super) fn read_tokenize(body: &[u8]) -> Result<Vec<u32>, Refusal> {
         (None, Some(messages)) => Ok(token_ids(&text_of(&messages))),
         _ => Err(Refusal::bad_request("Field required: prompt.", Some("prompt"))),
     }
+}
+
+/// Whether an API tells reasoning from the answer; in the others it is text like any other.
+fn has_reasoning(api: Api) -> bool {
+    matches!(api, Api::Chat | Api::Responses | Api::Messages)
+}
+
+/// Tokens and hash of the prompt, from where each API has it.
+fn prompt(api: Api, body: Body) -> Result<(Vec<u32>, AnswerSeed), Refusal> {
+    let missing = |field: &'static str| Refusal::bad_request(format!("Field required: {field}."), Some(field));
+    match api {
+        Api::Chat => read_messages(&body.messages.unwrap_or_default()),
+        Api::Messages => {
+            let system = Message { content: body.system };
+            let messages: Vec<Message> = [system].into_iter().chain(body.messages.unwrap_or_default()).collect();
+            read_messages(&messages)
+        }
+        Api::Completions => read_prompt(body.prompt),
+        Api::Responses | Api::Embeddings => match body.input {
+            Some(Input::Text(text)) => prompt_of(token_ids(&text), text.as_bytes(), "input"),
+            Some(Input::Messages(messages)) if api == Api::Responses => read_messages(&messages),
+            Some(Input::Texts(texts)) if api == Api::Embeddings => read_texts(&texts),
+            _ => Err(missing("input")),
+        },
+        Api::KserveGenerate => {
+            let text = body.text_input.ok_or_else(|| missing("text_input"))?;
+            prompt_of(token_ids(&text), text.as_bytes(), "text_input")
+        }
+        Api::KserveInfer => match body.inputs {
+            Some(Inputs::Tensors(tensors)) => read_tensors(&tensors),
+            _ => Err(missing("inputs")),
+        },
+        Api::Tgi => match body.inputs {
+            Some(Inputs::Text(text)) => prompt_of(token_ids(&text), text.as_bytes(), "inputs"),
+            _ => Err(missing("inputs")),
+        },
+    }
+}
+
+/// The texts of one embeddings request, computed together.
+fn read_texts(texts: &[String]) -> Result<(Vec<u32>, AnswerSeed), Refusal> {
+    if texts.iter().any(|text| text.trim().is_empty()) {
+        return Err(Refusal::bad_request("The prompt is empty.", Some("input")));
+    }
+    let text = texts.join("\n");
+    prompt_of(token_ids(&text), text.as_bytes(), "input")
+}
+
+/// The first text among the tensors of an inference request.
+fn read_tensors(tensors: &[Tensor]) -> Result<(Vec<u32>, AnswerSeed), Refusal> {
+    let texts = tensors.iter().filter(|tensor| tensor.datatype == "BYTES");
+    let text = texts.filter_map(|tensor| tensor.data.first()?.as_str()).next();
+    let text = text.ok_or_else(|| Refusal::bad_request("No input of datatype BYTES holds a text.", Some("inputs")))?;
+    prompt_of(token_ids(text), text.as_bytes(), "inputs")
 }
 
 fn read_messages(messages: &[Message]) -> Result<(Vec<u32>, AnswerSeed), Refusal> {
@@ -227,12 +297,12 @@ fn asked_tokens(asked: Option<i64>) -> Result<Option<u32>, Refusal> {
 }
 
 /// The most tokens the answer may have: what was asked for, or what the context leaves.
-fn token_limit(kind: Kind, prompt_tokens: u32, asked: Option<u32>, longest: u32) -> Result<u32, Refusal> {
+fn token_limit(api: Api, prompt_tokens: u32, asked: Option<u32>, longest: u32) -> Result<u32, Refusal> {
     let room = longest.saturating_sub(prompt_tokens);
-    let wanted = match (asked, kind) {
+    let wanted = match (asked, api) {
         (Some(asked), _) => asked,
-        (None, Kind::Completion) => DEFAULT_COMPLETION_TOKENS.min(room),
-        (None, Kind::Chat) => room,
+        (None, Api::Chat | Api::Responses | Api::Messages) => room,
+        (None, _) => DEFAULT_COMPLETION_TOKENS.min(room),
     };
     if room == 0 || wanted > room {
         let message = format!(
@@ -247,100 +317,4 @@ fn token_limit(kind: Kind, prompt_tokens: u32, asked: Option<u32>, longest: u32)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ask(kind: Kind, body: &str) -> Result<Ask, Refusal> {
-        let config = EngineConfig {
-            max_model_len: 1000,
-            ..EngineConfig::default()
-        };
-        read(kind, body.as_bytes(), &config)
-    }
-
-    #[test]
-    fn prompt_and_limit_are_read_from_every_shape_of_a_request() {
-        // Body without its braces, prompt tokens, output tokens with ignore_eos.
-        let cases = [
-            (
-                Kind::Chat,
-                r#""messages":[{"role":"user","content":"a b c"}],"max_tokens":7"#,
-                (3, 7),
-            ),
-            (
-                Kind::Chat,
-                r#""messages":[{"content":"a"},{"content":null},{"content":"b"}]"#,
-                (2, 998),
-            ),
-            (
-                Kind::Chat,
-                r#""messages":[{"content":[{"type":"text","text":"a b"},{"type":"x"}]}]"#,
-                (2, 998),
-            ),
-            (
-                Kind::Chat,
-                r#""messages":[{"content":"a"}],"max_tokens":7,"max_completion_tokens":9"#,
-                (1, 9),
-            ),
-            (Kind::Completion, r#""prompt":"a b","max_tokens":998"#, (2, 998)),
-            (Kind::Completion, r#""prompt":"a b","n":3,"temperature":0.5"#, (2, 16)),
-            (Kind::Completion, r#""prompt":["a b"]"#, (2, 16)),
-            (Kind::Completion, r#""prompt":[5,6,7,8]"#, (4, 16)),
-        ];
-        for (kind, body, expected) in cases {
-            let ask = ask(kind, &format!(r#"{{"model":"sim","ignore_eos":true,{body}}}"#)).unwrap();
-            assert_eq!((ask.prompt_tokens, ask.output_tokens), expected, "{body}");
-            assert_eq!(
-                (ask.finish, ask.stream, ask.include_usage),
-                (Finish::Length, false, false),
-                "{body}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_answer_stops_by_itself_only_below_its_limit() {
-        let limited = |limit| {
-            ask(
-                Kind::Completion,
-                &format!(r#"{{"prompt":"hello","max_tokens":{limit}}}"#),
-            )
-            .unwrap()
-        };
-        let natural = limited(900).output_tokens;
-        for (limit, tokens, finish) in [
-            (natural - 1, natural - 1, Finish::Length),
-            (natural, natural, Finish::Length),
-            (natural + 1, natural, Finish::Stop),
-        ] {
-            assert_eq!(
-                (limited(limit).output_tokens, limited(limit).finish),
-                (tokens, finish),
-                "{limit}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_context_holds_prompt_and_answer_together() {
-        let prompt = "a ".repeat(990);
-        let limited = |limit| {
-            ask(
-                Kind::Completion,
-                &format!(r#"{{"prompt":"{prompt}","max_tokens":{limit}}}"#),
-            )
-        };
-        assert!(limited(10).is_ok());
-        assert_eq!(limited(11).unwrap_err().param, Some("input_tokens"));
-        assert_eq!(limited(i64::MAX).unwrap_err().status, StatusCode::BAD_REQUEST);
-    }
-
-    #[test]
-    fn several_prompts_in_one_request_are_refused() {
-        let refusal = ask(Kind::Completion, r#"{"prompt":["a","b"]}"#).unwrap_err();
-        assert_eq!(
-            (refusal.status, refusal.param),
-            (StatusCode::BAD_REQUEST, Some("prompt"))
-        );
-    }
-}
+mod tests;

@@ -42,6 +42,10 @@ pub struct EngineConfig {
     pub seed: u64,
     /// Planted changes.
     pub slow: Slowdown,
+    /// Output tokens of each answer that are reasoning and come first, where the API tells them apart.
+    pub reasoning_tokens: u32,
+    /// Output tokens that one event carries, as with speculative decoding.
+    pub tokens_per_chunk: u32,
     /// Version that `/version` reports; this crate's where absent.
     pub version: Option<String>,
     /// Key that requests to `/v1` must carry as a bearer token; none is asked for where absent.
@@ -78,6 +82,8 @@ impl Default for EngineConfig {
             drift_pct: 1.5,
             seed: 42,
             slow: Slowdown::default(),
+            reasoning_tokens: 0,
+            tokens_per_chunk: 1,
             version: None,
             api_key: None,
         }
@@ -102,6 +108,7 @@ impl EngineConfig {
         at_least("max_num_seqs", self.max_num_seqs, 1)?;
         at_least("kv_blocks", self.kv_blocks, 1)?;
         at_least("block_tokens", self.block_tokens, 1)?;
+        at_least("tokens_per_chunk", self.tokens_per_chunk, 1)?;
         // Fewer could not give every running sequence its token in each step.
         at_least("max_batched_tokens", self.max_batched_tokens, self.max_num_seqs)?;
         // One prompt token and one answer token.
@@ -173,6 +180,7 @@ mod tests {
                 "`max_batched_tokens` is `63`; give at least 64",
             ),
             (|c| c.max_model_len = 1, "`max_model_len` is `1`"),
+            (|c| c.tokens_per_chunk = 0, "`tokens_per_chunk` is `0`; give at least 1"),
             (
                 |c| (c.kv_blocks, c.block_tokens) = (1, 1),
                 "`kv_blocks` is `1`; give blocks for at least 2",

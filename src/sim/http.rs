@@ -7,7 +7,7 @@ use http_body_util::{BodyExt as _, Either, Full, Limited};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+    header::{CONTENT_TYPE, HeaderValue},
     server::conn::http1,
     service::service_fn,
 };
@@ -20,24 +20,25 @@ use tokio::{
 
 use super::{
     answer::Answer,
-    ask::{Kind, Refusal, read, read_tokenize},
+    ask::{read, read_tokenize},
     driver::Driver,
     engine::EngineConfig,
+    refusal::Refusal,
+    route::Route,
     scheduler::Emission,
     stream::{Routes, TokenStream, Tokens},
 };
+use crate::plan::Api;
 
 /// The longest request body, in bytes.
 const MOST_BODY_BYTES: usize = 32 << 20;
 
-/// Every path there is.
-const PATHS: [&str; 8] = [
+/// Every path there is besides those that answer prompts.
+const PATHS: [&str; 6] = [
     "/health",
     "/version",
     "/metrics",
     "/v1/models",
-    "/v1/chat/completions",
-    "/v1/completions",
     "/tokenize",
     "/reset_prefix_cache",
 ];
@@ -105,62 +106,71 @@ async fn serve_connection(connection: TcpStream, app: Arc<App>) {
 
 async fn answer(request: Request<Incoming>, app: &App) -> Reply {
     let path = request.uri().path();
-    if path.starts_with("/v1/") && !is_let_in(&request, app) {
+    let route = Route::of(path);
+    if (path.starts_with("/v1/") || route.is_some()) && !is_let_in(&request, app) {
         return whole(StatusCode::UNAUTHORIZED, &json!({"error": "Unauthorized"}));
+    }
+    if let Some(route) = route {
+        return match *request.method() {
+            Method::POST => generate(request, &route, app).await,
+            _ => not_allowed(route.api),
+        };
     }
     match (request.method(), path) {
         (&Method::GET, "/health") => text("text/plain", String::new()),
         (&Method::GET, "/version") => whole(StatusCode::OK, &json!({"version": app.config.reported_version()})),
         (&Method::GET, "/metrics") => text("text/plain; version=0.0.4; charset=utf-8", app.driver.metrics_text()),
         (&Method::GET, "/v1/models") => whole(StatusCode::OK, &models(&app.config)),
-        (&Method::POST, "/v1/chat/completions") => generate(request, Kind::Chat, app).await,
-        (&Method::POST, "/v1/completions") => generate(request, Kind::Completion, app).await,
         (&Method::POST, "/tokenize") => tokenize(request, app).await,
         (&Method::POST, "/reset_prefix_cache") => {
             app.driver.reset_prefix_cache();
             text("text/plain", String::new())
         }
-        (_, path) if PATHS.contains(&path) => {
-            refuse(&Refusal::status(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
-        }
-        (_, path) => refuse(&Refusal::not_found(format!("The path `{path}` does not exist."), None)),
+        (_, path) if PATHS.contains(&path) => not_allowed(Api::Chat),
+        (_, path) => refuse(
+            Api::Chat,
+            &Refusal::not_found(format!("The path `{path}` does not exist."), None),
+        ),
     }
 }
 
 fn is_let_in(request: &Request<Incoming>, app: &App) -> bool {
     let Some(key) = &app.config.api_key else { return true };
-    let given = request
-        .headers()
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    given.and_then(|value| value.strip_prefix("Bearer ")) == Some(key.0.as_str())
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let bearer = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    [bearer, header("x-api-key")].contains(&Some(key.0.as_str()))
 }
 
-async fn generate(request: Request<Incoming>, kind: Kind, app: &App) -> Reply {
+fn not_allowed(api: Api) -> Reply {
+    refuse(
+        api,
+        &Refusal::status(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
+    )
+}
+
+async fn generate(request: Request<Incoming>, route: &Route, app: &App) -> Reply {
     // The client's clock runs since it sent the request, so ours starts before the body is read and understood.
     let arrived_ns = app.driver.now_ns();
     let body = match whole_body(request).await {
         Ok(body) => body,
-        Err(refusal) => return refuse(&refusal),
+        Err(refusal) => return refuse(route.api, &refusal),
     };
-    let ask = match read(kind, &body, &app.config) {
+    let ask = match read(route, &body, &app.config) {
         Ok(ask) => ask,
-        Err(refusal) => return refuse(&refusal),
+        Err(refusal) => return refuse(route.api, &refusal),
     };
     let is_stream = ask.stream;
     let tokens = Tokens::of(&ask, arrived_ns, &app.driver, &app.routes);
     let answer = Answer::new(ask, tokens.id(), &app.config.model);
     if is_stream {
-        let body = Either::Right(TokenStream::new(tokens, answer));
+        let body = Either::Right(TokenStream::new(tokens, answer, app.config.tokens_per_chunk));
         return with_type("text/event-stream; charset=utf-8", Response::new(body));
     }
     if tokens.all().await {
         whole(StatusCode::OK, &answer.whole())
     } else {
-        refuse(&Refusal::status(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The engine is stopping.",
-        ))
+        let stopping = Refusal::status(StatusCode::SERVICE_UNAVAILABLE, "The engine is stopping.");
+        refuse(route.api, &stopping)
     }
 }
 
@@ -184,7 +194,7 @@ async fn tokenize(request: Request<Incoming>, app: &App) -> Reply {
             let reply = json!({"count": ids.len(), "max_model_len": longest, "tokens": ids, "token_strs": null});
             whole(StatusCode::OK, &reply)
         }
-        Err(refusal) => refuse(&refusal),
+        Err(refusal) => refuse(Api::Completions, &refusal),
     }
 }
 
@@ -196,8 +206,8 @@ fn models(config: &EngineConfig) -> Value {
     json!({"object": "list", "data": [model]})
 }
 
-fn refuse(refusal: &Refusal) -> Reply {
-    whole(refusal.status, &refusal.json())
+fn refuse(api: Api, refusal: &Refusal) -> Reply {
+    whole(refusal.status, &refusal.json(api))
 }
 
 fn whole(status: StatusCode, value: &Value) -> Reply {

@@ -1,4 +1,4 @@
-//! The embedded inference engine: continuous batching behind an OpenAI-compatible HTTP server.
+//! The embedded inference engine: continuous batching behind an HTTP server that speaks every API we measure.
 //!
 //! It is what `perfgate sim`, `perfgate demo` and the tests measure, over a socket like any other engine.
 //!
@@ -12,7 +12,8 @@
 //! | `driver.rs` | the thread that plays the scheduler in real time |
 //! | `metrics.rs` | counters and histograms as Prometheus text, with vLLM's names |
 //! | `tokens.rs` | counting words, and the seeded words of an answer |
-//! | `ask.rs` `answer.rs` | requests and answers as JSON |
+//! | `route.rs` `ask.rs` `refusal.rs` | requests: paths, bodies, and how they are refused |
+//! | `answer/` | answers as JSON, one small file an API |
 //! | `stream.rs` | from the driver's tokens to the bytes of one answer |
 //! | `http.rs` | routes |
 //! | `exact/` | [`ExactServer`]: a server of exact timing, to measure load generators with |
@@ -25,6 +26,8 @@ mod exact;
 mod http;
 mod metrics;
 mod prefix;
+mod refusal;
+mod route;
 mod scheduler;
 mod slow;
 mod step;

@@ -6,9 +6,10 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
+    ops::Range,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -112,23 +113,37 @@ impl Drop for Tokens {
     }
 }
 
-/// The body of a streamed answer: one frame, and so one write, for each token.
+/// The body of a streamed answer: one frame, and so one write, for each chunk of tokens.
 #[derive(Debug)]
 pub(super) struct TokenStream {
     tokens: Tokens,
     answer: Answer,
-    next_index: u32,
+    tokens_per_chunk: u32,
+    /// The tokens that came and were not written yet.
+    held: Range<u32>,
     wrote: bool,
 }
 
 impl TokenStream {
-    pub(super) fn new(tokens: Tokens, answer: Answer) -> Self {
+    pub(super) fn new(tokens: Tokens, answer: Answer, tokens_per_chunk: u32) -> Self {
         Self {
             tokens,
             answer,
-            next_index: 0,
+            tokens_per_chunk,
+            held: 0..0,
             wrote: false,
         }
+    }
+
+    /// Adds a token to those that are held; gives all of them once they make a chunk.
+    fn hold(&mut self, last: bool) -> Option<Range<u32>> {
+        self.held.end += 1;
+        let (start, end) = (self.held.start, self.held.end);
+        if !last && end - start < self.tokens_per_chunk && !self.answer.parts_before(end) {
+            return None;
+        }
+        self.held = end..end;
+        Some(start..end)
     }
 }
 
@@ -146,12 +161,15 @@ impl Body for TokenStream {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        this.tokens.poll(context).map(|token| {
-            let chunk = this.answer.chunk(this.next_index, token?.last);
-            this.next_index += 1;
-            this.wrote = true;
-            Some(Ok(Frame::data(chunk)))
-        })
+        loop {
+            let Some(token) = ready!(this.tokens.poll(context)) else {
+                return Poll::Ready(None);
+            };
+            if let Some(chunk) = this.hold(token.last) {
+                this.wrote = true;
+                return Poll::Ready(Some(Ok(Frame::data(this.answer.chunk(chunk)))));
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The load generator against scripted servers on 127.0.0.1.
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
+mod apis;
 mod conversations;
 mod engines;
 mod failures;

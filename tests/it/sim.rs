@@ -260,10 +260,10 @@ fn what_cannot_be_answered_is_refused_in_vllms_words() {
         (chat, r#"{"messages":"hi"}"#.to_owned(), 400, "invalid type"),
         ("/v1/completions", "{}".to_owned(), 400, "Field required: prompt."),
         (
-            "/v1/embeddings",
+            "/v1/rerank",
             "{}".to_owned(),
             404,
-            "The path `/v1/embeddings` does not exist.",
+            "The path `/v1/rerank` does not exist.",
         ),
         ("/v1/models", "{}".to_owned(), 405, "Method Not Allowed"),
     ];

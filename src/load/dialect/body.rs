@@ -1,0 +1,232 @@
+//! Request bodies, put together from parts that are serialised before the run.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use super::{Limit, OURS, Speech, speech};
+use crate::{
+    load::{LoadError, dataset::Prompt},
+    plan::{Api, Target},
+};
+
+/// The part of a body that differs between requests, already JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::load) struct Payload {
+    /// The value of the field that holds the prompt.
+    prompt: String,
+    /// Upper limit of output tokens.
+    max_tokens: u32,
+}
+
+impl Payload {
+    /// A prompt in the words of an API.
+    pub(in crate::load) fn new(api: Api, prompt: &Prompt, max_tokens: u32) -> Self {
+        Self::of_several(api, std::slice::from_ref(prompt), max_tokens)
+    }
+
+    /// Several prompts in one request; only embeddings take more than one.
+    pub(in crate::load) fn of_several(api: Api, prompts: &[Prompt], max_tokens: u32) -> Self {
+        Self {
+            prompt: (speech(api).prompt)(prompts),
+            max_tokens,
+        }
+    }
+
+    /// The same request as a later turn: after an earlier one, with all before it, and the model's answer to that.
+    pub(in crate::load) fn after(&self, earlier: &Self, answer: &str) -> Self {
+        let answer = Value::from(answer).to_string();
+        // Both are JSON of the same API, so that they are joined where the earlier one ends and this one begins.
+        let prompt = match (earlier.prompt.strip_suffix(']'), self.prompt.split_once('[')) {
+            (Some(before), Some((_, this))) => {
+                format!("{before},{{\"role\":\"assistant\",\"content\":{answer}}},{this}")
+            }
+            _ => {
+                let texts = [&earlier.prompt, &answer, &self.prompt].map(|text| unquoted(text));
+                format!("\"{}\"", texts.join("\\n\\n"))
+            }
+        };
+        Self {
+            prompt,
+            max_tokens: self.max_tokens,
+        }
+    }
+}
+
+/// A JSON text without its quotes.
+fn unquoted(text: &str) -> &str {
+    let open = text.strip_prefix('"').unwrap_or(text);
+    open.strip_suffix('"').unwrap_or(open)
+}
+
+/// The part of a body that all requests share.
+#[derive(Clone, Debug)]
+pub(in crate::load) struct Template {
+    /// Up to the limit of output tokens.
+    head: String,
+    /// What stands before and after the limit, where we send one.
+    limit: Option<(String, String)>,
+    /// What stands before the prompt.
+    open: String,
+    /// What stands after it.
+    tail: String,
+}
+
+impl Template {
+    /// The shared part for a target and a model.
+    ///
+    /// An extra field replaces ours of the same name; with the value `null` ours is left out. The fields of an object that
+    /// holds our limit (`parameters`) do so one by one.
+    ///
+    /// # Errors
+    /// An extra field is reserved, or its value is not what the API takes.
+    pub(in crate::load) fn new(target: &Target, model: Option<&str>) -> Result<Self, LoadError> {
+        let speech = speech(target.api);
+        let mut extras = Map::new();
+        for (field, text) in &target.extra_body {
+            extras.insert(field.clone(), extra_value(field, text)?);
+        }
+        let framed = framed(speech, extras.remove(speech.prompt_field).as_ref());
+        let (open, close) = framed.map_err(|problem| refuse(speech.prompt_field, problem))?;
+        let limit = speech.limit.filter(|limit| !names(&extras, *limit));
+        let mut fields = fields(speech, target, model, extras)?;
+        let inner = limit
+            .and_then(|limit| limit.within)
+            .and_then(|within| fields.remove(within));
+        let mut head = String::from("{");
+        for (name, value) in &fields {
+            head.push_str(&format!("{}:{value},", Value::from(name.as_str())));
+        }
+        Ok(Self {
+            head,
+            limit: limit.map(|limit| around(limit, inner.as_ref())),
+            open,
+            tail: format!("{close}}}"),
+        })
+    }
+
+    /// The whole body of one request.
+    fn body(&self, payload: &Payload) -> Bytes {
+        let limit = self.limit.as_ref().map(|(before, after)| {
+            let tokens = payload.max_tokens.to_string();
+            [before, &tokens, after].map(String::as_str).concat()
+        });
+        let limit = limit.unwrap_or_default();
+        [&self.head, &limit, &self.open, &payload.prompt, &self.tail]
+            .map(String::as_str)
+            .concat()
+            .into()
+    }
+}
+
+/// What stands before and after the prompt.
+fn framed(speech: &Speech, extra: Option<&Value>) -> Result<(String, String), String> {
+    match (speech.frame, extra) {
+        (Some(frame), extra) => frame(extra),
+        (None, None) => Ok((format!("\"{}\":", speech.prompt_field), String::new())),
+        (None, Some(_)) => Err(OURS.into()),
+    }
+}
+
+/// Whether the extra fields set the limit themselves.
+fn names(extras: &Map<String, Value>, limit: Limit) -> bool {
+    let holder = match limit.within {
+        None => Some(extras),
+        Some(within) => extras.get(within).and_then(Value::as_object),
+    };
+    holder.is_some_and(|holder| holder.contains_key(limit.name))
+}
+
+/// Our own fields and the extra ones, without limit and prompt.
+fn fields(
+    speech: &Speech,
+    target: &Target,
+    model: Option<&str>,
+    extras: Map<String, Value>,
+) -> Result<Map<String, Value>, LoadError> {
+    let mut all = match (speech.fields)(target.streaming && target.api.has_tokens()) {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    };
+    if let Some(model) = model.filter(|_| speech.names_model) {
+        all.insert("model".into(), model.into());
+    }
+    let within = speech.limit.and_then(|limit| limit.within);
+    for (field, value) in extras {
+        if within != Some(field.as_str()) {
+            put(&mut all, field, value);
+            continue;
+        }
+        let Value::Object(inner) = value else {
+            return Err(refuse(&field, "give an object".into()));
+        };
+        let ours = all.entry(field.as_str()).or_insert_with(|| Map::new().into());
+        for (name, value) in inner {
+            if name == "stream" {
+                return Err(refuse(&format!("{field}.{name}"), OURS.into()));
+            }
+            if let Value::Object(ours) = ours {
+                put(ours, name, value);
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn put(fields: &mut Map<String, Value>, name: String, value: Value) {
+    if value.is_null() {
+        fields.remove(&name);
+    } else {
+        fields.insert(name, value);
+    }
+}
+
+/// What stands before and after the limit, together with the other fields of the object that holds it.
+fn around(limit: Limit, inner: Option<&Value>) -> (String, String) {
+    let name = limit.name;
+    let Some(within) = limit.within else {
+        return (format!("\"{name}\":"), ",".into());
+    };
+    let others = inner.map(Value::to_string).unwrap_or_default();
+    let others = others.strip_prefix('{').unwrap_or("}");
+    let comma = if others == "}" { "" } else { "," };
+    (format!("\"{within}\":{{\"{name}\":"), format!("{comma}{others},"))
+}
+
+fn extra_value(field: &str, text: &str) -> Result<Value, LoadError> {
+    if ["model", "stream"].contains(&field) {
+        return Err(refuse(field, OURS.into()));
+    }
+    serde_json::from_str(text).map_err(|error| refuse(field, format!("`{text}` is not JSON ({error})")))
+}
+
+fn refuse(field: &str, problem: String) -> LoadError {
+    LoadError::ExtraBody {
+        field: field.to_owned(),
+        problem,
+    }
+}
+
+/// The bodies of one run, put together when they are sent.
+pub(in crate::load) struct Stimulus {
+    /// What they share.
+    pub(in crate::load) template: Template,
+    /// What they do not, in workload order.
+    pub(in crate::load) payloads: Arc<[Payload]>,
+}
+
+impl Stimulus {
+    /// What is sent at a place in the workload; `None` past its end.
+    pub(in crate::load) fn payload(&self, index: u32) -> Option<&Payload> {
+        self.payloads.get(usize::try_from(index).ok()?)
+    }
+
+    /// The whole body of one request.
+    pub(in crate::load) fn body(&self, payload: &Payload) -> Bytes {
+        self.template.body(payload)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! `OpenAI` embeddings: `POST /v1/embeddings`, several texts a request, one whole answer without tokens.
+//!
+//! Source: <https://platform.openai.com/docs/api-reference/embeddings>. Vectors are skipped, not parsed: a list of numbers
+//! or (`encoding_format: base64`) a text.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    Speech, json, no_event,
+    said::{Said, Text, Usage},
+    text_json,
+};
+use crate::load::dataset::Prompt;
+
+pub(super) const SPEECH: Speech = Speech {
+    stream_path: "/v1/embeddings",
+    whole_path: "/v1/embeddings",
+    names_model: true,
+    fields: |_| json!({}),
+    limit: None,
+    prompt_field: "input",
+    prompt: inputs,
+    frame: None,
+    end_mark: None,
+    event: no_event,
+    whole,
+};
+
+fn inputs(prompts: &[Prompt]) -> String {
+    let texts: Vec<String> = prompts.iter().map(text_json).collect();
+    format!("[{}]", texts.join(","))
+}
+
+#[derive(Deserialize)]
+struct List<'a> {
+    #[serde(borrow)]
+    data: Option<Vec<Entry<'a>>>,
+    usage: Option<Counts>,
+    #[serde(borrow, default)]
+    error: Text<'a>,
+    #[serde(borrow, default)]
+    object: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Entry<'a> {
+    #[serde(borrow, default)]
+    embedding: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Counts {
+    prompt_tokens: Option<u32>,
+}
+
+fn whole(body: &[u8], inputs: u32) -> Result<Said<'_>, String> {
+    let list: List<'_> = json(body)?;
+    if list.error.filled || list.object.is("error") {
+        return Ok(Said::failed());
+    }
+    let entries = list.data.ok_or("no `data`")?;
+    let vectors = entries.iter().filter(|entry| entry.embedding.filled).count();
+    if vectors != inputs as usize {
+        return Err(format!("{vectors} embeddings for {inputs} inputs"));
+    }
+    Ok(Said {
+        answer: true,
+        usage: Usage {
+            input_tokens: list.usage.and_then(|counts| counts.prompt_tokens),
+            output_tokens: None,
+        },
+        ended: true,
+        ..Said::default()
+    })
+}

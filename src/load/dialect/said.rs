@@ -1,0 +1,139 @@
+//! What an answer says, in no API's words, read without keeping more than the text that may be asked for.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+
+use crate::session::Finish;
+
+/// What one event, or a whole answer, says.
+#[derive(Debug, Default)]
+pub(in crate::load) struct Said<'a> {
+    /// It carries output that is reasoning.
+    pub(in crate::load) reasoning: bool,
+    /// It carries output that is no reasoning: text, a refusal, a tool call.
+    pub(in crate::load) answer: bool,
+    /// The text of the answer in it, reasoning and tool calls left out.
+    pub(in crate::load) text: Cow<'a, str>,
+    /// Token counts so far.
+    pub(in crate::load) usage: Usage,
+    /// Output tokens of this event alone, where the server counts like that.
+    pub(in crate::load) own_tokens: Option<u32>,
+    /// Why the model stopped.
+    pub(in crate::load) finish: Option<Finish>,
+    /// Nothing that matters comes after it.
+    pub(in crate::load) ended: bool,
+    /// It is an error, whatever else it holds.
+    pub(in crate::load) error: bool,
+}
+
+impl Said<'_> {
+    /// An error of the server.
+    pub(super) fn failed() -> Self {
+        Self {
+            error: true,
+            ..Self::default()
+        }
+    }
+}
+
+/// Token counts as the server states them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::load) struct Usage {
+    /// Tokens of the prompt.
+    pub(in crate::load) input_tokens: Option<u32>,
+    /// Tokens of the answer, reasoning included.
+    pub(in crate::load) output_tokens: Option<u32>,
+}
+
+/// Why the model stopped, from any server's word for it; `None` where there is none.
+///
+/// `Err`: the server gave up on the answer, which is no way to finish one.
+pub(super) fn finish(reason: &Text<'_>) -> Result<Option<Finish>, GaveUp> {
+    match reason.text.as_ref() {
+        "" if !reason.filled => Ok(None),
+        // The vLLM backend of Triton says `None` while it goes on.
+        "None" => Ok(None),
+        "stop" | "end_turn" | "stop_sequence" | "eos_token" | "eos" => Ok(Some(Finish::Stop)),
+        "length" | "max_tokens" | "max_output_tokens" => Ok(Some(Finish::Length)),
+        "abort" | "error" => Err(GaveUp),
+        _ => Ok(Some(Finish::Other)),
+    }
+}
+
+/// The server ended an answer before its end (`finish_reason` `abort` or `error`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GaveUp;
+
+/// A value that says something: a non-empty text, list or object. Only a text is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Text<'a> {
+    pub(super) filled: bool,
+    pub(super) text: Cow<'a, str>,
+}
+
+impl<'a> Text<'a> {
+    fn of(text: Cow<'a, str>) -> Self {
+        Self {
+            filled: !text.is_empty(),
+            text,
+        }
+    }
+
+    pub(super) fn is(&self, word: &str) -> bool {
+        self.text == word
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text, a list, an object or null")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+        Ok(Text::of(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+        Ok(Text::of(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_unit<E>(self) -> Result<Text<'de>, E> {
+        Ok(Text::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Text<'de>, A::Error> {
+        let mut filled = false;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            filled = true;
+        }
+        Ok(Text {
+            filled,
+            ..Text::default()
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text<'de>, A::Error> {
+        let mut filled = false;
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            filled = true;
+        }
+        Ok(Text {
+            filled,
+            ..Text::default()
+        })
+    }
+}
