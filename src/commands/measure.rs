@@ -66,6 +66,12 @@ pub fn measure(
     session.notes.iter().for_each(|note| console.warn(note));
     let progress = Progress {
         arm: arm.name,
+        requests: session
+            .plan
+            .loads
+            .iter()
+            .map(|load| runner.request_count(load))
+            .collect(),
         console,
         interrupt,
     };
@@ -77,6 +83,8 @@ pub fn measure(
 
 struct Progress<'a> {
     arm: Option<&'static str>,
+    /// Measured requests of one run of each cell, at most.
+    requests: Vec<u32>,
     console: &'a dyn Console,
     interrupt: &'a Interrupt,
 }
@@ -159,13 +167,10 @@ fn one_run(
         return Ok(Run::default());
     };
     let watch = Requests(progress.console);
-    progress
-        .console
-        .begin(&stage(session, cell, repeat, true, progress.arm));
+    progress.console.begin(&stage(session, cell, repeat, true, progress));
+    let cache_reset = runner.reset_cache(progress.interrupt)?;
     let warmup = runner.warm_up(load, repeat, &watch, progress.interrupt)?;
-    progress
-        .console
-        .begin(&stage(session, cell, repeat, false, progress.arm));
+    progress.console.begin(&stage(session, cell, repeat, false, progress));
     let sampler = telemetry::Sampler::start();
     let started_unix_s = now_unix_s();
     let measured = runner.measure(load, repeat, &watch, progress.interrupt);
@@ -174,17 +179,21 @@ fn one_run(
         started_unix_s,
         warmup,
         gpu,
+        cache_reset,
         ..measured?
     })
 }
 
-fn stage(session: &Session, cell: usize, repeat: u32, warm_up: bool, arm: Option<&'static str>) -> Stage {
+fn stage(session: &Session, cell: usize, repeat: u32, warm_up: bool, progress: &Progress<'_>) -> Stage {
     let plan = &session.plan;
     let cells = u32::try_from(session.cells.len()).unwrap_or(u32::MAX);
     let run = repeat * cells + u32::try_from(cell).unwrap_or(u32::MAX) + 1;
     let runs = plan.repeats * cells;
+    // A warm-up that ends when the server is steady is shown at its limit.
+    let warmup_requests = plan.warmup_limit.unwrap_or(plan.warmup_requests);
+    let measured_in_all: u64 = progress.requests.iter().copied().map(u64::from).sum();
     Stage {
-        arm,
+        arm: progress.arm,
         cell: session
             .cells
             .get(cell)
@@ -193,11 +202,11 @@ fn stage(session: &Session, cell: usize, repeat: u32, warm_up: bool, arm: Option
         run,
         runs,
         requests: if warm_up {
-            plan.warmup_requests
+            warmup_requests
         } else {
-            plan.requests_per_run
+            progress.requests.get(cell).copied().unwrap_or(0)
         },
-        requests_in_all: u64::from(runs) * (u64::from(plan.warmup_requests) + u64::from(plan.requests_per_run)),
+        requests_in_all: u64::from(runs) * u64::from(warmup_requests) + u64::from(plan.repeats) * measured_in_all,
     }
 }
 

@@ -1,6 +1,12 @@
 //! Sends one unit of a run: a request, or a conversation turn by turn with the model's own answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -24,6 +30,8 @@ pub(super) struct Courier {
     pub(super) stage: u16,
     /// No request begins later than this.
     pub(super) limit_ns: Option<u64>,
+    /// No request begins after this is set.
+    pub(super) enough: Arc<AtomicBool>,
     /// Keeps the time of later turns in open loop; `None` in closed loop.
     pub(super) alarms: Option<Alarms>,
     /// Where replies go; nobody listens to a run that was stopped.
@@ -50,10 +58,10 @@ impl Courier {
         }
     }
 
-    /// Whether the time of this part is up.
+    /// Whether no further request is wanted.
     pub(super) fn is_over(&self) -> bool {
-        self.limit_ns
-            .is_some_and(|limit_ns| self.client.clock.now_ns() >= limit_ns)
+        let is_late = |limit_ns| self.client.clock.now_ns() >= limit_ns;
+        self.enough.load(Ordering::Relaxed) || self.limit_ns.is_some_and(is_late)
     }
 
     async fn converse(&self, talks: &Talks, conversation: u32, due_ns: Option<u64>) -> bool {

@@ -140,9 +140,18 @@ impl Endpoint {
 
     /// A request for another page of the same server (`/version`).
     pub(super) fn page(&self, path: &str) -> reqwest::RequestBuilder {
+        self.web.get(self.at(path)).headers(self.headers.clone())
+    }
+
+    /// A request that makes another page of the same server do its work (`/reset_prefix_cache`).
+    pub(super) fn post(&self, path: &str) -> reqwest::RequestBuilder {
+        self.web.post(self.at(path)).headers(self.headers.clone())
+    }
+
+    fn at(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
-        self.web.get(url).headers(self.headers.clone())
+        url
     }
 
     /// A text with every secret taken out.

@@ -87,6 +87,13 @@ impl Fleet {
         })
     }
 
+    /// The addresses of all replicas, `target.url` first.
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        std::iter::once(&self.first)
+            .chain(&self.more)
+            .map(|client| &client.endpoint)
+    }
+
     /// Sets the model that further requests name, where the API wants it in the path.
     pub(super) fn set_model(&mut self, model: &str) {
         for client in std::iter::once(&mut self.first).chain(&mut self.more) {

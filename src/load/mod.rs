@@ -16,10 +16,12 @@
 //! | `http1.rs`, `framing.rs` | the head of an HTTP/1 answer, and where its body ends |
 //! | `client.rs`, `deadline.rs`, `fleet.rs` | one request; which replica gets it, and what if it refuses |
 //! | `runner.rs`, `closed.rs`, `open.rs`, `pacer.rs`, `courier.rs`, `tally.rs` | the loops of one run |
+//! | `warmup.rs`, `cache.rs` | what comes before a run: a warm server, an empty prefix cache |
 //! | `probe.rs` | which engine, which models |
 //! | `interrupt.rs` | Ctrl-C |
 
 mod answer;
+mod cache;
 mod client;
 mod clock;
 mod closed;
@@ -51,6 +53,7 @@ mod synthetic;
 mod tally;
 mod tls;
 mod trace;
+mod warmup;
 mod wire;
 mod workload;
 
@@ -153,6 +156,16 @@ pub enum LoadError {
         value: String,
         /// What would do.
         wanted: &'static str,
+    },
+    /// The server does not empty its prefix cache.
+    #[error(
+        "`POST {path}` did not reset the prefix cache: {problem}; give `cache_reset` the path of a page that does, or `off`"
+    )]
+    CacheReset {
+        /// The page.
+        path: String,
+        /// What it said.
+        problem: String,
     },
     /// The machine refuses what the generator needs.
     #[error("cannot set up {what}")]

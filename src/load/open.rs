@@ -30,7 +30,7 @@ pub(super) fn start(handle: &Handle, courier: Courier, timetable: Timetable) -> 
 async fn dispatch(courier: Courier, mut arrived: UnboundedReceiver<Due>) {
     let mut in_flight = JoinSet::new();
     let mut batch = Vec::with_capacity(BATCH);
-    while arrived.recv_many(&mut batch, BATCH).await > 0 {
+    while arrived.recv_many(&mut batch, BATCH).await > 0 && !courier.is_over() {
         for (unit, due_ns) in batch.drain(..) {
             let courier = courier.clone();
             in_flight.spawn(async move {
@@ -41,6 +41,7 @@ async fn dispatch(courier: Courier, mut arrived: UnboundedReceiver<Due>) {
             pass_on_panic(joined);
         }
     }
+    drop(arrived);
     while let Some(joined) = in_flight.join_next().await {
         pass_on_panic(joined);
     }

@@ -1,6 +1,11 @@
 //! The loops of one run behind a blocking façade: runtime and connections stay inside.
 
-use std::{num::NonZero, pin::pin, sync::Arc, thread};
+use std::{
+    num::NonZero,
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+    thread,
+};
 
 use hdrhistogram::Histogram;
 use tokio::{
@@ -11,6 +16,7 @@ use tokio::{
 
 use super::{
     Interrupt, LoadError, Probe, PromptSet,
+    cache::Cache,
     client::Reply,
     closed,
     courier::Courier,
@@ -22,6 +28,7 @@ use super::{
     probe,
     schedule::{Pace, Part, Schedule, Scheduler, check_load},
     tally::{Tally, no_gaps},
+    warmup::Evidence,
 };
 use crate::{
     plan::{Load, Plan, Secrets, Target},
@@ -37,6 +44,8 @@ pub struct Runner {
     prompts: PromptSet,
     scheduler: Scheduler,
     warmup_requests: u32,
+    warmup_limit: Option<u32>,
+    cache: Cache,
     no_gaps: Histogram<u64>,
     runtime: Runtime,
 }
@@ -87,6 +96,8 @@ impl Runner {
             prompts,
             scheduler,
             warmup_requests: plan.warmup_requests,
+            warmup_limit: plan.warmup_limit,
+            cache: Cache::new(plan.target.cache_reset.clone()),
             no_gaps: no_gaps()?,
             runtime,
         })
@@ -120,7 +131,22 @@ impl Runner {
         self.scheduler.measured(load).requests()
     }
 
+    /// Empties the prefix cache of each replica as the plan wishes; the page that did it, if one did.
+    ///
+    /// # Errors
+    /// Ctrl-C, or a page that must empty the cache refuses.
+    pub fn reset_cache(&self, interrupt: &Interrupt) -> Result<Option<String>, Stopped> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                reset = self.cache.reset_all(self.fleet.endpoints()) => Ok(reset?),
+                () = interrupt.wait() => Err(Stopped::Interrupted),
+            }
+        })
+    }
+
     /// Sends the warm-up requests of one run at the level with which the run begins.
+    ///
+    /// Where the plan has a limit for it, the warm-up goes on in blocks until the server is steady.
     ///
     /// # Errors
     /// Ctrl-C, or the system gives no pacing thread.
@@ -131,9 +157,11 @@ impl Runner {
         watch: &dyn Watch,
         interrupt: &Interrupt,
     ) -> Result<Warmup, Stopped> {
-        let schedule = self.scheduler.warm_up(load, repeat, 0, self.warmup_requests);
-        let payloads = self.prompts.warmup(load, repeat, 0..self.warmup_requests);
-        let (tally, _) = self.send_all(schedule, payloads, watch, interrupt)?;
+        let most = self.warmup_limit.unwrap_or(self.warmup_requests);
+        let schedule = self.scheduler.warm_up(load, repeat, most);
+        let payloads = self.prompts.warmup(load, repeat, most);
+        let mut evidence = self.warmup_limit.map(|_| Evidence::every(self.warmup_requests));
+        let (tally, _) = self.send_all(schedule, payloads, evidence.as_mut(), watch, interrupt)?;
         if tally.was_interrupted() {
             return Err(Stopped::Interrupted);
         }
@@ -141,7 +169,7 @@ impl Runner {
         Ok(Warmup {
             requests,
             failed,
-            end: WarmupEnd::Planned,
+            end: evidence.map_or(WarmupEnd::Planned, |evidence| evidence.end()),
         })
     }
 
@@ -156,7 +184,7 @@ impl Runner {
         let schedule = self.scheduler.measured(load);
         let payloads = self.prompts.measured(load, repeat, schedule.requests());
         let effort = Effort::begin(&self.fleet.stamper);
-        let (tally, origin_ns) = self.send_all(schedule, payloads, watch, interrupt)?;
+        let (tally, origin_ns) = self.send_all(schedule, payloads, None, watch, interrupt)?;
         let threads = u32::try_from(workers()).unwrap_or(u32::MAX);
         Ok(Run {
             client: effort.end(&self.fleet.stamper, threads),
@@ -169,6 +197,7 @@ impl Runner {
         &self,
         schedule: Schedule,
         payloads: Arc<[Payload]>,
+        mut evidence: Option<&mut Evidence>,
         watch: &dyn Watch,
         interrupt: &Interrupt,
     ) -> Result<(Tally, u64), Stopped> {
@@ -182,6 +211,7 @@ impl Runner {
             talks: schedule.talks.map(Arc::new),
             stage: 0,
             limit_ns: None,
+            enough: Arc::default(),
             alarms: None,
             replies,
         };
@@ -195,7 +225,16 @@ impl Runner {
                 tally.expect_streams(streams);
             }
             let tasks = self.start(&courier, part, begin_ns)?;
-            let collected = collect(&mut tally, tasks, &mut arrived, watch, interrupt);
+            let take = |tally: &mut Tally, reply: Reply| {
+                watch.request_done(tally.take(reply));
+                if evidence
+                    .as_mut()
+                    .is_some_and(|evidence| evidence.suffices(tally.records()))
+                {
+                    courier.enough.store(true, Ordering::Relaxed);
+                }
+            };
+            let collected = collect(&mut tally, tasks, &mut arrived, take, interrupt);
             self.runtime.block_on(collected);
             if tally.is_cut_short() {
                 break;
@@ -250,7 +289,7 @@ async fn collect(
     tally: &mut Tally,
     mut tasks: JoinSet<()>,
     replies: &mut UnboundedReceiver<Reply>,
-    watch: &dyn Watch,
+    mut take: impl FnMut(&mut Tally, Reply),
     interrupt: &Interrupt,
 ) {
     let mut interrupted = pin!(interrupt.wait());
@@ -258,7 +297,7 @@ async fn collect(
         tokio::select! {
             biased;
             Some(reply) = replies.recv() => {
-                watch.request_done(tally.take(reply));
+                take(tally, reply);
                 if tally.is_cut_short() {
                     return tasks.shutdown().await;
                 }
@@ -275,7 +314,7 @@ async fn collect(
     }
     // What was sent just before the last task ended.
     while let Ok(reply) = replies.try_recv() {
-        watch.request_done(tally.take(reply));
+        take(tally, reply);
     }
 }
 

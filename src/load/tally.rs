@@ -96,6 +96,11 @@ impl Tally {
         (u32::try_from(self.records.len()).unwrap_or(u32::MAX), self.failed)
     }
 
+    /// What came back so far, in order of arrival.
+    pub(super) fn records(&self) -> &[RequestRecord] {
+        &self.records
+    }
+
     /// The run's records with their stamps counted from `origin_ns`, in workload order.
     pub(super) fn into_run(mut self, repeat: u32, origin_ns: u64) -> Run {
         for record in &mut self.records {

@@ -1,6 +1,6 @@
 //! What: the prompts and answer lengths of a plan; each run has prompts of its own and the lengths of all the others.
 
-use std::{ops::Range, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use super::{
     LoadError,
@@ -23,6 +23,7 @@ pub struct PromptSet {
     api: Api,
     output_tokens: Lengths,
     requests_per_run: u32,
+    /// At most.
     warmup_requests: u32,
     loads: Vec<Load>,
     repeats: u32,
@@ -92,7 +93,7 @@ impl PromptSet {
             api: plan.target.api,
             output_tokens: plan.workload.output_tokens,
             requests_per_run: plan.requests_per_run,
-            warmup_requests: plan.warmup_requests,
+            warmup_requests: plan.warmup_limit.unwrap_or(plan.warmup_requests),
             loads: plan.loads.clone(),
             repeats: plan.repeats,
             source,
@@ -147,12 +148,12 @@ impl PromptSet {
 
     /// The measured requests of one run.
     pub(super) fn measured(&self, load: &Load, repeat: u32, count: u32) -> Arc<[Payload]> {
-        self.payloads(Part::Measured, load, repeat, 0..count)
+        self.payloads(Part::Measured, load, repeat, count)
     }
 
-    /// Some of the warm-up requests before one run.
-    pub(super) fn warmup(&self, load: &Load, repeat: u32, indices: Range<u32>) -> Arc<[Payload]> {
-        self.payloads(Part::Warmup, load, repeat, indices)
+    /// The warm-up requests before one run.
+    pub(super) fn warmup(&self, load: &Load, repeat: u32, count: u32) -> Arc<[Payload]> {
+        self.payloads(Part::Warmup, load, repeat, count)
     }
 
     /// When the rows of the trace came, in nanoseconds after the first, rising; empty without a trace.
@@ -163,7 +164,7 @@ impl PromptSet {
         }
     }
 
-    fn payloads(&self, part: Part, load: &Load, repeat: u32, indices: Range<u32>) -> Arc<[Payload]> {
+    fn payloads(&self, part: Part, load: &Load, repeat: u32, count: u32) -> Arc<[Payload]> {
         let cell = self.cell(load);
         let place = |index| Place {
             part,
@@ -171,7 +172,7 @@ impl PromptSet {
             repeat,
             index,
         };
-        indices.map(|index| self.payload(place(index))).collect()
+        (0..count).map(|index| self.payload(place(index))).collect()
     }
 
     fn payload(&self, place: Place) -> Payload {

@@ -14,6 +14,7 @@ mod server;
 mod timing;
 mod traces;
 mod transport;
+mod warmup;
 
 use std::{path::Path, time::Duration};
 

@@ -79,10 +79,9 @@ impl Scheduler {
         self.build(load, self.requests_per_run, MEASURED)
     }
 
-    /// One block of the warm-up before a run, at the level with which the run begins.
-    pub(super) fn warm_up(&self, load: &Load, repeat: u32, block: u32, requests: u32) -> Schedule {
-        let series = (1 + u64::from(repeat)) | (u64::from(block) << 32);
-        self.build(&self.warm_up_load(load), requests, series)
+    /// The warm-up before a run, at the level with which the run begins.
+    pub(super) fn warm_up(&self, load: &Load, repeat: u32, requests: u32) -> Schedule {
+        self.build(&self.warm_up_load(load), requests, MEASURED + 1 + u64::from(repeat))
     }
 
     /// The SHA-256 of a load's schedule in hex; `None` where only the answers decide when a request is sent.

@@ -51,7 +51,7 @@ fn runner(plan: &Plan, folder: &Path) -> Runner {
 
 fn measure(runner: &Runner, plan: &Plan, repeat: u32) -> Run {
     let run = runner
-        .measure(&plan.loads[0], repeat, &Nobody, &Interrupt::never())
+        .measure(plan.loads.first().unwrap(), repeat, &Nobody, &Interrupt::never())
         .unwrap();
     for record in &run.requests {
         assert_eq!(class(record).0, "completed", "{record:?}");
@@ -74,8 +74,8 @@ fn asked(server: &Server) -> Vec<(String, u64)> {
     seen.iter()
         .map(|seen| body(&seen.body))
         .map(|body| {
-            let text = body["messages"][0]["content"].as_str().unwrap().to_owned();
-            (text, body["max_tokens"].as_u64().unwrap())
+            let text = body.pointer("/messages/0/content").and_then(Value::as_str).unwrap();
+            (text.to_owned(), body.get("max_tokens").and_then(Value::as_u64).unwrap())
         })
         .collect()
 }
