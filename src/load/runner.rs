@@ -26,7 +26,7 @@ use super::{
     open,
     pacer::Timetable,
     probe,
-    schedule::{Pace, Part, Schedule, Scheduler, check_load},
+    schedule::{Pace, Part, Schedule, Scheduler, check},
     tally::{Tally, no_gaps},
     warmup::Evidence,
 };
@@ -76,7 +76,7 @@ impl Runner {
     /// # Errors
     /// Address, headers, extra body fields or load levels cannot be used, or the machine refuses threads or TLS.
     pub fn new(plan: &Plan, secrets: Secrets, prompts: PromptSet) -> Result<Self, LoadError> {
-        plan.loads.iter().try_for_each(check_load)?;
+        check(plan)?;
         let scheduler = Scheduler::new(plan, prompts.trace_ns());
         let runtime = Builder::new_multi_thread()
             .worker_threads(workers())

@@ -3,16 +3,46 @@
 use std::fmt::Display;
 
 use super::super::LoadError;
-use crate::plan::{Arrivals, Load, Stage, StageLength, StageLevel};
+use crate::plan::{Arrivals, Load, Plan, Prompts, Stage, StageLength, StageLevel};
 
 /// A stage with more requests than this is a slip of the pen, and would not fit into memory.
 const MOST_REQUESTS: f64 = 10_000_000.0;
 
-/// Refuses a load that cannot be generated.
+/// Refuses a plan whose loads cannot be generated.
 ///
 /// # Errors
 /// The key of the plan, its value, and what would do.
-pub(in super::super) fn check_load(load: &Load) -> Result<(), LoadError> {
+pub(in super::super) fn check(plan: &Plan) -> Result<(), LoadError> {
+    let workload = &plan.workload;
+    let replays = plan.loads.iter().any(|load| matches!(load, Load::Trace { .. }));
+    if replays && !matches!(workload.prompts, Prompts::Trace { .. }) {
+        return Err(refuse(
+            "trace",
+            &workload.name(),
+            "the file whose times are to be replayed",
+        ));
+    }
+    if let Some(talk) = &workload.conversation {
+        let turns = format!("{} turns", talk.turns);
+        if replays {
+            return Err(refuse(
+                "conversation",
+                &turns,
+                "a rate or a concurrency with it: a trace sets its own times",
+            ));
+        }
+        if !plan.target.api.has_tokens() {
+            return Err(refuse(
+                "conversation",
+                &turns,
+                "an API whose answers can be sent back, such as `chat`",
+            ));
+        }
+    }
+    plan.loads.iter().try_for_each(check_load)
+}
+
+fn check_load(load: &Load) -> Result<(), LoadError> {
     match load {
         Load::Concurrency(streams) => check_streams(*streams),
         Load::Rate { rate_rps, arrivals } => check_rate("rate", *rate_rps).and_then(|()| check_arrivals(*arrivals)),
@@ -102,6 +132,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::plan::{Api, Conversation, Lengths, Target, ThinkTime, TraceFormat, Workload};
 
     fn stage(level: StageLevel, length: StageLength) -> Load {
         Load::Stages {
@@ -112,6 +143,48 @@ mod tests {
 
     fn rate(rate_rps: f64, arrivals: Arrivals) -> Load {
         Load::Rate { rate_rps, arrivals }
+    }
+
+    #[test]
+    fn a_conversation_needs_answers_and_a_trace_needs_its_file() {
+        let plan = |api, load| {
+            let prompts = Prompts::Synthetic {
+                input_tokens: Lengths::Fixed(8),
+            };
+            let mut plan = Plan::new(
+                Target::at("http://a"),
+                Workload::new(prompts, Lengths::Fixed(8)),
+                vec![load],
+            );
+            plan.target.api = api;
+            plan
+        };
+        let words = |plan: &Plan| check(plan).unwrap_err().to_string();
+        let mut replay = plan(Api::Chat, Load::Trace { speed_ratio: 1.0 });
+        assert!(
+            words(&replay).contains("`trace` is `synthetic-8/8`"),
+            "{}",
+            words(&replay)
+        );
+        replay.workload.prompts = Prompts::Trace {
+            path: "t.jsonl".into(),
+            format: TraceFormat::Auto,
+            sha256: None,
+        };
+        assert!(check(&replay).is_ok());
+        let talk = Conversation {
+            turns: Lengths::Fixed(3),
+            think_time: ThinkTime::Fixed(Duration::ZERO),
+        };
+        replay.workload.conversation = Some(talk.clone());
+        assert!(
+            words(&replay).contains("`conversation` is `3 turns`"),
+            "{}",
+            words(&replay)
+        );
+        let mut silent = plan(Api::Embeddings, Load::Concurrency(1));
+        silent.workload.conversation = Some(talk);
+        assert!(words(&silent).contains("can be sent back"), "{}", words(&silent));
     }
 
     #[test]

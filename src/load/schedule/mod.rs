@@ -9,7 +9,7 @@ use std::{fmt::Write as _, ops::Range};
 use sha2::{Digest as _, Sha256};
 
 use self::arrivals::{Rate, UnitArrivals, first_ns, until_ns};
-pub(super) use self::{check::check_load, talks::Talks};
+pub(super) use self::{check::check, talks::Talks};
 use crate::plan::{Arrivals, Conversation, Load, Plan, Stage, StageLength, StageLevel};
 
 /// What one run sends when.
