@@ -28,9 +28,6 @@ pub struct Arm<'a> {
 /// Called after each finished run with the session so far.
 pub type OnRun<'a> = dyn FnMut(&Session) + 'a;
 
-/// Sends later than this behind their schedule say that the client, not the server, set the pace.
-const MAX_SEND_LAG_MS: f64 = 10.0;
-
 /// Seconds since 1970 UTC.
 pub fn now_unix_s() -> u64 {
     SystemTime::now()
@@ -76,7 +73,6 @@ pub fn measure(
         interrupt,
     };
     session.ended = run_all(&mut session, &runner, &progress, on_run);
-    session.notes.extend(lag_notes(&session));
     console.end();
     Ok(session)
 }
@@ -123,22 +119,6 @@ fn run_all(session: &mut Session, runner: &Runner, progress: &Progress<'_>, on_r
         }
     }
     Ended::Complete
-}
-
-/// One sentence for each cell in whose runs the client fell behind its schedule.
-fn lag_notes(session: &Session) -> Vec<String> {
-    let behind = session.cells.iter().filter_map(|cell| {
-        let lags = cell.runs.iter().filter_map(Run::send_lag_p99_ms);
-        let worst_ms = lags.fold(0.0, f64::max);
-        (worst_ms > MAX_SEND_LAG_MS).then(|| {
-            format!(
-                "`{}`: requests left up to {worst_ms:.0} ms behind their schedule (P99 of the worst run): \
-                 the client was too slow for this rate",
-                cell.name
-            )
-        })
-    });
-    behind.collect()
 }
 
 /// Why going on would be pointless: nothing at all completed in this run.

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     config::Resolved,
     load::Interrupt,
+    measure::invalid_because,
     plan::Secrets,
     render, report,
     session::{Ended, Session},
@@ -87,7 +88,7 @@ pub fn measure_to_file(
     };
     let mut keeper = Keeper::new(&path);
     let session = measure::measure(arm, console, interrupt, &mut |session| keeper.keep(session, console))?;
-    let invalid = session.invalid_because();
+    let invalid = invalid_because(&session);
     let nothing = session.ended == Ended::Interrupted && session.cells.iter().all(|cell| cell.runs.is_empty());
     // An old file is worth more than an empty new one.
     let (path, misplaced) = if nothing {

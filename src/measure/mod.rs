@@ -5,8 +5,11 @@ mod goodput;
 mod run;
 #[cfg(test)]
 pub(crate) mod synthetic;
+pub mod validity;
 
 use std::collections::BTreeMap;
+
+pub use validity::invalid_because;
 
 use crate::{
     metric::Metric,

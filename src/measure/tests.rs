@@ -1,6 +1,7 @@
 //! Worked runs: every metric by value, and every reason for having none.
 
 mod special;
+mod validity;
 
 use super::{
     synthetic::{Figures, fail},
@@ -215,11 +216,11 @@ fn a_run_that_an_interrupt_cut_carries_no_figure() {
     session.ended = Ended::Interrupted;
     session.cells[0].runs[2].cut_short = Some("interrupted".into());
     session.cells[0].runs[2].requests.truncate(1);
-    assert_eq!(session.invalid_because(), None);
+    assert_eq!(invalid_because(&session), None);
     assert_eq!(measure(&session).cells[0].series[&Metric::Qps].len(), 2);
     session.ended = Ended::Complete;
     assert!(
-        session.invalid_because().is_some(),
+        invalid_because(&session).is_some(),
         "a run cut by failures carries no verdict"
     );
 }

@@ -84,36 +84,4 @@ impl Session {
     pub fn was_cut_by_interrupt(&self, run: &Run) -> bool {
         self.ended == Ended::Interrupted && run.cut_short.is_some()
     }
-
-    /// Why no verdict may rest on this session, if so: a run above the error limit, or one that was cut short.
-    pub fn invalid_because(&self) -> Option<String> {
-        for cell in &self.cells {
-            for run in &cell.runs {
-                let place = format!("`{}`, run {}", cell.name, run.repeat + 1);
-                if self.was_cut_by_interrupt(run) {
-                    continue;
-                }
-                if let Some(reason) = &run.cut_short {
-                    return Some(format!("{place}: {reason}"));
-                }
-                match run.error_rate() {
-                    None if run.search.is_some() => {}
-                    None => return Some(format!("{place}: it holds no request")),
-                    Some(rate) if rate > self.plan.max_error_rate => {
-                        let worst = run.failures().into_iter().next();
-                        let detail = worst.map_or_else(String::new, |(class, count, message)| {
-                            format!("; {count} × {class}: {message}")
-                        });
-                        return Some(format!(
-                            "{place}: {:.1} % of requests failed, more than `max_error_rate` {:.1} %{detail}",
-                            rate * 100.0,
-                            self.plan.max_error_rate * 100.0
-                        ));
-                    }
-                    Some(_) => {}
-                }
-            }
-        }
-        None
-    }
 }

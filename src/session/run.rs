@@ -69,6 +69,14 @@ pub struct ClientUse {
     pub read_lag: Option<Lag>,
 }
 
+impl ClientUse {
+    /// CPU time over the time of all threads (1 = nothing left); `None` where there was no time.
+    pub fn cpu_share(&self) -> Option<f64> {
+        let available_s = self.wall_s * f64::from(self.threads);
+        (available_s > 0.0).then(|| self.cpu_s / available_s)
+    }
+}
+
 /// How late something was.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Lag {

@@ -13,7 +13,10 @@ use super::{
     lock::DirLock,
     names, write,
 };
-use crate::session::{Ended, Session};
+use crate::{
+    measure::invalid_because,
+    session::{Ended, Session},
+};
 
 /// A directory of baselines.
 #[derive(Clone, Debug)]
@@ -253,7 +256,7 @@ fn refuse_unfit(session: &Session) -> Result<(), StoreError> {
     } else {
         match &session.ended {
             Ended::Aborted(reason) => Some(reason.clone()),
-            Ended::Complete | Ended::Interrupted => session.invalid_because(),
+            Ended::Complete | Ended::Interrupted => invalid_because(session),
         }
     };
     let contradiction = || {

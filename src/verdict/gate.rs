@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     compare::Comparison,
+    measure::invalid_because,
     session::{Ended, Session},
 };
 
@@ -52,7 +53,7 @@ pub fn refuse(baseline: Option<&Session>, candidate: &Session, differences: &[Di
         if let Ended::Aborted(why) = &session.ended {
             return refusal(Verdict::Invalid, format!("the {arm} was stopped before its end: {why}"));
         }
-        if let Some(why) = session.invalid_because() {
+        if let Some(why) = invalid_because(session) {
             return refusal(Verdict::Invalid, format!("the {arm} cannot carry a verdict: {why}"));
         }
     }

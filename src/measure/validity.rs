@@ -1,0 +1,243 @@
+//! Whether a session can carry a verdict: runs that failed, that were cut short, or in which the client set the pace.
+
+use crate::{
+    plan::{Load, StageLevel},
+    session::{ClientUse, RequestRecord, Run, Session},
+    stats::{moments, quantile::quantile, real},
+};
+
+/// A send or a read that is later than this counts as late, in milliseconds.
+///
+/// A busy machine makes a thread wait for a few milliseconds now and then; TTFTs on a network are tens of them.
+pub const LATE_MS: f64 = 10.0;
+/// Where TTFT is longer, this share of its median counts as late instead: it moves no figure by more.
+pub const LATE_SHARE_OF_TTFT: f64 = 0.10;
+/// A run with a larger share of late sends is invalid; that is P99 above the limit.
+const MAX_LATE_SHARE: f64 = 0.01;
+/// Fewer late sends than this are hiccups of the machine, however short the run.
+const FEWEST_LATE: usize = 5;
+/// A run that was sent at less than this share of its schedule's rate is invalid, and so is one with less than this
+/// share of the asked requests in flight.
+pub const MIN_ACHIEVED: f64 = 0.95;
+/// Below this mean pause between an answer and the next request nothing is lost that could be seen, in milliseconds.
+const HARMLESS_PAUSE_MS: f64 = 1.0;
+/// Of the pauses, this share, the longest, are hiccups of the machine.
+const HICCUPS: f64 = 0.05;
+/// A client that used a larger share of its threads' time had none to spare.
+pub const MAX_CPU_SHARE: f64 = 0.90;
+/// Shorter runs tell nothing about CPU time, in seconds.
+const CPU_SHORTEST_S: f64 = 1.0;
+/// Fewest requests from which a pace can be told.
+const FEWEST_FOR_PACE: usize = 20;
+
+/// Why no verdict may rest on this session, if so.
+pub fn invalid_because(session: &Session) -> Option<String> {
+    let mut runs = session
+        .cells
+        .iter()
+        .flat_map(|cell| cell.runs.iter().map(move |run| (cell, run)));
+    runs.find_map(|(cell, run)| {
+        let why = invalid_run(session, &cell.load, run)?;
+        Some(format!("`{}`, run {}: {why}", cell.name, run.repeat + 1))
+    })
+}
+
+fn invalid_run(session: &Session, load: &Load, run: &Run) -> Option<String> {
+    if session.was_cut_by_interrupt(run) {
+        return None;
+    }
+    if let Some(reason) = &run.cut_short {
+        return Some(reason.clone());
+    }
+    if run.search.is_some() {
+        return None;
+    }
+    too_many_errors(session, run).or_else(|| {
+        let thinks = session.plan.workload.conversation.is_some();
+        client_was_bottleneck(load, run, thinks).map(|why| format!("the client was the bottleneck: {why}"))
+    })
+}
+
+fn too_many_errors(session: &Session, run: &Run) -> Option<String> {
+    let limit = session.plan.max_error_rate;
+    let Some(rate) = run.error_rate() else {
+        return Some("it holds no request".into());
+    };
+    let worst = || {
+        let (class, count, message) = run.failures().into_iter().next()?;
+        Some(format!("; {count} × {class}: {message}"))
+    };
+    (rate > limit).then(|| {
+        format!(
+            "{:.1} % of requests failed, more than `max_error_rate` {:.1} %{}",
+            rate * 100.0,
+            limit * 100.0,
+            worst().unwrap_or_default()
+        )
+    })
+}
+
+/// Why the figures of a run are the client's and not the server's, if so; in conversations a pause is a user's.
+fn client_was_bottleneck(load: &Load, run: &Run, conversations: bool) -> Option<String> {
+    let limit_ms = late_ms(run);
+    let pauses = || {
+        // Only perfgate's own records tell a pause; other tools stamp a send where they please.
+        let own = run.client.is_some() && !conversations;
+        own.then(|| streams_stood_idle(load, run)).flatten()
+    };
+    sent_late(run, limit_ms)
+        .or_else(|| sent_too_slowly(run))
+        .or_else(|| run.client.as_ref().and_then(|client| read_late(client, limit_ms)))
+        .or_else(|| run.client.as_ref().and_then(no_cpu_to_spare))
+        .or_else(pauses)
+}
+
+/// From when on a send or a read counts as late: 10 ms, or 10 % of the run's median TTFT where that is more.
+pub fn late_ms(run: &Run) -> f64 {
+    let answers = run.requests.iter().filter(|record| record.completed());
+    let first = answers.map(|record| {
+        ms(record
+            .first_token_ns
+            .unwrap_or(record.end_ns)
+            .saturating_sub(record.sent_ns))
+    });
+    let median = quantile(&first.collect::<Vec<_>>(), 0.5).unwrap_or(0.0);
+    LATE_MS.max(median * LATE_SHARE_OF_TTFT)
+}
+
+fn lags_ms(run: &Run) -> Vec<f64> {
+    let behind = |record: &RequestRecord| Some(ms(record.sent_ns.saturating_sub(record.scheduled_ns?)));
+    run.requests.iter().filter_map(behind).collect()
+}
+
+fn sent_late(run: &Run, limit_ms: f64) -> Option<String> {
+    let lags = lags_ms(run);
+    let late = lags.iter().filter(|lag| **lag > limit_ms).count();
+    let too_many = late >= FEWEST_LATE && real(late) > MAX_LATE_SHARE * real(lags.len());
+    let worst = lags.iter().copied().fold(0.0, f64::max);
+    too_many.then(|| {
+        format!(
+            "{late} of {} requests were sent more than {limit_ms:.0} ms behind their schedule, the worst {worst:.0} ms",
+            lags.len()
+        )
+    })
+}
+
+/// The pace of the sends against that of the schedule itself, so that the schedule's own chance plays no part.
+fn sent_too_slowly(run: &Run) -> Option<String> {
+    let mut sends: Vec<(u64, u64)> = run
+        .requests
+        .iter()
+        .filter_map(|record| Some((record.scheduled_ns?, record.sent_ns)))
+        .collect();
+    if sends.len() < FEWEST_FOR_PACE {
+        return None;
+    }
+    sends.sort_unstable();
+    // Medians of a tenth at both ends, so that one late send is no slow run.
+    let tenth = sends.len() / 10;
+    let lag_of = |part: &[(u64, u64)]| {
+        let lags: Vec<f64> = part.iter().map(|(due, sent)| ms(sent.saturating_sub(*due))).collect();
+        quantile(&lags, 0.5)
+    };
+    let grown = lag_of(sends.get(sends.len() - tenth..)?)? - lag_of(sends.get(..tenth)?)?;
+    let planned = ms(sends.last()?.0.saturating_sub(sends.first()?.0));
+    let achieved = planned / (planned + grown.max(0.0));
+    (achieved < MIN_ACHIEVED && grown > LATE_MS).then(|| {
+        format!(
+            "the requests were sent at {:.0} % of the rate that their schedule asked",
+            achieved * 100.0
+        )
+    })
+}
+
+/// Where the kernel stamps arrivals, a late read moves no figure.
+fn read_late(client: &ClientUse, limit_ms: f64) -> Option<String> {
+    let lag = client.read_lag.filter(|_| !client.kernel_stamps)?;
+    (lag.p99_ms > limit_ms).then(|| {
+        format!(
+            "answers were read up to {:.0} ms after they had arrived (P99), and the kernel stamped none",
+            lag.p99_ms
+        )
+    })
+}
+
+fn no_cpu_to_spare(client: &ClientUse) -> Option<String> {
+    let share = client.cpu_share()?;
+    (client.wall_s >= CPU_SHORTEST_S && share >= MAX_CPU_SHARE).then(|| {
+        format!(
+            "it used {:.0} % of the time of its {} threads",
+            share * 100.0,
+            client.threads
+        )
+    })
+}
+
+/// In closed loop, a stream is idle from the end of an answer until the next request leaves.
+fn streams_stood_idle(load: &Load, run: &Run) -> Option<String> {
+    let Load::Stages { stages, .. } = load else {
+        return match load {
+            Load::Concurrency(streams) => idle(run.requests.iter(), *streams),
+            _ => None,
+        };
+    };
+    let mut numbered = (0_u16..).zip(stages);
+    numbered.find_map(|(number, stage)| match stage.level {
+        StageLevel::Concurrency(streams) => idle(run.requests.iter().filter(|r| r.stage == number), streams),
+        StageLevel::Rate(_) => None,
+    })
+}
+
+fn idle<'a>(requests: impl Iterator<Item = &'a RequestRecord>, streams: u32) -> Option<String> {
+    let spans: Vec<(u64, u64)> = requests.map(|record| (record.sent_ns, record.end_ns)).collect();
+    let lasted: Vec<f64> = spans.iter().map(|(from, to)| ms(to.saturating_sub(*from))).collect();
+    let mut pauses = pauses_ms(&spans);
+    if pauses.len() < FEWEST_FOR_PACE {
+        return None;
+    }
+    pauses.sort_unstable_by(f64::total_cmp);
+    pauses.truncate(pauses.len() - hiccups(pauses.len()));
+    let (pause, busy) = (moments::mean(&pauses)?, moments::mean(&lasted)?);
+    let in_flight = busy / (pause + busy);
+    (in_flight < MIN_ACHIEVED && pause > HARMLESS_PAUSE_MS).then(|| {
+        format!(
+            "only {:.1} of {streams} requests were in flight, as {pause:.1} ms passed between an answer and the next request",
+            in_flight * f64::from(streams)
+        )
+    })
+}
+
+/// From each end to the send that followed it: a send answers to the latest end that none has followed yet. The first
+/// wave follows no end, and nothing follows the last.
+fn pauses_ms(spans: &[(u64, u64)]) -> Vec<f64> {
+    const END: u8 = 0;
+    const SEND: u8 = 1;
+    let mut events: Vec<(u64, u8)> = spans
+        .iter()
+        .flat_map(|(sent, ended)| [(*sent, SEND), (*ended, END)])
+        .collect();
+    events.sort_unstable();
+    let (mut free, mut pauses) = (Vec::new(), Vec::new());
+    for (at_ns, event) in events {
+        if event == END {
+            free.push(at_ns);
+        } else if let Some(ended_ns) = free.pop() {
+            pauses.push(ms(at_ns - ended_ns));
+        }
+    }
+    pauses
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a twentieth of a count"
+)]
+fn hiccups(count: usize) -> usize {
+    (real(count) * HICCUPS).ceil() as usize
+}
+
+#[expect(clippy::cast_precision_loss, reason = "2^52 ns are 52 days")]
+fn ms(ns: u64) -> f64 {
+    ns as f64 / 1e6
+}
