@@ -6,20 +6,19 @@
 
 pub mod change;
 pub mod fingerprint;
+pub mod work;
 
 use std::collections::BTreeMap;
 
 pub use change::{Change, Tested};
 pub use fingerprint::{Fingerprint, differences};
+pub use work::{WorkComparison, different_work};
 
 use crate::{
     measure::{CellMeasurements, Measurements, RunValue, TokenCounts},
     metric::Metric,
     stats::{moments, real},
 };
-
-/// Token counts that differ by more than this share are different work (2 %).
-pub const TOKEN_DRIFT_LIMIT: f64 = 0.02;
 
 /// All metrics of all cells of two arms, side by side.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +40,8 @@ pub struct CellComparison {
     pub token_drift: Option<f64>,
     /// How output tokens were counted, baseline and candidate, where both are known.
     pub token_counts: Option<(TokenCounts, TokenCounts)>,
+    /// What each run of both arms got done.
+    pub work: WorkComparison,
     /// One for each metric.
     pub metrics: BTreeMap<Metric, MetricComparison>,
 }
@@ -48,7 +49,8 @@ pub struct CellComparison {
 impl CellComparison {
     /// Whether the two arms generated answers of different lengths, so that throughput and whole answers do not compare.
     pub fn is_different_work(&self) -> bool {
-        self.token_drift.is_some_and(|drift| drift.abs() > TOKEN_DRIFT_LIMIT)
+        self.token_drift
+            .is_some_and(|drift| drift.abs() > work::TOKEN_DRIFT_LIMIT)
     }
 
     /// Whether tokens were not counted in one way throughout, so that no figure made of them compares.
@@ -157,6 +159,10 @@ fn compare_cell(baseline: &CellMeasurements, candidate: &CellMeasurements) -> Ce
         name: candidate.name.clone(),
         token_drift: drift,
         token_counts: baseline.token_counts.zip(candidate.token_counts),
+        work: WorkComparison {
+            baseline: baseline.work.clone(),
+            candidate: candidate.work.clone(),
+        },
         metrics: metrics.collect(),
     }
 }

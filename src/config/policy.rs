@@ -9,7 +9,7 @@ use super::{
     twin::{ALL, ActionTwin, GateTwin, RequiresTwin, RuleTwin},
 };
 use crate::{
-    compare::fingerprint,
+    compare::{fingerprint, work},
     metric::{Better, Metric},
     verdict::{Action, Evidence, Gate, Policy},
 };
@@ -124,12 +124,16 @@ impl Rules {
 /// A misspelt field would silently allow nothing.
 fn check_allowed(layer: &Layer) -> Result<(), ConfigError> {
     let names = layer.twin.allow.iter().flatten();
-    let Some(unknown) = names.map(|word| &word.0).find(|name| !fingerprint::is_field(name)) else {
+    let Some(unknown) = names
+        .map(|word| &word.0)
+        .find(|name| !fingerprint::is_field(name) && *name != work::ALLOW)
+    else {
         return Ok(());
     };
     let fields = fingerprint::FIELDS.into_iter().map(|field| format!("`{field}`"));
     let open = fingerprint::OPEN_FIELDS.into_iter().map(|start| format!("`{start}…`"));
-    let known: Vec<String> = fields.chain(open).collect();
+    let work = [format!("`{}`", work::ALLOW)];
+    let known: Vec<String> = fields.chain(open).chain(work).collect();
     let message = format!("there is no field `{unknown}`; the fields are {}", known.join(", "));
     Err(layer.error("allow", &message))
 }

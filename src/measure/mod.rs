@@ -2,14 +2,18 @@
 
 mod capacity;
 mod goodput;
+pub mod lockstep;
 mod run;
+pub mod settled;
 #[cfg(test)]
 pub(crate) mod synthetic;
 pub mod validity;
+mod work;
 
 use std::collections::BTreeMap;
 
 pub use validity::invalid_because;
+pub use work::Work;
 
 use crate::{
     metric::Metric,
@@ -38,6 +42,8 @@ pub struct CellMeasurements {
     pub output_tokens_mean: Option<f64>,
     /// How the output tokens of its completed requests were counted; `None` where no count is known.
     pub token_counts: Option<TokenCounts>,
+    /// What each run got done, in run order.
+    pub work: Vec<Work>,
 }
 
 /// How output tokens were counted.
@@ -103,6 +109,7 @@ fn measure_cell(cell: &CellRuns, plan: &Plan) -> CellMeasurements {
         series,
         output_tokens_mean: output_tokens_mean(cell),
         token_counts: token_counts(cell),
+        work: cell.runs.iter().map(Work::of).collect(),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     measure::measure,
     obligation::obligations,
     session::{Ended, Session, TokensFrom},
-    verdict::{Judgement, Policy, Refusal, differences, judge, refuse},
+    verdict::{Judgement, Policy, Refusal, differences, judge, refuse, refuse_work},
 };
 
 /// Compares a candidate with a baseline, each with the name of its file or baseline, and judges the change.
@@ -20,7 +20,10 @@ pub fn build(baseline: Option<(&str, &Session)>, candidate: (&str, &Session), po
     let differences = baseline.map_or_else(Vec::new, |(_, session)| differences(session, candidate.1, policy));
     let refusal = refuse(baseline.map(|(_, session)| session), candidate.1, &differences);
     let outcome = match (refusal, &old) {
-        (None, Some((_, _, old))) => Ok(judge(&compare(old, &new), policy)),
+        (None, Some((_, _, old))) => {
+            let comparison = compare(old, &new);
+            refuse_work(&comparison, policy).map_or_else(|| Ok(judge(&comparison, policy)), Err)
+        }
         (Some(refusal), _) => Err(refusal),
         (None, None) => Err(Refusal::no_baseline()),
     };

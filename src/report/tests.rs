@@ -222,3 +222,38 @@ fn replaced_connections_are_a_fact_where_there_are_any() {
     assert_eq!(replaced(&both.candidate), Some("3".to_owned()));
     assert_eq!(replaced(&report(Some(&good), &good).candidate), None);
 }
+
+#[test]
+fn different_work_reads_like_this() {
+    let shorter = || {
+        scaled(&QUIET, |figures: &mut Figures, factor| {
+            figures.output_tokens = 12;
+            figures.tpot_ms *= factor;
+        })
+    };
+    let found = report(Some(&slower(&QUIET, 1.0)), &shorter());
+    insta::assert_snapshot!(format!("{} [exit {}]\n{}", found.headline, found.exit_code, found.next_steps.join("\n")), @r"
+        invalid: different work: the candidate's answers have 12.0 output tokens on average, the baseline's 17.0 at synthetic-64/16 @ c=16 [exit 4]
+        ask both sides for the same work: fixed `output_tokens`, and `ignore_eos: true` under `extra_body` where the server has it
+        or, if the answers are meant to differ, judge what can be judged with `--allow work`
+        ");
+    let policy = Policy {
+        allow: BTreeSet::from(["work".to_owned()]),
+        ..Policy::default()
+    };
+    let allowed = build(
+        Some(("main.json", &slower(&QUIET, 1.0))),
+        ("pr.json", &shorter()),
+        &policy,
+    );
+    let tpot = allowed
+        .checks
+        .iter()
+        .find(|check| check.metric == Metric::Tpot(Percentile::P95));
+    assert_eq!(tpot.map(|check| check.verdict), Some(Verdict::Pass));
+    let throughput = allowed
+        .checks
+        .iter()
+        .find(|check| check.metric == Metric::OutputTokensPerS);
+    assert!(throughput.is_some_and(|check| check.reason.starts_with("different work")));
+}

@@ -118,6 +118,12 @@ fn refused(refusal: &Refusal, file: &str) -> Vec<String> {
             "measure both sides alike, or override a field that does not matter with `--allow FIELD`".into(),
             format!("if the new setting is here to stay, accept it: `perfgate baseline save {file}`"),
         ],
+        _ if refusal.reason.starts_with("different work") => vec![
+            "ask both sides for the same work: fixed `output_tokens`, and `ignore_eos: true` under `extra_body` where the \
+             server has it"
+                .into(),
+            "or, if the answers are meant to differ, judge what can be judged with `--allow work`".into(),
+        ],
         _ => vec![
             "fix what is named above and measure again with `perfgate run`; nothing that was measured is lost".into(),
         ],

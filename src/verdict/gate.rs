@@ -6,7 +6,7 @@ use super::{
     wording,
 };
 use crate::{
-    compare::Comparison,
+    compare::{Comparison, different_work, work::ALLOW},
     measure::invalid_because,
     session::{Ended, Session},
 };
@@ -61,6 +61,15 @@ pub fn refuse(baseline: Option<&Session>, candidate: &Session, differences: &[Di
         return Some(Refusal::no_baseline());
     }
     incomparable(differences).and_then(|reason| refusal(Verdict::Incomparable, reason))
+}
+
+/// Whether the arms did work so different that none is faster, unless the policy allows it.
+pub fn refuse_work(comparison: &Comparison, policy: &Policy) -> Option<Refusal> {
+    let why = different_work(&comparison.cells).filter(|_| !policy.allow.contains(ALLOW))?;
+    Some(Refusal {
+        verdict: Verdict::Invalid,
+        reason: format!("different work: {why}"),
+    })
 }
 
 /// The fields that differ and are not allowed: the first three with their values, the others by name.

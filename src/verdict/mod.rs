@@ -11,7 +11,7 @@ mod tests;
 pub(crate) mod wording;
 
 pub(crate) use check::figures;
-pub use gate::{Judgement, Refusal, judge, refuse};
+pub use gate::{Judgement, Refusal, judge, refuse, refuse_work};
 pub use rule::{BEYOND_LEVEL, FAMILY_LEVEL, MAX_RUNS, MIN_RUNS, WITHIN_LEVEL};
 
 use crate::{
