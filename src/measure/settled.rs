@@ -1,5 +1,6 @@
 //! Did a run stand still while it was measured? It may still have been warming up, or have drifted.
 
+use super::run::{Latency, tpot, ttft};
 use crate::{
     plan::Load,
     session::{RequestRecord, Run},
@@ -44,6 +45,16 @@ pub fn series_ms(run: &Run, load: &Load, of: impl Fn(&RequestRecord) -> Option<f
     let middle = sent.len().saturating_sub(wave.saturating_mul(2));
     let steady = sent.into_iter().skip(wave).take(middle);
     steady.filter(|record| record.completed()).filter_map(of).collect()
+}
+
+/// How TTFT and TPOT of a run moved, each with its name; `runs` of the same cell are looked at.
+pub fn movements(run: &Run, load: &Load, runs: usize) -> Vec<(&'static str, Movement)> {
+    let latencies: [(&str, fn(&RequestRecord) -> Latency); 2] = [("TTFT", ttft), ("TPOT", tpot)];
+    let moved = latencies.into_iter().filter_map(|(name, of)| {
+        let series = series_ms(run, load, |record| of(record).ok().flatten());
+        Some((name, movement(&series, runs)?))
+    });
+    moved.collect()
 }
 
 /// How such a series moved, if it did; `runs` of the same cell are looked at.

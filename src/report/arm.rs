@@ -1,6 +1,6 @@
 //! One arm for people: its facts, its figures, its failures.
 
-use super::{Arm, CellFigures, Figure};
+use super::{Arm, CellFigures, Figure, health};
 use crate::{
     compare::Fingerprint,
     measure::{CellMeasurements, Measurements, RunValue, measure},
@@ -129,6 +129,7 @@ fn facts(session: &Session) -> Vec<(String, String)> {
     facts.put("Warm-up requests", plan.warmup_requests.to_string());
     facts.put("Runs a cell", plan.repeats.to_string());
     facts.put("Seed", plan.seed.to_string());
+    facts.maybe("SLO", health::slo(&plan.slo).as_ref());
     if !environment.gpus.is_empty() {
         facts.put("GPUs", environment.gpus.join(", "));
     }
@@ -148,6 +149,9 @@ fn facts(session: &Session) -> Vec<(String, String)> {
     facts.maybe("Tokens of a request", lengths(session).as_ref());
     facts.maybe("Output tokens counted", counted(session).as_ref());
     facts.maybe("ITL", per_chunk(session).as_ref());
+    facts.maybe("Client", health::client(session).as_ref());
+    facts.maybe("Warm-up", health::warm_up(session).as_ref());
+    facts.maybe("Prefix cache", health::cache(session).as_ref());
     if replaced_connections(session) > 0 {
         facts.put(REPLACED, replaced_connections(session).to_string());
     }

@@ -3,7 +3,7 @@
 use super::{
     Report,
     arm::{describe_measured, say_none_replaced},
-    doubts, wording,
+    conduct, doubts, wording,
 };
 use crate::{
     compare::compare,
@@ -81,6 +81,7 @@ fn of_session(arm: &str, session: &Session) -> Vec<String> {
         ));
     }
     warnings.extend(doubts::of(arm, session));
+    warnings.extend(conduct::of(arm, session));
     warnings.extend(session.notes.iter().map(|note| format!("{arm}: {note}")));
     for cell in &session.cells {
         let sum = |of: fn(&crate::session::Run) -> u32| cell.runs.iter().map(|run| u64::from(of(run))).sum::<u64>();

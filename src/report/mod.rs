@@ -4,7 +4,9 @@
 
 mod arm;
 mod build;
+mod conduct;
 mod doubts;
+mod health;
 #[cfg(test)]
 mod tests;
 mod wording;

@@ -1,0 +1,164 @@
+//! Signs that figures are true and yet mislead: requests that march in step, runs that had not settled.
+
+use crate::{
+    measure::{
+        lockstep::in_lockstep,
+        settled::{Movement, movements},
+    },
+    plan::Load,
+    session::{CellRuns, Run, Session, WarmupEnd},
+    verdict::wording::percent,
+};
+
+/// What a reader should know of how the runs of one session went, in sentences.
+pub(super) fn of(arm: &str, session: &Session) -> Vec<String> {
+    let mut told = Vec::new();
+    for cell in &session.cells {
+        let runs: Vec<&Run> = cell.runs.iter().filter(|run| run.cut_short.is_none()).collect();
+        told.extend(lockstep(arm, cell, &runs));
+        told.extend(unsettled(arm, cell, &runs));
+        told.extend(cold(arm, cell, &runs));
+    }
+    told
+}
+
+fn lockstep(arm: &str, cell: &CellRuns, runs: &[&Run]) -> Option<String> {
+    let Load::Concurrency(streams) = cell.load else {
+        return None;
+    };
+    let marching = runs
+        .iter()
+        .filter(|run| in_lockstep(run, streams) == Some(true))
+        .count();
+    // A run that fell into step by chance is no property of the workload.
+    (marching * 2 > runs.len()).then(|| {
+        format!(
+            "{arm}: requests marched in waves of {streams} in {marching} of {} runs at {}: answers of equal length end \
+             together, and TTFT is that of a burst; vary `output_tokens`, or give a request rate instead",
+            runs.len(),
+            cell.name
+        )
+    })
+}
+
+/// Where the load itself moves, so do the latencies.
+fn unsettled(arm: &str, cell: &CellRuns, runs: &[&Run]) -> Vec<String> {
+    if !matches!(cell.load, Load::Concurrency(_) | Load::Rate { .. }) {
+        return Vec::new();
+    }
+    let found: Vec<(u32, Vec<(&str, Movement)>)> = runs
+        .iter()
+        .map(|run| (run.repeat + 1, movements(run, &cell.load, runs.len())))
+        .collect();
+    let sentence = |latency: &str| {
+        let mut moved = found.iter().filter_map(|(run, movements)| {
+            let (_, movement) = movements.iter().find(|(name, _)| *name == latency)?;
+            Some((*run, *movement))
+        });
+        let (run, first) = moved.next()?;
+        let count = 1 + moved.count();
+        let how = in_words(run, first);
+        Some(format!(
+            "{arm}: {latency} had not settled in {count} of {} runs at {}: {how}",
+            runs.len(),
+            cell.name
+        ))
+    };
+    ["TTFT", "TPOT"].into_iter().filter_map(sentence).collect()
+}
+
+fn in_words(run: u32, movement: Movement) -> String {
+    match movement {
+        Movement::Warming { share, excess } => format!(
+            "in run {run} the first {:.0} % of the requests took {} as long as the rest; warm up longer, or until steady \
+             with `warmup: auto`",
+            share * 100.0,
+            format_args!("{:.1} times", 1.0 + excess)
+        ),
+        Movement::Drift(change) => format!(
+            "in run {run} it moved by {} from beginning to end; something beside the requests changed, or a queue grew",
+            percent(change)
+        ),
+    }
+}
+
+fn cold(arm: &str, cell: &CellRuns, runs: &[&Run]) -> Option<String> {
+    let at_limit = runs.iter().filter(|run| run.warmup.end == WarmupEnd::Limit).count();
+    (at_limit > 0).then(|| {
+        format!(
+            "{arm}: the warm-up of {at_limit} of {} runs at {} reached its limit before the server was steady",
+            runs.len(),
+            cell.name
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::synthetic::{Figures, session};
+
+    fn five_runs() -> Session {
+        session(&[4], &[Figures::default(); 5])
+    }
+
+    #[test]
+    fn an_even_session_gives_nothing_to_say() {
+        assert_eq!(of("candidate", &five_runs()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_march_is_told_with_a_way_out() {
+        let mut marching = five_runs();
+        for run in marching.cells[0].runs.iter_mut().take(3) {
+            for record in &mut run.requests {
+                record.sent_ns = u64::from(record.index / 4) * 200_000_000 + u64::from(record.index % 4) * 10_000;
+            }
+        }
+        assert_eq!(
+            of("candidate", &marching)[0],
+            "candidate: requests marched in waves of 4 in 3 of 5 runs at synthetic-64/16 @ c=4: answers of equal length \
+             end together, and TTFT is that of a burst; vary `output_tokens`, or give a request rate instead"
+        );
+        marching.cells[0].runs.swap(0, 4);
+        marching.cells[0].runs.truncate(4);
+        assert!(
+            !of("candidate", &marching).iter().any(|told| told.contains("waves")),
+            "two of four"
+        );
+    }
+
+    #[test]
+    fn a_run_that_was_still_warming_up_is_told() {
+        let mut cold = five_runs();
+        for record in cold.cells[0].runs[1].requests.iter_mut().take(64) {
+            record.first_token_ns = Some(record.sent_ns + 150_000_000 + u64::from(record.index % 5) * 1_000_000);
+            record.last_token_ns = record.first_token_ns.map(|ns| ns + 160_000_000);
+        }
+        for record in cold.cells[0].runs[1].requests.iter_mut().skip(64) {
+            record.first_token_ns = Some(record.sent_ns + 50_000_000 + u64::from(record.index % 7) * 1_000_000);
+            record.last_token_ns = record.first_token_ns.map(|ns| ns + 160_000_000);
+        }
+        let told = of("baseline", &cold);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(
+            told[0].starts_with(
+                "baseline: TTFT had not settled in 1 of 5 runs at synthetic-64/16 @ c=4: in run 2 the first"
+            ),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn a_warm_up_that_reached_its_limit_is_told() {
+        let mut cold = five_runs();
+        cold.cells[0].runs[0].warmup.end = WarmupEnd::Limit;
+        let told = of("candidate", &cold);
+        assert_eq!(
+            told,
+            [
+                "candidate: the warm-up of 1 of 5 runs at synthetic-64/16 @ c=4 reached its limit before the server was steady"
+            ]
+        );
+    }
+}
