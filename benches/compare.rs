@@ -67,6 +67,7 @@ fn session(seed: u64) -> Session {
         runs: (0..RUNS)
             .map(|repeat| run(repeat, seed + (cell * 5 + u64::from(repeat)) * 9973))
             .collect(),
+        skipped: None,
     });
     Session {
         tool_version: "0.1.0".into(),

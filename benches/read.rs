@@ -69,6 +69,7 @@ fn session() -> Session {
         load: load.clone(),
         schedule_sha256: None,
         runs: (0..RUNS).map(run).collect(),
+        skipped: None,
     });
     Session {
         tool_version: "0.1.0".into(),

@@ -14,6 +14,7 @@
 //! | | [`sim`] | the embedded inference engine |
 //! | 3 arithmetic | [`stats`] | quantiles, intervals, tests: numbers in, numbers out |
 //! | | [`measure`] | session → one value per run for each metric |
+//! | | [`capacity`] | the highest level that meets the SLO, and when a ladder is saturated: from answers alone |
 //! | | [`compare`] | comparable? then the change of each metric with its interval |
 //! | | [`verdict`] | thresholds and decisions |
 //! | | [`obligation`] | what a warning still owes |
@@ -32,6 +33,7 @@
 //!                                              Report → render (terminal, Markdown, HTML, JSON) → files → exit code
 //! ```
 
+pub mod capacity;
 pub mod cli;
 pub mod commands;
 pub mod compare;

@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("session", 1),
     ("stats", 3),
     ("measure", 3),
+    ("capacity", 3),
     ("compare", 3),
     ("verdict", 3),
     ("obligation", 3),

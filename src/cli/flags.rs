@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     args::{JudgeArgs, PlanArgs},
+    search::{LadderArgs, SearchArgs},
     serve::EngineArgs,
 };
 use crate::commands::present::Format;
@@ -17,6 +18,17 @@ Exit codes:
   2  usage or configuration error
   3  not settled: inconclusive, incomparable, no baseline, or a profiling report owed
   4  measurement failed or is invalid";
+
+const CAPACITY_EXAMPLES: &str = "\
+Examples:
+  perfgate capacity --url http://127.0.0.1:8000 --slo ttft=2s,tpot=200ms
+  perfgate capacity --slo e2e=10s --axis concurrency --max 256 --precision 10% --attainment 95% --requests 400
+Both write a session that `compare`, `gate` and `baseline` read.";
+
+const SWEEP_EXAMPLES: &str = "\
+Examples:
+  perfgate sweep --url http://127.0.0.1:8000
+  perfgate sweep --axis rate --from 2 --to 20 --steps 10 --spacing linear --svg curve.svg";
 
 /// Tells whether a change made your LLM server slower or hungrier.
 #[derive(Debug, Parser)]
@@ -40,6 +52,22 @@ pub(super) enum Verb {
         /// Form of the answer on standard output.
         #[arg(long, value_enum, default_value_t)]
         format: FormatArg,
+    },
+    /// Find the highest rate (or concurrency) that still meets the SLO.
+    #[command(after_help = CAPACITY_EXAMPLES)]
+    Capacity {
+        #[command(flatten)]
+        plan: PlanArgs,
+        #[command(flatten)]
+        search: SearchArgs,
+    },
+    /// Measure a ladder of load levels up to where the server is saturated, and draw throughput against latency.
+    #[command(after_help = SWEEP_EXAMPLES)]
+    Sweep {
+        #[command(flatten)]
+        plan: PlanArgs,
+        #[command(flatten)]
+        ladder: LadderArgs,
     },
     /// Judge a session against another one, or against the stored baseline.
     Compare {

@@ -4,6 +4,7 @@ pub(crate) mod args;
 mod exit;
 mod flags;
 mod progress;
+mod search;
 mod serve;
 
 use std::{
@@ -24,11 +25,11 @@ use self::{
 };
 use crate::{
     commands::{
-        self, CommandError, Done, baseline,
+        self, CommandError, Done, baseline, capacity,
         compare::{self, Request},
         demo, gate,
         present::{Format, Screen},
-        report, run, show,
+        report, run, show, sweep,
     },
     config::{self, Overrides, Resolved},
     load::Interrupt,
@@ -79,6 +80,20 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             let secrets = resolved.secrets(&variable)?;
             let form = (format.into(), screen());
             gate::gate(&resolved, secrets, form, &console(&resolved), &Interrupt::on_ctrl_c())
+        }
+        Verb::Capacity { plan, search } => {
+            let resolved = resolve_without_load(&plan)?;
+            let secrets = resolved.secrets(&variable)?;
+            let search = search.capacity(&resolved.plan);
+            let console = console(&resolved);
+            capacity::capacity(&resolved, search, secrets, screen(), &console, &Interrupt::on_ctrl_c())
+        }
+        Verb::Sweep { plan, ladder } => {
+            let resolved = resolve_without_load(&plan)?;
+            let secrets = resolved.secrets(&variable)?;
+            let ladder = ladder.ladder(&resolved.plan);
+            let console = console(&resolved);
+            sweep::sweep(&resolved, &ladder, secrets, screen(), &console, &Interrupt::on_ctrl_c())
         }
         Verb::Compare { files, judge, format } => compare_files(&files, &judge, format.into()),
         Verb::Show { file, format } => show::show(&file, format.into(), screen()),
@@ -154,6 +169,13 @@ fn schema(of: SchemaOf) -> Result<Done, CommandError> {
 
 fn resolve(plan: &PlanArgs) -> Result<Resolved, CommandError> {
     resolve_with(plan.config.as_deref(), &plan.overrides)
+}
+
+/// For verbs that choose their load levels themselves: a rate in the plan's place, so that it has its spacing of sends.
+fn resolve_without_load(plan: &PlanArgs) -> Result<Resolved, CommandError> {
+    let mut overrides = plan.overrides.clone();
+    overrides.push("rate", "1");
+    resolve_with(plan.config.as_deref(), &overrides)
 }
 
 fn resolve_with(file: Option<&Path>, flags: &Overrides) -> Result<Resolved, CommandError> {

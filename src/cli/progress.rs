@@ -50,9 +50,14 @@ impl Progress {
     }
 }
 
+/// A bar, or where the number of requests is not known yet, a count.
 fn new_bar(requests: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(requests), ProgressDrawTarget::stderr());
-    let template = "{bar:24} {pos}/{len} requests, {per_sec}, ETA {eta}  {wide_msg}";
+    let length = (requests > 0).then_some(requests);
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+    let template = match length {
+        Some(_) => "{bar:24} {pos}/{len} requests, {per_sec}, ETA {eta}  {wide_msg}",
+        None => "{pos} requests, {per_sec}  {wide_msg}",
+    };
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }

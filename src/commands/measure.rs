@@ -6,7 +6,7 @@ use super::{CommandError, Console, Stage};
 use crate::{
     load::{Interrupt, Probe, PromptSet, Runner, Stopped, Watch},
     metric,
-    plan::{Load, Plan, Prompts, Secrets},
+    plan::{Axis, Load, Plan, Prompts, Secrets},
     session::{CellRuns, Ended, Environment, Run, Session},
     telemetry,
 };
@@ -28,6 +28,29 @@ pub struct Arm<'a> {
 /// Called after each finished run with the session so far.
 pub type OnRun<'a> = dyn FnMut(&Session) + 'a;
 
+/// Called after each run with the session so far; tells how many cells, from the first, are still to be measured.
+pub type Wanted<'a> = dyn FnMut(&Session) -> usize + 'a;
+
+/// The load of one level.
+pub(super) fn load_at(axis: Axis, level: f64) -> Load {
+    match axis {
+        Axis::Rate(arrivals) => Load::Rate {
+            rate_rps: level,
+            arrivals,
+        },
+        Axis::Concurrency => Load::Concurrency(whole(level)),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float cast saturates, and levels of concurrency are whole numbers from 1"
+)]
+fn whole(level: f64) -> u32 {
+    level.round() as u32
+}
+
 /// Seconds since 1970 UTC.
 pub fn now_unix_s() -> u64 {
     SystemTime::now()
@@ -46,6 +69,40 @@ pub fn measure(
     interrupt: &Interrupt,
     on_run: &mut OnRun<'_>,
 ) -> Result<Session, CommandError> {
+    let all = &mut |session: &Session| session.cells.len();
+    measure_while(arm, console, interrupt, on_run, all)
+}
+
+/// Measures as [`measure`] does, but asks after each run how many of the cells, in plan order, are still wanted.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_while(
+    arm: Arm<'_>,
+    console: &dyn Console,
+    interrupt: &Interrupt,
+    on_run: &mut OnRun<'_>,
+    wanted: &mut Wanted<'_>,
+) -> Result<Session, CommandError> {
+    let name = arm.name;
+    let (mut session, runner) = prepare(arm, console)?;
+    let loads = session.plan.loads.iter();
+    let progress = Progress {
+        arm: name,
+        requests: loads.map(|load| runner.request_count(load)).collect(),
+        console,
+        interrupt,
+    };
+    session.ended = run_all(&mut session, &runner, &progress, on_run, wanted);
+    console.end();
+    Ok(session)
+}
+
+/// All that comes before the first request: prompts, client, the server's model; a session without runs.
+///
+/// # Errors
+/// As [`measure`].
+pub fn prepare(arm: Arm<'_>, console: &dyn Console) -> Result<(Session, Runner), CommandError> {
     let mut plan = arm.plan;
     let prompts = PromptSet::prepare(&plan, arm.dataset_dir)?;
     if let Prompts::Dataset { sha256, .. } | Prompts::Trace { sha256, .. } = &mut plan.workload.prompts {
@@ -61,20 +118,7 @@ pub fn measure(
     let mut session = begin(plan, &probe, arm.commit);
     session.notes.extend(prompt_notes);
     session.notes.iter().for_each(|note| console.warn(note));
-    let progress = Progress {
-        arm: arm.name,
-        requests: session
-            .plan
-            .loads
-            .iter()
-            .map(|load| runner.request_count(load))
-            .collect(),
-        console,
-        interrupt,
-    };
-    session.ended = run_all(&mut session, &runner, &progress, on_run);
-    console.end();
-    Ok(session)
+    Ok((session, runner))
 }
 
 struct Progress<'a> {
@@ -85,7 +129,8 @@ struct Progress<'a> {
     interrupt: &'a Interrupt,
 }
 
-struct Requests<'a>(&'a dyn Console);
+/// Passes ended requests on to the console.
+pub(super) struct Requests<'a>(pub(super) &'a dyn Console);
 
 impl Watch for Requests<'_> {
     fn request_done(&self, completed: bool) {
@@ -93,9 +138,19 @@ impl Watch for Requests<'_> {
     }
 }
 
-fn run_all(session: &mut Session, runner: &Runner, progress: &Progress<'_>, on_run: &mut OnRun<'_>) -> Ended {
+fn run_all(
+    session: &mut Session,
+    runner: &Runner,
+    progress: &Progress<'_>,
+    on_run: &mut OnRun<'_>,
+    wanted: &mut Wanted<'_>,
+) -> Ended {
+    let mut cells = session.cells.len();
     for repeat in 0..session.plan.repeats {
-        for cell in 0..session.cells.len() {
+        let mut next = 0;
+        while next < cells {
+            let cell = next;
+            next += 1;
             let run = match one_run(session, cell, repeat, runner, progress) {
                 Err(Stopped::Interrupted) => return Ended::Interrupted,
                 Err(Stopped::Load(error)) => return Ended::Aborted(error.to_string()),
@@ -116,6 +171,7 @@ fn run_all(session: &mut Session, runner: &Runner, progress: &Progress<'_>, on_r
                 return Ended::Aborted(reason);
             }
             on_run(session);
+            cells = cells.min(wanted(session));
         }
     }
     Ended::Complete
@@ -207,6 +263,7 @@ fn begin(plan: Plan, probe: &Probe, commit: Option<String>) -> Session {
         load: load.clone(),
         schedule_sha256: None,
         runs: Vec::new(),
+        skipped: None,
     };
     Session {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -3,6 +3,7 @@
 //! A verb takes resolved settings and a [`Console`], and gives back what the door prints. It never prints itself.
 
 pub mod baseline;
+pub mod capacity;
 pub mod compare;
 pub mod demo;
 pub mod gate;
@@ -12,6 +13,7 @@ pub mod present;
 pub mod report;
 pub mod run;
 pub mod show;
+pub mod sweep;
 
 use std::path::PathBuf;
 
@@ -32,7 +34,7 @@ pub struct Stage {
     pub runs: u32,
     /// Requests of this stage.
     pub requests: u32,
-    /// Requests of the whole session, warm-ups included.
+    /// Requests of the whole session, warm-ups included; 0 where nobody knows yet, as in a search.
     pub requests_in_all: u64,
 }
 

@@ -10,14 +10,14 @@ use std::{
 
 use super::{
     CommandError, Console, Done,
-    measure::{self, Arm},
+    measure::{self, Arm, OnRun},
     present::Screen,
 };
 use crate::{
     config::Resolved,
     load::Interrupt,
     measure::invalid_because,
-    plan::Secrets,
+    plan::{Plan, Secrets},
     render, report,
     session::{Ended, Session},
     store,
@@ -77,17 +77,33 @@ pub fn measure_to_file(
     console: &dyn Console,
     interrupt: &Interrupt,
 ) -> Result<Measured, CommandError> {
+    to_file(resolved, resolved.plan.clone(), secrets, console, |arm, on_run| {
+        measure::measure(arm, console, interrupt, on_run)
+    })
+}
+
+/// Measures a plan in any way into the session file, as [`measure_to_file`] does.
+///
+/// # Errors
+/// When the measurement cannot begin or its file cannot be written.
+pub fn to_file(
+    resolved: &Resolved,
+    plan: Plan,
+    secrets: Secrets,
+    console: &dyn Console,
+    measure: impl FnOnce(Arm<'_>, &mut OnRun<'_>) -> Result<Session, CommandError>,
+) -> Result<Measured, CommandError> {
     let path = resolved.settings.output.clone();
     store::claim_output(&path)?;
     let arm = Arm {
         name: None,
-        plan: resolved.plan.clone(),
+        plan,
         secrets,
         dataset_dir: &resolved.settings.dataset_dir,
         commit: resolved.settings.commit.clone(),
     };
     let mut keeper = Keeper::new(&path);
-    let session = measure::measure(arm, console, interrupt, &mut |session| keeper.keep(session, console))?;
+    let session = measure(arm, &mut |session| keeper.keep(session, console))?;
     let invalid = invalid_because(&session);
     let nothing = session.ended == Ended::Interrupted && session.cells.iter().all(|cell| cell.runs.is_empty());
     // An old file is worth more than an empty new one.

@@ -29,6 +29,8 @@ pub struct Comparison {
     pub only_baseline: Vec<String>,
     /// Names of the cells that only the candidate has.
     pub only_candidate: Vec<String>,
+    /// Cells that one side left out on the way and that are not judged, each in a sentence.
+    pub left_out: Vec<String>,
 }
 
 /// All metrics of one cell of two arms.
@@ -133,15 +135,34 @@ pub fn compare(baseline: &Measurements, candidate: &Measurements) -> Comparison 
         let alone = these.iter().filter(|cell| lacks(those, cell));
         alone.map(|cell| cell.name.clone()).collect()
     };
-    let both = candidate.cells.iter().filter_map(|new| {
+    let pairs = candidate.cells.iter().filter_map(|new| {
         let old = baseline.cells.iter().find(|old| old.load == new.load)?;
-        Some(compare_cell(old, new))
+        Some((old, new))
     });
+    let (left_out, both): (Vec<_>, Vec<_>) =
+        pairs.partition(|(old, new)| old.skipped.is_some() || new.skipped.is_some());
     Comparison {
-        cells: both.collect(),
+        cells: both.into_iter().map(|(old, new)| compare_cell(old, new)).collect(),
+        left_out: left_out
+            .into_iter()
+            .filter_map(|(old, new)| left_out_by_one(old, new))
+            .collect(),
         only_baseline: only(&baseline.cells, &candidate.cells),
         only_candidate: only(&candidate.cells, &baseline.cells),
     }
+}
+
+/// What to say of a cell that only one side measured; one that both left out is no difference.
+fn left_out_by_one(old: &CellMeasurements, new: &CellMeasurements) -> Option<String> {
+    let (lacks, has, reason) = match (&old.skipped, &new.skipped) {
+        (Some(reason), None) => ("baseline", "candidate", reason),
+        (None, Some(reason)) => ("candidate", "baseline", reason),
+        _ => return None,
+    };
+    let cell = &new.name;
+    Some(format!(
+        "the {lacks} left `{cell}` out ({reason}), which the {has} measured: it is not judged"
+    ))
 }
 
 fn compare_cell(baseline: &CellMeasurements, candidate: &CellMeasurements) -> CellComparison {
@@ -227,6 +248,25 @@ mod tests {
         assert_eq!(old.cells[0].load, Load::Concurrency(1));
         assert_eq!(found.only_baseline, [old.cells[0].name.clone()]);
         assert_eq!(found.only_candidate, [new.cells[1].name.clone()]);
+    }
+
+    #[test]
+    fn a_cell_that_one_side_left_out_is_told_and_not_judged() {
+        let runs = [synthetic::Figures::default(); 3];
+        let whole = synthetic::session(&[1, 4], &runs);
+        let mut saturated = whole.clone();
+        saturated.cells[1].runs.clear();
+        saturated.cells[1].skipped = Some("saturated at c=1".to_owned());
+        let (whole, saturated) = (measure(&whole), measure(&saturated));
+        let found = compare(&whole, &saturated);
+        assert_eq!(found.cells.len(), 1);
+        assert!(
+            found.left_out[0].starts_with("the candidate left"),
+            "{:?}",
+            found.left_out
+        );
+        assert!(compare(&saturated, &whole).left_out[0].starts_with("the baseline left"));
+        assert_eq!(compare(&saturated, &saturated).left_out, Vec::<String>::new());
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod work;
 
 use std::collections::BTreeMap;
 
-pub use validity::invalid_because;
+pub use validity::{client_was_bottleneck, invalid_because};
 pub use work::Work;
 
 use crate::{
@@ -44,6 +44,8 @@ pub struct CellMeasurements {
     pub token_counts: Option<TokenCounts>,
     /// What each run got done, in run order.
     pub work: Vec<Work>,
+    /// Why it was left out, where that was decided on the way.
+    pub skipped: Option<String>,
 }
 
 /// How output tokens were counted.
@@ -110,6 +112,7 @@ fn measure_cell(cell: &CellRuns, plan: &Plan) -> CellMeasurements {
         output_tokens_mean: output_tokens_mean(cell),
         token_counts: token_counts(cell),
         work: cell.runs.iter().map(Work::of).collect(),
+        skipped: cell.skipped.clone(),
     }
 }
 

@@ -101,6 +101,7 @@ pub(crate) fn session(concurrency: &[u32], runs: &[Figures]) -> Session {
         load: load.clone(),
         schedule_sha256: None,
         runs: repeats.clone(),
+        skipped: None,
     });
     Session {
         tool_version: "0.1.0".into(),

@@ -78,7 +78,7 @@ fn too_many_errors(session: &Session, run: &Run) -> Option<String> {
 }
 
 /// Why the figures of a run are the client's and not the server's, if so; in conversations a pause is a user's.
-fn client_was_bottleneck(load: &Load, run: &Run, conversations: bool) -> Option<String> {
+pub fn client_was_bottleneck(load: &Load, run: &Run, conversations: bool) -> Option<String> {
     let limit_ms = late_ms(run);
     let pauses = || {
         // Only perfgate's own records tell a pause; other tools stamp a send where they please.

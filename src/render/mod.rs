@@ -3,7 +3,9 @@
 //! `view.rs` says once what is shown, as text; `format.rs` alone makes text of numbers, `escape.rs` alone makes
 //! names from outside harmless. Where files go and whether a terminal has colour is the caller's to know.
 
+mod capacity;
 mod chart;
+mod curve;
 mod escape;
 mod figures;
 mod format;
@@ -17,6 +19,8 @@ mod terminal;
 mod view;
 mod words;
 
+pub use capacity::terminal_capacity;
+pub use curve::{CurvePoint, curve, curve_svg, terminal_curve};
 pub use html::html;
 pub use json::{read_report, report_json, report_schema, show_json};
 pub use listing::{BaselineRow, terminal_baselines};

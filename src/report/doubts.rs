@@ -15,7 +15,7 @@ pub(super) fn of(arm: &str, session: &Session) -> Vec<String> {
 
 fn missing_runs(arm: &str, session: &Session, cell: &CellRuns) -> Option<String> {
     let (have, planned) = (cell.runs.len(), session.plan.repeats as usize);
-    (session.ended == Ended::Complete && have < planned).then(|| {
+    (session.ended == Ended::Complete && have < planned && cell.skipped.is_none()).then(|| {
         format!(
             "the {arm} has {have} of {planned} planned runs at {}, though it says that it is complete",
             cell.name
@@ -31,7 +31,7 @@ fn missing_requests(arm: &str, session: &Session, cell: &CellRuns) -> Option<Str
     let short = cell
         .runs
         .iter()
-        .filter(|run| run.cut_short.is_none() && run.requests.len() < planned)
+        .filter(|run| run.cut_short.is_none() && run.search.is_none() && run.requests.len() < planned)
         .count();
     (short > 0).then(|| {
         format!(

@@ -26,7 +26,7 @@ pub struct Session {
     pub plan: Plan,
     /// What it ran on.
     pub environment: Environment,
-    /// One entry for each load level, in plan order; a cell that was never reached has no runs.
+    /// One entry for each load level, in plan order; a cell that was never reached or was left out has no runs.
     pub cells: Vec<CellRuns>,
     /// How it ended.
     pub ended: Ended,
@@ -77,6 +77,8 @@ pub struct CellRuns {
     pub schedule_sha256: Option<String>,
     /// Finished runs, in run order.
     pub runs: Vec<Run>,
+    /// Why it was left out, where that was decided on the way (a sweep that had reached saturation).
+    pub skipped: Option<String>,
 }
 
 impl Session {

@@ -39,7 +39,9 @@ impl PrefixCache {
             .iter()
             .take_while(|block| self.blocks.contains_key(block))
             .count();
-        blocks.iter().for_each(|block| self.touch(*block));
+        for block in &blocks {
+            self.touch(*block);
+        }
         let cached = u32::try_from(known)
             .unwrap_or(u32::MAX)
             .saturating_mul(self.block_tokens);

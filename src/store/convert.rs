@@ -84,6 +84,7 @@ impl From<&CellRuns> for CellFile {
             load: cell.load.clone(),
             schedule_sha256: cell.schedule_sha256.clone(),
             runs: cell.runs.iter().map(RunFile::from).collect(),
+            skipped: cell.skipped.clone(),
         }
     }
 }
@@ -95,6 +96,7 @@ fn cell_runs(file: CellFile, plan: &Plan, started_unix_s: u64) -> CellRuns {
         load: file.load,
         schedule_sha256: file.schedule_sha256,
         runs: runs.map(|(place, run)| run_at(place, run, started_unix_s)).collect(),
+        skipped: file.skipped,
     }
 }
 

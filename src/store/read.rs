@@ -202,6 +202,7 @@ fn in_plan_order(mut session: Session) -> Session {
                 load: load.clone(),
                 schedule_sha256: None,
                 runs: Vec::new(),
+                skipped: None,
             },
             |at| found.swap_remove(at),
         ));

@@ -91,6 +91,9 @@ pub(super) struct CellFile {
     pub(super) schedule_sha256: Option<String>,
     /// Finished runs, in run order.
     pub(super) runs: Vec<RunFile>,
+    /// Why the level was left out, where that was decided on the way, as by a sweep that had reached saturation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) skipped: Option<String>,
 }
 
 /// How a session ended.

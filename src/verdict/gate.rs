@@ -120,7 +120,7 @@ pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
 /// One draft for each gated metric and cell, and a warning for each cell that was left out on purpose.
 fn drafts(comparison: &Comparison, policy: &Policy) -> (Vec<Draft>, Vec<String>) {
     let mut drafts = Vec::new();
-    let mut warnings = Vec::new();
+    let mut warnings = comparison.left_out.clone();
     for cell in &comparison.cells {
         drafts.extend(policy.gates.iter().map(|(metric, gate)| Draft::of(cell, *metric, gate)));
     }

@@ -25,6 +25,7 @@ fn session() -> Session {
         load: load.clone(),
         schedule_sha256: None,
         runs: vec![run(0), run(1)],
+        skipped: None,
     });
     Session {
         tool_version: "0.1.0".into(),

@@ -185,6 +185,7 @@ fn sessions() -> impl Strategy<Value = Session> {
                 load: load.clone(),
                 schedule_sha256: schedule_sha256.clone(),
                 runs,
+                skipped: None,
             }
         });
         Session {

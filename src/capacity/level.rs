@@ -1,0 +1,325 @@
+//! What one batch of requests says of the level it was sent at.
+
+use crate::{
+    plan::Slo,
+    session::{RequestRecord, Run},
+    stats::{quantile, real},
+};
+
+/// What was counted in one batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Batch {
+    /// Requests per second, or requests in flight.
+    pub level: f64,
+    /// Requests sent.
+    pub requests: u32,
+    /// Those that completed and met every limit.
+    pub good: u32,
+    /// Whether the queue grew for as long as requests were sent.
+    pub unstable: bool,
+}
+
+/// A queue whose growth would break the SLO within this time counts as growing, in seconds.
+const HORIZON_S: f64 = 60.0;
+
+/// A queue grows if it is this many times as long in the last quarter of the sends as in the second.
+const GROWTH_RATIO: f64 = 1.5;
+
+/// Fewer requests than this in a quarter say nothing of a queue.
+const MIN_A_QUARTER: usize = 10;
+
+/// Counts a batch; `is_open`: latencies count from the schedule, as users feel them.
+pub fn judge_batch(level: f64, run: &Run, slo: &Slo, is_open: bool) -> Batch {
+    let good = run
+        .requests
+        .iter()
+        .filter(|record| is_good(record, slo, is_open))
+        .count();
+    Batch {
+        level,
+        requests: count(run.requests.len()),
+        good: count(good),
+        unstable: is_open && is_growing(run, slo),
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Whether a request completed within every limit, its own ones before the plan's.
+///
+/// A limit whose stamp is missing is not met; an answer of one token has no TPOT to break.
+pub fn is_good(record: &RequestRecord, slo: &Slo, is_open: bool) -> bool {
+    let slo = record.slo.map_or(*slo, |own| slo.overridden_by(&own));
+    let from_ns = if is_open { record.scheduled_ns } else { None }.unwrap_or(record.sent_ns);
+    let within = |limit_ms: Option<f64>, until_ns: Option<u64>| match (limit_ms, until_ns) {
+        (None, _) => true,
+        (Some(limit_ms), Some(until_ns)) => ms_between(from_ns, until_ns).is_some_and(|ms| ms <= limit_ms),
+        (Some(_), None) => false,
+    };
+    record.completed()
+        && within(slo.ttft_ms, record.first_token_ns)
+        && within(slo.e2e_ms, Some(record.end_ns))
+        && slo.tpot_ms.is_none_or(|limit_ms| tpot_within(record, limit_ms))
+}
+
+fn tpot_within(record: &RequestRecord, limit_ms: f64) -> bool {
+    let (Some(tokens), Some(first), Some(last)) = (record.output_tokens, record.first_token_ns, record.last_token_ns)
+    else {
+        return false;
+    };
+    tokens < 2 || ms_between(first, last).is_some_and(|ms| ms / f64::from(tokens - 1) <= limit_ms)
+}
+
+/// Whether more and more requests were in flight, and each waited longer than those before, on the way out of the SLO.
+///
+/// Both are asked for: while a short batch begins, more and more are in flight although none waits. The second quarter
+/// of the sends is compared with the last.
+fn is_growing(run: &Run, slo: &Slo) -> bool {
+    let mut sends: Vec<&RequestRecord> = run.requests.iter().collect();
+    sends.sort_by_key(|record| record.scheduled_ns);
+    let quarter = sends.len() / 4;
+    if quarter < MIN_A_QUARTER {
+        return false;
+    }
+    let part = |from: usize| sends.get(from..from + quarter).unwrap_or_default();
+    let (early, late) = (part(quarter), part(sends.len() - quarter));
+    let in_flight = |part: &[&RequestRecord]| mean_in_flight(&sends, part);
+    let (Some(few), Some(many)) = (in_flight(early), in_flight(late)) else {
+        return false;
+    };
+    let waits = (median_wait_ms(early), median_wait_ms(late));
+    let (Some(short_ms), Some(long_ms)) = waits else {
+        // Nothing came back any more: no queue grows faster.
+        return waits.0.is_some();
+    };
+    many >= few * GROWTH_RATIO
+        && long_ms >= short_ms * GROWTH_RATIO
+        && breaks_soon(early, late, slo, (short_ms, long_ms))
+}
+
+/// Whether the waits, growing on as they did, would break the SLO within the horizon.
+fn breaks_soon(early: &[&RequestRecord], late: &[&RequestRecord], slo: &Slo, (short_ms, long_ms): (f64, f64)) -> bool {
+    let Some(limit_ms) = slo.ttft_ms.or(slo.e2e_ms) else {
+        // Only TPOT is promised, and a queue moves no TPOT; it grows all the same.
+        return true;
+    };
+    let middle = |part: &[&RequestRecord]| part.get(part.len() / 2).and_then(|record| record.scheduled_ns);
+    let elapsed_ms = middle(early)
+        .zip(middle(late))
+        .and_then(|(from, to)| ms_between(from, to));
+    elapsed_ms.is_some_and(|ms| {
+        let growth_ms_per_s = (long_ms - short_ms) / (ms / 1e3).max(1e-9);
+        long_ms + growth_ms_per_s * HORIZON_S > limit_ms
+    })
+}
+
+/// How many requests were in flight, on average, when those of a part were due.
+fn mean_in_flight(sends: &[&RequestRecord], part: &[&RequestRecord]) -> Option<f64> {
+    let mut total = 0;
+    for due_ns in part.iter().map(|record| record.scheduled_ns) {
+        let due_ns = due_ns?;
+        let is_open =
+            |record: &&&RequestRecord| record.scheduled_ns.is_some_and(|at| at <= due_ns) && record.end_ns > due_ns;
+        total += sends.iter().filter(is_open).count();
+    }
+    Some(real(total) / real(part.len().max(1)))
+}
+
+/// Median from the schedule to the first token (the end, where there are no tokens), failed requests as endless.
+fn median_wait_ms(part: &[&RequestRecord]) -> Option<f64> {
+    let wait_ms = |record: &&RequestRecord| {
+        let until_ns = record.first_token_ns.unwrap_or(record.end_ns);
+        let ms = record.scheduled_ns.and_then(|from_ns| ms_between(from_ns, until_ns));
+        ms.filter(|_| record.completed()).unwrap_or(f64::INFINITY)
+    };
+    let mut waits: Vec<f64> = part.iter().map(wait_ms).collect();
+    waits.sort_by(f64::total_cmp);
+    quantile::quantile_sorted(&waits, 0.5).filter(|wait| wait.is_finite())
+}
+
+/// Completed requests per second, from the earliest send to the latest end; `None` where nothing completed.
+pub fn completed_rps(run: &Run) -> Option<f64> {
+    let completed = run.requests.iter().filter(|record| record.completed()).count();
+    let start = run.requests.iter().map(|record| record.sent_ns).min()?;
+    let end = run.requests.iter().map(|record| record.end_ns).max()?;
+    let window_ms = ms_between(start, end).filter(|ms| *ms > 0.0)?;
+    (completed > 0).then(|| real(completed) / (window_ms / 1e3))
+}
+
+/// Median time of a whole answer, from the schedule in open loop, failed ones as endless; `None` where it is endless.
+pub(super) fn median_latency_ms(run: &Run, is_open: bool) -> Option<f64> {
+    let latency_ms = |record: &RequestRecord| {
+        let from_ns = if is_open { record.scheduled_ns } else { None }.unwrap_or(record.sent_ns);
+        let ms = ms_between(from_ns, record.end_ns).filter(|_| record.completed());
+        ms.unwrap_or(f64::INFINITY)
+    };
+    let mut latencies: Vec<f64> = run.requests.iter().map(latency_ms).collect();
+    latencies.sort_by(f64::total_cmp);
+    quantile::quantile_sorted(&latencies, 0.5).filter(|latency| latency.is_finite())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "2^52 ns are 52 days")]
+fn ms_between(from_ns: u64, to_ns: u64) -> Option<f64> {
+    to_ns.checked_sub(from_ns).map(|ns| ns as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Failure, FailureClass, Outcome};
+
+    const MS: u64 = 1_000_000;
+
+    fn slo() -> Slo {
+        Slo {
+            ttft_ms: Some(100.0),
+            tpot_ms: Some(10.0),
+            e2e_ms: Some(1000.0),
+        }
+    }
+
+    /// Due at 0, sent at 50 ms, first token at 100 ms, 11 tokens until 200 ms, end at 1000 ms.
+    fn record() -> RequestRecord {
+        RequestRecord {
+            scheduled_ns: Some(0),
+            sent_ns: 50 * MS,
+            first_token_ns: Some(100 * MS),
+            last_token_ns: Some(200 * MS),
+            end_ns: 1000 * MS,
+            output_tokens: Some(11),
+            ..RequestRecord::default()
+        }
+    }
+
+    #[test]
+    fn a_good_request_meets_every_limit_from_its_schedule() {
+        type Change = fn(&mut RequestRecord);
+        let table: &[(&str, Change, bool, bool)] = &[
+            ("on every limit", |_| (), true, true),
+            (
+                "late from schedule only",
+                |r| r.first_token_ns = Some(101 * MS),
+                false,
+                true,
+            ),
+            (
+                "late from send too",
+                |r| r.first_token_ns = Some(151 * MS),
+                false,
+                false,
+            ),
+            ("slow tokens", |r| r.last_token_ns = Some(201 * MS), false, false),
+            (
+                "one token has no TPOT",
+                |r| (r.output_tokens, r.last_token_ns) = (Some(1), Some(900 * MS)),
+                true,
+                true,
+            ),
+            ("no count of tokens", |r| r.output_tokens = None, false, false),
+            ("no first token", |r| r.first_token_ns = None, false, false),
+            ("ends late from schedule", |r| r.end_ns = 1001 * MS, false, true),
+            (
+                "its own limit is wider",
+                |r| {
+                    r.first_token_ns = Some(120 * MS);
+                    r.slo = Some(Slo {
+                        ttft_ms: Some(120.0),
+                        ..Slo::default()
+                    });
+                },
+                true,
+                true,
+            ),
+            (
+                "failed",
+                |r| {
+                    let message = String::new();
+                    r.outcome = Outcome::Failed(Failure {
+                        class: FailureClass::Stalled,
+                        message,
+                    });
+                },
+                false,
+                false,
+            ),
+        ];
+        for (name, change, open, closed) in table {
+            let mut record = record();
+            change(&mut record);
+            assert_eq!(
+                (is_good(&record, &slo(), true), is_good(&record, &slo(), false)),
+                (*open, *closed),
+                "{name}"
+            );
+        }
+    }
+
+    /// 200 requests, 100 a second; the wait of the n-th by a rule, each answered 50 ms after its wait.
+    fn batch(wait_ms: impl Fn(u64) -> u64) -> Run {
+        let record = |index: u64| {
+            let due_ns = index * 10 * MS;
+            let first_ns = due_ns + wait_ms(index) * MS;
+            RequestRecord {
+                scheduled_ns: Some(due_ns),
+                sent_ns: due_ns,
+                first_token_ns: Some(first_ns),
+                last_token_ns: Some(first_ns + 50 * MS),
+                end_ns: first_ns + 50 * MS,
+                output_tokens: Some(10),
+                ..RequestRecord::default()
+            }
+        };
+        Run {
+            requests: (0..200).map(record).collect(),
+            ..Run::default()
+        }
+    }
+
+    fn is_unstable(ttft_ms: Option<f64>, run: &Run) -> bool {
+        let slo = Slo {
+            ttft_ms,
+            tpot_ms: Some(100.0),
+            ..Slo::default()
+        };
+        judge_batch(100.0, run, &slo, true).unstable
+    }
+
+    #[test]
+    fn a_growing_queue_is_seen_before_it_breaks_the_slo() {
+        // A tenth too much: after two seconds requests wait 200 ms, in a minute they would wait six seconds.
+        let growing = batch(|index| 5 + index);
+        assert!(is_unstable(Some(2000.0), &growing));
+        assert!(is_unstable(None, &growing));
+        assert_eq!(judge_batch(100.0, &growing, &slo(), true).good, 96);
+        // At this pace ten minutes would not break this one.
+        assert!(!is_unstable(Some(60_000.0), &growing));
+    }
+
+    #[test]
+    fn a_steady_queue_and_a_long_start_are_no_growth() {
+        assert!(!is_unstable(Some(2000.0), &batch(|_| 5)));
+        assert!(!is_unstable(Some(2000.0), &batch(|index| 5 + index % 7)));
+        // Waits that jump at the start and stay.
+        assert!(!is_unstable(
+            Some(2000.0),
+            &batch(|index| if index < 30 { index } else { 30 })
+        ));
+        let closed = judge_batch(4.0, &batch(|index| 5 + index), &slo(), false);
+        assert!(!closed.unstable);
+    }
+
+    #[test]
+    fn a_server_that_stops_answering_has_a_growing_queue() {
+        let mut run = batch(|_| 5);
+        for record in run.requests.iter_mut().skip(100) {
+            let message = String::new();
+            record.outcome = Outcome::Failed(Failure {
+                class: FailureClass::TotalTimeout,
+                message,
+            });
+        }
+        assert!(is_unstable(Some(2000.0), &run));
+    }
+}

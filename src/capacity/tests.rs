@@ -1,0 +1,201 @@
+//! Searches played on known curves: they find the limit, in few steps, and say where there is none.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::plan::Arrivals;
+
+fn search(axis: Axis, min: f64, max: f64, precision_ratio: f64) -> Capacity {
+    Capacity {
+        axis,
+        min,
+        max,
+        precision_ratio,
+        attainment: 0.99,
+    }
+}
+
+const RATE: Axis = Axis::Rate(Arrivals::Poisson);
+
+/// Plays a search on a curve that gives a batch at each level.
+fn play(search: &Capacity, start: Option<f64>, mut batch: impl FnMut(f64) -> Batch) -> (SearchEnd, Vec<Batch>) {
+    let mut batches = Vec::new();
+    loop {
+        match next(search, start, &batches) {
+            Next::Done(end) => return (end, batches),
+            Next::Try(level) => batches.push(batch(level)),
+        }
+        assert!(batches.len() <= MOST_BATCHES + 2 * MOST_BATCHES_A_LEVEL, "{batches:?}");
+    }
+}
+
+fn batch(level: f64, good: u32) -> Batch {
+    Batch {
+        level,
+        requests: 200,
+        good,
+        unstable: false,
+    }
+}
+
+/// All good up to the limit, none above.
+fn sharp(limit: f64) -> impl Fn(f64) -> Batch {
+    move |level| batch(level, if level <= limit { 200 } else { 0 })
+}
+
+/// As real servers: the share of good requests falls smoothly around the limit, where it is just enough; with chance.
+fn noisy(limit: f64, seed: u64) -> impl FnMut(f64) -> Batch {
+    let mut state = seed;
+    // SplitMix64, its upper half as a share of one.
+    let mut random = move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        f64::from(u32::try_from((z ^ (z >> 31)) >> 32).unwrap()) / 2f64.powi(32)
+    };
+    move |level| {
+        let share = 1.0 - 0.01 * (level / limit).powi(12);
+        let good = (0..200).filter(|_| random() < share).count();
+        batch(level, u32::try_from(good).unwrap())
+    }
+}
+
+#[test]
+fn a_sharp_limit_is_bracketed_as_narrowly_as_asked() {
+    let (end, batches) = play(&search(RATE, 1.0, 1000.0, 1.05), None, sharp(37.0));
+    let SearchEnd::Found(level) = end else {
+        panic!("{end:?}")
+    };
+    assert!(level <= 37.0 && 37.0 < level * 1.05, "{level}");
+    // Seven strides up, four halvings, both ends again.
+    assert_eq!(batches.len(), 13, "{batches:?}");
+}
+
+#[test]
+fn whole_numbers_end_at_neighbours() {
+    for limit in [1, 2, 3, 7, 8] {
+        let (end, _) = play(
+            &search(Axis::Concurrency, 1.0, 64.0, 1.05),
+            None,
+            sharp(f64::from(limit)),
+        );
+        assert_eq!(end, SearchEnd::Found(f64::from(limit)));
+    }
+}
+
+#[test]
+fn a_limit_outside_the_range_is_said_not_guessed() {
+    let range = search(Axis::Concurrency, 4.0, 100.0, 1.05);
+    assert_eq!(play(&range, None, sharp(1000.0)).0, SearchEnd::AboveMax(100.0));
+    assert_eq!(play(&range, None, sharp(100.0)).0, SearchEnd::AboveMax(100.0));
+    assert_eq!(play(&range, None, sharp(3.0)).0, SearchEnd::BelowMin(4.0));
+    assert_eq!(play(&range, Some(50.0), sharp(3.0)).0, SearchEnd::BelowMin(4.0));
+    assert_eq!(play(&range, Some(50.0), sharp(1000.0)).0, SearchEnd::AboveMax(100.0));
+}
+
+#[test]
+fn an_unclear_level_gets_more_requests_and_then_an_answer() {
+    let range = search(RATE, 1.0, 1.0, 1.05);
+    // 197 of 200: 98.5 %, neither clearly above 99 % nor below.
+    let one = [batch(1.0, 197)];
+    assert_eq!(next(&range, None, &one), Next::Try(1.0));
+    assert!(!is_met(&range, 1.0, &one));
+    let (end, batches) = play(&range, None, |level| batch(level, 197));
+    assert_eq!((end, batches.len()), (SearchEnd::BelowMin(1.0), MOST_BATCHES_A_LEVEL));
+    let (end, batches) = play(&range, None, |level| batch(level, 198));
+    assert_eq!((end, batches.len()), (SearchEnd::AboveMax(1.0), MOST_BATCHES_A_LEVEL));
+}
+
+#[test]
+fn a_lucky_batch_at_the_edge_does_not_stand() {
+    let mut first_at_40 = true;
+    let lucky = |level: f64| {
+        let is_lucky = level > 35.0 && level < 45.0 && std::mem::take(&mut first_at_40);
+        batch(level, if level <= 35.0 || is_lucky { 200 } else { 150 })
+    };
+    let (end, _) = play(&search(RATE, 1.0, 1000.0, 1.05), None, lucky);
+    let SearchEnd::Found(level) = end else {
+        panic!("{end:?}")
+    };
+    assert!(level <= 35.0 && 35.0 < level * 1.1, "{level}");
+}
+
+#[test]
+fn a_growing_queue_is_not_met_however_good_its_requests_were() {
+    let growing = |level: f64| Batch {
+        unstable: level > 10.0,
+        ..batch(level, 200)
+    };
+    let (end, _) = play(&search(RATE, 1.0, 1000.0, 1.05), None, growing);
+    let SearchEnd::Found(level) = end else {
+        panic!("{end:?}")
+    };
+    assert!(level <= 10.0 && 10.0 < level * 1.05, "{level}");
+}
+
+#[test]
+fn a_hint_saves_steps() {
+    let range = search(RATE, 1.0, 1000.0, 1.05);
+    let cold = play(&range, None, sharp(100.0)).1.len();
+    let warm = play(&range, Some(97.0), sharp(100.0)).1.len();
+    assert!(warm * 2 <= cold, "{warm} after {cold}");
+}
+
+#[test]
+fn two_hundred_good_requests_settle_ninety_nine_percent() {
+    assert_eq!(settling_requests(&search(RATE, 1.0, 2.0, 1.05)), 163);
+}
+
+#[test]
+fn several_searches_have_a_median_and_an_interval() {
+    let found = [10.0, 11.0, 12.0].map(SearchEnd::Found);
+    let sum = summary(found);
+    assert_eq!((sum.searches, sum.median), (3, Some(SearchEnd::Found(11.0))));
+    // 11 ± 4.3027 × 1 / √3
+    let (low, high) = sum.interval.unwrap();
+    assert!(
+        (low - 8.5159).abs() < 1e-3 && (high - 13.4841).abs() < 1e-3,
+        "{low} {high}"
+    );
+    let at_the_bound = summary([
+        SearchEnd::Found(5.0),
+        SearchEnd::AboveMax(5.0),
+        SearchEnd::AboveMax(5.0),
+    ]);
+    assert_eq!(
+        (at_the_bound.median, at_the_bound.interval),
+        (Some(SearchEnd::AboveMax(5.0)), None)
+    );
+    assert_eq!(summary([SearchEnd::Found(5.0)]).interval, None);
+    assert_eq!(summary([]).median, None);
+}
+
+proptest! {
+    #[test]
+    fn any_sharp_limit_is_found_within_precision(
+        limit in 1.0_f64..900.0,
+        hint in proptest::option::of(1.0_f64..1000.0),
+        precision in 1.01_f64..1.3,
+    ) {
+        let (end, batches) = play(&search(RATE, 1.0, 1000.0, precision), hint, sharp(limit));
+        let SearchEnd::Found(level) = end else { panic!("{end:?}") };
+        prop_assert!(level <= limit && limit < level * precision * 1.001, "{level} for {limit}");
+        prop_assert!(batches.len() <= 30, "{} batches", batches.len());
+    }
+
+    #[test]
+    fn any_noisy_limit_is_found_nearby(limit in 2.0_f64..500.0, seed in 0_u64..1000) {
+        let (end, batches) = play(&search(RATE, 1.0, 1000.0, 1.05), None, noisy(limit, seed));
+        let SearchEnd::Found(level) = end else { panic!("{end:?}") };
+        // Around the limit 1 % bad becomes 0.3 % or 3 % within a tenth of the level.
+        prop_assert!(level > limit * 0.8 && level < limit * 1.2, "{level} for {limit}");
+        prop_assert!(batches.len() <= MOST_BATCHES, "{} batches", batches.len());
+    }
+
+    #[test]
+    fn a_noisy_whole_number_is_found_nearby(limit in 3.0_f64..200.0, seed in 0_u64..1000) {
+        let (end, _) = play(&search(Axis::Concurrency, 1.0, 512.0, 1.05), None, noisy(limit, seed));
+        let SearchEnd::Found(level) = end else { panic!("{end:?}") };
+        prop_assert!(level > limit * 0.75 - 1.0 && level < limit * 1.25 + 1.0, "{level} for {limit}");
+    }
+}

@@ -1,0 +1,120 @@
+//! What a search for the capacity found, for a terminal.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
+
+use super::escape::visible;
+use crate::{
+    capacity::Summary,
+    plan::{Axis, Capacity, Slo},
+    session::{Run, SearchEnd, Session},
+};
+
+/// The steps of each search, then the answer with its interval.
+pub fn terminal_capacity(session: &Session, search: &Capacity, summary: &Summary, color: bool) -> String {
+    let bold = |text: &str| {
+        if color {
+            format!("\u{1b}[1m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    };
+    let mut text = String::new();
+    for cell in &session.cells {
+        for run in &cell.runs {
+            text.push_str(&bold(&format!(
+                "Search {} of {}: {}\n",
+                run.repeat + 1,
+                session.plan.repeats,
+                visible(&cell.name)
+            )));
+            text.push_str(&steps(run, search));
+        }
+    }
+    text.push_str(&bold(&answer(search, summary)));
+    let counted = match search.axis {
+        Axis::Rate(_) => ", counted from their schedule",
+        Axis::Concurrency => "",
+    };
+    let (promise, share) = (promise(&session.plan.slo), trimmed(search.attainment * 100.0));
+    let _ = writeln!(text, "  under {promise}, for {share} % of the requests{counted}");
+    text
+}
+
+fn steps(run: &Run, search: &Capacity) -> String {
+    let Some(found) = &run.search else {
+        let reason = run.cut_short.as_deref().unwrap_or("it has no answer");
+        return format!("  {}\n\n", visible(reason));
+    };
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header([unit(search), "Requests", "Met the SLO", "Completed", "So far"]);
+    for column in table.column_iter_mut().take(4) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    for step in &found.steps {
+        table.add_row([
+            trimmed(step.level),
+            step.requests.to_string(),
+            format!("{:.1} %", step.attainment * 100.0),
+            format!("{:.2} req/s", step.completed_rps),
+            if step.met {
+                "met".to_owned()
+            } else {
+                "not met".to_owned()
+            },
+        ]);
+    }
+    format!("{}\n\n", table.trim_fmt())
+}
+
+fn answer(search: &Capacity, summary: &Summary) -> String {
+    let unit = unit(search);
+    let level = match summary.median {
+        None => return "Capacity: no search came to an end\n".to_owned(),
+        Some(SearchEnd::Found(level)) => trimmed(level),
+        Some(SearchEnd::AboveMax(level)) => format!("at least {} (the highest tried)", trimmed(level)),
+        Some(SearchEnd::BelowMin(level)) => format!("below {} (the lowest tried)", trimmed(level)),
+    };
+    let searches = if summary.searches == 1 {
+        "1 search".to_owned()
+    } else {
+        format!("{} searches", summary.searches)
+    };
+    let interval = summary.interval.map_or_else(
+        || format!(" (from {searches})"),
+        |(low, high)| format!(" (95 % interval {} … {}, from {searches})", trimmed(low), trimmed(high)),
+    );
+    format!("Capacity: {level} {unit}{interval}\n")
+}
+
+fn unit(search: &Capacity) -> &'static str {
+    match search.axis {
+        Axis::Rate(_) => "req/s",
+        Axis::Concurrency => "requests in flight",
+    }
+}
+
+/// `TTFT ≤ 2 s, TPOT ≤ 200 ms`.
+fn promise(slo: &Slo) -> String {
+    let limits = [("TTFT", slo.ttft_ms), ("TPOT", slo.tpot_ms), ("E2E", slo.e2e_ms)];
+    let limits = limits
+        .into_iter()
+        .filter_map(|(name, ms)| Some(format!("{name} ≤ {}", time(ms?))));
+    limits.collect::<Vec<_>>().join(", ")
+}
+
+fn time(ms: f64) -> String {
+    if ms >= 1000.0 {
+        format!("{} s", trimmed(ms / 1000.0))
+    } else {
+        format!("{} ms", trimmed(ms))
+    }
+}
+
+/// Up to two decimals, without zeros at the end.
+fn trimmed(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

@@ -1,0 +1,315 @@
+//! Throughput against latency: a ladder of load levels as a table, as a chart for a terminal, and as SVG.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
+
+use super::escape::{html, visible};
+use crate::{
+    metric::{Metric, Percentile},
+    report::{Arm, CellFigures, Figure},
+};
+
+/// One level of a ladder: medians over its runs; what was not measured is absent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CurvePoint {
+    /// The load level (`c=16`).
+    pub level: String,
+    /// Completed requests per second.
+    pub requests_per_s: Option<f64>,
+    /// Output tokens per second.
+    pub tokens_per_s: Option<f64>,
+    /// Median time to first token in milliseconds, from the schedule in open loop.
+    pub ttft_p50_ms: Option<f64>,
+    /// Its P95.
+    pub ttft_p95_ms: Option<f64>,
+    /// Median time per output token, in milliseconds.
+    pub tpot_p50_ms: Option<f64>,
+    /// Median time of a whole answer in milliseconds, from the schedule in open loop.
+    pub e2e_p50_ms: Option<f64>,
+}
+
+/// The measured levels of a session, in plan order.
+pub fn curve(arm: &Arm) -> Vec<CurvePoint> {
+    arm.cells.iter().filter(|cell| cell.runs > 0).map(point).collect()
+}
+
+fn point(cell: &CellFigures) -> CurvePoint {
+    use Percentile::{P50, P95};
+    let value = |metric: Metric| match cell.metrics.get(&metric) {
+        Some(Figure::Measured { median, .. }) => Some(*median),
+        _ => None,
+    };
+    let felt = |from_schedule: fn(Percentile) -> Metric, from_send: fn(Percentile) -> Metric, p: Percentile| {
+        value(from_schedule(p)).or_else(|| value(from_send(p)))
+    };
+    CurvePoint {
+        level: cell.load.to_string(),
+        requests_per_s: value(Metric::Qps),
+        tokens_per_s: value(Metric::OutputTokensPerS),
+        ttft_p50_ms: felt(Metric::TtftFromSchedule, Metric::Ttft, P50),
+        ttft_p95_ms: felt(Metric::TtftFromSchedule, Metric::Ttft, P95),
+        tpot_p50_ms: value(Metric::Tpot(P50)),
+        e2e_p50_ms: felt(Metric::E2eFromSchedule, Metric::E2e, P50),
+    }
+}
+
+/// What is drawn: throughput to the right, median latency upwards.
+struct Drawn<'a> {
+    points: Vec<(&'a str, f64, f64)>,
+    most_throughput: f64,
+    most_latency_ms: f64,
+    unit: &'static str,
+}
+
+impl<'a> Drawn<'a> {
+    fn of(curve: &'a [CurvePoint]) -> Self {
+        let has_tokens = curve.iter().all(|point| point.tokens_per_s.is_some());
+        let place = |point: &'a CurvePoint| {
+            let throughput = if has_tokens {
+                point.tokens_per_s
+            } else {
+                point.requests_per_s
+            };
+            Some((point.level.as_str(), throughput?, point.e2e_p50_ms?))
+        };
+        let points: Vec<_> = curve.iter().filter_map(place).collect();
+        let most = |of: fn(&(&str, f64, f64)) -> f64| points.iter().map(of).fold(0.0, f64::max);
+        Self {
+            most_throughput: most(|point| point.1),
+            most_latency_ms: most(|point| point.2),
+            unit: if has_tokens { "tokens/s" } else { "req/s" },
+            points,
+        }
+    }
+
+    /// Where a point stands, both ways from 0 to 1.
+    fn share(&self, throughput: f64, latency_ms: f64) -> (f64, f64) {
+        let of = |value: f64, most: f64| {
+            if most > 0.0 {
+                (value / most).clamp(0.0, 1.0)
+            } else {
+                0.0
+            }
+        };
+        (
+            of(throughput, self.most_throughput),
+            of(latency_ms, self.most_latency_ms),
+        )
+    }
+}
+
+const CHART_ROWS: u16 = 12;
+const CHART_COLUMNS: u16 = 64;
+
+/// The levels as a table, and below it throughput against latency.
+pub fn terminal_curve(curve: &[CurvePoint], width: u16) -> String {
+    let mut text = format!("{}\n", table(curve).trim_fmt());
+    let drawn = Drawn::of(curve);
+    if drawn.points.len() < 2 {
+        return text;
+    }
+    let columns = CHART_COLUMNS.min(width.saturating_sub(12)).max(20);
+    let _ = writeln!(
+        text,
+        "\n  E2E P50 against throughput (the digits are the levels, in order)\n"
+    );
+    for line in chart(&drawn, columns) {
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+fn table(curve: &[CurvePoint]) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header([
+        "", "Level", "req/s", "tokens/s", "TTFT P50", "TTFT P95", "TPOT P50", "E2E P50",
+    ]);
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    for (number, point) in (1..).zip(curve) {
+        let ms = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.1} ms"));
+        let plain = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"));
+        table.add_row([
+            mark(number).to_string(),
+            visible(&point.level),
+            plain(point.requests_per_s),
+            plain(point.tokens_per_s),
+            ms(point.ttft_p50_ms),
+            ms(point.ttft_p95_ms),
+            ms(point.tpot_p50_ms),
+            ms(point.e2e_p50_ms),
+        ]);
+    }
+    table
+}
+
+/// `1` to `9`, then `a` to `z`, then a dot.
+fn mark(number: u32) -> char {
+    char::from_digit(number, 36).unwrap_or('·')
+}
+
+/// Rows from the top, with the axis to the left and below.
+fn chart(drawn: &Drawn<'_>, columns: u16) -> Vec<String> {
+    let mut grid = vec![vec![' '; usize::from(columns)]; usize::from(CHART_ROWS)];
+    for (number, (_, throughput, latency_ms)) in (1..).zip(&drawn.points) {
+        let (right, up) = drawn.share(*throughput, *latency_ms);
+        let (column, row) = (cell(right, columns), CHART_ROWS - 1 - cell(up, CHART_ROWS));
+        let place = grid
+            .get_mut(usize::from(row))
+            .and_then(|row| row.get_mut(usize::from(column)));
+        if let Some(place) = place {
+            *place = mark(number);
+        }
+    }
+    let mut lines: Vec<String> = grid
+        .iter()
+        .enumerate()
+        .map(|(row, cells)| {
+            let label = if row == 0 {
+                format!("{:.0} ms", drawn.most_latency_ms)
+            } else {
+                String::new()
+            };
+            format!("{label:>10} │{}", cells.iter().collect::<String>())
+        })
+        .collect();
+    lines.push(format!("{:>10} └{}", "0", "─".repeat(usize::from(columns))));
+    let end = format!("{:.0} {}", drawn.most_throughput, drawn.unit);
+    lines.push(format!("{:>11} 0{end:>width$}", "", width = usize::from(columns) - 1));
+    lines
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share from 0 to 1 of a small count"
+)]
+fn cell(share: f64, count: u16) -> u16 {
+    (share * f64::from(count - 1)).round() as u16
+}
+
+const LEFT: f64 = 70.0;
+const TOP: f64 = 20.0;
+const PLOT_WIDTH: f64 = 520.0;
+const PLOT_HEIGHT: f64 = 280.0;
+
+/// The curve as an SVG picture of its own.
+pub fn curve_svg(curve: &[CurvePoint]) -> String {
+    let drawn = Drawn::of(curve);
+    let (right, bottom) = (LEFT + PLOT_WIDTH, TOP + PLOT_HEIGHT);
+    let places: Vec<(f64, f64, &str)> = drawn
+        .points
+        .iter()
+        .map(|(level, throughput, latency_ms)| {
+            let (across, up) = drawn.share(*throughput, *latency_ms);
+            (LEFT + across * PLOT_WIDTH, bottom - up * PLOT_HEIGHT, *level)
+        })
+        .collect();
+    let mut svg = String::from(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 360\" role=\"img\" \
+         font-family=\"system-ui, sans-serif\" font-size=\"11\" fill=\"#24292f\">\n\
+         <title>Throughput against latency</title>\n<rect width=\"640\" height=\"360\" fill=\"#ffffff\"/>\n",
+    );
+    let _ = writeln!(
+        svg,
+        "<path d=\"M{LEFT} {TOP}V{bottom}H{right}\" fill=\"none\" stroke=\"#8c959f\"/>"
+    );
+    let line: Vec<String> = places.iter().map(|(x, y, _)| format!("{x:.1},{y:.1}")).collect();
+    let _ = writeln!(
+        svg,
+        "<polyline points=\"{}\" fill=\"none\" stroke=\"#0969da\" stroke-width=\"1.5\"/>",
+        line.join(" ")
+    );
+    for (x, y, level) in &places {
+        let _ = writeln!(
+            svg,
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"#0969da\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            x - 7.0,
+            y - 6.0,
+            html(level)
+        );
+    }
+    svg.push_str(&labels(&drawn, (right, bottom)));
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn labels(drawn: &Drawn<'_>, (right, bottom): (f64, f64)) -> String {
+    let text = |x: f64, y: f64, anchor: &str, words: String| {
+        format!("<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{words}</text>\n")
+    };
+    [
+        text(LEFT - 6.0, TOP + 4.0, "end", format!("{:.0} ms", drawn.most_latency_ms)),
+        text(LEFT - 6.0, bottom, "end", "0".to_owned()),
+        text(
+            right,
+            bottom + 16.0,
+            "end",
+            format!("{:.0} {}", drawn.most_throughput, drawn.unit),
+        ),
+        text(
+            LEFT + PLOT_WIDTH / 2.0,
+            bottom + 34.0,
+            "middle",
+            format!("throughput ({})", drawn.unit),
+        ),
+        text(LEFT, TOP - 8.0, "start", "E2E P50".to_owned()),
+    ]
+    .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points() -> Vec<CurvePoint> {
+        let point = |level: &str, tokens_per_s: f64, e2e: f64| CurvePoint {
+            level: level.to_owned(),
+            requests_per_s: Some(tokens_per_s / 10.0),
+            tokens_per_s: Some(tokens_per_s),
+            ttft_p50_ms: Some(5.0),
+            ttft_p95_ms: None,
+            tpot_p50_ms: Some(1.0),
+            e2e_p50_ms: Some(e2e),
+        };
+        vec![
+            point("c=1", 100.0, 50.0),
+            point("c=2", 190.0, 52.0),
+            point("c<4>", 200.0, 100.0),
+        ]
+    }
+
+    #[test]
+    fn the_last_level_of_a_saturated_ladder_stands_high_and_right() {
+        let text = terminal_curve(&points(), 80);
+        let rows: Vec<&str> = text.lines().filter(|line| line.contains('│')).collect();
+        assert_eq!(rows.len(), usize::from(CHART_ROWS));
+        assert!(rows[0].starts_with("    100 ms │") && rows[0].ends_with('3'), "{text}");
+        let row_of = |mark: char| {
+            rows.iter()
+                .position(|row| row.split('│').nth(1).unwrap().contains(mark))
+                .unwrap()
+        };
+        assert!(row_of('1') >= row_of('2') && row_of('2') > row_of('3'), "{text}");
+        assert!(text.contains("200 tokens/s") && text.contains('–'), "{text}");
+    }
+
+    #[test]
+    fn a_lone_level_has_a_table_and_no_chart() {
+        assert!(!terminal_curve(&points()[..1], 80).contains('│'));
+        assert!(curve_svg(&[]).ends_with("</svg>\n"));
+    }
+
+    #[test]
+    fn the_picture_has_every_level_and_stays_harmless() {
+        let svg = curve_svg(&points());
+        assert_eq!(svg.matches("<circle").count(), 3);
+        assert!(svg.contains("c&lt;4&gt;") && !svg.contains("NaN"), "{svg}");
+        // The most of both stands in the corner of the plot.
+        assert!(svg.contains("590.0,20.0"), "{svg}");
+    }
+}

@@ -1,0 +1,61 @@
+//! Shares of a whole: the interval of a proportion.
+
+use statrs::distribution::{ContinuousCDF, Normal};
+
+/// Wilson's score interval of a share, with its bounds one-sided at `confidence` (0.9) each.
+///
+/// `None` where nothing was counted, `hits` exceed `trials`, or the confidence is outside 0.5 to 1. Unlike the usual
+/// ± interval it stays inside 0 to 1 and is right near both ends; source: Wilson 1927, Probable Inference, the Law of
+/// Succession, and Statistical Inference.
+pub fn wilson(hits: u32, trials: u32, confidence: f64) -> Option<(f64, f64)> {
+    if trials == 0 || hits > trials || !(0.5..1.0).contains(&confidence) {
+        return None;
+    }
+    let z = Normal::standard().inverse_cdf(confidence);
+    let n = f64::from(trials);
+    let share = f64::from(hits) / n;
+    let scale = 1.0 + z * z / n;
+    let middle = (share + z * z / (2.0 * n)) / scale;
+    let half = z / scale * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    Some(((middle - half).max(0.0), (middle + half).min(1.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_interval_is_wilsons() {
+        // By hand from the formula, z = 1.281551566 and 1.959963985.
+        for (hits, trials, confidence, lower, upper) in [
+            (200, 200, 0.9, 0.991_855, 1.0),
+            (0, 10, 0.975, 0.0, 0.277_533),
+            (8, 10, 0.975, 0.490_162, 0.943_318),
+        ] {
+            let (found_lower, found_upper) = wilson(hits, trials, confidence).unwrap();
+            assert!((found_lower - lower).abs() < 1e-5, "{hits}/{trials}: {found_lower}");
+            assert!((found_upper - upper).abs() < 1e-5, "{hits}/{trials}: {found_upper}");
+        }
+    }
+
+    #[test]
+    fn nothing_counted_has_no_interval() {
+        assert_eq!(wilson(0, 0, 0.9), None);
+        assert_eq!(wilson(3, 2, 0.9), None);
+        assert_eq!(wilson(1, 2, f64::NAN), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_share_lies_inside_and_more_trials_narrow(hits in 0_u32..500, more in 0_u32..500) {
+            let trials = hits + more.max(1);
+            let share = f64::from(hits) / f64::from(trials);
+            let (lower, upper) = wilson(hits, trials, 0.9).unwrap();
+            prop_assert!(0.0 <= lower && lower <= share + 1e-12 && share <= upper + 1e-12 && upper <= 1.0);
+            let (lower_10, upper_10) = wilson(hits * 10, trials * 10, 0.9).unwrap();
+            prop_assert!(upper_10 - lower_10 < upper - lower);
+        }
+    }
+}
