@@ -65,8 +65,16 @@ pub enum Form {
     Switch,
     /// `1,4,16`.
     List,
-    /// `512`, `512,64` (mean and standard deviation) or `100..200`.
+    /// `512`, `512,64` (mean and standard deviation), `100..200`, `lognormal:512,64` or `zipf:1..4096,1.2`.
     Lengths,
+    /// `from=1,to=20`: the keys of a map.
+    Fields,
+    /// A file, or the keys of a map that begins with `file=`.
+    File,
+    /// `rate=4:30s,concurrency=8:100`: level, and time or number of requests.
+    Stages,
+    /// `base=3,adapter=1`: name and weight.
+    Weights,
     /// A JSON object.
     Json,
     /// `Name: value` or `Name: env:VARIABLE`; may be repeated.
@@ -86,7 +94,14 @@ impl Form {
     pub const fn is_repeatable(self) -> bool {
         matches!(
             self,
-            Self::List | Self::Header | Self::Pair | Self::Threshold | Self::Gate | Self::Names
+            Self::List
+                | Self::Header
+                | Self::Pair
+                | Self::Threshold
+                | Self::Gate
+                | Self::Names
+                | Self::Stages
+                | Self::Weights
         )
     }
 }
@@ -115,26 +130,50 @@ macro_rules! key {
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
     key!(Target Scalar, "target.url", "URL", "url", "URL", "Base address of the server under test [default: http://127.0.0.1:8000]"),
+    key!(Target Names, "target.urls", "URLS", "urls", "URL,URL,…", "Several replicas of the same server, over which requests are spread (repeatable)"),
+    key!(Target Scalar, "target.spread", "SPREAD", "spread", "HOW", "How requests are spread over several addresses: `round_robin` or `random` [default: round_robin]"),
     key!(Target Scalar, "model", "MODEL", "model", "NAME", "Model name sent with each request [default: the server's only model]"),
-    key!(Target Scalar, "target.api", "API", "api", "API", "API to use: `chat` or `completions` [default: chat]"),
+    key!(Target Scalar, "target.api", "API", "api", "API", "API to use: `chat`, `completions`, `responses`, `embeddings`, `messages`, `kserve_generate`, `kserve_infer` or `tgi` [default: chat]"),
+    key!(Target Switch, "target.streaming", "STREAMING", "streaming", "BOOL", "Ask for answers as streams; without, there is no TTFT, TPOT and ITL [default: true]"),
     key!(Target Header, "target.headers", "HEADERS", "header", "NAME: VALUE", "Extra request header, `Name: value` or `Name: env:VARIABLE` (repeatable)"),
     key!(Target Scalar, "target.api_key_env", "API_KEY_ENV", "api-key-env", "VARIABLE", "Environment variable that holds the API key"),
     key!(Target Scalar, "target.timeouts.total", "TIMEOUT", "timeout", "TIME", "Longest time for a whole answer (`500ms`, `10s`, `2m`) [default: 10m]"),
     key!(Target Scalar, "target.timeouts.connect", "CONNECT_TIMEOUT", "connect-timeout", "TIME", "Longest time to open a connection [default: 10s]"),
     key!(Target Scalar, "target.timeouts.first_token", "FIRST_TOKEN_TIMEOUT", "first-token-timeout", "TIME", "Longest time from send to the first token [default: 2m]"),
     key!(Target Scalar, "target.timeouts.between_tokens", "STALL_TIMEOUT", "stall-timeout", "TIME", "Longest silence inside a stream that has begun [default: 60s]"),
+    key!(Target Scalar, "target.http", "HTTP", "http", "VERSION", "HTTP version: `1`, `2`, or `auto` for the newer where TLS offers it [default: 1]"),
+    key!(Target Switch, "target.reuse_connections", "REUSE_CONNECTIONS", "reuse-connections", "BOOL", "Send more than one request over a connection [default: true]"),
+    key!(Target Scalar, "target.ca_file", "CA_FILE", "ca-file", "FILE", "PEM file of the certificate authorities to trust [default: the system's]"),
+    key!(Target Scalar, "target.retries", "RETRIES", "retries", "N", "How often a refused request (no connection, 429, 503) is sent again [default: 0]"),
+    key!(Target Scalar, "target.cache_reset", "CACHE_RESET", "cache-reset", "HOW", "Empty the server's prefix cache before each run: `auto` where it can, `off`, or the page to POST to [default: auto]"),
     key!(Target Json, "extra_body", "EXTRA_BODY", "extra-body", "JSON", "Extra fields of the request body, as a JSON object [default: ignore_eos on, temperature 0]"),
-    key!(Load List, "concurrency", "CONCURRENCY", "concurrency", "N,N,…", "Requests in flight (closed loop); each level is one cell [default: 1,4,16]"),
-    key!(Load List, "rate", "RATE", "rate", "R,R,…", "Requests per second (open loop); each level is one cell"),
-    key!(Load Scalar, "arrivals", "ARRIVALS", "arrivals", "SPACING", "Spacing of the sends with --rate: `poisson` or `constant` [default: poisson]"),
-    key!(Workload Lengths, "input_tokens", "INPUT_TOKENS", "input-tokens", "MEAN[,STD]", "Prompt length in tokens: a number, `MEAN,STD` or `MIN..MAX` [default: 512]"),
-    key!(Workload Lengths, "output_tokens", "OUTPUT_TOKENS", "output-tokens", "MEAN[,STD]", "Answer length in tokens: a number, `MEAN,STD` or `MIN..MAX` [default: 128]"),
-    key!(Workload Scalar, "dataset", "DATASET", "dataset", "FILE", "JSONL file of prompts instead of synthetic ones"),
+    key!(Load List, "concurrency", "CONCURRENCY", "concurrency", "N,N,…", "Requests in flight (closed loop); each level is one cell; `1:64:8` is a range [default: 1,4,16]"),
+    key!(Load List, "rate", "RATE", "rate", "R,R,…", "Requests per second (open loop); each level is one cell; `1:8:*2` is a range"),
+    key!(Load Scalar, "arrivals", "ARRIVALS", "arrivals", "SPACING", "Spacing of the sends in open loop: `poisson`, `constant` or `gamma` [default: poisson]"),
+    key!(Load Scalar, "burstiness", "BURSTINESS", "burstiness", "SHAPE", "Shape of gamma arrivals: 1 is Poisson, less is burstier, more is evener"),
+    key!(Load Fields, "ramp", "RAMP", "ramp", "FIELDS", "Rate that changes over the run: `from=1,to=20` requests per second, `shape=linear` or `exponential`"),
+    key!(Load Stages, "stages", "STAGES", "stages", "STAGE,…", "Levels one after the other within each run: `rate=4:30s,concurrency=8:100` (time or requests)"),
+    key!(Load File, "trace", "TRACE", "trace", "FILE", "Recorded trace: its prompts or lengths, and, where no other load is given, its times"),
+    key!(Load Scalar, "trace_speed", "TRACE_SPEED", "trace-speed", "FACTOR", "How many times faster than recorded a trace is replayed [default: 1]"),
+    key!(Workload Lengths, "input_tokens", "INPUT_TOKENS", "input-tokens", "MEAN[,STD]", "Prompt length in tokens: a number, `MEAN,STD`, `MIN..MAX`, `lognormal:MEAN,STD` or `zipf:MIN..MAX,EXPONENT` [default: 512]"),
+    key!(Workload Lengths, "output_tokens", "OUTPUT_TOKENS", "output-tokens", "MEAN[,STD]", "Answer length in tokens: a number, `MEAN,STD`, `MIN..MAX`, `lognormal:MEAN,STD` or `zipf:MIN..MAX,EXPONENT` [default: 128]"),
+    key!(Workload File, "dataset", "DATASET", "dataset", "FILE", "File of prompts instead of synthetic ones: JSONL, ShareGPT JSON or CSV; or `file=F,prompt_column=C`"),
+    key!(Workload Fields, "shared_prefix", "SHARED_PREFIX", "shared-prefix", "FIELDS", "Synthetic prompts in groups that begin alike: `groups=8,prefix_tokens=1024,prompts_per_group=4`"),
+    key!(Workload Fields, "conversation", "CONVERSATION", "conversation", "FIELDS", "Conversations with the model's own answers: `turns=4,think_time=2s,think_time_spread=exponential`"),
+    key!(Workload Scalar, "tokenizer", "TOKENIZER", "tokenizer", "WHO", "Who counts synthetic prompts: `auto`, `server`, `calibrated`, `words` or a `tokenizer.json` [default: auto]"),
+    key!(Workload Weights, "models", "MODELS", "models", "NAME=WEIGHT,…", "Models or LoRA adapters that share the requests by weight, instead of --model (repeatable)"),
+    key!(Workload Fields, "images", "IMAGES", "images", "FIELDS", "Synthetic images in each chat message: `width=512,height=512,per_request=1`"),
+    key!(Workload Scalar, "batch", "BATCH", "batch", "N", "Texts in one embeddings request [default: 1]"),
+    key!(Workload Switch, "reuse_prompts", "REUSE_PROMPTS", "reuse-prompts", "BOOL", "Let warm-up and runs see a prompt again, which a prefix cache answers faster [default: false]"),
     key!(Workload Scalar, "seed", "SEED", "seed", "N", "Seed of prompts, lengths and schedules [default: 42]"),
     key!(Repeats Scalar, "num_requests", "REQUESTS", "requests", "N", "Measured requests of one run [default: 200]"),
-    key!(Repeats Scalar, "warmup_requests", "WARMUP", "warmup", "N", "Warm-up requests before each run [default: 20]"),
+    key!(Repeats Scalar, "warmup_requests", "WARMUP", "warmup", "N", "Warm-up requests before each run; `auto` goes on until the server is steady [default: 20]"),
+    key!(Repeats Scalar, "warmup_limit", "WARMUP_LIMIT", "warmup-limit", "N", "The most requests of a warm-up that goes on until the server is steady [default for `auto`: 200]"),
     key!(Repeats Scalar, "repeat", "REPEAT", "repeat", "N", "Runs of each cell; the run is the unit of statistics [default: 5]"),
     key!(Repeats Scalar, "max_error_rate", "MAX_ERROR_RATE", "max-error-rate", "SHARE", "Largest share of failed requests of a valid run (`1%`) [default: 1%]"),
+    key!(Judging Fields, "slo", "SLO", "slo", "FIELDS", "What users are promised: `ttft=2s,tpot=200ms,e2e=30s`; requests within are goodput"),
+    key!(Judging Fields, "capacity", "CAPACITY", "capacity", "FIELDS", "What `capacity` searches: `axis=rate,min=1,max=100,precision=5%,attainment=99%`"),
+    key!(Judging Fields, "sweep", "SWEEP", "sweep", "FIELDS", "What `sweep` climbs: `axis=rate,from=1,to=100,steps=8,spacing=geometric`"),
     key!(Judging Threshold, "threshold", "THRESHOLD", "threshold", "LIMIT", "Limit for all gated metrics (`5%`) or for one (`tpot_p95=5%`) (repeatable)"),
     key!(Judging Gate, "gates", "GATES", "gate", "METRIC=RULE", "Rule of one metric: `tpot_p95=5%:block`, `ttft_p95=10%:warn:explanation`, `tpot_p95=off` (repeatable)"),
     key!(Judging Names, "allow", "ALLOW", "allow", "FIELD", "Compare although this fingerprint field differs (repeatable)"),

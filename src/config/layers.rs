@@ -10,9 +10,12 @@ use super::{
     lengths::LengthsTwin,
     nearest::nearest,
     node::{Node, Source, Step, Value, ticked},
+    show,
     texts::is_header_name,
     twin::{ALL, ConfigFile, SCHEMA},
-    typed, yaml,
+    typed,
+    values::{RateRps, Streams},
+    yaml,
 };
 use crate::metric::Metric;
 
@@ -113,7 +116,7 @@ impl Layer {
 
     /// Where the value of a dotted path stands.
     pub(super) fn source(&self, path: &str) -> Source {
-        let steps: Vec<Step> = path.split('.').map(|key| Step::Key(key.to_owned())).collect();
+        let steps: Vec<Step> = path.split('.').flat_map(steps).collect();
         self.root.source_at(&steps)
     }
 
@@ -127,6 +130,37 @@ impl Layer {
         ConfigError::at(self.source(path), &self.file, path, message)
     }
 
+    /// Whether this layer gives a top-level key.
+    pub(super) fn names(&self, key: &str) -> bool {
+        let Value::Map(entries) = &self.root.value else {
+            return false;
+        };
+        let given = |node: &Node| !matches!(node.value, Value::Null);
+        entries.iter().any(|entry| entry.key == key && given(&entry.node))
+    }
+
+    /// Name of the file, empty where the layer is none.
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Where the value of a dotted path stands, in words (`perfgate.yaml:7`, `--rate`).
+    pub(super) fn place(&self, path: &str) -> String {
+        show::place(self.source(path), Some(&self.file))
+    }
+
+    /// Every level of `concurrency`, its ranges walked.
+    pub(super) fn streams(&self) -> impl Iterator<Item = Streams> {
+        let steps = self.twin.concurrency.iter().flat_map(|list| &list.0);
+        steps.flat_map(|steps| steps.0.iter().copied())
+    }
+
+    /// Every level of `rate`, its ranges walked.
+    pub(super) fn rates(&self) -> impl Iterator<Item = RateRps> {
+        let steps = self.twin.rate.iter().flat_map(|list| &list.0);
+        steps.flat_map(|steps| steps.0.iter().copied())
+    }
+
     /// What one value alone cannot tell.
     fn check_together(&self) -> Result<(), ConfigError> {
         let twin = &self.twin;
@@ -137,6 +171,20 @@ impl Layer {
             let message = format!("`{}` differs from `model`, which is `{}`; keep one", inner.0, top.0);
             return Err(self.error("target.model", &message));
         }
+        if twin.warmup.is_some() && twin.warmup_requests.is_some() {
+            let message = format!(
+                "it is the same as `warmup_requests` ({}); keep one",
+                self.place("warmup_requests")
+            );
+            return Err(self.error("warmup", &message));
+        }
+        if twin.trace_speed.is_some() && twin.trace.as_ref().is_some_and(|trace| trace.speed().is_some()) {
+            let message = format!(
+                "it is the same as `trace.speed` ({}); keep one",
+                self.place("trace.speed")
+            );
+            return Err(self.error("trace_speed", &message));
+        }
         self.check_levels()?;
         self.check_lengths("input_tokens", twin.input_tokens)?;
         self.check_lengths("output_tokens", twin.output_tokens)?;
@@ -145,18 +193,8 @@ impl Layer {
     }
 
     fn check_levels(&self) -> Result<(), ConfigError> {
-        let streams = self
-            .twin
-            .concurrency
-            .iter()
-            .flat_map(|list| &list.0)
-            .map(|level| level.0.to_string());
-        let rates = self
-            .twin
-            .rate
-            .iter()
-            .flat_map(|list| &list.0)
-            .map(|level| level.0.to_string());
+        let streams = self.streams().map(|level| level.0.to_string());
+        let rates = self.rates().map(|level| level.0.to_string());
         for (path, levels) in [("concurrency", streams.collect::<Vec<_>>()), ("rate", rates.collect())] {
             for (at, level) in levels.iter().enumerate() {
                 if levels.iter().take(at).any(|earlier| earlier == level) {
@@ -208,6 +246,16 @@ impl Layer {
             return Err(self.error(&format!("{path}.{key}"), &message));
         }
         Ok(())
+    }
+}
+
+/// One part of a dotted path: a key, perhaps with an index (`stages[1]`).
+fn steps(part: &str) -> Vec<Step> {
+    let indexed = part.strip_suffix(']').and_then(|part| part.split_once('['));
+    let indexed = indexed.and_then(|(key, index)| Some((key, index.parse().ok()?)));
+    match indexed {
+        Some((key, index)) => vec![Step::Key(key.to_owned()), Step::Index(index)],
+        None => vec![Step::Key(part.to_owned())],
     }
 }
 

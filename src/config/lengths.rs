@@ -1,4 +1,4 @@
-//! How lengths in tokens are written: a number, or a map of one of three distributions.
+//! How lengths in tokens are written: a number, or a map of one of five distributions.
 
 use std::fmt;
 
@@ -7,9 +7,13 @@ use serde::{Deserialize, Deserializer};
 
 use super::{
     either::scalar_or_map,
+    twin::Ratio,
     values::{Count, Tokens},
 };
-use crate::plan::Lengths;
+use crate::plan::{Lengths, Shape};
+
+/// The largest length where only the smallest is given; the bound of every length.
+const MOST_TOKENS: u32 = 10_000_000;
 
 /// A distribution of lengths in tokens.
 #[derive(Clone, Copy, Debug, JsonSchema)]
@@ -26,14 +30,16 @@ pub(super) enum LengthsTwin {
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub(super) struct LengthsMap {
-    /// Mean length (`normal`), or the length (`fixed`).
+    /// Mean length (`normal`, `lognormal`), or the length (`fixed`).
     mean: Option<Tokens>,
-    /// Standard deviation (`normal`).
+    /// Standard deviation (`normal`, `lognormal`).
     std: Option<Tokens>,
-    /// Smallest length (`uniform`).
+    /// Smallest length; 1 where absent, but for `uniform`.
     min: Option<Count>,
-    /// Largest length (`uniform`).
+    /// Largest length.
     max: Option<Count>,
+    /// How rare long ones are (`zipf`).
+    exponent: Option<Ratio>,
     /// Which distribution; where absent, the one that fits the other keys.
     distribution: Option<Distribution>,
 }
@@ -44,7 +50,9 @@ pub(super) struct LengthsMap {
 enum Distribution {
     Fixed,
     Normal,
+    LogNormal,
     Uniform,
+    Zipf,
 }
 
 impl fmt::Display for Distribution {
@@ -52,8 +60,22 @@ impl fmt::Display for Distribution {
         f.write_str(match self {
             Self::Fixed => "fixed",
             Self::Normal => "normal",
+            Self::LogNormal => "lognormal",
             Self::Uniform => "uniform",
+            Self::Zipf => "zipf",
         })
+    }
+}
+
+impl Distribution {
+    /// The keys that say something of it.
+    const fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Fixed => &["mean"],
+            Self::Normal | Self::LogNormal => &["mean", "std", "min", "max"],
+            Self::Uniform => &["min", "max"],
+            Self::Zipf => &["min", "max", "exponent"],
+        }
     }
 }
 
@@ -82,28 +104,49 @@ impl LengthsTwin {
 
 impl LengthsMap {
     fn lengths(self) -> Result<Lengths, String> {
-        let distribution = self.distribution.unwrap_or(match (self.min.or(self.max), self.std) {
-            (Some(_), _) => Distribution::Uniform,
-            (None, Some(_)) => Distribution::Normal,
-            (None, None) => Distribution::Fixed,
-        });
+        let distribution = self.distribution.unwrap_or_else(|| self.fitting());
         self.refuse_strangers(distribution)?;
         match distribution {
-            Distribution::Uniform => self.uniform(),
-            Distribution::Normal => self.normal(),
+            Distribution::Uniform => {
+                let (min, max) = self.range(None)?;
+                Ok(Lengths::Uniform { min, max })
+            }
+            Distribution::Normal => {
+                let (mean, std) = self.bell("normal")?;
+                self.within(Shape::Normal { mean, std }, Lengths::Normal { mean, std })
+            }
+            Distribution::LogNormal => {
+                let (mean, std) = self.bell("lognormal")?;
+                self.within(Shape::LogNormal { mean, std }, Lengths::LogNormal { mean, std })
+            }
+            Distribution::Zipf => {
+                let exponent = self.exponent.ok_or("distribution `zipf` needs `exponent`")?.0;
+                let (min, max) = self.range(Some(1))?;
+                Ok(Lengths::Zipf { min, max, exponent })
+            }
             Distribution::Fixed => self.fixed(),
         }
     }
 
+    fn fitting(self) -> Distribution {
+        match (self.exponent, self.std, self.min.or(self.max)) {
+            (Some(_), _, _) => Distribution::Zipf,
+            (None, Some(_), _) => Distribution::Normal,
+            (None, None, Some(_)) => Distribution::Uniform,
+            (None, None, None) => Distribution::Fixed,
+        }
+    }
+
     fn refuse_strangers(self, distribution: Distribution) -> Result<(), String> {
-        let uniform = distribution == Distribution::Uniform;
         let given = [
-            ("mean", self.mean.is_some() && uniform),
-            ("std", self.std.is_some() && distribution != Distribution::Normal),
-            ("min", self.min.is_some() && !uniform),
-            ("max", self.max.is_some() && !uniform),
+            ("mean", self.mean.is_some()),
+            ("std", self.std.is_some()),
+            ("min", self.min.is_some()),
+            ("max", self.max.is_some()),
+            ("exponent", self.exponent.is_some()),
         ];
-        match given.into_iter().find(|(_, stranger)| *stranger) {
+        let stranger = |(key, given): &(&str, bool)| *given && !distribution.keys().contains(key);
+        match given.into_iter().find(stranger) {
             Some((key, _)) => Err(format!(
                 "`{key}` has no meaning for distribution `{distribution}`; remove it"
             )),
@@ -111,30 +154,35 @@ impl LengthsMap {
         }
     }
 
-    fn uniform(self) -> Result<Lengths, String> {
-        let (Some(min), Some(max)) = (self.min, self.max) else {
-            return Err("distribution `uniform` needs `min` and `max`".into());
+    /// `min` and `max`; a `min` that is not given may have a usual value.
+    fn range(self, usual_min: Option<u32>) -> Result<(u32, u32), String> {
+        let name = if usual_min.is_some() { "zipf" } else { "uniform" };
+        let min = self.min.map(Count::as_u32).or(usual_min);
+        let (Some(min), Some(max)) = (min, self.max) else {
+            let min = if usual_min.is_some() { "" } else { "`min` and " };
+            return Err(format!("distribution `{name}` needs {min}`max`"));
         };
-        if min.0 > max.0 {
-            return Err(format!("`min` {} is above `max` {}", min.0, max.0));
-        }
-        Ok(Lengths::Uniform {
-            min: min.as_u32(),
-            max: max.as_u32(),
-        })
+        ordered(min, max.as_u32())
     }
 
-    fn normal(self) -> Result<Lengths, String> {
+    fn bell(self, name: &str) -> Result<(f64, f64), String> {
         let (Some(mean), Some(std)) = (self.mean, self.std) else {
-            return Err("distribution `normal` needs `mean` and `std`".into());
+            return Err(format!("distribution `{name}` needs `mean` and `std`"));
         };
         if mean.0 < 1.0 {
             return Err(format!("`mean` {} is below one token", mean.0));
         }
-        Ok(Lengths::Normal {
-            mean: mean.0,
-            std: std.0,
-        })
+        Ok((mean.0, std.0))
+    }
+
+    /// The distribution as it is, or cut where `min` or `max` is given.
+    fn within(self, shape: Shape, whole: Lengths) -> Result<Lengths, String> {
+        if self.min.or(self.max).is_none() {
+            return Ok(whole);
+        }
+        let max = self.max.map_or(MOST_TOKENS, Count::as_u32);
+        let (min, max) = ordered(self.min.map_or(1, Count::as_u32), max)?;
+        Ok(Lengths::Within { shape, min, max })
     }
 
     #[expect(
@@ -149,4 +197,11 @@ impl LengthsMap {
             Some(Tokens(mean)) => Err(format!("`mean` {mean} is not a whole number of tokens from 1 up")),
         }
     }
+}
+
+fn ordered(min: u32, max: u32) -> Result<(u32, u32), String> {
+    if min > max {
+        return Err(format!("`min` {min} is above `max` {max}"));
+    }
+    Ok((min, max))
 }

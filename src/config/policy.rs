@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     compare::{fingerprint, work},
-    metric::{Better, Metric},
+    metric::{Better, Metric, Percentile},
     verdict::{Action, Evidence, Gate, Policy},
 };
 
@@ -102,6 +102,15 @@ impl Rules {
         gate.threshold = limit;
         *source = layer.source(&path);
         Ok(())
+    }
+
+    /// Takes away the gates of metrics that an answer without streamed tokens does not have; E2E stands in for TPOT.
+    pub(super) fn without(&mut self, is_unknown: impl Fn(Metric) -> bool) {
+        let tpot = self.0.remove(&Metric::Tpot(Percentile::P95));
+        self.0.retain(|metric, _| !is_unknown(*metric));
+        if let Some(rule) = tpot {
+            self.0.entry(Metric::E2e(Percentile::P95)).or_insert(rule);
+        }
     }
 
     /// Each metric that has a gate or lost it, with its place, in metric order.

@@ -15,7 +15,7 @@ use super::{
     texts::is_header_value,
 };
 use crate::{
-    plan::{Plan, Secrets},
+    plan::{Capacity, Plan, Secrets},
     verdict::Policy,
 };
 
@@ -28,6 +28,10 @@ pub struct Resolved {
     pub policy: Policy,
     /// What to write, and where.
     pub settings: Settings,
+    /// What `capacity` searches.
+    pub capacity: Capacity,
+    /// What `sweep` climbs.
+    pub sweep: Sweep,
     /// Where the values of the extra headers come from, by name, in the plan's order.
     pub header_sources: Vec<(String, HeaderSource)>,
     /// Every value as text with its origin, in the order of the file's keys.
@@ -58,6 +62,30 @@ pub struct Settings {
     pub dataset_dir: PathBuf,
     /// The configuration file that was read, if any.
     pub file: Option<PathBuf>,
+}
+
+/// A ladder of load levels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sweep {
+    /// Whether the levels are requests in flight instead of requests per second.
+    pub over_concurrency: bool,
+    /// First level.
+    pub from: f64,
+    /// Last level, above the first.
+    pub to: f64,
+    /// Number of levels, at least 2.
+    pub steps: u32,
+    /// How the levels lie between first and last.
+    pub spacing: Spacing,
+}
+
+/// How levels lie between the first and the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spacing {
+    /// Equal steps.
+    Linear,
+    /// Equal factors.
+    Geometric,
 }
 
 /// Where a header's value comes from.
@@ -113,7 +141,7 @@ pub fn resolve(
         .and_then(Path::parent)
         .map(Path::to_owned)
         .unwrap_or_default();
-    Resolver::new(layers, base_dir).resolve(file, &rules)
+    Resolver::new(layers, base_dir).resolve(file, rules)
 }
 
 fn find_file(file: Option<&Path>, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{node::Source, resolve::Settings, resolver::Resolver, texts::Word, twin::ConfigFile};
+use super::{layers::Layer, node::Source, resolve::Settings, resolver::Resolver, texts::Word, twin::ConfigFile};
 use crate::plan::{Plan, Prompts};
 
 impl Resolver {
@@ -30,7 +30,7 @@ impl Resolver {
     }
 
     /// Paths in the file are meant from where the file stands.
-    fn joined(&self, text: &str, source: Source) -> PathBuf {
+    pub(super) fn joined(&self, text: &str, source: Source) -> PathBuf {
         match source {
             Source::File { .. } => self.base_dir.join(text),
             Source::Default | Source::Env(_) | Source::Flag(_) => PathBuf::from(text),
@@ -61,25 +61,35 @@ impl Resolver {
         text.map(|text| self.joined(&text, source))
     }
 
-    fn dataset_dir(&self) -> PathBuf {
-        let found = self.find("dataset", |twin| twin.dataset.clone());
-        found.map_or_else(PathBuf::new, |(_, source)| self.joined("", source))
+    /// Where relative paths of the plan count from: the layer that names the prompts, else the one that names the
+    /// tokenizer.
+    pub(super) fn dataset_dir(&self) -> PathBuf {
+        let names = |layer: &&Layer| layer.twin.dataset.is_some() || layer.twin.trace.is_some();
+        let prompts = self.layers.iter().rev().find(names).map(|layer| {
+            let key = if layer.twin.trace.is_some() { "trace" } else { "dataset" };
+            layer.source(key)
+        });
+        let tokenizer = || self.find("tokenizer", |twin| twin.tokenizer.clone());
+        let source = prompts.or_else(|| tokenizer().map(|(_, source)| source));
+        source.map_or_else(PathBuf::new, |source| self.joined("", source))
     }
 
     pub(super) fn note_dataset(&mut self, plan: &Plan, settings: &Settings) {
-        let Prompts::Dataset { path, .. } = &plan.workload.prompts else {
-            return;
+        let (kind, path) = match &plan.workload.prompts {
+            Prompts::Dataset { path, .. } => ("dataset", path),
+            Prompts::Trace { path, .. } => ("trace", path),
+            Prompts::Synthetic { .. } | Prompts::SharedPrefix { .. } => return,
         };
         let file = settings.dataset_dir.join(path);
         if !file.is_file() {
             let path = file.display();
-            self.notes.push(format!(
-                "dataset `{path}` is no file; a run will stop until it is there"
-            ));
+            self.notes
+                .push(format!("{kind} `{path}` is no file; a run will stop until it is there"));
         }
         if self.find("input_tokens", |twin| twin.input_tokens).is_some() {
-            self.notes
-                .push("`input_tokens` has no effect beside a dataset, whose prompts have their own lengths".into());
+            self.notes.push(format!(
+                "`input_tokens` has no effect beside a {kind}, whose prompts have their own lengths"
+            ));
         }
     }
 }

@@ -28,7 +28,8 @@ pub fn show(resolved: &Resolved) -> String {
     text
 }
 
-fn place(source: Source, file: Option<&str>) -> String {
+/// Where a value came from, in words.
+pub(super) fn place(source: Source, file: Option<&str>) -> String {
     match source {
         Source::Default => "default".into(),
         Source::File { line } => format!("{}:{line}", file.unwrap_or("file")),

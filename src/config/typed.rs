@@ -23,7 +23,11 @@ pub(super) fn node(key: &Key, texts: &[&str], source: Source) -> Result<Node, St
         )),
         Form::List => Ok(list(texts.iter().flat_map(|text| text.split(',')), source)),
         Form::Names => Ok(list(texts.iter().flat_map(|text| text.split([',', '\n'])), source)),
-        Form::Lengths => Ok(lengths(texts.last().copied().unwrap_or_default(), source)),
+        Form::Lengths => lengths(texts.last().copied().unwrap_or_default(), source),
+        Form::Fields => fields(texts.last().copied().unwrap_or_default(), source),
+        Form::File => file(texts.last().copied().unwrap_or_default().trim(), source),
+        Form::Stages => entries(texts, source, stage),
+        Form::Weights => entries(texts, source, weight),
         Form::Json => json(texts.last().copied().unwrap_or_default(), source),
         Form::Header => map(texts, &['\n'], source, header),
         Form::Pair => map(texts, &['\n'], source, pair),
@@ -48,17 +52,97 @@ fn map(texts: &[&str], separators: &[char], source: Source, entry: fn(&str, Sour
     Ok(map)
 }
 
-fn lengths(text: &str, source: Source) -> Node {
-    let keys = match (text.split_once(".."), text.split_once(',')) {
-        (Some((min, max)), _) => [("min", min), ("max", max)],
-        (None, Some((mean, std))) => [("mean", mean), ("std", std)],
-        (None, None) => return Node::plain(text.trim(), source),
-    };
-    let mut map = Node::map(source);
-    for (key, value) in keys {
-        map.put(key, Node::plain(value.trim(), source));
+/// `512`, `512,64`, `100..200`, each perhaps after the name of its distribution, or a mixture of them.
+fn lengths(text: &str, source: Source) -> Result<Node, String> {
+    let (distribution, rest) = text
+        .split_once(':')
+        .map_or((None, text), |(name, rest)| (Some(name.trim()), rest));
+    if distribution.is_none() && !rest.contains(',') && !rest.contains("..") {
+        return Ok(Node::plain(rest.trim(), source));
     }
-    map
+    let numbers: &[&str] = match distribution {
+        Some("zipf") => &["exponent"],
+        _ => &["mean", "std"],
+    };
+    let mut numbers = numbers.iter();
+    let mut map = Node::map(source);
+    for part in rest.split(',').map(str::trim) {
+        if let Some((min, max)) = part.split_once("..") {
+            map.put("min", Node::plain(min.trim(), source));
+            map.put("max", Node::plain(max.trim(), source));
+        } else {
+            let key = numbers.next().ok_or_else(|| {
+                format!(
+                    "`{text}` has too many numbers; give `512,64`, `100..200`, `lognormal:512,64` or `zipf:1..4096,1.2`"
+                )
+            })?;
+            map.put(key, Node::plain(part, source));
+        }
+    }
+    if let Some(name) = distribution {
+        map.put("distribution", Node::text(name, source));
+    }
+    Ok(map)
+}
+
+/// `from=1,to=20`; a value with two dots is a range of lengths.
+fn fields(text: &str, source: Source) -> Result<Node, String> {
+    let mut map = Node::map(source);
+    for field in text.split(',').map(str::trim).filter(|field| !field.is_empty()) {
+        let (key, value) = split_pair(field, "give `key=value,key=value`")?;
+        let node = if value.contains("..") {
+            lengths(&value, source)?
+        } else {
+            Node::plain(&value, source)
+        };
+        map.put(&key, node);
+    }
+    Ok(map)
+}
+
+fn file(text: &str, source: Source) -> Result<Node, String> {
+    if text.starts_with("file=") {
+        return fields(text, source);
+    }
+    Ok(Node::text(text, source))
+}
+
+fn entries(texts: &[&str], source: Source, entry: fn(&str, Source) -> Result<Node, String>) -> Result<Node, String> {
+    let texts = texts.iter().flat_map(|text| text.split([',', '\n'])).map(str::trim);
+    let nodes = texts.filter(|text| !text.is_empty()).map(|text| entry(text, source));
+    Ok(Node::new(Value::List(nodes.collect::<Result<_, _>>()?), source))
+}
+
+/// `rate=4:30s` or `concurrency=8:100`: a bare number is requests, one with a unit is a time.
+fn stage(text: &str, source: Source) -> Result<Node, String> {
+    let shape = "give `rate=4:30s` or `concurrency=8:100`";
+    let (level, value) = split_pair(text, shape)?;
+    let (value, length) = value
+        .split_once(':')
+        .ok_or_else(|| format!("`{text}` has no length after a colon; {shape}"))?;
+    let is_count = length.trim().bytes().all(|digit| digit.is_ascii_digit());
+    let mut map = Node::map(source);
+    map.put(&level, Node::plain(value.trim(), source));
+    map.put(
+        if is_count { "requests" } else { "duration" },
+        Node::plain(length.trim(), source),
+    );
+    Ok(map)
+}
+
+/// `name=3`, or the name alone with a weight of 1.
+fn weight(text: &str, source: Source) -> Result<Node, String> {
+    let mut map = Node::map(source);
+    let Some((name, weight)) = text.rsplit_once('=') else {
+        map.put("name", Node::text(text, source));
+        return Ok(map);
+    };
+    if name.trim().is_empty() {
+        return Err(format!("`{text}` names no model; give `name=3`"));
+    }
+    map.put("name", Node::text(name.trim(), source));
+    map.put("weight", Node::plain(weight.trim(), source));
+    Ok(map)
 }
 
 fn json(text: &str, source: Source) -> Result<Node, String> {

@@ -1,6 +1,8 @@
 //! `perfgate.yaml`, variables and flags to a resolved plan; and what is said of bad ones.
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
+mod patterns;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -197,7 +199,7 @@ const BAD_FLAGS: &[(&str, &str, &str)] = &[
     (
         "concurrency",
         "1,x",
-        "`--concurrency`: expected a whole number, found the text `x`",
+        "`--concurrency`: `x` is not a whole number from 1 to 100000",
     ),
     (
         "concurrency",
@@ -207,14 +209,94 @@ const BAD_FLAGS: &[(&str, &str, &str)] = &[
     (
         "rate",
         "inf",
-        "`--rate`: expected a rate in requests per second, found the text `inf`",
+        "`--rate`: `inf` is not a rate; give requests per second from 0.000001 to 1000000",
     ),
     (
         "rate",
         "-1",
         "`--rate`: `-1` is not a rate; give requests per second from 0.000001 to 1000000",
     ),
-    ("api", "grpc", "`--api`: `grpc` is not one of `chat`, `completions`"),
+    (
+        "api",
+        "grpc",
+        "`--api`: `grpc` is not one of `chat`, `completions`, `responses`, `embeddings`, `messages`, `kserve_generate`, `kserve_infer`, `tgi`",
+    ),
+    (
+        "concurrency",
+        "8:1",
+        "`--concurrency`: `8:1` goes down; give the lower level first",
+    ),
+    ("ramp", "from=1", "`--ramp`: key `to` is missing"),
+    ("ramp", "1,20", "`--ramp`: `1` has no `=`; give `key=value,key=value`"),
+    ("ramp", "from=1,too=2", "`--ramp`: unknown key; did you mean `to`?"),
+    (
+        "stages",
+        "rate=4",
+        "`--stages`: `rate=4` has no length after a colon; give `rate=4:30s` or `concurrency=8:100`",
+    ),
+    ("stages", "rats=4:5", "`--stages`: unknown key; did you mean `rate`?"),
+    (
+        "slo",
+        "ttft=soon",
+        "`--slo`: `soon` is not a duration from 1 ms to 24 h; write `500ms`, `10s`, `2m` or seconds as a number",
+    ),
+    (
+        "slo",
+        "itl=2s",
+        "`--slo`: unknown key; the keys here are `ttft`, `tpot`, `e2e`",
+    ),
+    (
+        "http",
+        "3",
+        "`--http`: `3` is no version of HTTP; give `1`, `2` or `auto`",
+    ),
+    (
+        "cache-reset",
+        "flush",
+        "`--cache-reset`: `flush` is no page; give `auto`, `off` or a path such as `/reset_prefix_cache`",
+    ),
+    (
+        "arrivals",
+        "gamma",
+        "`--arrivals`: `gamma` needs `burstiness`, such as `0.5`",
+    ),
+    (
+        "trace-speed",
+        "2",
+        "`--trace-speed`: there is no trace to replay; give `trace` or remove this",
+    ),
+    (
+        "models",
+        "a=0",
+        "`--models`: `0` is not a number from 0.000001 to 1000000",
+    ),
+    ("images", "width=5", "`--images`: key `height` is missing"),
+    (
+        "warmup",
+        "some",
+        "`--warmup`: `some` is not a whole number from 0 to 10000000, or `auto`",
+    ),
+    (
+        "output-tokens",
+        "1,2,3",
+        "`--output-tokens`: `1,2,3` has too many numbers; give `512,64`, `100..200`, `lognormal:512,64` or `zipf:1..4096,1.2`",
+    ),
+    (
+        "output-tokens",
+        "bell:5",
+        "`--output-tokens`: `bell` is not one of `fixed`, `normal`, `lognormal`, `uniform`, `zipf`",
+    ),
+    (
+        "output-tokens",
+        "zipf:1..9",
+        "`--output-tokens`: distribution `zipf` needs `exponent`",
+    ),
+    ("capacity", "min=5,max=2", "`--capacity`: `min` 5 is above `max` 2"),
+    (
+        "sweep",
+        "axis=concurrency,from=1.5,to=4",
+        "`--sweep`: `1.5` requests cannot be in flight; give a whole number",
+    ),
     (
         "input-tokens",
         "5,-1",
@@ -326,6 +408,20 @@ fn what_is_no_text_is_refused_without_a_panic() {
 fn sample(path: &str) -> &'static str {
     match path {
         "target.url" => "https://h/v1",
+        "target.urls" => "https://h/v1,http://i",
+        "target.spread" => "random",
+        "target.streaming" | "target.reuse_connections" => "false",
+        "target.http" => "2",
+        "target.cache_reset" => "/flush_cache",
+        "ramp" => "from=1,to=20,shape=exponential",
+        "stages" => "rate=4:30s,concurrency=8:100",
+        "shared_prefix" => "groups=8,prefix_tokens=512..1024",
+        "conversation" => "turns=4,think_time=2s",
+        "models" => "base=3,adapter",
+        "images" => "width=64,height=32",
+        "slo" => "ttft=2s,tpot=200ms",
+        "capacity" => "axis=concurrency,min=2,max=64",
+        "sweep" => "from=1,to=8,steps=4,spacing=linear",
         "target.api" => "completions",
         "target.headers" => "X-A: b",
         "target.api_key_env" => "KEY",
@@ -337,10 +433,20 @@ fn sample(path: &str) -> &'static str {
         "threshold" => "tpot_p95=7%",
         "gates" => "e2e_p95=7%:warn:profile",
         "hardware" | "framework" => "a=b",
-        "quiet" => "true",
+        "quiet" | "reuse_prompts" => "true",
         "allow" => "engine.version",
         path if path.starts_with("target.timeouts") => "7s",
         _ => "7",
+    }
+}
+
+/// What a key needs beside it to have a meaning.
+fn beside(path: &str) -> &'static str {
+    match path {
+        "trace_speed" => "trace: a.jsonl",
+        "batch" => "target: {api: embeddings}",
+        "warmup_limit" => "warmup_requests: 5",
+        _ => "",
     }
 }
 
@@ -353,8 +459,9 @@ fn every_key_has_one_variable_and_one_flag_and_each_really_counts() {
             assert!(names.insert(name), "{name:?} stands twice");
         }
         let text = sample(key.path);
-        let by_env = layers("", &[(key.env, text)], &[]).unwrap();
-        let by_flag = layers("", &[(key.env, text)], &[(key.flag, text)]).unwrap();
+        let beside = beside(key.path);
+        let by_env = layers(beside, &[(key.env, text)], &[]).unwrap();
+        let by_flag = layers(beside, &[(key.env, text)], &[(key.flag, text)]).unwrap();
         let from = |resolved: &Resolved, source| resolved.origins.iter().any(|origin| origin.source == source);
         assert!(from(&by_env, Source::Env(key.env)), "{}", key.env);
         assert!(from(&by_flag, Source::Flag(key.flag)), "--{}", key.flag);
@@ -371,7 +478,12 @@ fn every_key_has_one_variable_and_one_flag_and_each_really_counts() {
                 .map(|o| (o.key.clone(), o.value.clone()))
                 .collect::<Vec<_>>()
         };
-        assert_ne!(values(&by_env), values(&file("").unwrap()), "{}: {default}", key.env);
+        assert_ne!(
+            values(&by_env),
+            values(&file(beside).unwrap()),
+            "{}: {default}",
+            key.env
+        );
         assert_eq!(values(&by_env), values(&by_flag), "{}", key.path);
     }
 }
@@ -389,6 +501,7 @@ fn every_key_of_the_file_is_in_the_table_and_the_other_way_round() {
         paths.insert(format!("target.{key}"));
     }
     paths.remove("target.model");
+    paths.remove("warmup");
     paths.remove("target.timeouts");
     for key in keys_of(&schema["$defs"]["Timeouts"]) {
         paths.insert(format!("target.timeouts.{key}"));
@@ -603,9 +716,10 @@ fn the_schema_accepts_the_examples_and_refuses_a_wrong_key() {
     let schema: serde_json::Value = serde_json::from_str(&json_schema()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let mut texts = vec![starter().to_owned()];
-    for name in ["textbook.yaml", "minimal.yaml", "perfgate.yaml"] {
-        texts.push(fs::read_to_string(root().join("examples").join(name)).unwrap());
+    for entry in fs::read_dir(root().join("examples")).unwrap() {
+        texts.push(fs::read_to_string(entry.unwrap().path()).unwrap());
     }
+    assert!(texts.len() >= 8, "{} texts", texts.len());
     for text in &texts {
         let value: serde_json::Value =
             serde_saphyr::from_str_with_options(text, serde_saphyr::options! { strict_booleans: true }).unwrap();

@@ -1,0 +1,110 @@
+//! What may stand under the keys that judge: limits and rules.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+
+use crate::config::{
+    either::scalar_or_map,
+    values::{Limit, Scalar},
+};
+
+/// One limit for all gated metrics, or limits by metric.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged, inline)]
+pub(in crate::config) enum ThresholdTwin {
+    All(Limit),
+    ByMetric(BTreeMap<String, Limit>),
+}
+
+/// Key of the limit for all gated metrics, beside metric keys.
+pub(in crate::config) const ALL: &str = "all";
+
+impl<'de> Deserialize<'de> for ThresholdTwin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        scalar_or_map(deserializer, "a limit such as `5%`, or a map of limits by metric")
+            .map(|either| either.map_or_else(Self::ByMetric, Self::All))
+    }
+}
+
+/// The rule of one metric: a limit alone blocks.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged, inline)]
+pub(in crate::config) enum GateTwin {
+    /// A limit that blocks.
+    Limit(Limit),
+    /// Not gated.
+    Off(Off),
+    /// A limit with what it does.
+    Rule(RuleTwin),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum Off {
+    Off,
+}
+
+/// The rule of one metric.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(in crate::config) struct RuleTwin {
+    /// Largest harmless change for the worse.
+    pub(in crate::config) threshold: Limit,
+    /// What a regression does; `block` where absent.
+    pub(in crate::config) action: Option<ActionTwin>,
+    /// What a regression asks for; `none` where absent.
+    pub(in crate::config) requires: Option<RequiresTwin>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum ActionTwin {
+    Block,
+    Warn,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum RequiresTwin {
+    Explanation,
+    Profile,
+    None,
+}
+
+/// `off`, which YAML 1.1 habits also write as `false`.
+struct LimitOrOff(GateTwin);
+
+impl Scalar for LimitOrOff {
+    const EXPECTS: &'static str = "a limit such as `5%`, or `off`";
+    const FROM_TEXT: bool = true;
+
+    fn read(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self(GateTwin::Off(Off::Off)));
+        }
+        Limit::read(text).map(|limit| Self(GateTwin::Limit(limit)))
+    }
+}
+
+impl<'de> Deserialize<'de> for GateTwin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        scalar_or_map(deserializer, "a limit such as `5%`, `off`, or a map with `threshold`")
+            .map(|either| either.map_or_else(Self::Rule, |LimitOrOff(gate)| gate))
+    }
+}
+
+impl ThresholdTwin {
+    /// Each limit with its key: a metric's, or [`ALL`].
+    pub(in crate::config) fn metrics(&self) -> Vec<(&str, Limit)> {
+        match self {
+            Self::All(limit) => vec![(ALL, *limit)],
+            Self::ByMetric(limits) => limits.iter().map(|(key, limit)| (key.as_str(), *limit)).collect(),
+        }
+    }
+}
