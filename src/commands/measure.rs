@@ -116,6 +116,9 @@ pub fn prepare(arm: Arm<'_>, console: &dyn Console) -> Result<(Session, Runner),
         runner.set_model(model);
     }
     let mut session = begin(plan, &probe, arm.commit);
+    for cell in &mut session.cells {
+        cell.schedule_sha256 = runner.schedule_sha256(&cell.load);
+    }
     session.notes.extend(prompt_notes);
     session.notes.iter().for_each(|note| console.warn(note));
     Ok((session, runner))

@@ -150,3 +150,36 @@ fn show_json_has_one_value_a_run() {
     assert_eq!(cell["metrics"]["completed"]["median"], 200.0);
     assert_eq!(cell["metrics"]["failed"]["median"], 0.0);
 }
+
+#[test]
+#[expect(clippy::unwrap_used, reason = "test helper")]
+fn every_open_load_runs_from_a_file_and_keeps_the_hash_of_its_schedule() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let engine = Sim::start(&[]);
+    let text = "concurrency: 2\nrate: 200\nramp: {from: 100, to: 300}\n\
+                stages: [{rate: 200, requests: 3}, {concurrency: 2, requests: 3}]\n\
+                num_requests: 4\nwarmup: 1\nrepeat: 2\ninput_tokens: 8\noutput_tokens: 2\nquiet: true\n";
+    std::fs::write(folder.join("perfgate.yaml"), text).unwrap();
+    let hashes = |seed: &str| -> Vec<Value> {
+        expect(
+            folder,
+            0,
+            &["run", "--url", &engine.url, "--seed", seed, "-o", "s.json"],
+        );
+        expect(folder, 0, &["show", "s.json"]);
+        let session = json(&std::fs::read_to_string(folder.join("s.json")).unwrap());
+        let cells = session["cells"].as_array().unwrap();
+        let runs = |cell: &Value| cell["runs"].as_array().unwrap().len();
+        assert!(cells.iter().all(|cell| runs(cell) == 2), "{session}");
+        cells.iter().map(|cell| cell["schedule_sha256"].clone()).collect()
+    };
+    let first = hashes("1");
+    assert_eq!(first.iter().filter(|hash| hash.is_null()).count(), 1, "{first:?}");
+    assert_eq!(first, hashes("1"));
+    let other = hashes("2");
+    assert!(
+        first.iter().zip(&other).skip(1).all(|(one, other)| one != other),
+        "{other:?}"
+    );
+}
