@@ -11,6 +11,24 @@ use crate::{
 
 const REPLACED: &str = "Dead connections replaced";
 
+/// Fields of a fingerprint that stand only where a plan is not the usual one, with their labels.
+const UNUSUAL: [(&str, &str); 14] = [
+    ("plan.streaming", "Streamed answers"),
+    ("plan.urls", "Addresses"),
+    ("plan.spread", "Spread over addresses"),
+    ("plan.http", "HTTP"),
+    ("plan.reuse_connections", "Connections kept open"),
+    ("plan.retries", "Retries"),
+    ("plan.cache_reset", "Prefix cache reset"),
+    ("plan.tokenizer", "Tokenizer"),
+    ("plan.conversation", "Conversations"),
+    ("plan.images", "Images a request"),
+    ("plan.models", "Models by weight"),
+    ("plan.batch", "Texts a request"),
+    ("plan.reuse_prompts", "Prompts seen again"),
+    ("plan.warmup_limit", "Warm-up at most"),
+];
+
 /// All that a report shows of one session.
 pub fn describe(name: &str, session: &Session) -> Arm {
     describe_measured(name, session, &measure(session))
@@ -116,12 +134,7 @@ fn facts(session: &Session) -> Vec<(String, String)> {
     facts.maybe("Engine", engine(session).as_ref());
     facts.put("Server", without_credentials(&plan.target.url));
     facts.put("API", plan.target.api.name());
-    let prompts = match &plan.workload.prompts {
-        Prompts::Synthetic { input_tokens } => format!("synthetic, {input_tokens} tokens"),
-        Prompts::Dataset { path, .. } => format!("dataset `{path}`"),
-        Prompts::SharedPrefix { .. } | Prompts::Trace { .. } => plan.workload.name(),
-    };
-    facts.put("Prompts", prompts);
+    facts.put("Prompts", prompts(&plan.workload.prompts));
     facts.put("Output tokens", plan.workload.output_tokens.to_string());
     let loads: Vec<String> = plan.loads.iter().map(ToString::to_string).collect();
     facts.put("Load levels", loads.join(", "));
@@ -130,6 +143,11 @@ fn facts(session: &Session) -> Vec<(String, String)> {
     facts.put("Runs a cell", plan.repeats.to_string());
     facts.put("Seed", plan.seed.to_string());
     facts.maybe("SLO", health::slo(&plan.slo).as_ref());
+    let fingerprint = Fingerprint::of(session);
+    for (field, what) in UNUSUAL {
+        let found = fingerprint.plan.iter().find(|(name, _)| name == field);
+        facts.maybe(what, found.map(|(_, value)| value));
+    }
     if !environment.gpus.is_empty() {
         facts.put("GPUs", environment.gpus.join(", "));
     }
@@ -163,6 +181,20 @@ fn facts(session: &Session) -> Vec<(String, String)> {
     facts.put("perfgate", &session.tool_version);
     facts.put("Metric definitions", &session.definitions);
     facts.0
+}
+
+fn prompts(prompts: &Prompts) -> String {
+    match prompts {
+        Prompts::Synthetic { input_tokens } => format!("synthetic, {input_tokens} tokens"),
+        Prompts::SharedPrefix {
+            groups,
+            prefix_tokens,
+            input_tokens,
+            ..
+        } => format!("synthetic, {input_tokens} tokens after one of {groups} prefixes of {prefix_tokens} tokens"),
+        Prompts::Dataset { path, .. } => format!("dataset `{path}`"),
+        Prompts::Trace { path, .. } => format!("trace `{path}`"),
+    }
 }
 
 /// Over all runs.
@@ -237,5 +269,21 @@ mod tests {
         ] {
             assert_eq!(without_credentials(url), shown);
         }
+    }
+
+    #[test]
+    fn what_is_not_usual_in_a_plan_is_a_fact_and_what_is_usual_is_none() {
+        use crate::measure::synthetic::{Figures, session};
+        let plain = session(&[1], &[Figures::default(); 2]);
+        let says = |session: &Session, what: &str| facts(session).into_iter().find(|fact| fact.0 == what);
+        for (_, what) in UNUSUAL {
+            assert_eq!(says(&plain, what), None);
+        }
+        let mut other = plain;
+        other.plan.target.streaming = false;
+        other.plan.target.retries = 2;
+        let fact = |what: &str, value: &str| Some((what.to_owned(), value.to_owned()));
+        assert_eq!(says(&other, "Streamed answers"), fact("Streamed answers", "false"));
+        assert_eq!(says(&other, "Retries"), fact("Retries", "2"));
     }
 }
