@@ -1,6 +1,6 @@
-//! One request: over a pooled connection or a fresh one, to one record.
+//! One request: over a connection that waits or a fresh one, to one record.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -12,11 +12,10 @@ use super::{
     dialect::Dialect,
     endpoint::Endpoint,
     http1::Head,
-    http2,
     lane::Lane,
-    pool::{Body, Connection, Pool, Step},
+    pool::{Body, Step},
     server_words,
-    stamp::Stamper,
+    ways::Ways,
 };
 use crate::{
     plan::Timeouts,
@@ -31,17 +30,10 @@ pub(super) struct Client {
     pub(super) endpoint: Endpoint,
     pub(super) dialect: Dialect,
     pub(super) clock: Clock,
-    pub(super) stamper: Arc<Stamper>,
     pub(super) timeouts: Timeouts,
-    pub(super) pool: Pool,
+    pub(super) ways: Ways,
     /// Whether replies carry the text of their answers, as conversations need.
     pub(super) keeps_text: bool,
-    /// The connection that requests share, in HTTP/2.
-    pub(super) shared: http2::Shared,
-    /// Held while a connection is opened that others may share.
-    pub(super) opening: tokio::sync::Mutex<()>,
-    /// Whether a connection carries more than one request.
-    pub(super) reuses: bool,
 }
 
 /// What one request left; stamps count from the clock's start.
@@ -85,13 +77,14 @@ struct Heard {
     retry_after: Option<Duration>,
 }
 
-type Failed = (FailureClass, String);
+/// Class and message of a failure.
+pub(super) type Failed = (FailureClass, String);
 
 impl Client {
     /// Sends one request and reads its answer; whatever happens is in the reply.
     pub(super) async fn request(&self, index: u32, body: Bytes) -> Tried {
         let mut replaced_connections = 0;
-        if let Some(mut idle) = self.idle() {
+        if let Some(mut idle) = self.ways.idle() {
             if idle.is_alive().await {
                 let is_fresh = idle.is_fresh();
                 match self.exchange(idle, &body, index).await {
@@ -103,7 +96,7 @@ impl Client {
             replaced_connections = 1;
         }
         let started_ns = self.clock.now_ns();
-        let mut tried = match self.connect().await {
+        let mut tried = match self.ways.connect(&self.endpoint, self.timeouts.connect).await {
             Err(failure) => self.tried(index, started_ns, self.heard_nothing(failure)),
             Ok(fresh) => {
                 let tried = self.exchange(fresh, &body, index).await;
@@ -118,66 +111,6 @@ impl Client {
     fn lost(&self, index: u32, dead: &Dead) -> Tried {
         let failure = (FailureClass::ConnectionLost, server_words::chain(&dead.error));
         self.tried(index, dead.sent_ns, self.heard_nothing(failure))
-    }
-
-    /// How many connections are missing until this many wait for requests.
-    pub(super) fn missing(&self, connections: usize) -> usize {
-        match (self.reuses, self.shared.get()) {
-            (true, None) => connections.saturating_sub(self.pool.len()),
-            _ => 0,
-        }
-    }
-
-    /// Opens connections for requests to come; what cannot be opened is left to the requests.
-    pub(super) async fn warm(&self, connections: usize) {
-        for _ in 0..connections {
-            match self.connect().await {
-                Ok(Lane::One(connection)) => self.pool.keep(connection),
-                _ => return,
-            }
-        }
-    }
-
-    /// A connection that is open already.
-    fn idle(&self) -> Option<Lane> {
-        match self.shared.get() {
-            Some(shared) => Some(Lane::Two(Box::new(shared.exchange()))),
-            None => self.pool.take().map(Lane::One),
-        }
-    }
-
-    async fn connect(&self) -> Result<Lane, Failed> {
-        if self.reuses && self.endpoint.may_be_http2() {
-            let _others_wait = self.opening.lock().await;
-            match self.shared.get() {
-                Some(shared) => Ok(Lane::Two(Box::new(shared.exchange()))),
-                None => self.open().await,
-            }
-        } else {
-            self.open().await
-        }
-    }
-
-    async fn open(&self) -> Result<Lane, Failed> {
-        let stream = self.endpoint.connect(&self.stamper, self.timeouts.connect).await?;
-        if !self.endpoint.is_http2(&stream) {
-            return Ok(Lane::One(Connection::new(stream)));
-        }
-        let opened = http2::Connection::open(stream).await;
-        let connection = opened.map_err(|error| (FailureClass::Connect, server_words::chain(&error)))?;
-        if self.reuses {
-            self.shared.put(&connection);
-        }
-        Ok(Lane::Two(Box::new(connection.exchange())))
-    }
-
-    /// Keeps a way for the next request.
-    fn keep(&self, lane: Lane) {
-        if let Lane::One(connection) = lane
-            && self.reuses
-        {
-            self.pool.keep(connection);
-        }
     }
 
     /// One try on a connection that is ready.
@@ -228,7 +161,7 @@ impl Client {
                 Step::Got(Body::Complete) => {
                     let (outcome, facts) = answer.end(BodyEnd::Clean, last_read_ns);
                     if outcome == Outcome::Completed {
-                        self.keep(lane);
+                        self.ways.keep(lane);
                     }
                     return heard(outcome, facts, last_read_ns);
                 }
@@ -280,7 +213,7 @@ impl Client {
             match lane.next(deadline, |bytes, _| text.extend_from_slice(bytes)).await {
                 Step::Got(Body::More) => {}
                 Step::Got(Body::Complete) => {
-                    self.keep(lane);
+                    self.ways.keep(lane);
                     break;
                 }
                 Step::Broken(_) | Step::Late => break,

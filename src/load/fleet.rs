@@ -11,10 +11,9 @@ use super::{
     clock::Clock,
     dialect::Dialect,
     endpoint::Endpoint,
-    http2,
-    pool::Pool,
     random::{Purpose, Stream},
     stamp::Stamper,
+    ways::Ways,
 };
 use crate::{
     plan::{Plan, Secrets, Spread, Target},
@@ -63,12 +62,8 @@ impl Fleet {
                 endpoint: Endpoint::new(&there, secrets, dialect)?,
                 dialect,
                 clock,
-                stamper: Arc::clone(&stamper),
                 timeouts: dialect.timeouts(target.timeouts),
-                pool: Pool::default(),
-                shared: http2::Shared::default(),
-                opening: tokio::sync::Mutex::default(),
-                reuses: target.reuse_connections,
+                ways: Ways::new(Arc::clone(&stamper), target.reuse_connections),
                 keeps_text: plan.workload.conversation.is_some(),
             })
         };
@@ -136,12 +131,17 @@ impl Fleet {
         let replicas = self.more.len() + 1;
         let each = (connections as usize).div_ceil(replicas);
         for place in 0..replicas {
-            let missing = self.at(place).missing(each);
+            let missing = self.at(place).ways.missing(each);
             let mut openers = JoinSet::new();
             for opener in 0..OPENERS.min(missing) {
                 let fleet = Arc::clone(self);
                 let count = (opener..missing).step_by(OPENERS).len();
-                openers.spawn(async move { fleet.at(place).warm(count).await });
+                openers.spawn(async move {
+                    {
+                        let client = fleet.at(place);
+                        client.ways.warm(&client.endpoint, client.timeouts.connect, count).await;
+                    }
+                });
             }
             while openers.join_next().await.is_some() {}
         }
@@ -184,4 +184,66 @@ fn wait(tried: &Tried, retries: u32) -> Option<Duration> {
             .map_or_else(doubled, |wait| wait.min(LONGEST_RETRY_AFTER))
     };
     refused.then(wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::plan::{Lengths, Load, Prompts, Slo, Workload};
+
+    fn plan(urls: [String; 2]) -> Plan {
+        let [url, more] = urls;
+        let input_tokens = Lengths::Fixed(1);
+        let mut target = Target::at(&url);
+        target.more_urls.push(more);
+        Plan {
+            target,
+            workload: Workload::new(Prompts::Synthetic { input_tokens }, Lengths::Fixed(1)),
+            loads: vec![Load::Concurrency(1)],
+            requests_per_run: 1,
+            warmup_requests: 0,
+            warmup_limit: None,
+            repeats: 1,
+            seed: 1,
+            max_error_rate: 0.0,
+            slo: Slo::default(),
+            hardware: [].into(),
+            framework: [].into(),
+        }
+    }
+
+    #[test]
+    fn connections_are_opened_until_enough_wait_at_every_replica() {
+        let listeners = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let urls = listeners
+            .each_ref()
+            .map(|listener| format!("http://{}", listener.local_addr().unwrap()));
+        let fleet = Arc::new(Fleet::new(&plan(urls), &Secrets::default()).unwrap());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let waiting = |connections| {
+            runtime.block_on(fleet.warm(connections));
+            [0, 1].map(|place| fleet.at(place).ways.waiting())
+        };
+        assert_eq!(waiting(5), [3, 3]);
+        assert_eq!(waiting(5), [3, 3], "they are there already");
+        assert_eq!(waiting(90), [45, 45]);
+    }
+
+    #[test]
+    fn replicas_get_equal_shares_in_turn_and_by_lot() {
+        let urls = ["http://127.0.0.1:1", "http://127.0.0.1:2"].map(str::to_owned);
+        for spread in [Spread::RoundRobin, Spread::Random] {
+            let mut plan = plan(urls.clone());
+            plan.target.spread = spread;
+            let fleet = Fleet::new(&plan, &Secrets::default()).unwrap();
+            let first = (0..10_000).filter(|index| std::ptr::eq(fleet.client(*index), &raw const fleet.first));
+            let share = first.count();
+            assert!((4_800..5_200).contains(&share), "{spread:?}: {share}");
+        }
+    }
 }

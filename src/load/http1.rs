@@ -122,6 +122,21 @@ fn framing(status: u16, transfer_encoding: &str, content_length: &str) -> Result
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        collections::VecDeque,
+        convert::Infallible,
+        io::{Read as _, Write as _},
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use bytes::Bytes;
+    use hyper::{
+        Response,
+        body::{Body, Frame, SizeHint},
+        service::service_fn,
+    };
+    use hyper_util::rt::TokioIo;
     use proptest::prelude::*;
 
     use super::*;
@@ -206,6 +221,93 @@ mod tests {
             assert_eq!(read_head(&text[..cut]), Ok(None), "{cut}");
         }
         assert!(read_head(text).unwrap().is_some());
+    }
+
+    /// What hyper's server sends for a body in these pieces, with its length or in chunks.
+    fn served(pieces: &[Vec<u8>], with_length: bool) -> Vec<u8> {
+        let body = Pieces(pieces.iter().cloned().map(Bytes::from).collect(), with_length);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let client = std::thread::spawn(move || {
+                let mut tcp = std::net::TcpStream::connect(address).unwrap();
+                tcp.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+                    .unwrap();
+                let mut bytes = Vec::new();
+                tcp.read_to_end(&mut bytes).unwrap();
+                bytes
+            });
+            let (tcp, _) = listener.accept().await.unwrap();
+            let answer = service_fn(|_| std::future::ready(Ok::<_, Infallible>(Response::new(body.clone()))));
+            let server = hyper::server::conn::http1::Builder::new();
+            server.serve_connection(TokioIo::new(tcp), answer).await.unwrap();
+            client.join().unwrap()
+        })
+    }
+
+    #[derive(Clone)]
+    struct Pieces(VecDeque<Bytes>, bool);
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            let length = self.0.iter().map(|piece| piece.len() as u64).sum();
+            if self.1 {
+                SizeHint::with_exact(length)
+            } else {
+                SizeHint::default()
+            }
+        }
+    }
+
+    /// Reads an answer in pieces; its body and whether it was complete.
+    fn read(pieces: &[&[u8]]) -> (Vec<u8>, bool) {
+        let (mut unread, mut framing, mut body) = (Vec::new(), None, Vec::new());
+        for piece in pieces {
+            unread.extend_from_slice(piece);
+            if framing.is_none() {
+                let Some((_, follows, length)) = read_head(&unread).unwrap() else {
+                    continue;
+                };
+                unread.drain(..length);
+                framing = Some(follows);
+            }
+            let framing = framing.as_mut().unwrap();
+            let used = framing.push(&unread, |bytes| body.extend_from_slice(bytes)).unwrap();
+            assert_eq!(used, unread.len());
+            unread.clear();
+        }
+        (body, framing.unwrap().is_complete())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn what_hyper_sends_is_read_wherever_it_is_split(
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..200), 0..8),
+            with_length in any::<bool>(),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+        ) {
+            let stream = served(&pieces, with_length);
+            let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+            places.extend([0, stream.len()]);
+            places.sort_unstable();
+            let parts: Vec<&[u8]> = places.windows(2).map(|pair| &stream[pair[0]..pair[1]]).collect();
+            prop_assert_eq!(read(&parts), (pieces.concat(), true));
+        }
     }
 
     proptest! {

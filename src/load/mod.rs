@@ -10,7 +10,7 @@
 //! | `sse.rs` | bytes to events |
 //! | `answer.rs`, `server_words.rs` | an answer and its stamps to one outcome, with the server's own message |
 //! | `endpoint.rs`, `tls.rs`, `hidden.rs` | address and headers, whom to trust, secrets taken out of texts |
-//! | `wire.rs`, `pool.rs`, `http2.rs`, `lane.rs` | a stamped stream, connections kept open, a way for one request |
+//! | `wire.rs`, `pool.rs`, `http2.rs`, `lane.rs`, `ways.rs` | a stamped stream, connections kept open, one request's share |
 //! | `clock.rs`, `kernel.rs`, `stamp.rs` | when bytes arrived |
 //! | `effort.rs` | what a run costs the machine that sends it |
 //! | `http1.rs`, `framing.rs` | the head of an HTTP/1 answer, and where its body ends |
@@ -54,6 +54,7 @@ mod tally;
 mod tls;
 mod trace;
 mod warmup;
+mod ways;
 mod wire;
 mod workload;
 
