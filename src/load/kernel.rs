@@ -106,3 +106,16 @@ pub(super) fn is_silent(tcp: &TcpStream, _cx: &mut Context<'_>) -> bool {
 pub(super) fn is_silent(tcp: &TcpStream, cx: &mut Context<'_>) -> bool {
     tcp.poll_peek(cx, &mut tokio::io::ReadBuf::new(&mut [0])).is_pending()
 }
+
+/// Raises the number of connections that this process may hold to what the system allows; failing that, it stays.
+#[cfg(unix)]
+pub(super) fn allow_many_connections() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
+}
+
+/// Raises the number of connections that this process may hold; this system has no such limit.
+#[cfg(not(unix))]
+pub(super) fn allow_many_connections() {}

@@ -23,6 +23,7 @@ use super::{
     dialect::{Payload, Stimulus, Template},
     effort::Effort,
     fleet::Fleet,
+    kernel::allow_many_connections,
     open,
     pacer::Timetable,
     probe,
@@ -78,6 +79,7 @@ impl Runner {
     pub fn new(plan: &Plan, secrets: Secrets, prompts: PromptSet) -> Result<Self, LoadError> {
         check(plan)?;
         let scheduler = Scheduler::new(plan, prompts.trace_ns());
+        allow_many_connections();
         let runtime = Builder::new_multi_thread()
             .worker_threads(workers())
             .thread_name("load")
