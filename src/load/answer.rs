@@ -1,7 +1,7 @@
 //! An answer and its arrival stamps to one outcome. Knows no socket: bytes and stamps come in as arguments.
 
 use super::{
-    dialect::{Dialect, Said, Usage},
+    dialect::{Course, Dialect, Said, Usage},
     server_words,
     sse::{Event, Reader},
 };
@@ -182,11 +182,11 @@ impl Facts {
     }
 
     fn take(&mut self, said: &Said<'_>, data: &[u8], at_ns: u64) {
-        if said.error {
+        if said.course == Course::Failed {
             return self.fail(FailureClass::ErrorInStream, server_words::from_event(data));
         }
         self.count(said);
-        self.done |= said.ended;
+        self.done |= said.course == Course::Over;
         if said.answer {
             self.first_answer_ns = self.first_answer_ns.or(Some(at_ns));
         }
@@ -257,7 +257,9 @@ impl Facts {
         }
         if self.failure.is_none() {
             match dialect.whole(body) {
-                Ok(said) if said.error => self.fail(FailureClass::ErrorInStream, server_words::from_event(body)),
+                Ok(said) if said.course == Course::Failed => {
+                    self.fail(FailureClass::ErrorInStream, server_words::from_event(body));
+                }
                 Ok(said) => {
                     self.count(&said);
                     // A count of nothing beside output is not believed, and there are no chunks to count instead.

@@ -79,8 +79,12 @@ impl Courier {
             if said.is_some() && self.is_over() {
                 return true;
             }
-            let Some(asked) = self.stimulus.payload(index).map(|payload| self.after(payload, said)) else {
+            let Some(payload) = self.stimulus.payload(index) else {
                 return false;
+            };
+            let asked = match said {
+                None => payload.clone(),
+                Some(said) => payload.after(&said.asked, &said.answer),
             };
             let mut reply = self.ask(index, &asked, due_ns).await;
             reply.record.turn = Some(turn);
@@ -99,14 +103,6 @@ impl Courier {
             });
         }
         true
-    }
-
-    /// A turn's request with all that was said before it.
-    fn after(&self, payload: &Payload, said: Option<Said>) -> Payload {
-        match said {
-            None => payload.clone(),
-            Some(said) => payload.after(&said.asked, &said.answer),
-        }
     }
 
     /// Waits while the user thinks; the time at which the next turn was due in open loop.

@@ -233,8 +233,8 @@ fn read_texts(texts: &[String]) -> Result<(Vec<u32>, AnswerSeed), Refusal> {
 
 /// The first text among the tensors of an inference request.
 fn read_tensors(tensors: &[Tensor]) -> Result<(Vec<u32>, AnswerSeed), Refusal> {
-    let texts = tensors.iter().filter(|tensor| tensor.datatype == "BYTES");
-    let text = texts.filter_map(|tensor| tensor.data.first()?.as_str()).next();
+    let mut texts = tensors.iter().filter(|tensor| tensor.datatype == "BYTES");
+    let text = texts.find_map(|tensor| tensor.data.first()?.as_str());
     let text = text.ok_or_else(|| Refusal::bad_request("No input of datatype BYTES holds a text.", Some("inputs")))?;
     prompt_of(token_ids(text), text.as_bytes(), "inputs")
 }

@@ -1,6 +1,6 @@
 //! Request bodies, put together from parts that are serialised before the run.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -38,14 +38,12 @@ impl Payload {
     pub(in crate::load) fn after(&self, earlier: &Self, answer: &str) -> Self {
         let answer = Value::from(answer).to_string();
         // Both are JSON of the same API, so that they are joined where the earlier one ends and this one begins.
-        let prompt = match (earlier.prompt.strip_suffix(']'), self.prompt.split_once('[')) {
-            (Some(before), Some((_, this))) => {
-                format!("{before},{{\"role\":\"assistant\",\"content\":{answer}}},{this}")
-            }
-            _ => {
-                let texts = [&earlier.prompt, &answer, &self.prompt].map(|text| unquoted(text));
-                format!("\"{}\"", texts.join("\\n\\n"))
-            }
+        let lists = earlier.prompt.strip_suffix(']').zip(self.prompt.split_once('['));
+        let prompt = if let Some((before, (_, this))) = lists {
+            format!("{before},{{\"role\":\"assistant\",\"content\":{answer}}},{this}")
+        } else {
+            let texts = [&earlier.prompt, &answer, &self.prompt].map(|text| unquoted(text));
+            format!("\"{}\"", texts.join("\\n\\n"))
         };
         Self {
             prompt,
@@ -96,7 +94,8 @@ impl Template {
             .and_then(|within| fields.remove(within));
         let mut head = String::from("{");
         for (name, value) in &fields {
-            head.push_str(&format!("{}:{value},", Value::from(name.as_str())));
+            // Writing to a String cannot fail.
+            let _ = write!(head, "{}:{value},", Value::from(name.as_str()));
         }
         Ok(Self {
             head,

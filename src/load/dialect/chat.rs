@@ -1,7 +1,7 @@
-//! `OpenAI` chat: `POST /v1/chat/completions`, as vLLM, SGLang, llama.cpp and TGI serve it.
+//! `OpenAI` chat: `POST /v1/chat/completions`, as vLLM, `SGLang`, llama.cpp and TGI serve it.
 //!
 //! Source: <https://platform.openai.com/docs/api-reference/chat-streaming>; reasoning as `reasoning_content` (`DeepSeek`,
-//! SGLang, llama.cpp) or `reasoning` (vLLM).
+//! `SGLang`, llama.cpp) or `reasoning` (vLLM).
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ pub(super) const SPEECH: Speech = Speech {
     whole_path: "/v1/chat/completions",
     names_model: true,
     fields,
-    limit: Limit::top("max_tokens"),
+    limit: Some(Limit::top("max_tokens")),
     prompt_field: "messages",
     prompt: messages_json,
     frame: None,

@@ -9,7 +9,7 @@ use serde::{
 
 use super::{
     json,
-    said::{GaveUp, Said, Text, Usage, finish},
+    said::{Course, Said, Text, Usage, finish},
 };
 
 /// One chunk of a stream, or a whole answer.
@@ -100,9 +100,10 @@ pub(super) fn whole(body: &[u8], _inputs: u32) -> Result<Said<'_>, String> {
 impl<'a> Choices<'a> {
     fn take(&mut self, choice: Choice<'a>) {
         let said = &mut self.0;
-        match finish(&choice.finish_reason) {
-            Ok(finish) => said.finish = finish.or(said.finish),
-            Err(GaveUp) => said.error = true,
+        let (finish, course) = finish(&choice.finish_reason);
+        said.finish = finish.or(said.finish);
+        if course == Course::Failed {
+            said.course = course;
         }
         said.answer |= choice.text.filled;
         keep(said, choice.text);

@@ -9,7 +9,7 @@ pub(super) const SPEECH: Speech = Speech {
     whole_path: "/v1/completions",
     names_model: true,
     fields: chat::fields,
-    limit: Limit::top("max_tokens"),
+    limit: Some(Limit::top("max_tokens")),
     prompt_field: "prompt",
     prompt: one_text,
     frame: None,

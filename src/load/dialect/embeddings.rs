@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     Speech, json, no_event,
-    said::{Said, Text, Usage},
+    said::{Course, Said, Text, Usage},
     text_json,
 };
 use crate::load::dataset::Prompt;
@@ -70,7 +70,7 @@ fn whole(body: &[u8], inputs: u32) -> Result<Said<'_>, String> {
             input_tokens: list.usage.and_then(|counts| counts.prompt_tokens),
             output_tokens: None,
         },
-        ended: true,
+        course: Course::Over,
         ..Said::default()
     })
 }

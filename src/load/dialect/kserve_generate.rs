@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     Limit, Speech, json, one_text,
-    said::{GaveUp, Said, Text, Usage, finish},
+    said::{Said, Text, Usage, finish},
 };
 
 pub(super) const SPEECH: Speech = Speech {
@@ -18,7 +18,7 @@ pub(super) const SPEECH: Speech = Speech {
     whole_path: "/v2/models/{model}/generate",
     names_model: false,
     fields: |streaming| json!({"parameters": {"stream": streaming}}),
-    limit: Limit::parameter("max_tokens"),
+    limit: Some(Limit::parameter("max_tokens")),
     prompt_field: "text_input",
     prompt: one_text,
     frame: None,
@@ -45,7 +45,7 @@ fn event(data: &[u8]) -> Result<Said<'_>, String> {
         return Ok(Said::failed());
     }
     let output = event.text_output.ok_or("no `text_output`")?;
-    let finish = finish(&event.finish_reason);
+    let (finish, course) = finish(&event.finish_reason);
     Ok(Said {
         answer: output.filled,
         text: output.text,
@@ -54,8 +54,8 @@ fn event(data: &[u8]) -> Result<Said<'_>, String> {
             output_tokens: None,
         },
         own_tokens: event.num_output_tokens,
-        error: finish == Err(GaveUp),
-        finish: finish.ok().flatten(),
+        finish,
+        course,
         ..Said::default()
     })
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     Limit, Speech, json, no_event, one_text,
-    said::{Said, Text},
+    said::{Course, Said, Text},
 };
 
 pub(super) const SPEECH: Speech = Speech {
@@ -17,7 +17,7 @@ pub(super) const SPEECH: Speech = Speech {
     whole_path: "/v2/models/{model}/infer",
     names_model: false,
     fields: |_| json!({}),
-    limit: Limit::parameter("max_tokens"),
+    limit: Some(Limit::parameter("max_tokens")),
     prompt_field: "inputs",
     prompt: one_text,
     frame: Some(frame),
@@ -69,7 +69,7 @@ fn whole(body: &[u8], _inputs: u32) -> Result<Said<'_>, String> {
     let outputs = inferred.outputs.ok_or("no `outputs`")?;
     Ok(Said {
         answer: outputs.iter().any(|tensor| tensor.data.filled),
-        ended: true,
+        course: Course::Over,
         ..Said::default()
     })
 }

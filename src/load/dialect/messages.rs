@@ -1,16 +1,14 @@
-//! Anthropic messages: `POST /v1/messages`, as vLLM, SGLang and llama.cpp serve it too.
+//! Anthropic messages: `POST /v1/messages`, as vLLM, `SGLang` and llama.cpp serve it too.
 //!
 //! Source: <https://docs.anthropic.com/en/docs/build-with-claude/streaming>. Counts come in `message_start` and, cumulative,
 //! in `message_delta`; unknown kinds of events are to be passed over.
-
-use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     Limit, OURS, Speech, json, messages_json,
-    said::{GaveUp, Said, Text, Usage, finish},
+    said::{Course, Said, Text, Usage, finish},
 };
 use crate::load::dataset::Prompt;
 
@@ -19,7 +17,7 @@ pub(super) const SPEECH: Speech = Speech {
     whole_path: "/v1/messages",
     names_model: true,
     fields: |streaming| json!({"stream": streaming}),
-    limit: Limit::top("max_tokens"),
+    limit: Some(Limit::top("max_tokens")),
     prompt_field: "messages",
     prompt: conversation,
     frame: Some(|extra| match extra {
@@ -45,11 +43,13 @@ pub(super) fn headers(api_key: Option<&str>) -> Vec<(&'static str, String)> {
 fn conversation(prompts: &[Prompt]) -> String {
     let messages = messages_json(prompts);
     let all: Vec<Value> = serde_json::from_str(&messages).unwrap_or_default();
-    let (system, others): (Vec<Value>, Vec<Value>) = all.into_iter().partition(|one| one["role"] == "system");
+    let (system, others): (Vec<Value>, Vec<Value>) = all
+        .into_iter()
+        .partition(|one| one.get("role").is_some_and(|role| role == "system"));
     if system.is_empty() {
         return format!("\"messages\":{messages}");
     }
-    let texts: Vec<&str> = system.iter().filter_map(|one| one["content"].as_str()).collect();
+    let texts: Vec<&str> = system.iter().filter_map(|one| one.get("content")?.as_str()).collect();
     let system = Value::from(texts.join("\n"));
     format!("\"system\":{system},\"messages\":{}", Value::from(others))
 }
@@ -107,22 +107,26 @@ struct Delta<'a> {
     stop_reason: Text<'a>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Deserialize)]
 struct Counts {
-    input_tokens: Option<u32>,
-    cache_creation_input_tokens: Option<u32>,
-    cache_read_input_tokens: Option<u32>,
-    output_tokens: Option<u32>,
+    #[serde(rename = "input_tokens")]
+    input: Option<u32>,
+    #[serde(rename = "cache_creation_input_tokens")]
+    cache_creation: Option<u32>,
+    #[serde(rename = "cache_read_input_tokens")]
+    cache_read: Option<u32>,
+    #[serde(rename = "output_tokens")]
+    output: Option<u32>,
 }
 
 impl From<Counts> for Usage {
     /// What the prompt cache held or took is a part of the prompt that `input_tokens` leaves out.
     fn from(counts: Counts) -> Self {
-        let cached = [counts.cache_creation_input_tokens, counts.cache_read_input_tokens];
+        let cached = [counts.cache_creation, counts.cache_read];
         let cached = cached.into_iter().flatten().fold(0, u32::saturating_add);
         Self {
-            input_tokens: counts.input_tokens.map(|tokens| tokens.saturating_add(cached)),
-            output_tokens: counts.output_tokens,
+            input_tokens: counts.input.map(|tokens| tokens.saturating_add(cached)),
+            output_tokens: counts.output,
         }
     }
 }
@@ -144,7 +148,7 @@ fn event(data: &[u8]) -> Result<Said<'_>, String> {
             Ok(stopped(&reason, event.usage))
         }
         "message_stop" => Ok(Said {
-            ended: true,
+            course: Course::Over,
             ..Said::default()
         }),
         _ => Ok(Said::default()),
@@ -157,10 +161,8 @@ fn whole(body: &[u8], _inputs: u32) -> Result<Said<'_>, String> {
         return Ok(Said::failed());
     }
     let blocks = message.content.ok_or("no `content`")?;
-    let mut said = Said {
-        ended: true,
-        ..stopped(&message.stop_reason, message.usage)
-    };
+    let mut said = stopped(&message.stop_reason, message.usage);
+    said.course = said.course.over();
     for block in blocks {
         let block = begun(block);
         said.reasoning |= block.reasoning;
@@ -194,12 +196,11 @@ fn output(delta: Delta<'_>) -> Said<'_> {
 }
 
 fn stopped(reason: &Text<'_>, counts: Option<Counts>) -> Said<'static> {
-    let finish = finish(reason);
+    let (finish, course) = finish(reason);
     Said {
         usage: usage(counts),
-        error: finish == Err(GaveUp),
-        finish: finish.ok().flatten(),
-        text: Cow::default(),
+        finish,
+        course,
         ..Said::default()
     }
 }

@@ -27,7 +27,7 @@ use serde_json::Value;
 
 pub(super) use self::{
     body::{Payload, Stimulus, Template},
-    said::{Said, Usage},
+    said::{Course, Said, Usage},
 };
 use super::dataset::Prompt;
 use crate::plan::{Api, Plan, Timeouts};
@@ -71,15 +71,15 @@ struct Limit {
 }
 
 impl Limit {
-    const fn top(name: &'static str) -> Option<Self> {
-        Some(Self { within: None, name })
+    const fn top(name: &'static str) -> Self {
+        Self { within: None, name }
     }
 
-    const fn parameter(name: &'static str) -> Option<Self> {
-        Some(Self {
+    const fn parameter(name: &'static str) -> Self {
+        Self {
             within: Some("parameters"),
             name,
-        })
+        }
     }
 }
 

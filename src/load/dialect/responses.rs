@@ -4,14 +4,12 @@
 //! `response.reasoning_summary_text.delta`, vLLM `response.reasoning_text.delta`. There is no `[DONE]`, and vLLM ends an
 //! answer that was cut at its limit with `response.completed` and the status `incomplete`.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
     Limit, Speech, json, messages_json,
-    said::{GaveUp, Said, Text, Usage, finish},
+    said::{Said, Text, Usage, finish},
 };
 use crate::session::Finish;
 
@@ -20,7 +18,7 @@ pub(super) const SPEECH: Speech = Speech {
     whole_path: "/v1/responses",
     names_model: true,
     fields: |streaming| json!({"stream": streaming}),
-    limit: Limit::top("max_output_tokens"),
+    limit: Some(Limit::top("max_output_tokens")),
     prompt_field: "input",
     prompt: messages_json,
     frame: None,
@@ -93,19 +91,14 @@ fn event(data: &[u8]) -> Result<Said<'_>, String> {
         "response.completed" | "response.incomplete" => {
             let response = event.response.ok_or("no `response`")?;
             // The whole text comes again here; its tokens have been seen.
-            Ok(Said {
-                reasoning: false,
-                answer: false,
-                text: Cow::default(),
-                ..end_of(&response)
-            })
+            Ok(end_of(&response))
         }
         "response.output_text.delta" => Ok(Said {
             answer: event.delta.filled,
             text: event.delta.text,
             ..Said::default()
         }),
-        _ if !kind.ends_with(".delta") => Ok(Said::default()),
+        _ if !is_delta(kind) => Ok(Said::default()),
         _ if kind.starts_with("response.reasoning") => Ok(Said {
             reasoning: event.delta.filled,
             ..Said::default()
@@ -116,6 +109,10 @@ fn event(data: &[u8]) -> Result<Said<'_>, String> {
             ..Said::default()
         }),
     }
+}
+
+fn is_delta(kind: &str) -> bool {
+    kind.rsplit('.').next() == Some("delta")
 }
 
 fn whole(body: &[u8], _inputs: u32) -> Result<Said<'_>, String> {
@@ -138,23 +135,21 @@ fn end_of(response: &Response<'_>) -> Said<'static> {
     if response.error.filled || ["failed", "cancelled"].iter().any(|word| response.status.is(word)) {
         return Said::failed();
     }
-    let reason = response
-        .incomplete_details
-        .as_ref()
-        .map(|details| finish(&details.reason));
+    let details = response.incomplete_details.as_ref();
+    let (reason, course) = details.map(|details| finish(&details.reason)).unwrap_or_default();
+    let otherwise = if response.status.is("incomplete") {
+        Finish::Other
+    } else {
+        Finish::Stop
+    };
     let usage = response.usage.as_ref();
     Said {
         usage: Usage {
             input_tokens: usage.and_then(|counts| counts.input_tokens),
             output_tokens: usage.and_then(|counts| counts.output_tokens),
         },
-        finish: match reason {
-            Some(Ok(Some(finish))) => Some(finish),
-            _ if response.status.is("incomplete") => Some(Finish::Other),
-            _ => Some(Finish::Stop),
-        },
-        ended: true,
-        error: matches!(reason, Some(Err(GaveUp))),
+        finish: reason.or(Some(otherwise)),
+        course: course.over(),
         ..Said::default()
     }
 }

@@ -24,17 +24,37 @@ pub(in crate::load) struct Said<'a> {
     pub(in crate::load) own_tokens: Option<u32>,
     /// Why the model stopped.
     pub(in crate::load) finish: Option<Finish>,
-    /// Nothing that matters comes after it.
-    pub(in crate::load) ended: bool,
-    /// It is an error, whatever else it holds.
-    pub(in crate::load) error: bool,
+    /// Whether the answer goes on after it.
+    pub(in crate::load) course: Course,
+}
+
+/// Whether an answer goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::load) enum Course {
+    /// More may come.
+    #[default]
+    GoesOn,
+    /// Nothing that matters comes any more.
+    Over,
+    /// The server failed, or gave up on the answer.
+    Failed,
+}
+
+impl Course {
+    /// At the end of an answer; one that failed has still failed.
+    pub(super) fn over(self) -> Self {
+        match self {
+            Self::Failed => Self::Failed,
+            _ => Self::Over,
+        }
+    }
 }
 
 impl Said<'_> {
     /// An error of the server.
     pub(super) fn failed() -> Self {
         Self {
-            error: true,
+            course: Course::Failed,
             ..Self::default()
         }
     }
@@ -49,24 +69,21 @@ pub(in crate::load) struct Usage {
     pub(in crate::load) output_tokens: Option<u32>,
 }
 
-/// Why the model stopped, from any server's word for it; `None` where there is none.
+/// Why the model stopped, from any server's word for it: `None` where there is none.
 ///
-/// `Err`: the server gave up on the answer, which is no way to finish one.
-pub(super) fn finish(reason: &Text<'_>) -> Result<Option<Finish>, GaveUp> {
-    match reason.text.as_ref() {
-        "" if !reason.filled => Ok(None),
+/// A server that gives up on an answer (`abort`, `error`) has failed it.
+pub(super) fn finish(reason: &Text<'_>) -> (Option<Finish>, Course) {
+    let finish = match reason.text.as_ref() {
+        "" if !reason.filled => None,
         // The vLLM backend of Triton says `None` while it goes on.
-        "None" => Ok(None),
-        "stop" | "end_turn" | "stop_sequence" | "eos_token" | "eos" => Ok(Some(Finish::Stop)),
-        "length" | "max_tokens" | "max_output_tokens" => Ok(Some(Finish::Length)),
-        "abort" | "error" => Err(GaveUp),
-        _ => Ok(Some(Finish::Other)),
-    }
+        "None" => None,
+        "stop" | "end_turn" | "stop_sequence" | "eos_token" | "eos" => Some(Finish::Stop),
+        "length" | "max_tokens" | "max_output_tokens" => Some(Finish::Length),
+        "abort" | "error" => return (None, Course::Failed),
+        _ => Some(Finish::Other),
+    };
+    (finish, Course::GoesOn)
 }
-
-/// The server ended an answer before its end (`finish_reason` `abort` or `error`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct GaveUp;
 
 /// A value that says something: a non-empty text, list or object. Only a text is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

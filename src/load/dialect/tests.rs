@@ -2,7 +2,7 @@
 
 mod whole_answers;
 
-use super::{Dialect, Said, Usage};
+use super::{Course, Dialect, Said, Usage};
 use crate::{
     plan::{Api, Lengths, Load, Plan, Prompts, Target, Workload},
     session::Finish,
@@ -40,10 +40,10 @@ fn short(said: &Said<'_>) -> String {
         Finish::Length => "length",
         Finish::Other => "other",
     });
-    let end = match (said.error, said.ended) {
-        (true, _) => " error",
-        (false, true) => " end",
-        (false, false) => "",
+    let end = match said.course {
+        Course::Failed => " error",
+        Course::Over => " end",
+        Course::GoesOn => "",
     };
     let own = said.own_tokens.map(|own| format!(" +{own}")).unwrap_or_default();
     let (input, output) = (count(input_tokens), count(output_tokens));

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     Limit, Speech, json, one_text,
-    said::{GaveUp, Said, Text, Usage, finish},
+    said::{Said, Text, Usage, finish},
 };
 
 pub(super) const SPEECH: Speech = Speech {
@@ -16,7 +16,7 @@ pub(super) const SPEECH: Speech = Speech {
     whole_path: "/generate",
     names_model: false,
     fields: |_| json!({"parameters": {"details": true}}),
-    limit: Limit::parameter("max_new_tokens"),
+    limit: Some(Limit::parameter("max_new_tokens")),
     prompt_field: "inputs",
     prompt: one_text,
     frame: None,
@@ -64,11 +64,16 @@ fn event(data: &[u8]) -> Result<Said<'_>, String> {
     }
     let token = event.token.filter(|token| !token.special);
     let text = token.map(|token| token.text).unwrap_or_default();
+    let end = end_of(event.details.as_ref());
     Ok(Said {
         answer: text.filled,
         text: text.text,
-        ended: event.generated_text.is_some(),
-        ..end_of(event.details.as_ref())
+        course: if event.generated_text.is_some() {
+            end.course.over()
+        } else {
+            end.course
+        },
+        ..end
     })
 }
 
@@ -78,11 +83,12 @@ fn whole(body: &[u8], _inputs: u32) -> Result<Said<'_>, String> {
         return Ok(Said::failed());
     }
     let text = event.generated_text.ok_or("no `generated_text`")?;
+    let end = end_of(event.details.as_ref());
     Ok(Said {
         answer: text.filled,
         text: text.text,
-        ended: true,
-        ..end_of(event.details.as_ref())
+        course: end.course.over(),
+        ..end
     })
 }
 
@@ -90,14 +96,14 @@ fn end_of(details: Option<&Details<'_>>) -> Said<'static> {
     let Some(details) = details else {
         return Said::default();
     };
-    let finish = finish(&details.finish_reason);
+    let (finish, course) = finish(&details.finish_reason);
     Said {
         usage: Usage {
             input_tokens: details.input_length,
             output_tokens: details.generated_tokens,
         },
-        error: finish == Err(GaveUp),
-        finish: finish.ok().flatten(),
+        finish,
+        course,
         ..Said::default()
     }
 }

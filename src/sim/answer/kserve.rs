@@ -1,6 +1,6 @@
 //! `KServe` v2: the generate extension as Triton's vLLM backend streams it, and inference with JSON tensors.
 
-use std::ops::Range;
+use std::{fmt::Write as _, ops::Range};
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,8 @@ pub(super) struct Infer;
 impl Voice for Generate {
     fn tokens(&self, facts: &Facts, tokens: Range<u32>, out: &mut String) {
         let event = output(facts, tokens);
-        out.push_str(&format!("data: {event}\n\n"));
+        // Writing to a String cannot fail.
+        let _ = write!(out, "data: {event}\n\n");
     }
 
     fn whole(&self, facts: &Facts) -> Value {

@@ -28,7 +28,7 @@ impl Voice for Messages {
             if tokens.start > 0 {
                 stop_block(0, out);
             }
-            let block = block(is_reasoning, String::new());
+            let block = block(is_reasoning, "");
             let start = "content_block_start";
             let index = u8::from(tokens.start > 0);
             event(
@@ -59,8 +59,8 @@ impl Voice for Messages {
 
     fn whole(&self, facts: &Facts) -> Value {
         let mut blocks = Vec::new();
-        blocks.extend(facts.reasoning_text().map(|text| block(true, text)));
-        blocks.push(block(false, facts.answer_text()));
+        blocks.extend(facts.reasoning_text().map(|text| block(true, &text)));
+        blocks.push(block(false, &facts.answer_text()));
         let usage = json!({"input_tokens": facts.ask.prompt_tokens, "output_tokens": facts.ask.output_tokens});
         message(facts, &blocks.into(), Some(stop_reason(facts)), &usage)
     }
@@ -73,7 +73,7 @@ fn message(facts: &Facts, content: &Value, stop_reason: Option<&str>, usage: &Va
     })
 }
 
-fn block(is_reasoning: bool, text: String) -> Value {
+fn block(is_reasoning: bool, text: &str) -> Value {
     if is_reasoning {
         json!({"type": "thinking", "thinking": text, "signature": ""})
     } else {

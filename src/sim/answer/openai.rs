@@ -1,6 +1,6 @@
 //! Chat and completions, as vLLM speaks them.
 
-use std::ops::Range;
+use std::{fmt::Write as _, ops::Range};
 
 use serde_json::{Value, json};
 
@@ -38,10 +38,8 @@ impl Voice for Chat {
     }
 
     fn whole(&self, facts: &Facts) -> Value {
-        let mut message = json!({"role": "assistant", "content": facts.answer_text()});
-        if let Some(reasoning) = facts.reasoning_text() {
-            message["reasoning_content"] = reasoning.into();
-        }
+        let (content, reasoning) = (facts.answer_text(), facts.reasoning_text());
+        let message = json!({"role": "assistant", "content": content, "reasoning_content": reasoning});
         let reason = facts.ask.finish.name();
         json!({
             "id": format!("chatcmpl-{:016x}", facts.id), "object": "chat.completion",
@@ -110,7 +108,8 @@ fn choice(facts: &Facts, tokens: Range<u32>, (before, after): (&str, &str), out:
 fn end_of_stream(facts: &Facts, out: &mut String) {
     if facts.ask.include_usage {
         let (envelope, usage) = (&facts.envelope, usage(facts));
-        out.push_str(&format!("data: {{{envelope},\"choices\":[],\"usage\":{usage}}}\n\n"));
+        // Writing to a String cannot fail.
+        let _ = write!(out, "data: {{{envelope},\"choices\":[],\"usage\":{usage}}}\n\n");
     }
     out.push_str("data: [DONE]\n\n");
 }
@@ -118,8 +117,9 @@ fn end_of_stream(facts: &Facts, out: &mut String) {
 fn usage(facts: &Facts) -> Value {
     let (prompt, output) = (facts.ask.prompt_tokens, facts.ask.output_tokens);
     let mut usage = json!({"prompt_tokens": prompt, "total_tokens": prompt + output, "completion_tokens": output});
-    if facts.ask.reasoning_tokens > 0 {
-        usage["completion_tokens_details"] = json!({"reasoning_tokens": facts.ask.reasoning_tokens});
+    let details = json!({"reasoning_tokens": facts.ask.reasoning_tokens});
+    if let Some(fields) = usage.as_object_mut().filter(|_| facts.ask.reasoning_tokens > 0) {
+        fields.insert("completion_tokens_details".into(), details);
     }
     usage
 }

@@ -1,6 +1,6 @@
 //! Text Generation Inference: one event a token, details with the last one.
 
-use std::ops::Range;
+use std::{fmt::Write as _, ops::Range};
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,8 @@ impl Voice for Tgi {
                 "index": index + 1, "token": token, "generated_text": is_last.then(|| all(facts)),
                 "details": is_last.then(|| details(facts)),
             });
-            out.push_str(&format!("data:{event}\n\n"));
+            // Writing to a String cannot fail.
+            let _ = write!(out, "data:{event}\n\n");
         }
     }
 
