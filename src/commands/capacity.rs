@@ -203,7 +203,7 @@ impl<'a> OneSearch<'a> {
             };
             let run = self.batch(level, console, interrupt)?;
             let load = load_at(self.search.axis, level);
-            if let Some(reason) = client_was_bottleneck(&load, &run, false) {
+            if let Some(reason) = client_was_bottleneck(self.session, &load, &run) {
                 // Once may be a neighbour on the machine; twice is the client.
                 if client_was_slow {
                     return Ok(Err(self.client_words(level, &reason)));

@@ -128,15 +128,15 @@ impl Side {
     }
 }
 
-/// The change of every metric in every cell that both arms have; cells are matched by load level.
+/// The change of every metric in every cell that both arms have; cells are matched by load level and stage.
 pub fn compare(baseline: &Measurements, candidate: &Measurements) -> Comparison {
-    let lacks = |cells: &[CellMeasurements], cell: &CellMeasurements| !cells.iter().any(|c| c.load == cell.load);
+    let lacks = |cells: &[CellMeasurements], cell: &CellMeasurements| !cells.iter().any(|c| c.is_same_level(cell));
     let only = |these: &[CellMeasurements], those: &[CellMeasurements]| -> Vec<String> {
         let alone = these.iter().filter(|cell| lacks(those, cell));
         alone.map(|cell| cell.name.clone()).collect()
     };
     let pairs = candidate.cells.iter().filter_map(|new| {
-        let old = baseline.cells.iter().find(|old| old.load == new.load)?;
+        let old = baseline.cells.iter().find(|old| old.is_same_level(new))?;
         Some((old, new))
     });
     let (left_out, both): (Vec<_>, Vec<_>) =
@@ -279,5 +279,26 @@ mod tests {
         let new = measure(&synthetic::session(&[1], &[longer; 3]));
         assert!(compare(&old, &new).cells[0].is_different_work());
         assert!(!compare(&old, &old).cells[0].is_different_work());
+    }
+
+    #[test]
+    fn a_stage_is_compared_with_itself_only() {
+        let (old, mut later) = (measure(&synthetic::staged()), synthetic::staged());
+        for record in later.cells[0].runs.iter_mut().flat_map(|run| &mut run.requests) {
+            record.stage = 1;
+        }
+        let found = compare(&old, &measure(&later));
+        let ratios: Vec<Option<f64>> = found
+            .cells
+            .iter()
+            .map(|cell| cell.metrics[&Metric::Ttft(Percentile::P50)].ratio)
+            .collect();
+        assert_eq!(ratios[0], None, "nothing is left of the first stage");
+        assert!(
+            ratios[1].is_some_and(|ratio| (ratio - 60.0 / 70.0).abs() < 1e-9),
+            "{ratios:?}"
+        );
+        let same = compare(&old, &old);
+        assert_eq!((same.cells.len(), same.only_baseline.len()), (2, 0));
     }
 }

@@ -5,6 +5,7 @@ mod goodput;
 pub mod lockstep;
 mod run;
 pub mod settled;
+mod stage;
 #[cfg(test)]
 pub(crate) mod synthetic;
 pub mod validity;
@@ -36,6 +37,8 @@ pub struct CellMeasurements {
     pub name: String,
     /// Its load level.
     pub load: Load,
+    /// Which stage of it, from 0, where it has stages.
+    pub stage: Option<u16>,
     /// `series[metric]` has one entry a run, in run order.
     pub series: BTreeMap<Metric, Vec<RunValue>>,
     /// Mean output tokens of a completed request over all runs; `None` where a count is missing.
@@ -46,6 +49,13 @@ pub struct CellMeasurements {
     pub work: Vec<Work>,
     /// Why it was left out, where that was decided on the way.
     pub skipped: Option<String>,
+}
+
+impl CellMeasurements {
+    /// Whether both are of the same load level, and of the same stage of it.
+    pub fn is_same_level(&self, other: &Self) -> bool {
+        self.load == other.load && self.stage == other.stage
+    }
 }
 
 /// How output tokens were counted.
@@ -84,7 +94,7 @@ pub fn measure(session: &Session) -> Measurements {
             .collect(),
         ..cell.clone()
     };
-    let cells = session.cells.iter().map(|cell| {
+    let cells = session.cells.iter().flat_map(|cell| {
         let is_cut = cell.runs.iter().any(|run| session.was_cut_by_interrupt(run));
         if is_cut {
             measure_cell(&whole(cell), &session.plan)
@@ -95,19 +105,34 @@ pub fn measure(session: &Session) -> Measurements {
     Measurements { cells: cells.collect() }
 }
 
-fn measure_cell(cell: &CellRuns, plan: &Plan) -> CellMeasurements {
+/// One cell, or one for each of its stages.
+fn measure_cell(cell: &CellRuns, plan: &Plan) -> Vec<CellMeasurements> {
+    match &cell.load {
+        Load::Stages { stages, .. } => {
+            let numbers = (0_u16..).take(stages.len());
+            numbers
+                .map(|stage| stage::measure(cell, plan, stage, stages.len()))
+                .collect()
+        }
+        load => vec![measure_level(cell, plan, load)],
+    }
+}
+
+/// The runs of a cell at one level.
+fn measure_level(cell: &CellRuns, plan: &Plan, level: &Load) -> CellMeasurements {
     let mut series: BTreeMap<Metric, Vec<RunValue>> = BTreeMap::new();
     for metric in Metric::ALL {
         series.insert(metric, Vec::with_capacity(cell.runs.len()));
     }
     for run in &cell.runs {
-        for (metric, value) in run::values(run, &cell.load, plan) {
+        for (metric, value) in run::values(run, level, plan) {
             series.entry(metric).or_default().push(value);
         }
     }
     CellMeasurements {
         name: cell.name.clone(),
         load: cell.load.clone(),
+        stage: None,
         series,
         output_tokens_mean: output_tokens_mean(cell),
         token_counts: token_counts(cell),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     metric::DEFINITIONS_ID,
-    plan::{Lengths, Load, Plan, Prompts, Slo, Target, Workload},
+    plan::{Arrivals, Lengths, Load, Plan, Prompts, Slo, Stage, StageLength, StageLevel, Target, Workload},
     session::{
         CellRuns, Ended, Environment, Failure, FailureClass, GapCounts, GpuUse, Outcome, RequestRecord, Run, Session,
         TokensFrom, Warmup, WarmupEnd,
@@ -167,4 +167,27 @@ fn environment() -> Environment {
         cpu_cores: Some(32),
         os: Some("linux x86_64".into()),
     }
+}
+
+/// A session whose load has two equal stages, the second of them slower.
+pub(crate) fn staged() -> Session {
+    let stage = Stage {
+        level: StageLevel::Concurrency(4),
+        length: StageLength::Requests(100),
+    };
+    let load = Load::Stages {
+        stages: vec![stage, stage],
+        arrivals: Arrivals::Poisson,
+    };
+    let mut session = session(&[1], &[Figures::default(); 3]);
+    session.plan.loads = vec![load.clone()];
+    session.cells[0].name = session.plan.cell_name(&load);
+    session.cells[0].load = load;
+    for record in session.cells[0].runs.iter_mut().flat_map(|run| &mut run.requests) {
+        record.stage = u16::from(record.index >= 100);
+        if record.stage == 1 {
+            record.first_token_ns = record.first_token_ns.map(|ns| ns + 20_000_000);
+        }
+    }
+    session
 }

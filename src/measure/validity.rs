@@ -19,7 +19,7 @@ const FEWEST_LATE: usize = 5;
 /// A run that was sent at less than this share of its schedule's rate is invalid, and so is one with less than this
 /// share of the asked requests in flight.
 pub const MIN_ACHIEVED: f64 = 0.95;
-/// Below this mean pause between an answer and the next request nothing is lost that could be seen, in milliseconds.
+/// A shorter mean pause between an answer and the next request is worth no word, in milliseconds.
 const HARMLESS_PAUSE_MS: f64 = 1.0;
 /// Of the pauses, this share, the longest, are hiccups of the machine.
 const HICCUPS: f64 = 0.05;
@@ -53,8 +53,8 @@ fn invalid_run(session: &Session, load: &Load, run: &Run) -> Option<String> {
         return None;
     }
     too_many_errors(session, run).or_else(|| {
-        let thinks = session.plan.workload.conversation.is_some();
-        client_was_bottleneck(load, run, thinks).map(|why| format!("the client was the bottleneck: {why}"))
+        let why = client_was_bottleneck(session, load, run)?;
+        Some(format!("the client was the bottleneck: {why}"))
     })
 }
 
@@ -77,19 +77,19 @@ fn too_many_errors(session: &Session, run: &Run) -> Option<String> {
     })
 }
 
-/// Why the figures of a run are the client's and not the server's, if so; in conversations a pause is a user's.
-pub fn client_was_bottleneck(load: &Load, run: &Run, conversations: bool) -> Option<String> {
+/// Why the figures of a run are the client's and not the server's, if so.
+pub fn client_was_bottleneck(session: &Session, load: &Load, run: &Run) -> Option<String> {
     let limit_ms = late_ms(run);
-    let pauses = || {
-        // Only perfgate's own records tell a pause; other tools stamp a send where they please.
-        let own = run.client.is_some() && !conversations;
-        own.then(|| streams_stood_idle(load, run)).flatten()
+    let idle = || {
+        // A machine that is busy makes each answer wait a few milliseconds; that is told and does not block.
+        let idle = streams_stood_idle(session, load, run).filter(|idle| idle.pause_ms > LATE_MS)?;
+        Some(idle.told())
     };
     sent_late(run, limit_ms)
         .or_else(|| sent_too_slowly(run))
         .or_else(|| run.client.as_ref().and_then(|client| read_late(client, limit_ms)))
         .or_else(|| run.client.as_ref().and_then(no_cpu_to_spare))
-        .or_else(pauses)
+        .or_else(idle)
 }
 
 /// From when on a send or a read counts as late: 10 ms, or 10 % of the run's median TTFT where that is more.
@@ -173,8 +173,36 @@ fn no_cpu_to_spare(client: &ClientUse) -> Option<String> {
     })
 }
 
-/// In closed loop, a stream is idle from the end of an answer until the next request leaves.
-fn streams_stood_idle(load: &Load, run: &Run) -> Option<String> {
+/// How far a closed loop stayed below what was asked, where it did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Idle {
+    /// Requests that were asked to be in flight.
+    pub streams: u32,
+    /// Mean share of them that was.
+    pub in_flight: f64,
+    /// Mean pause between an answer and the next request, in milliseconds.
+    pub pause_ms: f64,
+}
+
+impl Idle {
+    /// In words.
+    pub fn told(&self) -> String {
+        format!(
+            "only {:.1} of {} requests were in flight, as {:.1} ms passed between an answer and the next request",
+            self.in_flight * f64::from(self.streams),
+            self.streams,
+            self.pause_ms
+        )
+    }
+}
+
+/// In closed loop, a stream is idle from the end of an answer until the next request leaves; `None` where enough were
+/// in flight, where requests wait on purpose, or where that cannot be told.
+pub fn streams_stood_idle(session: &Session, load: &Load, run: &Run) -> Option<Idle> {
+    // Only perfgate's own records tell a pause; other tools stamp a send where they please.
+    if run.client.is_none() || session.plan.workload.conversation.is_some() {
+        return None;
+    }
     let Load::Stages { stages, .. } = load else {
         return match load {
             Load::Concurrency(streams) => idle(run.requests.iter(), *streams),
@@ -188,7 +216,7 @@ fn streams_stood_idle(load: &Load, run: &Run) -> Option<String> {
     })
 }
 
-fn idle<'a>(requests: impl Iterator<Item = &'a RequestRecord>, streams: u32) -> Option<String> {
+fn idle<'a>(requests: impl Iterator<Item = &'a RequestRecord>, streams: u32) -> Option<Idle> {
     let spans: Vec<(u64, u64)> = requests.map(|record| (record.sent_ns, record.end_ns)).collect();
     let lasted: Vec<f64> = spans.iter().map(|(from, to)| ms(to.saturating_sub(*from))).collect();
     let mut pauses = pauses_ms(&spans);
@@ -197,13 +225,12 @@ fn idle<'a>(requests: impl Iterator<Item = &'a RequestRecord>, streams: u32) -> 
     }
     pauses.sort_unstable_by(f64::total_cmp);
     pauses.truncate(pauses.len() - hiccups(pauses.len()));
-    let (pause, busy) = (moments::mean(&pauses)?, moments::mean(&lasted)?);
-    let in_flight = busy / (pause + busy);
-    (in_flight < MIN_ACHIEVED && pause > HARMLESS_PAUSE_MS).then(|| {
-        format!(
-            "only {:.1} of {streams} requests were in flight, as {pause:.1} ms passed between an answer and the next request",
-            in_flight * f64::from(streams)
-        )
+    let (pause_ms, busy_ms) = (moments::mean(&pauses)?, moments::mean(&lasted)?);
+    let in_flight = busy_ms / (pause_ms + busy_ms);
+    (in_flight < MIN_ACHIEVED && pause_ms > HARMLESS_PAUSE_MS).then_some(Idle {
+        streams,
+        in_flight,
+        pause_ms,
     })
 }
 

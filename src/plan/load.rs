@@ -156,6 +156,30 @@ impl Load {
         }
     }
 
+    /// The level of one of its stages, counted from 0, as a load by itself; `None` where there is no such stage.
+    pub fn stage(&self, number: u16) -> Option<Self> {
+        let Self::Stages { stages, arrivals } = self else {
+            return None;
+        };
+        Some(match stages.get(usize::from(number))?.level {
+            StageLevel::Concurrency(streams) => Self::Concurrency(streams),
+            StageLevel::Rate(rate_rps) => Self::Rate {
+                rate_rps,
+                arrivals: *arrivals,
+            },
+        })
+    }
+
+    /// Level and length of one of its stages, counted from 0, in words (`4 req/s for 30s`); empty where there is none.
+    pub fn stage_name(&self, number: u16) -> String {
+        let Self::Stages { stages, .. } = self else {
+            return String::new();
+        };
+        stages
+            .get(usize::from(number))
+            .map_or_else(String::new, Stage::to_string)
+    }
+
     /// Whether a run of this load holds exactly as many requests as the plan says.
     ///
     /// The stages of a load and the rows of a trace have their own numbers, and a search keeps no requests.

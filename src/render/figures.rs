@@ -9,8 +9,8 @@ use super::{
     format::{self, SPACE, Scale},
 };
 use crate::{
-    metric::Metric,
-    plan::Load,
+    metric::{Metric, Percentile},
+    plan::{Axis, Load},
     report::{Arm, CellFigures, Check, Figure, Report},
 };
 
@@ -93,7 +93,7 @@ pub(super) fn tables(arms: &[NamedArm<'_>], checks: &[Check], rows: Rows) -> Vec
 fn cells<'a>(arms: &[NamedArm<'a>]) -> Vec<&'a CellFigures> {
     let mut cells: Vec<&CellFigures> = Vec::new();
     for cell in arms.iter().rev().flat_map(|(_, arm)| &arm.cells) {
-        if !cells.iter().any(|known| known.load == cell.load) {
+        if !cells.iter().any(|known| known.is_same_level(cell)) {
             cells.push(cell);
         }
     }
@@ -101,16 +101,10 @@ fn cells<'a>(arms: &[NamedArm<'a>]) -> Vec<&'a CellFigures> {
 }
 
 fn table(cell: &CellFigures, arms: &[NamedArm<'_>], checks: &[Check], rows: Rows) -> CellTable {
-    let (name, load) = (cell.name.as_str(), &cell.load);
-    let cells: Vec<Option<&CellFigures>> = arms.iter().map(|(_, arm)| find_cell(arm, load)).collect();
+    let name = cell.name.as_str();
+    let cells: Vec<Option<&CellFigures>> = arms.iter().map(|(_, arm)| find_cell(arm, cell)).collect();
     let figures = |metric: Metric| -> Vec<Shown<'_>> { cells.iter().map(|cell| figure(*cell, metric)).collect() };
-    let wanted: Vec<Metric> = match rows {
-        Rows::Indicators => Metric::INDICATORS.to_vec(),
-        Rows::Measured => Metric::ALL
-            .into_iter()
-            .filter(|metric| belongs(*metric, load))
-            .collect(),
-    };
+    let wanted = wanted(cell, rows);
     let mut table = CellTable {
         name: name.to_owned(),
         runs: runs_text(&cells),
@@ -137,17 +131,37 @@ fn table(cell: &CellFigures, arms: &[NamedArm<'_>], checks: &[Check], rows: Rows
     table
 }
 
+/// Beside the indicators, what only some sessions have: whoever set an SLO looks for goodput first.
+const BESIDE: [Metric; 6] = [
+    Metric::GoodputRps,
+    Metric::GoodputTokensPerS,
+    Metric::SloAttainment,
+    Metric::Ttfa(Percentile::P50),
+    Metric::Ttfa(Percentile::P95),
+    Metric::InputsPerS,
+];
+
 /// What a load level cannot have is no news: a closed loop has no schedule, a search nothing but its answer.
-fn belongs(metric: Metric, load: &Load) -> bool {
-    match load {
-        Load::Capacity(_) => metric.is_capacity(),
-        _ if metric.is_capacity() => false,
-        _ => load.is_open() || !metric.needs_schedule(),
+fn wanted(cell: &CellFigures, rows: Rows) -> Vec<Metric> {
+    let level = cell.stage.and_then(|stage| cell.load.stage(stage));
+    let level = level.as_ref().unwrap_or(&cell.load);
+    if let Load::Capacity(search) = level {
+        return vec![match search.axis {
+            Axis::Rate(_) => Metric::MaxRateUnderSlo,
+            Axis::Concurrency => Metric::MaxConcurrencyUnderSlo,
+        }];
+    }
+    match rows {
+        Rows::Indicators => Metric::INDICATORS.into_iter().chain(BESIDE).collect(),
+        Rows::Measured => Metric::ALL
+            .into_iter()
+            .filter(|metric| !metric.is_capacity() && (level.is_open() || !metric.needs_schedule()))
+            .collect(),
     }
 }
 
-fn find_cell<'a>(arm: &'a Arm, load: &Load) -> Option<&'a CellFigures> {
-    arm.cells.iter().find(|cell| cell.load == *load)
+fn find_cell<'a>(arm: &'a Arm, cell: &CellFigures) -> Option<&'a CellFigures> {
+    arm.cells.iter().find(|own| own.is_same_level(cell))
 }
 
 fn figure(cell: Option<&CellFigures>, metric: Metric) -> Shown<'_> {
@@ -262,11 +276,11 @@ pub(super) fn runs(arms: &[NamedArm<'_>], checks: &[Check]) -> Vec<Runs> {
 }
 
 fn runs_of(arms: &[NamedArm<'_>], check: &Check) -> Option<Runs> {
-    let load = &cells(arms).into_iter().find(|cell| cell.name == check.cell)?.load;
+    let cell = cells(arms).into_iter().find(|cell| cell.name == check.cell)?;
     let values: Vec<(&'static str, Vec<f64>)> = arms
         .iter()
         .map(|(name, arm)| {
-            let figure = figure(find_cell(arm, load), check.metric);
+            let figure = figure(find_cell(arm, cell), check.metric);
             let values = figure.map_or(&[][..], |(_, values)| values);
             (
                 *name,

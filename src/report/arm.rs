@@ -40,6 +40,7 @@ pub(super) fn describe_measured(name: &str, session: &Session, measured: &Measur
     let cells = measured.cells.iter().map(|cell| CellFigures {
         name: cell.name.clone(),
         load: cell.load.clone(),
+        stage: cell.stage,
         runs: runs(cell),
         metrics: cell
             .series

@@ -4,6 +4,7 @@ use crate::{
     measure::{
         lockstep::in_lockstep,
         settled::{Movement, movements},
+        validity::streams_stood_idle,
     },
     plan::Load,
     session::{CellRuns, Run, Session, WarmupEnd},
@@ -18,6 +19,7 @@ pub(super) fn of(arm: &str, session: &Session) -> Vec<String> {
         told.extend(lockstep(arm, cell, &runs));
         told.extend(unsettled(arm, cell, &runs));
         told.extend(cold(arm, cell, &runs));
+        told.extend(idle(arm, session, cell, &runs));
     }
     told
 }
@@ -93,10 +95,27 @@ fn cold(arm: &str, cell: &CellRuns, runs: &[&Run]) -> Option<String> {
     })
 }
 
+fn idle(arm: &str, session: &Session, cell: &CellRuns, runs: &[&Run]) -> Option<String> {
+    let mut found = runs
+        .iter()
+        .filter_map(|run| streams_stood_idle(session, &cell.load, run));
+    let first = found.next()?;
+    Some(format!(
+        "{arm}: the client was slow to send in {} of {} runs at {}: {}; the machine is busy, or too small for this load",
+        1 + found.count(),
+        runs.len(),
+        cell.name,
+        first.told()
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::synthetic::{Figures, session};
+    use crate::{
+        measure::synthetic::{Figures, session},
+        session::ClientUse,
+    };
 
     fn five_runs() -> Session {
         session(&[4], &[Figures::default(); 5])
@@ -146,6 +165,25 @@ mod tests {
                 "baseline: TTFT had not settled in 1 of 5 runs at synthetic-64/16 @ c=4: in run 2 the first"
             ),
             "{told:?}"
+        );
+    }
+
+    #[test]
+    fn a_client_that_is_slow_to_send_is_told() {
+        let mut busy = five_runs();
+        let run = &mut busy.cells[0].runs[1];
+        run.client = Some(ClientUse::default());
+        for record in &mut run.requests {
+            // One stream after the other, each answer of 40 ms followed by 5 ms of nothing.
+            record.sent_ns = u64::from(record.index) * 45_000_000;
+            record.end_ns = record.sent_ns + 40_000_000;
+        }
+        let told = of("candidate", &busy).join("\n");
+        assert!(
+            told.contains(
+                "candidate: the client was slow to send in 1 of 5 runs at synthetic-64/16 @ c=4: only 3.6 of 4"
+            ),
+            "{told}"
         );
     }
 

@@ -75,10 +75,19 @@ pub struct CellFigures {
     pub name: String,
     /// Its load level.
     pub load: Load,
+    /// Which stage of it, from 0, where it has stages.
+    pub stage: Option<u16>,
     /// How many runs it has.
     pub runs: usize,
     /// Every metric, measured or not.
     pub metrics: BTreeMap<Metric, Figure>,
+}
+
+impl CellFigures {
+    /// Whether both are of the same load level, and of the same stage of it.
+    pub fn is_same_level(&self, other: &Self) -> bool {
+        self.load == other.load && self.stage == other.stage
+    }
 }
 
 /// One metric of one cell.

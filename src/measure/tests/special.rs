@@ -186,3 +186,30 @@ fn a_search_has_its_answer_and_no_other_figure() {
         "only `perfgate capacity` searches for it",
     );
 }
+
+#[test]
+fn each_stage_is_measured_by_itself_even_if_another_is_equal() {
+    let measured = measure(&synthetic::staged());
+    let names: Vec<&str> = measured.cells.iter().map(|cell| cell.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "synthetic-64/16 @ stage 1/2: c=4 × 100",
+            "synthetic-64/16 @ stage 2/2: c=4 × 100"
+        ]
+    );
+    for (cell, (stage, ttft_ms)) in measured.cells.iter().zip([(0, 50.0), (1, 70.0)]) {
+        assert_eq!(cell.stage, Some(stage));
+        let sample = cell.series[&Metric::Ttft(P50)][2].clone().unwrap();
+        assert!(
+            (sample.value - ttft_ms).abs() < 1e-9 && sample.samples == 100,
+            "{sample:?}"
+        );
+        assert!(cell.series[&Metric::Itl(P50)][0].is_err());
+        assert_eq!(
+            cell.series[&Metric::TtftFromSchedule(P50)][0],
+            Err("closed loop has no schedule".to_owned())
+        );
+        assert!(Metric::ALL.iter().all(|metric| cell.series[metric].len() == 3));
+    }
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    measure::synthetic::session,
+    measure::{synthetic::session, validity::streams_stood_idle},
     plan::{Arrivals, Conversation, Lengths, ThinkTime},
     session::{ClientUse, Lag, RequestRecord, Search, SearchEnd, Session},
 };
@@ -120,17 +120,34 @@ fn closed(requests: u32, pause_ms: impl Fn(u32) -> u64) -> Session {
     session
 }
 
+fn idle(session: &Session) -> Option<f64> {
+    let cell = &session.cells[0];
+    streams_stood_idle(session, &cell.load, &cell.runs[0]).map(|idle| idle.pause_ms)
+}
+
 #[test]
 fn streams_that_stand_idle_are_the_clients_fault() {
-    assert_eq!(invalid_because(&closed(200, |_| 5)), None, "95 % are in flight");
-    let why = invalid_because(&closed(200, |_| 7)).unwrap();
-    assert!(why.contains("only 3.7 of 4 requests were in flight"), "{why}");
-    let mut thinking = closed(200, |_| 7);
+    assert_eq!(idle(&closed(200, |_| 5)), None, "95 % are in flight");
+    assert!(idle(&closed(200, |_| 6)).is_some());
+    assert_eq!(invalid_because(&closed(200, |_| 10)), None, "10 ms are not late");
+    let why = invalid_because(&closed(200, |_| 11)).unwrap();
+    assert!(
+        why.contains("only 3.6 of 4 requests were in flight, as 11.0 ms passed"),
+        "{why}"
+    );
+    let mut thinking = closed(200, |_| 11);
     thinking.plan.workload.conversation = Some(Conversation {
         turns: Lengths::Fixed(3),
-        think_time: ThinkTime::Fixed(Duration::from_millis(7)),
+        think_time: ThinkTime::Fixed(Duration::from_millis(11)),
     });
     assert_eq!(invalid_because(&thinking), None, "a user who thinks is no bottleneck");
+    let mut foreign = closed(200, |_| 11);
+    foreign.cells[0].runs[0].client = None;
+    assert_eq!(
+        invalid_because(&foreign),
+        None,
+        "what another tool calls a send is not known"
+    );
 }
 
 #[test]

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::twin::{
-    ActionTwin, ArmTwin, ArrivalsTwin, CellTwin, CheckTwin, ClosedTwin, DifferenceTwin, EvidenceTwin, FactTwin,
-    FailureTwin, LoadTwin, MetricTwin, ObligationTwin, OpenTwin, ReportTwin, VerdictTwin,
+    ActionTwin, ArmTwin, CellTwin, CheckTwin, DifferenceTwin, EvidenceTwin, FactTwin, FailureTwin, MetricTwin,
+    ObligationTwin, ReportTwin, VerdictTwin,
 };
 use crate::{
     metric::Metric,
-    plan::{Arrivals, Load},
     render::RenderError,
     report::{Arm, CellFigures, Check, Difference, Figure, Obligation, Report},
     verdict::{Action, Evidence, Verdict},
@@ -105,6 +104,7 @@ fn cell_twin(cell: &CellFigures, metrics: Metrics) -> CellTwin {
     CellTwin {
         cell: cell.name.clone(),
         load: cell.load.clone().into(),
+        stage: cell.stage,
         runs: cell.runs,
         metrics: held
             .map(|metric| (metric.key().to_owned(), metric_twin(cell, metric)))
@@ -164,6 +164,7 @@ fn cell(twin: CellTwin) -> Result<CellFigures, RenderError> {
     Ok(CellFigures {
         name: twin.cell,
         load: twin.load.into(),
+        stage: twin.stage,
         runs: twin.runs,
         metrics,
     })
@@ -294,37 +295,6 @@ pub(super) fn refuse_infinite_arm(arm: &Arm, arm_name: &str) -> Result<(), Rende
         }
     }
     Ok(())
-}
-
-impl From<Load> for LoadTwin {
-    fn from(load: Load) -> Self {
-        match load {
-            Load::Concurrency(concurrency) => Self::Closed(ClosedTwin { concurrency }),
-            Load::Rate { rate_rps, arrivals } => Self::Open(OpenTwin {
-                rate_rps,
-                arrivals: match arrivals {
-                    Arrivals::Constant => ArrivalsTwin::Constant,
-                    _ => ArrivalsTwin::Poisson,
-                },
-            }),
-            _ => Self::Closed(ClosedTwin { concurrency: 0 }),
-        }
-    }
-}
-
-impl From<LoadTwin> for Load {
-    fn from(twin: LoadTwin) -> Self {
-        match twin {
-            LoadTwin::Closed(closed) => Self::Concurrency(closed.concurrency),
-            LoadTwin::Open(open) => Self::Rate {
-                rate_rps: open.rate_rps,
-                arrivals: match open.arrivals {
-                    ArrivalsTwin::Constant => Arrivals::Constant,
-                    ArrivalsTwin::Poisson => Arrivals::Poisson,
-                },
-            },
-        }
-    }
 }
 
 /// Two types with the same fields or variants, converted into each other.

@@ -1,6 +1,7 @@
 //! The JSON report: a contract with a version, written without loss and read back into the same [`Report`].
 
 mod convert;
+mod load;
 mod twin;
 
 use serde_json::Value;

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::load::LoadTwin;
+
 /// One comparison of a candidate with a baseline, judged.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -81,52 +83,13 @@ pub(super) struct CellTwin {
     pub(super) cell: String,
     /// The load level.
     pub(super) load: LoadTwin,
+    /// Which stage of it, from 0; absent where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stage: Option<u16>,
     /// How many runs it has.
     pub(super) runs: usize,
     /// By metric key (`tpot_p95`).
     pub(super) metrics: BTreeMap<String, MetricTwin>,
-}
-
-/// One load level: closed loop with a concurrency, or open loop with a rate.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-#[schemars(rename = "Load")]
-pub(super) enum LoadTwin {
-    /// Closed loop.
-    Closed(ClosedTwin),
-    /// Open loop.
-    Open(OpenTwin),
-}
-
-/// Closed loop: this many requests in flight.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "ClosedLoop")]
-pub(super) struct ClosedTwin {
-    /// Requests in flight.
-    pub(super) concurrency: u32,
-}
-
-/// Open loop: requests are sent on a schedule.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "OpenLoop")]
-pub(super) struct OpenTwin {
-    /// Mean rate in requests per second.
-    pub(super) rate_rps: f64,
-    /// Spacing of the sends.
-    pub(super) arrivals: ArrivalsTwin,
-}
-
-/// Spacing of the sends in open loop.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "Arrivals")]
-pub(super) enum ArrivalsTwin {
-    /// Equal gaps.
-    Constant,
-    /// Independent exponential gaps.
-    Poisson,
 }
 
 /// One metric of one cell.

@@ -45,6 +45,7 @@ fn noisy_comparison(noise: &mut Noise, runs: usize, sd: f64, slower: f64) -> Com
                 CellMeasurements {
                     name: format!("cell {cell}"),
                     load: Load::Concurrency(cell + 1),
+                    stage: None,
                     series: BTreeMap::from([(TPOT, series(tpot_ms)), (Metric::OutputTokensPerS, series(1000.0))]),
                     output_tokens_mean: Some(16.0),
                     token_counts: None,

@@ -73,6 +73,7 @@ pub(super) fn arm(name: &str, commit: &str, factor: f64) -> Arm {
         runs: 5,
         metrics: figures(factor, &load),
         load,
+        stage: None,
     };
     Arm {
         name: name.into(),

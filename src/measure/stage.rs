@@ -1,0 +1,42 @@
+//! One stage of a run by itself: each level of a load with stages has figures of its own.
+
+use super::{CellMeasurements, measure_level};
+use crate::{
+    metric::{Metric, Percentile},
+    plan::Plan,
+    session::{CellRuns, GapCounts, Run},
+};
+
+const NO_GAPS: &str = "gaps between chunks are counted for a whole run, not for each of its stages";
+
+/// The figures of one stage, counted from 0, of so many.
+///
+/// Its window is from its own first send to its own last end, which may reach into the next stage.
+pub(super) fn measure(cell: &CellRuns, plan: &Plan, stage: u16, stages: usize) -> CellMeasurements {
+    let level = cell.load.stage(stage).unwrap_or_else(|| cell.load.clone());
+    let part = |run: &Run| Run {
+        requests: run
+            .requests
+            .iter()
+            .filter(|record| record.stage == stage)
+            .cloned()
+            .collect(),
+        itl: GapCounts::default(),
+        ..run.clone()
+    };
+    let place = format!("stage {}/{stages}: {}", stage + 1, cell.load.stage_name(stage));
+    let own = CellRuns {
+        name: format!("{} @ {place}", plan.workload.name()),
+        runs: cell.runs.iter().map(part).collect(),
+        ..cell.clone()
+    };
+    let mut measured = measure_level(&own, plan, &level);
+    for percentile in Percentile::ALL {
+        let none = cell.runs.iter().map(|_| Err(NO_GAPS.to_owned()));
+        measured.series.insert(Metric::Itl(percentile), none.collect());
+    }
+    CellMeasurements {
+        stage: Some(stage),
+        ..measured
+    }
+}
