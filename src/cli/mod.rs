@@ -82,8 +82,9 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             gate::gate(&resolved, secrets, form, &console(&resolved), &Interrupt::on_ctrl_c())
         }
         Verb::Capacity { plan, search } => {
-            let resolved = resolve_without_load(&plan)?;
+            let mut resolved = resolve_without_load(&plan)?;
             let secrets = resolved.secrets(&variable)?;
+            resolved.plan.slo = search.slo.unwrap_or(resolved.plan.slo);
             let search = search.capacity(&resolved.plan);
             let console = console(&resolved);
             capacity::capacity(&resolved, search, secrets, screen(), &console, &Interrupt::on_ctrl_c())

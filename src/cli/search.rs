@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use crate::{
     capacity::Spacing,
     commands::sweep::Ladder,
-    plan::{Arrivals, Axis, Capacity, Load, Plan},
+    plan::{Arrivals, Axis, Capacity, Load, Plan, Slo},
 };
 
 /// What a search or a ladder raises.
@@ -52,6 +52,9 @@ pub(super) struct SearchArgs {
     /// Share of all requests that must meet the SLO.
     #[arg(long, value_name = "PERCENT", default_value = "99%", value_parser = percent)]
     attainment: f64,
+    /// What users are promised (`ttft=2s,tpot=200ms,e2e=30s`).
+    #[arg(long, value_name = "LIMITS", value_parser = slo)]
+    pub(super) slo: Option<Slo>,
 }
 
 impl SearchArgs {
@@ -129,6 +132,30 @@ fn percent(text: &str) -> Result<f64, String> {
     (value.is_finite() && value >= 0.0)
         .then_some(value * scale)
         .ok_or_else(wrong)
+}
+
+/// `ttft=2s,tpot=200ms`.
+fn slo(text: &str) -> Result<Slo, String> {
+    let mut slo = Slo::default();
+    for part in text.split(',') {
+        let wrong = || format!("`{part}` is no limit; write it like `ttft=2s` or `tpot=200ms`");
+        let (name, time) = part.split_once('=').ok_or_else(wrong)?;
+        let (number, scale) = match time.trim().strip_suffix("ms") {
+            Some(number) => (number, 1.0),
+            None => (time.trim().strip_suffix('s').ok_or_else(wrong)?, 1000.0),
+        };
+        let ms: f64 = number.trim().parse().map_err(|_| wrong())?;
+        let ms = Some(ms * scale)
+            .filter(|ms| ms.is_finite() && *ms > 0.0)
+            .ok_or_else(wrong)?;
+        match name.trim() {
+            "ttft" => slo.ttft_ms = Some(ms),
+            "tpot" => slo.tpot_ms = Some(ms),
+            "e2e" => slo.e2e_ms = Some(ms),
+            _ => return Err(wrong()),
+        }
+    }
+    Ok(slo)
 }
 
 #[cfg(test)]

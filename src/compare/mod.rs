@@ -17,6 +17,7 @@ pub use work::{WorkComparison, different_work};
 use crate::{
     measure::{CellMeasurements, Measurements, RunValue, TokenCounts},
     metric::Metric,
+    plan::{Axis, Load},
     stats::{moments, real},
 };
 
@@ -44,6 +45,8 @@ pub struct CellComparison {
     pub token_counts: Option<(TokenCounts, TokenCounts)>,
     /// What each run of both arms got done.
     pub work: WorkComparison,
+    /// The only metric that it has, where its runs are searches.
+    pub answer: Option<Metric>,
     /// One for each metric.
     pub metrics: BTreeMap<Metric, MetricComparison>,
 }
@@ -184,6 +187,13 @@ fn compare_cell(baseline: &CellMeasurements, candidate: &CellMeasurements) -> Ce
             baseline: baseline.work.clone(),
             candidate: candidate.work.clone(),
         },
+        answer: match &candidate.load {
+            Load::Capacity(search) => Some(match search.axis {
+                Axis::Rate(_) => Metric::MaxRateUnderSlo,
+                Axis::Concurrency => Metric::MaxConcurrencyUnderSlo,
+            }),
+            _ => None,
+        },
         metrics: metrics.collect(),
     }
 }
@@ -210,7 +220,6 @@ mod tests {
     use crate::{
         measure::{measure, synthetic},
         metric::Percentile,
-        plan::Load,
     };
 
     #[test]

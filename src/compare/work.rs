@@ -152,6 +152,7 @@ mod tests {
             name: "chat @ c=4".into(),
             token_drift: None,
             token_counts: None,
+            answer: None,
             work,
             metrics: BTreeMap::new(),
         }])

@@ -6,8 +6,9 @@ use super::{
     wording,
 };
 use crate::{
-    compare::{Comparison, different_work, work::ALLOW},
+    compare::{CellComparison, Comparison, different_work, work::ALLOW},
     measure::invalid_because,
+    metric::Metric,
     session::{Ended, Session},
 };
 
@@ -122,7 +123,8 @@ fn drafts(comparison: &Comparison, policy: &Policy) -> (Vec<Draft>, Vec<String>)
     let mut drafts = Vec::new();
     let mut warnings = comparison.left_out.clone();
     for cell in &comparison.cells {
-        drafts.extend(policy.gates.iter().map(|(metric, gate)| Draft::of(cell, *metric, gate)));
+        let gates = policy.gates.iter().filter(|(metric, _)| can_have(cell, **metric));
+        drafts.extend(gates.map(|(metric, gate)| Draft::of(cell, *metric, gate)));
     }
     let alone = [
         (&comparison.only_baseline, "baseline", "candidate"),
@@ -136,11 +138,19 @@ fn drafts(comparison: &Comparison, policy: &Policy) -> (Vec<Draft>, Vec<String>)
                 ));
                 continue;
             }
-            let gates = policy.gates.iter();
+            let gates = policy.gates.iter().filter(|(metric, _)| !metric.is_capacity());
             drafts.extend(gates.map(|(metric, gate)| Draft::one_sided(cell, *metric, gate, has, lacks)));
         }
     }
     (drafts, warnings)
+}
+
+/// Whether a cell can have this metric at all: a search has only its answer, and nothing else has that.
+fn can_have(cell: &CellComparison, metric: Metric) -> bool {
+    match cell.answer {
+        Some(answer) => metric == answer,
+        None => !metric.is_capacity(),
+    }
 }
 
 /// Blocking checks decide; a warning holds the merge only where a profiling report is owed.

@@ -159,7 +159,7 @@ impl Verdict {
 
 impl Default for Policy {
     /// The field's rule table: TPOT P95 +5 % and output throughput −5 % block, TTFT P95 +10 % asks for an explanation,
-    /// peak GPU memory +10 % for a profiling report.
+    /// peak GPU memory +10 % for a profiling report; a capacity that a search found blocks at −10 %.
     fn default() -> Self {
         let gate = |threshold, action, requires| Gate {
             threshold,
@@ -178,6 +178,8 @@ impl Default for Policy {
                     Metric::GpuMemoryPeakGb,
                     gate(0.10, Action::Warn, Some(Evidence::Profile)),
                 ),
+                (Metric::MaxRateUnderSlo, gate(0.10, Action::Block, None)),
+                (Metric::MaxConcurrencyUnderSlo, gate(0.10, Action::Block, None)),
             ]),
             allow: BTreeSet::new(),
         }

@@ -1,7 +1,10 @@
 //! The whole gate: the worst check decides, nothing missing passes, and sessions that cannot be judged are refused.
 
 use super::*;
-use crate::session::Ended;
+use crate::{
+    plan::{Arrivals, Axis, Capacity, Load},
+    session::{Ended, Run, Search, SearchEnd},
+};
 
 #[test]
 fn a_gate_is_the_worst_of_its_blocking_checks() {
@@ -198,4 +201,45 @@ fn all_fields_that_differ_are_named() {
         "{}",
         found.reason
     );
+}
+
+/// A session of searches that found these rates.
+fn searched(answers: &[f64]) -> Session {
+    let mut session = session(&[1], &[]);
+    let load = Load::Capacity(Capacity {
+        axis: Axis::Rate(Arrivals::Poisson),
+        min: 1.0,
+        max: 100.0,
+        precision_ratio: 1.05,
+        attainment: 0.99,
+    });
+    session.plan.loads = vec![load.clone()];
+    let run = |answer: &f64| Run {
+        search: Some(Search {
+            end: SearchEnd::Found(*answer),
+            steps: Vec::new(),
+        }),
+        ..Run::default()
+    };
+    session.cells[0].load = load;
+    session.cells[0].runs = answers.iter().map(run).collect();
+    session
+}
+
+#[test]
+fn a_lost_capacity_blocks_and_nothing_else_is_asked_of_a_search() {
+    let old = searched(&[40.0, 41.0, 40.5, 41.5, 40.0]);
+    let table = [
+        (&[30.0, 31.0, 30.5, 31.5, 30.0], Verdict::Regression),
+        (&[40.5, 41.0, 40.0, 41.0, 40.5], Verdict::Pass),
+        (&[50.0, 51.0, 50.5, 51.5, 50.0], Verdict::Improvement),
+    ];
+    for (answers, verdict) in table {
+        let found = judge_sessions(&old, &searched(answers), &Policy::default());
+        assert_eq!(found.verdict, verdict, "{answers:?}: {found:?}");
+        let metrics: Vec<Metric> = found.checks.iter().map(|check| check.metric).collect();
+        assert_eq!(metrics, [Metric::MaxRateUnderSlo]);
+    }
+    let found = judge_sessions(&old, &old, &policy(&[]));
+    assert_eq!(found.verdict, Verdict::Inconclusive, "nothing was gated");
 }

@@ -1,0 +1,246 @@
+//! `capacity` and `sweep` against the embedded engine over a real socket.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers")]
+
+use std::path::Path;
+
+use perfgate::{
+    plan::{Axis, Load},
+    session::{Run, SearchEnd, Session},
+    store::{self, Stored},
+};
+
+use crate::command::{Sim, expect, perfgate};
+
+const SMALL: &[&str] = &[
+    "--warmup",
+    "4",
+    "--requests",
+    "40",
+    "--input-tokens",
+    "16",
+    "--output-tokens",
+    "4",
+];
+
+/// A step of 1 ms, and 2 ms more for each sequence, without noise: TPOT stays below 10 ms up to four in flight.
+const FOUR_AT_10_MS: &[&str] = &[
+    "--decode-step-us",
+    "1000",
+    "--decode-us-per-seq",
+    "2000",
+    "--step-noise-pct",
+    "0",
+    "--drift-pct",
+    "0",
+];
+
+fn session(path: &Path) -> Session {
+    match store::read(path).unwrap() {
+        Stored::Session(session) => session,
+        Stored::Baseline(_) => panic!("a baseline"),
+    }
+}
+
+fn search(folder: &Path, sim: &Sim, output: &str, more: &[&str]) -> (String, Session) {
+    let args = [
+        &["capacity", "--url", &sim.url, "-o", output, "--attainment", "80%"],
+        SMALL,
+        more,
+    ]
+    .concat();
+    let (text, _) = expect(folder, 0, &args);
+    (text, session(&folder.join(output)))
+}
+
+fn ends(session: &Session) -> Vec<SearchEnd> {
+    let runs: &[Run] = &session.cells.first().unwrap().runs;
+    runs.iter().map(|run| run.search.as_ref().unwrap().end).collect()
+}
+
+#[test]
+fn the_most_requests_in_flight_are_found_and_a_loss_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let concurrency = [
+        "--axis",
+        "concurrency",
+        "--max",
+        "32",
+        "--slo",
+        "tpot=10ms",
+        "--repeat",
+        "3",
+    ];
+    let sim = Sim::start(FOUR_AT_10_MS);
+    let (text, session) = search(folder, &sim, "base.json", &concurrency);
+    assert!(
+        text.contains("Capacity: ") && text.contains("requests in flight"),
+        "{text}"
+    );
+    assert!(text.contains("TPOT ≤ 10 ms, for 80 % of the requests"), "{text}");
+    let found = ends(&session);
+    assert_eq!(found.len(), 3);
+    for end in &found {
+        // The machine can make it less, and not more: the engine is never faster than its model.
+        assert!(matches!(end, SearchEnd::Found(level) if *level <= 5.0) || matches!(end, SearchEnd::BelowMin(_)));
+    }
+    assert!(matches!(session.plan.loads.as_slice(), [Load::Capacity(search)] if search.axis == Axis::Concurrency));
+    expect(folder, 0, &["baseline", "save", "base.json"]);
+
+    let slow = Sim::start(&[FOUR_AT_10_MS, &["--slow", "tpot=150%"]].concat());
+    search(folder, &slow, "slow.json", &concurrency);
+    let output = perfgate(folder, &["compare", "base.json", "slow.json", "--format", "json"])
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let metrics: Vec<&str> = report["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|c| c["metric"].as_str())
+        .collect();
+    assert_eq!(metrics, ["max_concurrency_under_slo"], "{report}");
+    assert_ne!(report["verdict"], "pass", "{report}");
+}
+
+#[test]
+fn the_highest_rate_is_found_with_its_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    // One sequence at a time, 16 ms and more an answer: 60 a second are the most.
+    let engine = [
+        "--max-num-seqs",
+        "1",
+        "--decode-step-us",
+        "4000",
+        "--step-noise-pct",
+        "0",
+        "--drift-pct",
+        "0",
+    ];
+    let sim = Sim::start(&engine);
+    let rate = [
+        "--min",
+        "20",
+        "--max",
+        "500",
+        "--precision",
+        "20%",
+        "--slo",
+        "ttft=80ms",
+        "--repeat",
+        "1",
+    ];
+    let (text, session) = search(folder.path(), &sim, "rate.json", &rate);
+    assert!(text.contains("counted from their schedule"), "{text}");
+    let run = &session.cells.first().unwrap().runs[0];
+    let search = run.search.as_ref().unwrap();
+    assert!(run.requests.is_empty() && search.steps.len() >= 2, "{search:?}");
+    assert!(
+        search
+            .steps
+            .iter()
+            .all(|step| (0.0..=1.0).contains(&step.attainment) && step.requests == 40)
+    );
+    match search.end {
+        SearchEnd::Found(rate) => assert!(rate < 200.0, "{rate}"),
+        SearchEnd::BelowMin(rate) => assert!((rate - 20.0).abs() < 1e-9, "a machine too busy for 20 a second"),
+        SearchEnd::AboveMax(rate) => panic!("{rate} of an engine that can 60"),
+    }
+}
+
+#[test]
+fn a_search_without_a_promise_or_with_a_bad_range_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (_, trouble) = expect(folder, 2, &["capacity"]);
+    assert!(trouble.contains("`--slo ttft=2s,tpot=200ms`"), "{trouble}");
+    for (more, said) in [
+        (&["--min", "0"][..], "`--min` is `0`"),
+        (&["--min", "9", "--max", "8"], "`--max` is `8`"),
+        (&["--precision", "0.1%"], "`--precision`"),
+        (&["--attainment", "100%"], "`--attainment` is `100`"),
+        (&["--attainment", "many"], "is no share"),
+    ] {
+        let (_, trouble) = expect(folder, 2, &[&["capacity", "--slo", "ttft=1s"], more].concat());
+        assert!(trouble.contains(said), "{trouble}");
+    }
+}
+
+#[test]
+fn a_dead_server_ends_a_search_and_is_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = [
+        "capacity",
+        "--url",
+        "http://127.0.0.1:9",
+        "--model",
+        "x",
+        "--slo",
+        "ttft=1s",
+        "--quiet",
+    ];
+    let (_, trouble) = expect(folder.path(), 4, &args);
+    assert!(trouble.contains("every request failed"), "{trouble}");
+}
+
+#[test]
+fn a_ladder_ends_where_the_server_is_saturated() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // Two at a time: more in flight only wait.
+    let sim = Sim::start(&[
+        "--max-num-seqs",
+        "2",
+        "--decode-step-us",
+        "4000",
+        "--step-noise-pct",
+        "0",
+    ]);
+    let sweep = |output: &str, more: &[&str]| {
+        let ladder = [
+            "sweep", "--url", &sim.url, "--to", "64", "--steps", "7", "--repeat", "2", "-o", output,
+        ];
+        expect(folder, 0, &[&ladder, SMALL, more].concat()).0
+    };
+    let text = sweep("sweep.json", &["--svg", "curve.svg"]);
+    assert!(
+        text.contains("saturated at c=") && text.contains("not measured: "),
+        "{text}"
+    );
+    assert!(text.contains("E2E P50 against throughput"), "{text}");
+    let session = session(&folder.join("sweep.json"));
+    let runs: Vec<usize> = session.cells.iter().map(|cell| cell.runs.len()).collect();
+    assert!(runs.len() == 7 && runs[0] == 2 && runs[6] == 0, "{runs:?}");
+    assert!(
+        session
+            .cells
+            .iter()
+            .all(|cell| cell.skipped.is_some() == cell.runs.is_empty())
+    );
+    let svg = std::fs::read_to_string(folder.join("curve.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.matches("<circle").count() >= 2, "{svg}");
+
+    sweep("all.json", &["--all"]);
+    let output = perfgate(folder, &["compare", "sweep.json", "all.json", "--format", "json"])
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let warnings = report["warnings"].to_string();
+    assert!(
+        warnings.contains("the baseline left") && warnings.contains("it is not judged"),
+        "{warnings}"
+    );
+}
+
+#[test]
+fn a_ladder_that_makes_no_sense_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (more, said) in [
+        (&["--from", "0"][..], "`--from` is `0`"),
+        (&["--from", "9", "--to", "8"], "`--to` is `8`"),
+        (&["--steps", "1"], "`--steps` is `1`"),
+    ] {
+        let (_, trouble) = expect(folder.path(), 2, &[&["sweep"], more].concat());
+        assert!(trouble.contains(said), "{trouble}");
+    }
+}
