@@ -79,6 +79,7 @@ fn session(seed: u64) -> Session {
         plan,
         ended: Ended::Complete,
         notes: Vec::new(),
+        selftest: None,
     }
 }
 

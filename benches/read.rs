@@ -81,6 +81,7 @@ fn session() -> Session {
         environment: Environment::default(),
         ended: Ended::Complete,
         notes: Vec::new(),
+        selftest: None,
     }
 }
 

@@ -25,6 +25,14 @@ Examples:
   perfgate capacity --slo e2e=10s --axis concurrency --max 256 --precision 10% --attainment 95% --requests 400
 Both write a session that `compare`, `gate` and `baseline` read.";
 
+const SELFTEST_EXAMPLES: &str = "\
+Exits with 0 where all limits are kept, with 4 where not: then a busy or a small machine would be measured, not a server.
+
+Examples:
+  perfgate selftest
+  perfgate selftest --quick --store
+The figures are kept in the file that PERFGATE_SELFTEST names, else in ~/.cache/perfgate/selftest.json.";
+
 const SWEEP_EXAMPLES: &str = "\
 Examples:
   perfgate sweep --url http://127.0.0.1:8000
@@ -129,6 +137,19 @@ pub(super) enum Verb {
     Sim {
         #[command(flatten)]
         engine: Box<EngineArgs>,
+    },
+    /// Measure what perfgate itself adds to the numbers on this machine, and how much it can carry.
+    #[command(after_help = SELFTEST_EXAMPLES)]
+    Selftest {
+        /// A few seconds instead of twenty to thirty.
+        #[arg(long)]
+        quick: bool,
+        /// Keep the figures for this machine: sessions that it measures carry them.
+        #[arg(long)]
+        store: bool,
+        /// No progress bar.
+        #[arg(long)]
+        quiet: bool,
     },
     /// See the whole gate in a minute, on two embedded engines.
     Demo {

@@ -29,7 +29,9 @@ use crate::{
         compare::{self, Request},
         demo, gate,
         present::{Format, Screen},
-        report, run, show, sweep,
+        report, run,
+        selftest::{self, Depth},
+        show, sweep,
     },
     config::{self, Overrides, Resolved},
     load::Interrupt,
@@ -114,6 +116,11 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::Sim { engine } => serve::sim(*engine, &|text| {
             print(text);
         }),
+        Verb::Selftest { quick, store, quiet } => {
+            let depth = if quick { Depth::Quick } else { Depth::Full };
+            let console = Progress::new(mode(quiet), complain);
+            selftest::selftest(depth, store, &console, &Interrupt::on_ctrl_c())
+        }
         Verb::Demo { clean, quiet } => {
             let console = Progress::new(mode(quiet), complain);
             demo::demo(clean, screen(), &console, &Interrupt::on_ctrl_c())

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::SystemTime};
 
-use super::{CommandError, Console, Stage};
+use super::{CommandError, Console, Stage, selftest};
 use crate::{
     load::{Interrupt, Probe, PromptSet, Runner, Stopped, Watch},
     metric,
@@ -251,6 +251,7 @@ fn stage(session: &Session, cell: usize, repeat: u32, warm_up: bool, progress: &
 
 fn begin(plan: Plan, probe: &Probe, commit: Option<String>) -> Session {
     let machine = telemetry::machine();
+    let selftest = selftest::kept(machine.cpu.as_ref(), machine.cpu_cores);
     let environment = Environment {
         engine_name: probe.engine_name.clone(),
         engine_version: probe.engine_version.clone(),
@@ -278,6 +279,7 @@ fn begin(plan: Plan, probe: &Probe, commit: Option<String>) -> Session {
         // Until the last run is done; a process that is killed leaves this behind.
         ended: Ended::Interrupted,
         notes: notes(&plan, probe),
+        selftest,
         plan,
     }
 }

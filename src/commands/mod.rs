@@ -12,6 +12,7 @@ pub mod measure;
 pub mod present;
 pub mod report;
 pub mod run;
+pub mod selftest;
 pub mod show;
 pub mod sweep;
 

@@ -4,6 +4,7 @@ mod capacity;
 mod goodput;
 pub mod lockstep;
 mod run;
+pub mod selftest;
 pub mod settled;
 mod stage;
 #[cfg(test)]

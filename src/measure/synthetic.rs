@@ -113,6 +113,7 @@ pub(crate) fn session(concurrency: &[u32], runs: &[Figures]) -> Session {
         plan,
         ended: Ended::Complete,
         notes: Vec::new(),
+        selftest: None,
     }
 }
 

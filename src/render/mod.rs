@@ -14,6 +14,7 @@ mod json;
 mod listing;
 mod markdown;
 mod reproduce;
+mod selftest;
 mod template;
 mod terminal;
 mod view;
@@ -25,6 +26,7 @@ pub use html::html;
 pub use json::{read_report, report_json, report_schema, show_json};
 pub use listing::{BaselineRow, terminal_baselines};
 pub use markdown::markdown;
+pub use selftest::terminal_selftest;
 pub use terminal::{terminal_report, terminal_session};
 
 /// Why a report could not be rendered or read.

@@ -92,6 +92,20 @@ fn lengths(session: &Session) -> Option<String> {
     ))
 }
 
+/// What the client itself adds on this machine, where that is known.
+fn selftest(session: &Session) -> Option<String> {
+    let test = session.selftest.as_ref()?;
+    Some(format!(
+        "adds {:.3} ms to TTFT (P99 {:.3} ms) and {:.4} ms to TPOT at {} streams; carries {} streams and {:.0} req/s",
+        test.added.ttft_p50_ms,
+        test.added.ttft_p99_ms,
+        test.added.tpot_p50_ms,
+        test.streams,
+        test.max_streams,
+        test.max_rate_rps
+    ))
+}
+
 /// Said where the server's own count was missing.
 fn counted(session: &Session) -> Option<String> {
     let from_chunks = completed(session)
@@ -156,6 +170,7 @@ fn facts(session: &Session) -> Vec<(String, String)> {
     facts.maybe("CPU of the client", environment.cpu.as_ref());
     facts.maybe("Cores of the client", environment.cpu_cores.as_ref());
     facts.maybe("System of the client", environment.os.as_ref());
+    facts.maybe("Self-test of the client", selftest(session).as_ref());
     for (prefix, declared) in [
         ("hardware", &plan.hardware),
         ("framework", &plan.framework),

@@ -4,10 +4,12 @@
 
 mod request;
 mod run;
+mod selftest;
 
 pub use self::{
     request::{Failure, FailureClass, Finish, Outcome, RequestRecord, TokensFrom, Turn},
     run::{ClientUse, GapCounts, GpuUse, Lag, Run, Search, SearchEnd, SearchStep, Warmup, WarmupEnd},
+    selftest::{Added, SelfTest},
 };
 use crate::plan::{Load, Plan};
 
@@ -32,6 +34,8 @@ pub struct Session {
     pub ended: Ended,
     /// What the user should know of the measurement, in sentences.
     pub notes: Vec<String>,
+    /// What the client itself adds to the numbers on this machine, where `perfgate selftest --store` was asked.
+    pub selftest: Option<SelfTest>,
 }
 
 /// How a session ended.

@@ -23,6 +23,7 @@ impl From<&Session> for SessionFile {
             cells: session.cells.iter().map(CellFile::from).collect(),
             ended: (&session.ended).into(),
             notes: session.notes.clone(),
+            selftest: session.selftest.as_ref().map(Into::into),
         }
     }
 }
@@ -42,6 +43,7 @@ impl From<SessionFile> for Session {
             environment: file.environment.into(),
             ended: file.ended.into(),
             notes: file.notes,
+            selftest: file.selftest.map(Into::into),
         }
     }
 }

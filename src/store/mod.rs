@@ -18,6 +18,7 @@ mod plan_file;
 mod read;
 mod request_file;
 mod run_file;
+mod selftest_file;
 mod session_file;
 mod target_file;
 mod workload_file;
@@ -29,6 +30,7 @@ pub use self::{
     baseline::{Baseline, BaselineInfo, MAX_HISTORY},
     baselines::{Baselines, Listed, Saved},
     error::StoreError,
+    selftest_file::{read_selftest, write_selftest},
     write::claim_output,
 };
 use self::{baseline_file::BaselineFile, read::Kind, session_file::SessionFile};

@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{load_file::LoadFile, plan_file::PlanFile, run_file::RunFile};
+use super::{load_file::LoadFile, plan_file::PlanFile, run_file::RunFile, selftest_file::SelfTestFile};
 use crate::plan::Load;
 
 /// What `schema` says in every session file that this perfgate writes.
@@ -44,6 +44,9 @@ pub(super) struct SessionFile {
     /// What the user should know of the measurement, in sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) notes: Vec<String>,
+    /// What the client itself adds to the numbers on the machine that measured, where it was found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) selftest: Option<SelfTestFile>,
 }
 
 /// What a session ran on. What is unknown is left out, never guessed.

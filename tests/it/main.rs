@@ -7,6 +7,7 @@ mod config;
 mod exact;
 mod load;
 mod render;
+mod selftest;
 mod sim;
 mod store;
 mod telemetry;

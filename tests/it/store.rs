@@ -12,8 +12,8 @@ use std::{collections::BTreeMap, error::Error};
 use perfgate::{
     plan::{Api, Arrivals, DatasetFormat, Lengths, Load, Plan, Prompts, Slo, Target, Workload},
     session::{
-        CellRuns, Ended, Environment, Failure, FailureClass, GapCounts, GpuUse, Outcome, RequestRecord, Run, Session,
-        TokensFrom, Warmup, WarmupEnd,
+        Added, CellRuns, Ended, Environment, Failure, FailureClass, GapCounts, GpuUse, Outcome, RequestRecord, Run,
+        SelfTest, Session, TokensFrom, Warmup, WarmupEnd,
     },
 };
 
@@ -43,6 +43,21 @@ fn session() -> Session {
         },
         ended: Ended::Complete,
         notes: vec!["the clock of this machine is a virtual one".into()],
+        selftest: Some(SelfTest {
+            tool_version: "0.1.0".into(),
+            measured_unix_s: 1_790_000_000,
+            cpu: Some("AMD EPYC".into()),
+            cpu_cores: Some(2),
+            added: Added {
+                ttft_p50_ms: 0.09,
+                cpu_s_per_million_tokens: Some(6.5),
+                ..Added::default()
+            },
+            streams: 64,
+            max_streams: 1024,
+            tokens_per_s: 98_000.5,
+            max_rate_rps: 4000.0,
+        }),
     }
 }
 
