@@ -20,6 +20,11 @@ COLUMNS = [
 ]
 
 
+def signed(value, digits):
+    """With its sign; what rounds to zero has none of its own."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}"
+
+
 def processor():
     for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("model name"):
@@ -30,13 +35,14 @@ def processor():
 def conditions(rounds, load_average, measured):
     """One sentence each: when and where, how often, and how late the server itself was."""
     today = datetime.datetime.now(datetime.timezone.utc).date()
+    times = "one round" if rounds == 1 else f"median of {rounds} rounds"
     late_ms = {"ttft_p50_ms": 0, "ttft_p99_ms": 0}
     for runs in measured.values():
         for run in runs:
             late_ms = {name: max(late, run["true"][name] - 50) for name, late in late_ms.items()}
     return (
         f"Measured {today} on {os.cpu_count()} cores of {processor()}, Linux {platform.release()}, load average "
-        f"{load_average:.1f} at the start; median of {rounds} round(s). The server's own first tokens left at most "
+        f"{load_average:.1f} at the start; {times}. The server's own first tokens left at most "
         f"{late_ms['ttft_p50_ms']:.2f} ms (P50) and {late_ms['ttft_p99_ms']:.2f} ms (P99) late, which is subtracted."
     )
 
@@ -58,9 +64,9 @@ def row(streams, label, figures, perfgate):
     return [
         str(streams),
         label,
-        f"{error['ttft_p50_ms']:+.2f}",
-        f"{error['ttft_p99_ms']:+.2f}",
-        f"{error['tpot_p50_ms']:+.4f}",
+        signed(error["ttft_p50_ms"], 2),
+        signed(error["ttft_p99_ms"], 2),
+        signed(error["tpot_p50_ms"], 4),
         f"{figures['in_flight']:.0f}",
         beside("streaming_cpu_s_per_million", 1),
         beside("reported_cpu_s_per_million", 1),
