@@ -2,12 +2,14 @@
 //!
 //! The address of the server, repeats, timeouts, header names and the error limit are not part of it.
 
+mod plan;
+
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use sha2::{Digest, Sha256};
 
 use crate::{
-    plan::{Load, Plan, Prompts},
+    plan::Plan,
     session::{Environment, Session},
 };
 
@@ -15,17 +17,39 @@ use crate::{
 pub const NOT_STATED: &str = "not stated";
 
 /// Fields that a fingerprint can have beside those in [`OPEN_FIELDS`].
-pub const FIELDS: [&str; 12] = [
+pub const FIELDS: [&str; 34] = [
     "definitions",
     "plan.model",
+    "plan.models",
     "plan.api",
+    "plan.streaming",
+    "plan.urls",
+    "plan.spread",
+    "plan.http",
+    "plan.reuse_connections",
+    "plan.retries",
+    "plan.cache_reset",
     "plan.prompts",
+    "plan.prefixes",
     "plan.dataset_sha256",
+    "plan.dataset_format",
+    "plan.dataset_columns",
+    "plan.trace_sha256",
+    "plan.trace_format",
     "plan.output_tokens",
+    "plan.tokenizer",
+    "plan.conversation",
+    "plan.images",
+    "plan.batch",
+    "plan.reuse_prompts",
     "plan.cells",
+    "plan.capacity",
+    "plan.schedule",
     "plan.requests",
     "plan.warmup_requests",
+    "plan.warmup_limit",
     "plan.seed",
+    "plan.slo",
     "engine.name",
     "engine.version",
 ];
@@ -54,7 +78,7 @@ impl Fingerprint {
     /// Of a session. A field without a value is left out.
     pub fn of(session: &Session) -> Self {
         Self {
-            plan: plan_fields(session),
+            plan: plan::fields(session),
             environment: environment_fields(&session.environment, &session.plan),
         }
     }
@@ -96,37 +120,6 @@ pub fn differences(baseline: &Session, candidate: &Session) -> Vec<(String, Stri
         .collect()
 }
 
-fn plan_fields(session: &Session) -> Vec<(String, String)> {
-    let plan = &session.plan;
-    let mut fields = Fields::default();
-    fields.put("definitions", &session.definitions);
-    // The resolved name first: asking for the server's only model by name or without one is the same request.
-    fields.maybe(
-        "plan.model",
-        session.environment.model.as_ref().or(plan.target.model.as_ref()),
-    );
-    fields.put("plan.api", plan.target.api.name());
-    match &plan.workload.prompts {
-        Prompts::SharedPrefix { .. } | Prompts::Trace { .. } => fields.put("plan.prompts", plan.workload.name()),
-        Prompts::Synthetic { input_tokens } => fields.put("plan.prompts", format!("synthetic {input_tokens}")),
-        Prompts::Dataset {
-            sha256: Some(sha256), ..
-        } => {
-            fields.put("plan.prompts", "dataset");
-            fields.put("plan.dataset_sha256", sha256);
-        }
-        Prompts::Dataset { path, sha256: None, .. } => fields.put("plan.prompts", format!("dataset {path}")),
-    }
-    fields.put("plan.output_tokens", plan.workload.output_tokens.to_string());
-    let cells: Vec<String> = plan.loads.iter().map(Load::to_string).collect();
-    fields.put("plan.cells", cells.join(", "));
-    fields.put("plan.requests", plan.requests_per_run.to_string());
-    fields.put("plan.warmup_requests", plan.warmup_requests.to_string());
-    fields.put("plan.seed", plan.seed.to_string());
-    fields.all("plan.extra_body.", &plan.target.extra_body);
-    fields.0
-}
-
 fn environment_fields(environment: &Environment, plan: &Plan) -> Vec<(String, String)> {
     let mut fields = Fields::default();
     fields.maybe("engine.name", environment.engine_name.as_ref());
@@ -157,6 +150,24 @@ impl Fields {
         }
     }
 
+    /// A value that is worth a field only where it is not the usual one.
+    fn unless(&mut self, is_usual: bool, field: &str, value: impl FnOnce() -> String) {
+        if !is_usual {
+            self.put(field, value());
+        }
+    }
+
+    /// A file by its content, or by its path before it was read.
+    fn file(&mut self, kind: &str, path: &str, sha256: Option<&String>) {
+        match sha256 {
+            Some(sha256) => {
+                self.put("plan.prompts", kind);
+                self.put(&format!("plan.{kind}_sha256"), sha256);
+            }
+            None => self.put("plan.prompts", format!("{kind} {path}")),
+        }
+    }
+
     /// What the owner declares; where a seen field has the same name, the declared one steps aside.
     fn all(&mut self, prefix: &str, declared: &BTreeMap<String, String>) {
         for (key, value) in declared {
@@ -184,7 +195,10 @@ fn hash<const N: usize>(parts: [&Vec<(String, String)>; N], digits: usize) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::synthetic::{Figures, session};
+    use crate::{
+        measure::synthetic::{Figures, session},
+        plan::{CacheReset, DatasetFormat, Load, ModelShare, Prompts, ThinkTime, Tokenizer, TraceFormat},
+    };
 
     fn plain() -> Session {
         session(&[1, 4], &[Figures::default(); 2])
@@ -197,10 +211,25 @@ mod tests {
         assert_eq!(hash([&fields], 12), "8a347c459804");
     }
 
+    type Edit = fn(&mut Session);
+
+    fn assert_named(edits: &[(&str, Edit)]) {
+        for (field, edit) in edits {
+            let mut other = plain();
+            edit(&mut other);
+            let found: Vec<String> = differences(&plain(), &other).into_iter().map(|d| d.0).collect();
+            assert_eq!(found, [*field]);
+            assert_ne!(
+                Fingerprint::of(&plain()).hash(),
+                Fingerprint::of(&other).hash(),
+                "{field}"
+            );
+        }
+    }
+
     #[test]
     fn each_field_is_named_where_it_differs() {
-        type Edit = fn(&mut Session);
-        let edits: [(&str, Edit); 14] = [
+        assert_named(&[
             ("definitions", |s| s.definitions = "perfgate/0".into()),
             ("plan.model", |s| s.environment.model = Some("mistral".into())),
             ("plan.api", |s| s.plan.target.api = crate::plan::Api::Completions),
@@ -208,6 +237,9 @@ mod tests {
                 s.plan.workload.output_tokens = crate::plan::Lengths::Fixed(8);
             }),
             ("plan.cells", |s| s.plan.loads.push(Load::Concurrency(64))),
+            ("plan.cells", |s| {
+                s.plan.loads.push(Load::Trace { speed_ratio: 2.0 });
+            }),
             ("plan.requests", |s| s.plan.requests_per_run = 7),
             ("plan.warmup_requests", |s| s.plan.warmup_requests = 7),
             ("plan.seed", |s| s.plan.seed = 7),
@@ -219,18 +251,101 @@ mod tests {
             ("framework.config.tp", |s| {
                 s.plan.framework.insert("config.tp".into(), "8".into());
             }),
-        ];
-        for (field, edit) in edits {
-            let mut other = plain();
-            edit(&mut other);
-            let found: Vec<String> = differences(&plain(), &other).into_iter().map(|d| d.0).collect();
-            assert_eq!(found, [field]);
-            assert_ne!(
-                Fingerprint::of(&plain()).hash(),
-                Fingerprint::of(&other).hash(),
-                "{field}"
-            );
-        }
+        ]);
+    }
+
+    #[test]
+    fn how_the_server_is_spoken_to_is_named_where_it_differs() {
+        assert_named(&[
+            ("plan.streaming", |s| s.plan.target.streaming = false),
+            ("plan.http", |s| s.plan.target.http = crate::plan::Http::Two),
+            ("plan.reuse_connections", |s| s.plan.target.reuse_connections = false),
+            ("plan.retries", |s| s.plan.target.retries = 1),
+            ("plan.cache_reset", |s| s.plan.target.cache_reset = CacheReset::Off),
+            ("plan.tokenizer", |s| s.plan.workload.tokenizer = Tokenizer::Words),
+            ("plan.conversation", |s| {
+                s.plan.workload.conversation = Some(crate::plan::Conversation {
+                    turns: crate::plan::Lengths::Fixed(2),
+                    think_time: ThinkTime::Fixed(std::time::Duration::ZERO),
+                });
+            }),
+            ("plan.images", |s| {
+                s.plan.workload.images = Some(crate::plan::Images {
+                    width_px: 1,
+                    height_px: 1,
+                    per_request: 1,
+                });
+            }),
+        ]);
+    }
+
+    #[test]
+    fn what_is_sent_is_named_where_it_differs() {
+        assert_named(&[
+            ("plan.models", |s| {
+                s.plan.workload.models.push(ModelShare {
+                    name: "a".into(),
+                    weight: 1.0,
+                });
+            }),
+            ("plan.batch", |s| s.plan.workload.batch = 2),
+            ("plan.reuse_prompts", |s| s.plan.workload.reuse_prompts = true),
+            ("plan.schedule", |s| {
+                for cell in &mut s.cells {
+                    cell.schedule_sha256 = Some("00ff".into());
+                }
+            }),
+            ("plan.warmup_limit", |s| s.plan.warmup_limit = Some(9)),
+            ("plan.slo", |s| s.plan.slo.ttft_ms = Some(5.0)),
+            ("plan.prompts", |s| {
+                s.plan.workload.prompts = Prompts::dataset("a.jsonl");
+            }),
+            ("plan.prompts", |s| {
+                s.plan.workload.prompts = Prompts::Trace {
+                    path: "a.jsonl".into(),
+                    format: TraceFormat::Auto,
+                    sha256: None,
+                };
+            }),
+            ("plan.prefixes", |s| {
+                let Prompts::Synthetic { input_tokens } = s.plan.workload.prompts else {
+                    return;
+                };
+                s.plan.workload.prompts = Prompts::SharedPrefix {
+                    groups: 2,
+                    prefix_tokens: input_tokens,
+                    input_tokens,
+                    prompts_per_group: None,
+                };
+            }),
+        ]);
+    }
+
+    #[test]
+    fn replicas_are_counted_and_files_are_known_by_their_bytes() {
+        let mut other = plain();
+        other.plan.target.more_urls = vec!["http://b".into()];
+        let found: Vec<String> = differences(&plain(), &other).into_iter().map(|d| d.0).collect();
+        assert_eq!(found, ["plan.urls", "plan.spread"]);
+        let dataset = |path: &str, prompt_column: Option<&str>| {
+            let mut session = plain();
+            session.plan.workload.prompts = Prompts::Dataset {
+                path: path.into(),
+                format: DatasetFormat::Csv,
+                prompt_column: prompt_column.map(str::to_owned),
+                output_column: None,
+                sha256: Some("00ff".into()),
+            };
+            session
+        };
+        assert!(differences(&dataset("a.csv", None), &dataset("b/c.csv", None)).is_empty());
+        let found = differences(&dataset("a.csv", None), &dataset("a.csv", Some("text")));
+        let expected = (
+            "plan.dataset_columns".to_owned(),
+            NOT_STATED.to_owned(),
+            "text, -".to_owned(),
+        );
+        assert_eq!(found, [expected]);
     }
 
     #[test]
