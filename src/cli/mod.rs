@@ -84,17 +84,16 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             gate::gate(&resolved, secrets, form, &console(&resolved), &Interrupt::on_ctrl_c())
         }
         Verb::Capacity { plan, search } => {
-            let mut resolved = resolve_without_load(&plan)?;
+            let resolved = resolve_without_load(&plan)?;
             let secrets = resolved.secrets(&variable)?;
-            resolved.plan.slo = search.slo.unwrap_or(resolved.plan.slo);
-            let search = search.capacity(&resolved.plan);
+            let search = search.capacity(&resolved);
             let console = console(&resolved);
             capacity::capacity(&resolved, search, secrets, screen(), &console, &Interrupt::on_ctrl_c())
         }
         Verb::Sweep { plan, ladder } => {
             let resolved = resolve_without_load(&plan)?;
             let secrets = resolved.secrets(&variable)?;
-            let ladder = ladder.ladder(&resolved.plan);
+            let ladder = ladder.ladder(&resolved);
             let console = console(&resolved);
             sweep::sweep(&resolved, &ladder, secrets, screen(), &console, &Interrupt::on_ctrl_c())
         }

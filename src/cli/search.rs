@@ -7,28 +7,24 @@ use clap::{Args, ValueEnum};
 use crate::{
     capacity::Spacing,
     commands::sweep::Ladder,
-    plan::{Arrivals, Axis, Capacity, Load, Plan, Slo},
+    config::Resolved,
+    plan::{Axis, Capacity},
 };
 
 /// What a search or a ladder raises.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum AxisArg {
     /// Requests per second (open loop).
     Rate,
     /// Requests in flight (closed loop).
-    #[default]
     Concurrency,
 }
 
 impl AxisArg {
-    /// With the spacing of sends that the plan's rate has.
-    fn axis(self, plan: &Plan) -> Axis {
-        let arrivals = plan.loads.iter().find_map(|load| match load {
-            Load::Rate { arrivals, .. } => Some(*arrivals),
-            _ => None,
-        });
+    /// With the spacing of sends that the plan has.
+    fn axis(self, resolved: &Resolved) -> Axis {
         match self {
-            Self::Rate => Axis::Rate(arrivals.unwrap_or(Arrivals::Poisson)),
+            Self::Rate => Axis::Rate(resolved.arrivals),
             Self::Concurrency => Axis::Concurrency,
         }
     }
@@ -37,34 +33,33 @@ impl AxisArg {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Search")]
 pub(super) struct SearchArgs {
-    /// What is searched.
-    #[arg(long, value_enum, default_value_t = AxisArg::Rate)]
-    axis: AxisArg,
-    /// Lowest level tried.
-    #[arg(long, value_name = "LEVEL", default_value_t = 1.0)]
-    min: f64,
-    /// Highest level tried.
-    #[arg(long, value_name = "LEVEL", default_value_t = 1024.0)]
-    max: f64,
-    /// How narrow the answer is to be.
-    #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = percent)]
-    precision: f64,
-    /// Share of all requests that must meet the SLO.
-    #[arg(long, value_name = "PERCENT", default_value = "99%", value_parser = percent)]
-    attainment: f64,
-    /// What users are promised (`ttft=2s,tpot=200ms,e2e=30s`).
-    #[arg(long, value_name = "LIMITS", value_parser = slo)]
-    pub(super) slo: Option<Slo>,
+    /// What is searched [default: `capacity.axis`, else rate]
+    #[arg(long, value_enum)]
+    axis: Option<AxisArg>,
+    /// Lowest level tried [default: `capacity.min`, else 1]
+    #[arg(long, value_name = "LEVEL")]
+    min: Option<f64>,
+    /// Highest level tried [default: `capacity.max`, else 1024]
+    #[arg(long, value_name = "LEVEL")]
+    max: Option<f64>,
+    /// How narrow the answer is to be [default: `capacity.precision`, else 5%]
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    precision: Option<f64>,
+    /// Share of all requests that must meet the SLO [default: `capacity.attainment`, else 99%]
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    attainment: Option<f64>,
 }
 
 impl SearchArgs {
-    pub(super) fn capacity(&self, plan: &Plan) -> Capacity {
+    /// What the flags say, and the configuration where they say nothing.
+    pub(super) fn capacity(&self, resolved: &Resolved) -> Capacity {
+        let usual = resolved.capacity;
         Capacity {
-            axis: self.axis.axis(plan),
-            min: self.min,
-            max: self.max,
-            precision_ratio: 1.0 + self.precision,
-            attainment: self.attainment,
+            axis: self.axis.map_or(usual.axis, |axis| axis.axis(resolved)),
+            min: self.min.unwrap_or(usual.min),
+            max: self.max.unwrap_or(usual.max),
+            precision_ratio: self.precision.map_or(usual.precision_ratio, |share| 1.0 + share),
+            attainment: self.attainment.unwrap_or(usual.attainment),
         }
     }
 }
@@ -72,21 +67,21 @@ impl SearchArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Ladder")]
 pub(super) struct LadderArgs {
-    /// What is raised.
-    #[arg(long, value_enum, default_value_t)]
-    axis: AxisArg,
-    /// Lowest level.
-    #[arg(long, value_name = "LEVEL", default_value_t = 1.0)]
-    from: f64,
-    /// Highest level.
-    #[arg(long, value_name = "LEVEL", default_value_t = 256.0)]
-    to: f64,
-    /// Levels, both ends included.
-    #[arg(long, value_name = "N", default_value_t = 9)]
-    steps: u32,
-    /// How the levels lie apart.
-    #[arg(long, value_enum, default_value_t)]
-    spacing: SpacingArg,
+    /// What is raised [default: `sweep.axis`, else concurrency]
+    #[arg(long, value_enum)]
+    axis: Option<AxisArg>,
+    /// Lowest level [default: `sweep.from`, else 1]
+    #[arg(long, value_name = "LEVEL")]
+    from: Option<f64>,
+    /// Highest level [default: `sweep.to`, else 256]
+    #[arg(long, value_name = "LEVEL")]
+    to: Option<f64>,
+    /// Levels, both ends included [default: `sweep.steps`, else 9]
+    #[arg(long, value_name = "N")]
+    steps: Option<u32>,
+    /// How the levels lie apart [default: `sweep.spacing`, else geometric]
+    #[arg(long, value_enum)]
+    spacing: Option<SpacingArg>,
     /// Measure every level, also those above saturation.
     #[arg(long)]
     all: bool,
@@ -95,25 +90,27 @@ pub(super) struct LadderArgs {
     svg: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum SpacingArg {
     /// By the same factor.
-    #[default]
     Geometric,
     /// By the same difference.
     Linear,
 }
 
 impl LadderArgs {
-    pub(super) fn ladder(&self, plan: &Plan) -> Ladder<'_> {
+    /// What the flags say, and the configuration where they say nothing.
+    pub(super) fn ladder(&self, resolved: &Resolved) -> Ladder<'_> {
+        let usual = resolved.sweep;
         Ladder {
-            axis: self.axis.axis(plan),
-            from: self.from,
-            to: self.to,
-            steps: self.steps,
+            axis: self.axis.map_or(usual.axis, |axis| axis.axis(resolved)),
+            from: self.from.unwrap_or(usual.from),
+            to: self.to.unwrap_or(usual.to),
+            steps: self.steps.unwrap_or(usual.steps),
             spacing: match self.spacing {
-                SpacingArg::Geometric => Spacing::Geometric,
-                SpacingArg::Linear => Spacing::Linear,
+                None => usual.spacing,
+                Some(SpacingArg::Geometric) => Spacing::Geometric,
+                Some(SpacingArg::Linear) => Spacing::Linear,
             },
             is_whole: self.all,
             svg: self.svg.as_deref().map(Path::new),
@@ -132,30 +129,6 @@ fn percent(text: &str) -> Result<f64, String> {
     (value.is_finite() && value >= 0.0)
         .then_some(value * scale)
         .ok_or_else(wrong)
-}
-
-/// `ttft=2s,tpot=200ms`.
-fn slo(text: &str) -> Result<Slo, String> {
-    let mut slo = Slo::default();
-    for part in text.split(',') {
-        let wrong = || format!("`{part}` is no limit; write it like `ttft=2s` or `tpot=200ms`");
-        let (name, time) = part.split_once('=').ok_or_else(wrong)?;
-        let (number, scale) = match time.trim().strip_suffix("ms") {
-            Some(number) => (number, 1.0),
-            None => (time.trim().strip_suffix('s').ok_or_else(wrong)?, 1000.0),
-        };
-        let ms: f64 = number.trim().parse().map_err(|_| wrong())?;
-        let ms = Some(ms * scale)
-            .filter(|ms| ms.is_finite() && *ms > 0.0)
-            .ok_or_else(wrong)?;
-        match name.trim() {
-            "ttft" => slo.ttft_ms = Some(ms),
-            "tpot" => slo.tpot_ms = Some(ms),
-            "e2e" => slo.e2e_ms = Some(ms),
-            _ => return Err(wrong()),
-        }
-    }
-    Ok(slo)
 }
 
 #[cfg(test)]

@@ -35,6 +35,6 @@ mod yaml;
 pub use error::ConfigError;
 pub use layers::Overrides;
 pub use node::Source;
-pub use resolve::{HeaderSource, Origin, Resolved, Settings, Spacing, Sweep, resolve};
+pub use resolve::{HeaderSource, Origin, Resolved, Settings, Sweep, resolve};
 pub use schema::{json_schema, starter};
 pub use show::show;

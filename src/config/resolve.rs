@@ -15,7 +15,8 @@ use super::{
     texts::is_header_value,
 };
 use crate::{
-    plan::{Capacity, Plan, Secrets},
+    capacity::Spacing,
+    plan::{Arrivals, Axis, Capacity, Plan, Secrets},
     verdict::Policy,
 };
 
@@ -28,6 +29,8 @@ pub struct Resolved {
     pub policy: Policy,
     /// What to write, and where.
     pub settings: Settings,
+    /// Spacing of the sends in open loop.
+    pub arrivals: Arrivals,
     /// What `capacity` searches.
     pub capacity: Capacity,
     /// What `sweep` climbs.
@@ -67,8 +70,8 @@ pub struct Settings {
 /// A ladder of load levels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sweep {
-    /// Whether the levels are requests in flight instead of requests per second.
-    pub over_concurrency: bool,
+    /// What is raised.
+    pub axis: Axis,
     /// First level.
     pub from: f64,
     /// Last level, above the first.
@@ -77,15 +80,6 @@ pub struct Sweep {
     pub steps: u32,
     /// How the levels lie between first and last.
     pub spacing: Spacing,
-}
-
-/// How levels lie between the first and the last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spacing {
-    /// Equal steps.
-    Linear,
-    /// Equal factors.
-    Geometric,
 }
 
 /// Where a header's value comes from.

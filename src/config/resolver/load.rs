@@ -104,12 +104,12 @@ impl Resolver {
                 Some(AxisTwin::Concurrency) => Axis::Concurrency,
             },
             min: twin.min.map_or(1.0, |level| level.0),
-            max: twin.max.map_or(1000.0, |level| level.0),
+            max: twin.max.map_or(1024.0, |level| level.0),
             precision_ratio: 1.0 + twin.precision.map_or(0.05, |share| share.0),
             attainment: twin.attainment.map_or(0.99, |share| share.0),
         };
         if let Some((_, source)) = found {
-            let (axis, precision) = (axis_name(twin.axis), show::percent(capacity.precision_ratio - 1.0));
+            let (axis, precision) = (axis_name(capacity.axis), show::percent(capacity.precision_ratio - 1.0));
             let text = format!(
                 "{axis} from {} to {}, precision {precision}",
                 capacity.min, capacity.max
@@ -121,47 +121,50 @@ impl Resolver {
         } else if capacity.precision_ratio <= 1.0 || capacity.attainment <= 0.0 {
             Some("`precision` and `attainment` must be above 0".to_owned())
         } else {
-            whole_levels(twin.axis, [capacity.min, capacity.max])
+            whole_levels(capacity.axis, [capacity.min, capacity.max])
         };
         problem.map_or(Ok(capacity), |message| Err(self.refuse("capacity", &message)))
     }
 
-    pub(super) fn sweep(&mut self) -> Result<Sweep, ConfigError> {
+    pub(super) fn sweep(&mut self, arrivals: Arrivals) -> Result<Sweep, ConfigError> {
         let found = self.find("sweep", |twin| twin.sweep);
         let twin = found.map_or_else(SweepTwin::default, |(twin, _)| twin);
         let sweep = Sweep {
-            over_concurrency: twin.axis == Some(AxisTwin::Concurrency),
+            axis: match twin.axis {
+                None | Some(AxisTwin::Concurrency) => Axis::Concurrency,
+                Some(AxisTwin::Rate) => Axis::Rate(arrivals),
+            },
             from: twin.from.map_or(1.0, |level| level.0),
-            to: twin.to.map_or(64.0, |level| level.0),
-            steps: twin.steps.map_or(7, Whole::as_u32),
+            to: twin.to.map_or(256.0, |level| level.0),
+            steps: twin.steps.map_or(9, Whole::as_u32),
             spacing: twin.spacing(),
         };
         if let Some((_, source)) = found {
-            let (axis, steps) = (axis_name(twin.axis), sweep.steps);
+            let (axis, steps) = (axis_name(sweep.axis), sweep.steps);
             let text = format!("{axis} from {} to {} in {steps} steps", sweep.from, sweep.to);
             self.note("sweep", text, source);
         }
         let problem = if sweep.from >= sweep.to {
             Some(format!("`from` {} is not below `to` {}", sweep.from, sweep.to))
         } else {
-            whole_levels(twin.axis, [sweep.from, sweep.to])
+            whole_levels(sweep.axis, [sweep.from, sweep.to])
         };
         problem.map_or(Ok(sweep), |message| Err(self.refuse("sweep", &message)))
     }
 }
 
-fn axis_name(axis: Option<AxisTwin>) -> &'static str {
+fn axis_name(axis: Axis) -> &'static str {
     match axis {
-        None | Some(AxisTwin::Rate) => "rate",
-        Some(AxisTwin::Concurrency) => "concurrency",
+        Axis::Rate(_) => "rate",
+        Axis::Concurrency => "concurrency",
     }
 }
 
 /// Requests in flight are whole.
-fn whole_levels(axis: Option<AxisTwin>, levels: [f64; 2]) -> Option<String> {
+fn whole_levels(axis: Axis, levels: [f64; 2]) -> Option<String> {
     let broken = levels.into_iter().find(|level| level.fract() > 0.0);
     match (axis, broken) {
-        (Some(AxisTwin::Concurrency), Some(level)) => {
+        (Axis::Concurrency, Some(level)) => {
             Some(format!("`{level}` requests cannot be in flight; give a whole number"))
         }
         _ => None,

@@ -78,7 +78,7 @@ impl Resolver {
             hardware: self.description("hardware", |twin| twin.hardware.as_ref()),
             framework: self.description("framework", |twin| twin.framework.as_ref()),
         };
-        let (capacity, sweep) = (self.capacity(arrivals)?, self.sweep()?);
+        let (capacity, sweep) = (self.capacity(arrivals)?, self.sweep(arrivals)?);
         self.check_clashes(&plan)?;
         if clashes::untimed(&plan).is_some() {
             rules.without(|metric| clashes::is_unknown(&plan, metric));
@@ -90,6 +90,7 @@ impl Resolver {
             plan,
             policy,
             settings,
+            arrivals,
             capacity,
             sweep,
             header_sources,

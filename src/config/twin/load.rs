@@ -6,10 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
-    config::{
-        resolve::Spacing,
-        values::{Count, RateRps, Scalar, ScalarVisitor, Share, Span, Streams, Whole, scalar},
-    },
+    capacity::Spacing,
+    config::values::{Count, RateRps, Scalar, ScalarVisitor, Share, Span, Streams, Whole, scalar},
     plan::{RampShape, Stage, StageLength, StageLevel},
 };
 
@@ -127,7 +125,7 @@ pub(in crate::config) struct CapacityTwin {
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub(in crate::config) struct SweepTwin {
-    /// What is raised; `rate` where absent.
+    /// What is raised; `concurrency` where absent.
     pub(in crate::config) axis: Option<AxisTwin>,
     /// First level.
     pub(in crate::config) from: Option<RateRps>,

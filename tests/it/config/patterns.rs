@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use perfgate::{
-    config::Spacing,
+    capacity::Spacing,
     metric::Metric,
     plan::{
         Api, Arrivals, Axis, CacheReset, Conversation, DatasetFormat, Http, Images, Lengths, Load, ModelShare, Prompts,
@@ -406,8 +406,8 @@ fn without_streamed_tokens_the_built_in_gates_watch_whole_answers() {
 fn capacity_and_sweep_have_their_sections() {
     let usual = file("").unwrap();
     assert_eq!(usual.capacity.axis, Axis::Rate(Arrivals::Poisson));
-    assert_eq!((usual.capacity.min, usual.capacity.max), (1.0, 1000.0));
-    assert_eq!((usual.sweep.steps, usual.sweep.spacing), (7, Spacing::Geometric));
+    assert_eq!((usual.capacity.min, usual.capacity.max), (1.0, 1024.0));
+    assert_eq!((usual.sweep.steps, usual.sweep.spacing), (9, Spacing::Geometric));
     let text = "arrivals: constant\ncapacity: {axis: concurrency, min: 2, max: 64, precision: 10%, attainment: 95%}\n\
                 sweep: {axis: concurrency, from: 1, to: 8, steps: 4, spacing: linear}";
     let resolved = layers(text, &[], &[("capacity", "axis=rate,min=0.5")]).unwrap();
@@ -415,7 +415,7 @@ fn capacity_and_sweep_have_their_sections() {
     let own = file(text).unwrap().capacity;
     assert_eq!((own.axis, own.min, own.max), (Axis::Concurrency, 2.0, 64.0));
     assert!((own.precision_ratio - 1.1).abs() < 1e-12 && (own.attainment - 0.95).abs() < 1e-12);
-    assert!(resolved.sweep.over_concurrency && resolved.sweep.spacing == Spacing::Linear);
+    assert!(resolved.sweep.axis == Axis::Concurrency && resolved.sweep.spacing == Spacing::Linear);
 }
 
 #[test]
