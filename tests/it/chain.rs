@@ -152,7 +152,6 @@ fn show_json_has_one_value_a_run() {
 }
 
 #[test]
-#[expect(clippy::unwrap_used, reason = "test helper")]
 fn every_open_load_runs_from_a_file_and_keeps_the_hash_of_its_schedule() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
