@@ -22,6 +22,9 @@ pub struct PromptSet {
     seed: u64,
     api: Api,
     output_tokens: Lengths,
+    /// Texts in one request: one, but for embeddings.
+    batch: u32,
+    /// In texts, as the next one.
     requests_per_run: u32,
     /// At most.
     warmup_requests: u32,
@@ -59,6 +62,10 @@ impl PromptSet {
     /// # Errors
     /// The dataset is unreadable, empty, or has a row that cannot be sent; the plan asks for no requests.
     pub fn prepare(plan: &Plan, base_dir: &Path) -> Result<Self, LoadError> {
+        let batch = match plan.target.api {
+            Api::Embeddings => plan.workload.batch.max(1),
+            _ => 1,
+        };
         if plan.requests_per_run == 0 {
             return Err(LoadError::Plan {
                 key: "requests",
@@ -92,8 +99,9 @@ impl PromptSet {
             seed: plan.seed,
             api: plan.target.api,
             output_tokens: plan.workload.output_tokens,
-            requests_per_run: plan.requests_per_run,
-            warmup_requests: plan.warmup_limit.unwrap_or(plan.warmup_requests),
+            batch,
+            requests_per_run: plan.requests_per_run.saturating_mul(batch),
+            warmup_requests: plan.warmup_limit.unwrap_or(plan.warmup_requests).saturating_mul(batch),
             loads: plan.loads.clone(),
             repeats: plan.repeats,
             source,
@@ -172,7 +180,9 @@ impl PromptSet {
             repeat,
             index,
         };
-        (0..count).map(|index| self.payload(place(index))).collect()
+        let places = |request: u32| (0..self.batch).map(move |text| request.saturating_mul(self.batch) + text);
+        let texts = |request| places(request).map(|index| self.payload(place(index))).collect();
+        (0..count).map(|request| Payload::joined(texts(request))).collect()
     }
 
     fn payload(&self, place: Place) -> Payload {

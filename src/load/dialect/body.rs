@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The part of a body that differs between requests, already JSON.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::load) struct Payload {
     /// The value of the field that holds the prompt.
     prompt: String,
@@ -23,15 +23,20 @@ pub(in crate::load) struct Payload {
 impl Payload {
     /// A prompt in the words of an API.
     pub(in crate::load) fn new(api: Api, prompt: &Prompt, max_tokens: u32) -> Self {
-        Self::of_several(api, std::slice::from_ref(prompt), max_tokens)
-    }
-
-    /// Several prompts in one request; only embeddings take more than one.
-    pub(in crate::load) fn of_several(api: Api, prompts: &[Prompt], max_tokens: u32) -> Self {
         Self {
-            prompt: (speech(api).prompt)(prompts),
+            prompt: (speech(api).prompt)(prompt),
             max_tokens,
         }
+    }
+
+    /// Several inputs in one embeddings request; one request alone stays as it is.
+    pub(in crate::load) fn joined(inputs: Vec<Self>) -> Self {
+        let mut inputs = inputs.into_iter();
+        let first = inputs.next().unwrap_or_default();
+        inputs.fold(first, |all, next| Self {
+            prompt: format!("{},{}", all.prompt, next.prompt),
+            ..all
+        })
     }
 
     /// The same request as a later turn: after an earlier one, with all before it, and the model's answer to that.

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://platform.openai.com/docs/api-reference/completions>.
 
-use super::{Limit, Speech, chat, choices, one_text};
+use super::{Limit, Speech, chat, choices, text_json};
 
 pub(super) const SPEECH: Speech = Speech {
     stream_path: "/v1/completions",
@@ -11,7 +11,7 @@ pub(super) const SPEECH: Speech = Speech {
     fields: chat::fields,
     limit: Some(Limit::top("max_tokens")),
     prompt_field: "prompt",
-    prompt: one_text,
+    prompt: text_json,
     frame: None,
     end_mark: Some("`[DONE]` or `finish_reason`"),
     event: choices::event,

@@ -4,14 +4,13 @@
 //! or (`encoding_format: base64`) a text.
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
-    Speech, json, no_event,
+    OURS, Speech, json, no_event,
     said::{Course, Said, Text, Usage},
     text_json,
 };
-use crate::load::dataset::Prompt;
 
 pub(super) const SPEECH: Speech = Speech {
     stream_path: "/v1/embeddings",
@@ -20,16 +19,19 @@ pub(super) const SPEECH: Speech = Speech {
     fields: |_| json!({}),
     limit: None,
     prompt_field: "input",
-    prompt: inputs,
-    frame: None,
+    prompt: text_json,
+    frame: Some(list),
     end_mark: None,
     event: no_event,
     whole,
 };
 
-fn inputs(prompts: &[Prompt]) -> String {
-    let texts: Vec<String> = prompts.iter().map(text_json).collect();
-    format!("[{}]", texts.join(","))
+/// The list stands around all inputs of a request.
+fn list(extra: Option<&Value>) -> Result<(String, String), String> {
+    match extra {
+        None => Ok(("\"input\":[".into(), "]".into())),
+        Some(_) => Err(OURS.into()),
+    }
 }
 
 #[derive(Deserialize)]

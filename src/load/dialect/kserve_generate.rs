@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Limit, Speech, json, one_text,
+    Limit, Speech, json,
     said::{Said, Text, Usage, finish},
+    text_json,
 };
 
 pub(super) const SPEECH: Speech = Speech {
@@ -20,7 +21,7 @@ pub(super) const SPEECH: Speech = Speech {
     fields: |streaming| json!({"parameters": {"stream": streaming}}),
     limit: Some(Limit::parameter("max_tokens")),
     prompt_field: "text_input",
-    prompt: one_text,
+    prompt: text_json,
     frame: None,
     end_mark: None,
     event,

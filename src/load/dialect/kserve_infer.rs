@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Limit, Speech, json, no_event, one_text,
+    Limit, Speech, json, no_event,
     said::{Course, Said, Text},
+    text_json,
 };
 
 pub(super) const SPEECH: Speech = Speech {
@@ -19,7 +20,7 @@ pub(super) const SPEECH: Speech = Speech {
     fields: |_| json!({}),
     limit: Some(Limit::parameter("max_tokens")),
     prompt_field: "inputs",
-    prompt: one_text,
+    prompt: text_json,
     frame: Some(frame),
     end_mark: None,
     event: no_event,

@@ -40,8 +40,8 @@ pub(super) fn headers(api_key: Option<&str>) -> Vec<(&'static str, String)> {
 }
 
 /// The field of messages, before it one for those of the system: this API has no such role.
-fn conversation(prompts: &[Prompt]) -> String {
-    let messages = messages_json(prompts);
+fn conversation(prompt: &Prompt) -> String {
+    let messages = messages_json(prompt);
     let all: Vec<Value> = serde_json::from_str(&messages).unwrap_or_default();
     let (system, others): (Vec<Value>, Vec<Value>) = all
         .into_iter()

@@ -46,8 +46,8 @@ struct Speech {
     limit: Option<Limit>,
     /// Name of the field that holds the prompt.
     prompt_field: &'static str,
-    /// The prompts of one request as JSON, the value of `prompt_field`.
-    prompt: fn(&[Prompt]) -> String,
+    /// A prompt as JSON, the value of `prompt_field`.
+    prompt: fn(&Prompt) -> String,
     /// What stands before and after a prompt, where that is more than the field's name; the argument is the extra field
     /// of that name, if there is one.
     frame: Option<Frame>,
@@ -217,16 +217,11 @@ fn text_json(prompt: &Prompt) -> String {
     Value::from(text.as_str()).to_string()
 }
 
-/// The only prompt of a request as a JSON text.
-fn one_text(prompts: &[Prompt]) -> String {
-    prompts.first().map(text_json).unwrap_or_default()
-}
-
-/// The messages of a request as JSON: those of the prompt, or its text as a user's.
-fn messages_json(prompts: &[Prompt]) -> String {
-    match prompts.first() {
-        Some(Prompt::Messages(messages)) => messages.clone(),
-        _ => format!("[{{\"role\":\"user\",\"content\":{}}}]", one_text(prompts)),
+/// A prompt as a JSON list of messages: its own, or its text as a user's.
+fn messages_json(prompt: &Prompt) -> String {
+    match prompt {
+        Prompt::Messages(messages) => messages.clone(),
+        Prompt::Text(_) => format!("[{{\"role\":\"user\",\"content\":{}}}]", text_json(prompt)),
     }
 }
 

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Limit, Speech, json, one_text,
+    Limit, Speech, json,
     said::{Said, Text, Usage, finish},
+    text_json,
 };
 
 pub(super) const SPEECH: Speech = Speech {
@@ -18,7 +19,7 @@ pub(super) const SPEECH: Speech = Speech {
     fields: |_| json!({"parameters": {"details": true}}),
     limit: Some(Limit::parameter("max_new_tokens")),
     prompt_field: "inputs",
-    prompt: one_text,
+    prompt: text_json,
     frame: None,
     end_mark: Some("`generated_text`"),
     event,

@@ -111,6 +111,33 @@ fn every_api_gives_whole_answers_without_stamps_of_tokens() {
 }
 
 #[test]
+fn a_batch_is_several_inputs_in_one_request_and_no_input_comes_twice() {
+    let engine = engine(|_| {});
+    let mut plan = asked(&engine.url(), Api::Embeddings);
+    plan.workload.batch = 3;
+    let single = prompt_tokens(&engine).iter().flatten().sum::<u32>() / REQUESTS;
+    for record in all_completed(&measure(&plan), &"batch") {
+        assert_eq!(record.input_tokens, Some(3 * single));
+    }
+    let answer = r#"{"data":[{"embedding":[1]},{"embedding":[1]},{"embedding":[1]}]}"#;
+    let json = "Content-Type: application/json\r\n";
+    let script = (0..REQUESTS).flat_map(|_| [Act::Request, whole("200 OK", json, answer)]);
+    let server = Server::of(script.collect());
+    plan.target.url.clone_from(&server.url);
+    all_completed(&measure(&plan), &"scripted");
+    let bodies = server.seen().into_iter().map(|seen| seen.body);
+    let inputs: Vec<String> = bodies
+        .flat_map(|body| {
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            let texts = body["input"].as_array().unwrap().clone();
+            texts.into_iter().map(|text| text.as_str().unwrap().to_owned())
+        })
+        .collect();
+    let distinct: std::collections::BTreeSet<&String> = inputs.iter().collect();
+    assert_eq!((inputs.len(), distinct.len()), (18, 18));
+}
+
+#[test]
 fn an_answer_that_stops_by_itself_says_so_in_every_api() {
     let engine = engine(|_| {});
     for api in STREAMED {

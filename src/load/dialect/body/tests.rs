@@ -123,8 +123,8 @@ fn a_later_turn_holds_all_before_it_with_the_model_s_answers() {
 
 #[test]
 fn several_inputs_are_one_embeddings_request() {
-    let prompts = ["a", "b"].map(|text| Prompt::Text(text.into()));
-    let payload = Payload::of_several(Api::Embeddings, &prompts, 0);
+    let payload = |text: &str| Payload::new(Api::Embeddings, &Prompt::Text(text.into()), 0);
+    let payload = Payload::joined(vec![payload("a"), payload("b")]);
     let template = Template::new(&target(Api::Embeddings, &[("encoding_format", "\"base64\"")]), None).unwrap();
     let body: Value = serde_json::from_slice(&template.body(&payload)).unwrap();
     assert_eq!(body, json!({"input": ["a", "b"], "encoding_format": "base64"}));
