@@ -125,6 +125,8 @@ async fn ask(endpoint: &Endpoint, path: &str) -> Asked {
         Err(error) => return Asked::NoAnswer(server_words::chain(&error.without_url())),
     };
     let status = response.status();
+    // Read to its end in any case, so that the connection can be used again.
+    let body = response.bytes().await.unwrap_or_default();
     if status.is_success() {
         return Asked::Done;
     }
@@ -132,7 +134,6 @@ async fn ask(endpoint: &Endpoint, path: &str) -> Asked {
     if [401, 403, 404, 405, 501].contains(&status.as_u16()) {
         return Asked::NoSuchPage;
     }
-    let body = response.bytes().await.unwrap_or_default();
     let words = server_words::from_body(&body, |text| endpoint.redact(text));
     Asked::Refused(format!("{status}: {words}"))
 }

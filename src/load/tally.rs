@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use super::{LoadError, client::Reply};
-use crate::session::{GapCounts, Outcome, RequestRecord, Run};
+use crate::session::{FailureClass, GapCounts, Outcome, RequestRecord, Run};
 
 /// Gaps are told apart from 1 µs on, at three significant digits, up to an hour.
 const FINEST_NS: u64 = 1_000;
@@ -31,6 +31,8 @@ pub(super) struct Tally {
     replaced_connections: u32,
     failures_to_stop: u32,
     failed: u32,
+    /// How many of the failed ones were never sent.
+    abandoned: u32,
     cut_short: Option<String>,
     interrupted: bool,
 }
@@ -47,6 +49,7 @@ impl Tally {
             replaced_connections: 0,
             failures_to_stop: MIN_FAILURES_TO_STOP,
             failed: 0,
+            abandoned: 0,
             cut_short: None,
             interrupted: false,
         }
@@ -79,8 +82,10 @@ impl Tally {
         } else {
             self.failed += 1;
         }
+        let was_sent = !was_abandoned(&reply.record);
+        self.abandoned += u32::from(!was_sent);
         self.records.push(reply.record);
-        if self.all_failed() && self.failed >= self.failures_to_stop {
+        if was_sent && self.all_failed() && self.tried_in_vain() >= self.failures_to_stop {
             self.cut_short = self.why_cut_short();
         }
         completed
@@ -121,17 +126,26 @@ impl Tally {
         self.records.len() == self.failed as usize
     }
 
+    /// Failures of the server: a turn that was never sent is none.
+    fn tried_in_vain(&self) -> u32 {
+        self.failed - self.abandoned
+    }
+
     fn why_cut_short(&self) -> Option<String> {
         let Outcome::Failed(last) = &self.records.last()?.outcome else {
             return None;
         };
         Some(format!(
             "stopped after {} failures in a row at its start, the last one `{}`: {}",
-            self.failed,
+            self.tried_in_vain(),
             last.class.key(),
             last.message
         ))
     }
+}
+
+fn was_abandoned(record: &RequestRecord) -> bool {
+    matches!(&record.outcome, Outcome::Failed(failure) if failure.class == FailureClass::Abandoned)
 }
 
 fn count_from(record: &mut RequestRecord, origin_ns: u64) {
@@ -158,7 +172,7 @@ fn gap_counts(gaps: &Histogram<u64>) -> GapCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Failure, FailureClass, TokensFrom};
+    use crate::session::{Failure, TokensFrom};
 
     fn reply(index: u32, completed: bool, gaps_ns: &[u64]) -> Reply {
         let failure = Failure {
@@ -236,6 +250,26 @@ mod tests {
                 "{reason}"
             );
         }
+    }
+
+    #[test]
+    fn turns_that_were_never_sent_do_not_stop_a_run() {
+        let mut tally = tally(None);
+        tally.take(reply(0, false, &[]));
+        for index in 1..50 {
+            let mut abandoned = reply(index, false, &[]);
+            if let Outcome::Failed(failure) = &mut abandoned.record.outcome {
+                failure.class = FailureClass::Abandoned;
+            }
+            tally.take(abandoned);
+        }
+        assert!(!tally.is_cut_short());
+        assert_eq!(tally.counts(), (50, 50));
+        for index in 50..69 {
+            tally.take(reply(index, false, &[]));
+        }
+        let reason = tally.into_run(0, 0).cut_short.unwrap();
+        assert!(reason.contains("20 failures"), "{reason}");
     }
 
     #[test]

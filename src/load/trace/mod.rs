@@ -88,7 +88,7 @@ impl Trace {
         let mut notes = Vec::new();
         if census.rows > used as u64 {
             notes.push(format!(
-                "the trace has {} rows: each run replays the first {used}",
+                "the trace has {} rows: each run uses the first {used}",
                 census.rows
             ));
         }

@@ -90,7 +90,7 @@ fn rows_out_of_order_are_sorted_and_only_the_earliest_are_kept() {
     assert_eq!((trace.census.rows, trace.census.out_of_order), (5000, 4999));
     let notes = trace.notes().join("\n");
     assert!(
-        notes.contains("replays the first 3") && notes.contains("sorted by time"),
+        notes.contains("uses the first 3") && notes.contains("sorted by time"),
         "{notes}"
     );
 }

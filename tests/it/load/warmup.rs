@@ -40,20 +40,16 @@ fn a_warm_up_by_evidence_goes_on_until_the_server_is_steady() {
 }
 
 #[test]
-fn a_server_that_never_settles_is_warmed_up_to_the_limit_in_both_loops() {
-    // Each answer takes longer than the one before.
-    let script: Vec<Act> = (0..60_u64)
-        .flat_map(|place| [vec![Act::Request, wait(4 * place)], good_answer()[1..].to_vec()].concat())
-        .collect();
+fn a_warm_up_too_short_to_tell_ends_at_its_limit_in_both_loops() {
     let rate = Load::Rate {
-        rate_rps: 4.0,
+        rate_rps: 200.0,
         arrivals: Arrivals::Constant,
     };
-    for (load, limit) in [(Load::Concurrency(1), 45), (rate, 12)] {
-        let server = Server::of(script.clone());
-        let plan = auto(&server.url, 4, limit);
+    for load in [Load::Concurrency(1), rate] {
+        let server = Server::of(good_answers(12));
+        let plan = auto(&server.url, 4, 12);
         let warmup = runner(&plan).warm_up(&load, 0, &Nobody, &Interrupt::never()).unwrap();
-        assert_eq!((warmup.requests, warmup.end), (limit, WarmupEnd::Limit), "{load}");
+        assert_eq!((warmup.requests, warmup.end), (12, WarmupEnd::Limit), "{load}");
     }
 }
 
@@ -93,6 +89,12 @@ fn always(status: &str) -> Server {
     )
 }
 
+/// One answer for each connection, the last one for all that follow.
+fn in_turn(statuses: &[&str]) -> Server {
+    let script = |status: &&str| vec![Act::Request, whole(status, "Connection: close\r\n", "words")];
+    Server::start(statuses.iter().map(script).collect())
+}
+
 fn asked(server: &Server) -> Vec<String> {
     let path = |head: &str| head.split(' ').take(2).collect::<Vec<_>>().join(" ");
     server.seen().iter().map(|seen| path(&seen.head)).collect()
@@ -105,13 +107,23 @@ fn the_page_that_resets_the_cache_is_found_once_and_asked_before_each_run() {
     assert_eq!(reset(&with_reset(&vllm.url, CacheReset::Auto), 2), [page(), page()]);
     assert_eq!(asked(&vllm), ["POST /reset_prefix_cache"; 2]);
 
-    let missing = [Act::Request, whole("404 Not Found", "", "")];
-    let done = [Act::Request, whole("200 OK", "", "Cache flushed.")];
-    let sglang = Server::of([missing.to_vec(), done.to_vec(), done.to_vec()].concat());
+    let sglang = in_turn(&["404 Not Found", "200 OK"]);
     let page = || Ok(Some("/flush_cache".to_owned()));
     assert_eq!(reset(&with_reset(&sglang.url, CacheReset::Auto), 2), [page(), page()]);
-    let paths = ["POST /reset_prefix_cache", "POST /flush_cache", "POST /flush_cache"];
+    let flush = "POST /flush_cache";
+    let paths = ["POST /reset_prefix_cache", flush, flush];
     assert_eq!(asked(&sglang), paths);
+}
+
+#[test]
+fn every_replica_is_reset() {
+    let replicas = [always("200 OK"), always("200 OK")];
+    let mut plan = with_reset(&replicas[0].url, CacheReset::Path("/clear".into()));
+    plan.target.more_urls = vec![replicas[1].url.clone()];
+    assert_eq!(reset(&plan, 1), [Ok(Some("/clear".to_owned()))]);
+    for replica in &replicas {
+        assert_eq!(asked(replica), ["POST /clear"]);
+    }
 }
 
 #[test]
@@ -140,15 +152,7 @@ fn a_page_that_must_reset_the_cache_and_does_not_stops_the_run() {
     let missing = always("404 Not Found");
     let words = reset(&plan(&missing), 1).remove(0).unwrap_err();
     assert!(words.contains("no such page"), "{words}");
-    let busy = [Act::Request, whole("400 Bad Request", "", "requests are running")];
-    let then_done = Server::of(
-        [
-            busy.to_vec(),
-            busy.to_vec(),
-            vec![Act::Request, whole("200 OK", "", "")],
-        ]
-        .concat(),
-    );
+    let then_done = in_turn(&["400 Bad Request", "400 Bad Request", "200 OK"]);
     assert_eq!(reset(&plan(&then_done), 1), [Ok(Some("/clear".to_owned()))]);
 }
 
