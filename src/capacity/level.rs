@@ -232,18 +232,7 @@ mod tests {
                 true,
                 true,
             ),
-            (
-                "failed",
-                |r| {
-                    let message = String::new();
-                    r.outcome = Outcome::Failed(Failure {
-                        class: FailureClass::Stalled,
-                        message,
-                    });
-                },
-                false,
-                false,
-            ),
+            ("failed", |r| r.outcome = stalled(), false, false),
         ];
         for (name, change, open, closed) in table {
             let mut record = record();
@@ -254,6 +243,13 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    fn stalled() -> Outcome {
+        Outcome::Failed(Failure {
+            class: FailureClass::Stalled,
+            message: String::new(),
+        })
     }
 
     /// 200 requests, 100 a second; the wait of the n-th by a rule, each answered 50 ms after its wait.

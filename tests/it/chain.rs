@@ -53,7 +53,7 @@ fn a_slower_engine_blocks_and_the_same_engine_is_judged() {
     assert_eq!(same.status.code().map(i64::from), report["exit_code"].as_i64());
 
     // So slow that no neighbour's noise can hide it.
-    let slow = Sim::start(&["--slow", "tpot=1500%"]);
+    let slow = Sim::start(&["--slow", "tpot=1000%"]);
     run(folder, &slow.url, "slow.json");
     let (text, _) = expect(folder, 1, &["compare", "base.json", "slow.json", "--format", "json"]);
     let report = json(&text);

@@ -111,7 +111,7 @@ fn an_empty_file_gives_the_defaults() {
         assert_eq!(plan.workload.output_tokens, Lengths::Fixed(128));
         assert_eq!(plan.target.extra_body["ignore_eos"], "true");
         assert!((plan.max_error_rate - 0.01).abs() < 1e-12);
-        assert_eq!(resolved.policy.gates.len(), 4);
+        assert_eq!(resolved.policy.gates.len(), 6);
         assert_eq!(resolved.settings.store, Path::new("baselines"));
         assert!(resolved.origins.iter().all(|o| o.source == Source::Default), "{text}");
     }

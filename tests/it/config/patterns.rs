@@ -386,12 +386,14 @@ fn values_of_different_layers_that_contradict_each_other_are_refused_with_both_p
 
 #[test]
 fn without_streamed_tokens_the_built_in_gates_watch_whole_answers() {
+    const CAPACITY: &[&str] = &["max_rate_under_slo", "max_concurrency_under_slo"];
     let keys = |text: &str| -> Vec<&str> { file(text).unwrap().policy.gates.into_keys().map(Metric::key).collect() };
     assert_eq!(
         keys("target: {streaming: false}"),
-        ["e2e_p95", "output_tokens_per_s", "gpu_memory_peak_gb"]
+        [&["e2e_p95", "output_tokens_per_s", "gpu_memory_peak_gb"], CAPACITY].concat()
     );
-    assert_eq!(keys("target: {api: embeddings}"), ["e2e_p95", "gpu_memory_peak_gb"]);
+    let embeddings = [&["e2e_p95", "gpu_memory_peak_gb"], CAPACITY].concat();
+    assert_eq!(keys("target: {api: embeddings}"), embeddings);
     let strict = file("target: {api: embeddings}\nthreshold: 3%\ngates: {tpot_p95: off}").unwrap();
     assert!(
         strict
