@@ -49,11 +49,11 @@ pub fn series_ms(run: &Run, load: &Load, of: impl Fn(&RequestRecord) -> Option<f
 
 /// How TTFT and TPOT of a run moved, each with its name; `runs` of the same cell are looked at.
 pub fn movements(run: &Run, load: &Load, runs: usize) -> Vec<(&'static str, Movement)> {
-    let latencies: [(&str, fn(&RequestRecord) -> Latency); 2] = [("TTFT", ttft), ("TPOT", tpot)];
-    let moved = latencies.into_iter().filter_map(|(name, of)| {
-        let series = series_ms(run, load, |record| of(record).ok().flatten());
-        Some((name, movement(&series, runs)?))
-    });
+    let series = |of: fn(&RequestRecord) -> Latency| series_ms(run, load, |record| of(record).ok().flatten());
+    let both = [("TTFT", series(ttft)), ("TPOT", series(tpot))];
+    let moved = both
+        .into_iter()
+        .filter_map(|(name, series)| Some((name, movement(&series, runs)?)));
     moved.collect()
 }
 

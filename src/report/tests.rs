@@ -246,6 +246,7 @@ fn different_work_reads_like_this() {
         ("pr.json", &shorter()),
         &policy,
     );
+    assert!(allowed.warnings[0].starts_with("different work, which is allowed: the candidate's answers have 12.0"));
     let tpot = allowed
         .checks
         .iter()

@@ -93,6 +93,10 @@ fn incomparable(differences: &[Difference]) -> Option<String> {
 /// Judges every gated metric in every cell.
 pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
     let (mut drafts, mut warnings) = drafts(comparison, policy);
+    if policy.allow.contains(ALLOW) {
+        warnings
+            .extend(different_work(&comparison.cells).map(|why| format!("different work, which is allowed: {why}")));
+    }
     check::settle(&mut drafts);
     drafts.sort_by(|a, b| {
         let ((rank_a, excess_a), (rank_b, excess_b)) = (a.rank(), b.rank());
