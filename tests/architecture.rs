@@ -57,6 +57,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("statrs", &["stats"]),
     ("hdrhistogram", &["load"]),
     ("sha2", &["compare", "load"]),
+    ("tokenizers", &["load"]),
+    ("miniz_oxide", &["load"]),
+    ("base64", &["load"]),
     ("rand_chacha", &["load", "sim"]),
     ("libm", &["load"]),
 ];

@@ -102,7 +102,7 @@ fn find(
     interrupt: &Interrupt,
     on_run: &mut measure::OnRun<'_>,
 ) -> Result<Session, CommandError> {
-    let (mut session, runner) = measure::prepare(arm, console)?;
+    let (mut session, runner) = measure::prepare(arm, console, interrupt)?;
     session.ended = Ended::Complete;
     let mut start = None;
     for repeat in 0..session.plan.repeats {

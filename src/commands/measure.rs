@@ -85,7 +85,7 @@ pub fn measure_while(
     wanted: &mut Wanted<'_>,
 ) -> Result<Session, CommandError> {
     let name = arm.name;
-    let (mut session, runner) = prepare(arm, console)?;
+    let (mut session, runner) = prepare(arm, console, interrupt)?;
     let loads = session.plan.loads.iter();
     let progress = Progress {
         arm: name,
@@ -98,29 +98,30 @@ pub fn measure_while(
     Ok(session)
 }
 
-/// All that comes before the first request: prompts, client, the server's model; a session without runs.
+/// All that comes before the first run: prompts, client, the server's model and tokens; a session without runs.
 ///
 /// # Errors
 /// As [`measure`].
-pub fn prepare(arm: Arm<'_>, console: &dyn Console) -> Result<(Session, Runner), CommandError> {
+pub fn prepare(arm: Arm<'_>, console: &dyn Console, interrupt: &Interrupt) -> Result<(Session, Runner), CommandError> {
     let mut plan = arm.plan;
     let prompts = PromptSet::prepare(&plan, arm.dataset_dir)?;
     if let Prompts::Dataset { sha256, .. } | Prompts::Trace { sha256, .. } = &mut plan.workload.prompts {
         *sha256 = prompts.dataset_sha256().map(str::to_owned);
     }
-    let prompt_notes = prompts.notes();
     let mut runner = Runner::new(&plan, arm.secrets, prompts)?;
     let probe = runner.probe();
     plan.target.model = choose_model(&plan, &probe, console)?;
     if let Some(model) = &plan.target.model {
         runner.set_model(model);
     }
+    plan.workload.tokenizer = runner.fit_prompts(interrupt)?;
     let mut session = begin(plan, &probe, arm.commit);
     for cell in &mut session.cells {
         cell.schedule_sha256 = runner.schedule_sha256(&cell.load);
     }
-    session.notes.extend(prompt_notes);
+    session.notes.extend(runner.prompts().notes());
     session.notes.iter().for_each(|note| console.warn(note));
+    session.notes.extend(runner.prompts().fit_fact());
     Ok((session, runner))
 }
 
@@ -286,8 +287,9 @@ fn begin(plan: Plan, probe: &Probe, commit: Option<String>) -> Session {
 
 fn notes(plan: &Plan, probe: &Probe) -> Vec<String> {
     let mut notes = Vec::new();
-    let Some(asked) = &plan.target.model else { return notes };
-    if !probe.models.is_empty() && !probe.models.contains(asked) {
+    let mix = plan.workload.models.iter().map(|share| &share.name);
+    let asked = mix.chain(plan.target.model.as_ref().filter(|_| plan.workload.models.is_empty()));
+    for asked in asked.filter(|asked| !probe.models.is_empty() && !probe.models.contains(asked)) {
         notes.push(format!(
             "`{}` lists no model `{asked}`, only {}",
             plan.target.url,
@@ -297,10 +299,10 @@ fn notes(plan: &Plan, probe: &Probe) -> Vec<String> {
     notes
 }
 
-/// The model to ask for; `None` where the server does not tell its models, so that the requests themselves bring out
-/// what is wrong with it.
+/// The model to ask for; `None` for a mix, whose requests name their own, and where the server does not tell its models,
+/// so that the requests themselves bring out what is wrong with it.
 fn choose_model(plan: &Plan, probe: &Probe, console: &dyn Console) -> Result<Option<String>, CommandError> {
-    if plan.target.model.is_some() {
+    if plan.target.model.is_some() || !plan.workload.models.is_empty() {
         return Ok(plan.target.model.clone());
     }
     let url = &plan.target.url;

@@ -2,14 +2,13 @@
 
 use std::{io, time::Duration};
 
-use bytes::Bytes;
 use hyper::StatusCode;
 
 use super::{
     answer::{Answer, BodyEnd, Facts, failed},
     clock::Clock,
     deadline::{Deadline, Patience, Phase},
-    dialect::Dialect,
+    dialect::{Ask, Dialect},
     endpoint::Endpoint,
     http1::Head,
     lane::Lane,
@@ -82,12 +81,12 @@ pub(super) type Failed = (FailureClass, String);
 
 impl Client {
     /// Sends one request and reads its answer; whatever happens is in the reply.
-    pub(super) async fn request(&self, index: u32, body: Bytes) -> Tried {
+    pub(super) async fn request(&self, index: u32, ask: &Ask) -> Tried {
         let mut replaced_connections = 0;
         if let Some(mut idle) = self.ways.idle() {
             if idle.is_alive().await {
                 let is_fresh = idle.is_fresh();
-                match self.exchange(idle, &body, index).await {
+                match self.exchange(idle, ask, index).await {
                     Ok(tried) => return tried,
                     Err(dead) if is_fresh => return self.lost(index, &dead),
                     Err(_) => {}
@@ -99,7 +98,7 @@ impl Client {
         let mut tried = match self.ways.connect(&self.endpoint, self.timeouts.connect).await {
             Err(failure) => self.tried(index, started_ns, self.heard_nothing(failure)),
             Ok(fresh) => {
-                let tried = self.exchange(fresh, &body, index).await;
+                let tried = self.exchange(fresh, ask, index).await;
                 tried.unwrap_or_else(|dead| self.lost(index, &dead))
             }
         };
@@ -114,10 +113,10 @@ impl Client {
     }
 
     /// One try on a connection that is ready.
-    async fn exchange(&self, mut lane: Lane, body: &Bytes, index: u32) -> Result<Tried, Dead> {
+    async fn exchange(&self, mut lane: Lane, ask: &Ask, index: u32) -> Result<Tried, Dead> {
         let request = match &lane {
-            Lane::One(_) => self.endpoint.request(body),
-            Lane::Two(_) => self.endpoint.request_http2(body.clone()),
+            Lane::One(_) => self.endpoint.request(ask),
+            Lane::Two(_) => self.endpoint.request_http2(ask),
         };
         let patience = Patience {
             sent_ns: self.clock.now_ns(),

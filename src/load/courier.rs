@@ -117,7 +117,7 @@ impl Courier {
     }
 
     async fn ask(&self, index: u32, payload: &Payload, due_ns: Option<u64>) -> Reply {
-        let mut reply = self.client.request(index, self.stimulus.body(payload)).await;
+        let mut reply = self.client.request(index, &self.stimulus.ask(payload)).await;
         reply.record.scheduled_ns = due_ns;
         reply.record.stage = self.stage;
         reply

@@ -2,7 +2,6 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Request,
@@ -14,7 +13,7 @@ use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use super::{
     LoadError,
-    dialect::Dialect,
+    dialect::{Ask, Dialect},
     hidden::Hidden,
     lane::Prepared,
     stamp::Stamper,
@@ -37,6 +36,7 @@ pub(super) struct Endpoint {
     dialect: Dialect,
     /// Request line and headers as they are sent, without the length.
     head: Vec<u8>,
+    path: String,
     /// Scheme, host and path, for HTTP/2.
     address: String,
     http: Http,
@@ -87,6 +87,7 @@ impl Endpoint {
             port: url.port_or_known_default().ok_or_else(|| refuse("it has no port"))?,
             head: Vec::new(),
             address: String::new(),
+            path: String::new(),
             http: target.http,
             host,
             dialect,
@@ -105,21 +106,33 @@ impl Endpoint {
         let path = format!("{base}{}", self.dialect.path(model));
         self.address = format!("{}://{}{path}", self.base.scheme(), authority(&self.base));
         self.head = head(&path, &self.headers);
+        self.path = path;
     }
 
     /// A whole HTTP/1.1 request, ready to be sent.
-    pub(super) fn request(&self, body: &[u8]) -> Prepared {
-        let length = format!("content-length: {}\r\n\r\n", body.len());
-        Prepared::One([&self.head, length.as_bytes(), body].concat())
+    pub(super) fn request(&self, ask: &Ask) -> Prepared {
+        let length = format!("content-length: {}\r\n\r\n", ask.body.len());
+        let own = (!ask.headers().is_empty()).then(|| head(&self.path, &self.headers_of(ask)));
+        let head = own.as_ref().unwrap_or(&self.head);
+        Prepared::One([head, length.as_bytes(), &ask.body].concat())
+    }
+
+    /// The headers of all requests, with those that this one has for itself.
+    fn headers_of(&self, ask: &Ask) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        for (name, value) in ask.headers() {
+            headers.insert(name, value.clone());
+        }
+        headers
     }
 
     /// A whole HTTP/2 request.
-    pub(super) fn request_http2(&self, body: Bytes) -> Prepared {
+    pub(super) fn request_http2(&self, ask: &Ask) -> Prepared {
         let mut request = Request::post(self.address.as_str())
             .version(hyper::Version::HTTP_2)
-            .body(Full::new(body))
+            .body(Full::new(ask.body.clone()))
             .unwrap_or_default();
-        *request.headers_mut() = self.headers.clone();
+        *request.headers_mut() = self.headers_of(ask);
         request.headers_mut().remove(header::HOST);
         Prepared::Two(Box::new(request))
     }
@@ -143,7 +156,7 @@ impl Endpoint {
         self.web.get(self.at(path)).headers(self.headers.clone())
     }
 
-    /// A request that makes another page of the same server do its work (`/reset_prefix_cache`).
+    /// A request that makes another page of the same server do its work (`/reset_prefix_cache`, `/tokenize`).
     pub(super) fn post(&self, path: &str) -> reqwest::RequestBuilder {
         self.web.post(self.at(path)).headers(self.headers.clone())
     }

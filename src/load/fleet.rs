@@ -2,14 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::{
     LoadError,
     client::{Client, Reply, Tried},
     clock::Clock,
-    dialect::Dialect,
+    dialect::{Ask, Dialect},
     endpoint::Endpoint,
     random::{Purpose, Stream},
     stamp::Stamper,
@@ -99,9 +98,9 @@ impl Fleet {
     /// Sends one request, again if it was refused and the plan allows it; whatever happens is in the reply.
     ///
     /// The record has the first send time and the last try's answer.
-    pub(super) async fn request(&self, index: u32, body: Bytes) -> Reply {
+    pub(super) async fn request(&self, index: u32, ask: &Ask) -> Reply {
         let client = self.client(index);
-        let mut tried = client.request(index, body.clone()).await;
+        let mut tried = client.request(index, ask).await;
         let sent_ns = tried.reply.record.sent_ns;
         let mut replaced_connections = tried.reply.replaced_connections;
         let mut retries = 0;
@@ -114,12 +113,13 @@ impl Fleet {
             }
             tokio::time::sleep(wait).await;
             retries += 1;
-            tried = client.request(index, body.clone()).await;
+            tried = client.request(index, ask).await;
             replaced_connections += tried.reply.replaced_connections;
         }
         let mut reply = tried.reply;
         reply.record.sent_ns = sent_ns;
         reply.record.retries = retries;
+        reply.record.slo = ask.slo();
         reply.replaced_connections = replaced_connections;
         reply
     }

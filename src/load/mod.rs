@@ -4,8 +4,12 @@
 //! |---|---|
 //! | `random.rs` | seeded random streams: the same stimulus on every machine |
 //! | `schedule/` | when: what a run sends at which time, before its first request |
-//! | `workload.rs`, `synthetic.rs`, `dataset.rs` | what: prompts and answer lengths |
+//! | `workload/` | what: the prompts and answer lengths of every place of a session |
+//! | `synthetic.rs`, `prefix.rs`, `vocabulary.rs`, `lengths.rs` | prompts made from the seed, of an exact length |
+//! | `tokenizer.rs`, `tokenize.rs` | who counts tokens: a file, or the server |
+//! | `dataset/`, `hash.rs` | prompts from a file |
 //! | `trace/` | what and when, as it once came to a real server |
+//! | `mix.rs`, `image.rs` | models that share the requests, pictures in them |
 //! | `dialect/` | which API: paths, request bodies, and what an answer says; one small file an API |
 //! | `sse.rs` | bytes to events |
 //! | `answer.rs`, `server_words.rs` | an answer and its stamps to one outcome, with the server's own message |
@@ -33,15 +37,20 @@ mod effort;
 mod endpoint;
 mod fleet;
 mod framing;
+mod hash;
 mod hidden;
 mod http1;
 mod http2;
+mod image;
 mod interrupt;
 mod kernel;
 mod lane;
+mod lengths;
+mod mix;
 mod open;
 mod pacer;
 mod pool;
+mod prefix;
 mod probe;
 mod random;
 mod runner;
@@ -52,7 +61,10 @@ mod stamp;
 mod synthetic;
 mod tally;
 mod tls;
+mod tokenize;
+mod tokenizer;
 mod trace;
+mod vocabulary;
 mod warmup;
 mod ways;
 mod wire;
@@ -69,7 +81,7 @@ pub use workload::PromptSet;
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The dataset is not readable.
-    #[error("cannot read dataset `{path}`; give `dataset` the path of a JSONL file, or `synthetic`", path = path.display())]
+    #[error("cannot read dataset `{path}`; give `dataset` the path of a JSONL, JSON or CSV file, or `synthetic`", path = path.display())]
     DatasetUnreadable {
         /// The file, resolved.
         path: PathBuf,
@@ -114,6 +126,20 @@ pub enum LoadError {
         /// Counted from 1.
         line: usize,
         /// What is wrong, and what to give instead.
+        problem: String,
+    },
+    /// The tokenizer in a file cannot be used.
+    #[error("tokenizer `{path}`: {problem}", path = path.display())]
+    Tokenizer {
+        /// The file, resolved.
+        path: PathBuf,
+        /// What is wrong, and what to give instead.
+        problem: String,
+    },
+    /// The server does not count tokens as the plan asks it to.
+    #[error("cannot count the tokens of prompts: {problem}; give `tokenizer: auto`, `words`, or a `tokenizer.json`")]
+    Tokens {
+        /// Who does not, and why.
         problem: String,
     },
     /// The target's address cannot be used.

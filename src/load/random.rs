@@ -27,6 +27,16 @@ pub(super) enum Purpose {
     ThinkTime = 21,
     /// Which of several replicas gets a request.
     Replica = 40,
+    /// Which model a request goes to.
+    Model = 6,
+    /// Which shared prefix a prompt begins with.
+    Group = 7,
+    /// Words of a shared prefix.
+    Prefix = 8,
+    /// Lengths of shared prefixes.
+    PrefixLength = 9,
+    /// Pixels of a synthetic image.
+    Image = 10,
 }
 
 /// A reproducible stream of random numbers.

@@ -29,10 +29,11 @@ use super::{
     probe,
     schedule::{Pace, Part, Schedule, Scheduler, check},
     tally::{Tally, no_gaps},
+    tokenize::{self, Counter},
     warmup::Evidence,
 };
 use crate::{
-    plan::{Load, Plan, Secrets, Target},
+    plan::{Load, Plan, Secrets, Target, Tokenizer},
     session::{Run, Warmup, WarmupEnd},
 };
 
@@ -41,7 +42,11 @@ pub struct Runner {
     // Before the runtime: connections close while it still runs.
     fleet: Arc<Fleet>,
     target: Target,
-    template: Template,
+    /// One for each model of a mix, else one.
+    templates: Arc<[Template]>,
+    /// The model that is asked first.
+    model: Option<String>,
+    mixes_models: bool,
     prompts: PromptSet,
     scheduler: Scheduler,
     warmup_requests: u32,
@@ -93,7 +98,9 @@ impl Runner {
         drop(secrets);
         Ok(Self {
             fleet: Arc::new(fleet),
-            template: Template::new(&plan.target, plan.target.model.as_deref())?,
+            templates: templates(plan)?,
+            model: first_model(plan),
+            mixes_models: !plan.workload.models.is_empty(),
             target: plan.target.clone(),
             prompts,
             scheduler,
@@ -110,16 +117,43 @@ impl Runner {
         self.runtime.block_on(probe::probe(&self.fleet.first.endpoint))
     }
 
-    /// Sets the model that all further requests name.
+    /// Sets the model that all further requests name; those of a mix keep their own.
     pub fn set_model(&mut self, model: &str) {
+        if self.mixes_models {
+            return;
+        }
+        self.model = Some(model.to_owned());
         match Template::new(&self.target, Some(model)) {
-            Ok(template) => self.template = template,
+            Ok(template) => self.templates = [template].into(),
             Err(_) => debug_assert!(false, "the target was checked when the runner was made"),
         }
         match Arc::get_mut(&mut self.fleet) {
             Some(fleet) => fleet.set_model(model),
             None => debug_assert!(false, "no request is under way between two runs"),
         }
+    }
+
+    /// Learns how many tokens the words of synthetic prompts have, as the plan says; tells who counted.
+    ///
+    /// To be called once, when the model is known and before the first run.
+    ///
+    /// # Errors
+    /// The plan names who counts, and it does not.
+    pub fn fit_prompts(&mut self, interrupt: &Interrupt) -> Result<Tokenizer, LoadError> {
+        let counter = Counter {
+            client: &self.fleet.first,
+            api: self.target.api,
+            model: self.model.as_deref(),
+            templates: Arc::clone(&self.templates),
+        };
+        let run = |counting: tokenize::Count<'_>| self.runtime.block_on(counting);
+        tokenize::fit(&mut self.prompts, &counter, interrupt, &run)?;
+        Ok(self.prompts.tokenizer().clone())
+    }
+
+    /// What is sent.
+    pub fn prompts(&self) -> &PromptSet {
+        &self.prompts
     }
 
     /// The SHA-256 of a load's schedule in hex, the same for all its runs; `None` where only the answers decide when a
@@ -207,7 +241,7 @@ impl Runner {
         let courier = Courier {
             client: Arc::clone(&self.fleet),
             stimulus: Arc::new(Stimulus {
-                template: self.template.clone(),
+                templates: Arc::clone(&self.templates),
                 payloads,
             }),
             talks: schedule.talks.map(Arc::new),
@@ -284,6 +318,22 @@ impl Runner {
             }
         }
     }
+}
+
+/// What all requests to one model share: for each of a mix, else for the target's.
+fn templates(plan: &Plan) -> Result<Arc<[Template]>, LoadError> {
+    let mix = &plan.workload.models;
+    if mix.is_empty() {
+        return Ok([Template::new(&plan.target, plan.target.model.as_deref())?].into());
+    }
+    mix.iter()
+        .map(|share| Template::new(&plan.target, Some(&share.name)))
+        .collect()
+}
+
+fn first_model(plan: &Plan) -> Option<String> {
+    let of_mix = plan.workload.models.first().map(|share| share.name.clone());
+    of_mix.or_else(|| plan.target.model.clone())
 }
 
 /// Takes replies until all tasks have ended, going on is no use, or Ctrl-C ends it.

@@ -1,130 +1,118 @@
-//! Synthetic prompts: common short English words, about one token each, after a word that no other prompt begins with.
+//! Synthetic prompts: common words after a beginning that no other prompt has.
 
-use super::random::{Purpose, Stream};
-use crate::plan::Lengths;
-
-/// Words that the usual tokenizers hold as one token with the space before them.
-const WORDS: [&str; 128] = [
-    "the", "of", "and", "to", "in", "is", "that", "for", "it", "as", "was", "with", "be", "by", "on", "not", "he",
-    "his", "but", "at", "are", "this", "have", "from", "or", "had", "an", "they", "which", "one", "you", "were", "all",
-    "her", "she", "there", "would", "their", "we", "him", "been", "has", "when", "who", "will", "no", "more", "if",
-    "out", "so", "up", "said", "what", "its", "about", "than", "into", "them", "can", "only", "other", "time", "new",
-    "some", "could", "these", "two", "may", "first", "then", "do", "any", "like", "my", "now", "over", "such", "our",
-    "man", "me", "even", "most", "made", "after", "also", "well", "did", "many", "must", "years", "back", "see",
-    "through", "way", "where", "get", "much", "go", "good", "day", "long", "people", "work", "state", "life", "small",
-    "large", "water", "house", "world", "school", "still", "own", "year", "last", "place", "great", "hand", "part",
-    "city", "group", "point", "home", "name", "line", "side", "book", "land",
-];
-
-/// About how many tokens the first word of a prompt is worth.
-const LEAD_TOKENS: u32 = 8;
-
-/// Letters of the first word; each spells five bits.
-const LEAD_LETTERS: u32 = 12;
+use super::{
+    random::{Purpose, Stream},
+    vocabulary::Vocabulary,
+};
 
 /// Ids of prompts are below two to this power.
-pub(super) const ID_BITS: u32 = 5 * LEAD_LETTERS;
+pub(super) const ID_BITS: u32 = 60;
 
-const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+/// Ids of shared texts are scrambled apart from those of prompts.
+const SHARED: u64 = 0x5348_4152_4544;
 
-/// The text of one prompt of about `tokens` tokens; `id` is its own among all prompts of the session.
+/// The text of one prompt of `tokens` tokens; `id` is its own among all prompts of the session.
 ///
-/// Prefix caches work on whole blocks of tokens from the start, so a first word of its own keeps a prompt out of them.
-pub(super) fn prompt(seed: u64, id: u64, tokens: u32) -> String {
+/// Prefix caches work on blocks of tokens from the start, so beginning with words that spell the id keeps a prompt out
+/// of them: nine words of a vocabulary of 128.
+pub(super) fn prompt(seed: u64, id: u64, tokens: u32, vocabulary: &Vocabulary) -> String {
     let mut stream = Stream::new(seed, Purpose::Prompt, id);
-    let mut text = lead_word(seed, id);
-    for _ in 0..tokens.saturating_sub(LEAD_TOKENS) {
-        text.push(' ');
-        text.push_str(word(stream.below(WORDS.len() as u64)));
+    let text = spelled(scrambled(seed, id), &mut stream, tokens, vocabulary);
+    vocabulary.mended(text, tokens)
+}
+
+/// A text of `tokens` tokens that all prompts with the same `id` share, wherever in a prompt it stands.
+pub(super) fn shared(seed: u64, id: u64, tokens: u32, vocabulary: &Vocabulary) -> String {
+    let mut stream = Stream::new(seed, Purpose::Prefix, id);
+    let text = spelled(scrambled(seed ^ SHARED, id), &mut stream, tokens, vocabulary);
+    vocabulary.mended(text, tokens)
+}
+
+/// Words that spell these bits, then words from the stream.
+fn spelled(mut bits: u64, stream: &mut Stream, tokens: u32, vocabulary: &Vocabulary) -> String {
+    let mut left = 1_u64 << ID_BITS;
+    let mut text = String::new();
+    for place in 0..vocabulary.words_for(tokens) {
+        let digits = if place == 0 {
+            vocabulary.first()
+        } else {
+            text.push(' ');
+            vocabulary.words()
+        };
+        let base = (digits.len() as u64).max(2);
+        if left > 0 {
+            let digit = usize::try_from(bits % base).ok().and_then(|digit| digits.get(digit));
+            text.push_str(digit.map_or("the", String::as_str));
+            (bits, left) = (bits / base, left / base);
+        } else {
+            text.push_str(vocabulary.draw(stream));
+        }
     }
     text
 }
 
-fn word(at: u64) -> &'static str {
-    usize::try_from(at).ok().and_then(|at| WORDS.get(at)).unwrap_or(&"the")
-}
-
-/// One draw from a distribution of lengths, at least one token.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a float cast saturates, and the value is at least 1"
-)]
-pub(super) fn sample(lengths: &Lengths, stream: &mut Stream) -> u32 {
-    match *lengths {
-        Lengths::Fixed(tokens) => tokens.max(1),
-        Lengths::Normal { mean, std } => stream.normal().mul_add(std, mean).round().max(1.0) as u32,
-        Lengths::LogNormal { .. } | Lengths::Zipf { .. } | Lengths::Within { .. } => 1,
-        Lengths::Uniform { min, max } => {
-            let span = u64::from(max.saturating_sub(min)) + 1;
-            u32::try_from(u64::from(min) + stream.below(span)).unwrap_or(max).max(1)
-        }
-    }
-}
-
-/// Twelve letters that spell a one-to-one scrambling of the id under the seed.
-fn lead_word(seed: u64, id: u64) -> String {
+/// A one-to-one scrambling of the id under the seed, so that neighbours begin differently.
+fn scrambled(seed: u64, id: u64) -> u64 {
     const MASK: u64 = (1 << ID_BITS) - 1;
     let offset = Stream::new(seed, Purpose::Prompt, u64::MAX).bits();
     let mut bits = id.wrapping_add(offset) & MASK;
     // An odd factor and a shift of half the width are each one-to-one on these bits.
     for _ in 0..2 {
-        bits = bits.wrapping_mul(0x9E3_779B_97F4_A7C5) & MASK;
+        bits = bits.wrapping_mul(0x9E37_79B9_7F4A_7C15) & MASK;
         bits ^= bits >> (ID_BITS / 2);
     }
-    let letter = |place: u32| LETTERS.get((bits >> (5 * place) & 31) as usize);
-    (0..LEAD_LETTERS)
-        .map(|place| letter(place).map_or('a', |byte| char::from(*byte)))
-        .collect()
+    bits
+}
+
+/// The nearest whole number, from 0 up.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float cast saturates, and less than 0 is 0"
+)]
+pub(super) fn whole(number: f64) -> u32 {
+    number.round() as u32
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use proptest::prelude::*;
-
     use super::*;
 
-    #[test]
-    fn first_words_differ_between_prompts() {
-        let words: BTreeSet<String> = (0..20_000)
-            .chain((1 << 32)..(1 << 32) + 20_000)
-            .chain((1 << 59)..(1 << 59) + 20_000)
-            .map(|id| lead_word(42, id))
-            .collect();
-        assert_eq!(words.len(), 60_000);
+    fn words_of(id: u64, tokens: u32) -> Vec<String> {
+        let text = prompt(42, id, tokens, &Vocabulary::assumed());
+        text.split(' ').map(str::to_owned).collect()
     }
 
     #[test]
-    fn a_prompt_has_about_as_many_words_as_tokens_asked_for() {
-        let text = prompt(42, 3, 512);
-        assert_eq!(text.split(' ').count(), 512 - 8 + 1);
-        assert_eq!(prompt(42, 3, 1).split(' ').count(), 1);
+    fn the_first_nine_words_differ_between_prompts() {
+        let beginnings: BTreeSet<Vec<String>> = (0..20_000)
+            .chain((1 << 32)..(1 << 32) + 20_000)
+            .chain((1 << 59)..(1 << 59) + 20_000)
+            .map(|id| words_of(id, 9))
+            .collect();
+        assert_eq!(beginnings.len(), 60_000);
+    }
+
+    #[test]
+    fn even_the_first_two_words_of_neighbours_differ_nearly_always() {
+        let beginnings: BTreeSet<Vec<String>> = (0..500).map(|id| words_of(id, 2)).collect();
+        assert!(beginnings.len() > 480, "{} of 500", beginnings.len());
+    }
+
+    #[test]
+    fn a_prompt_has_as_many_words_as_tokens_asked_for() {
+        for tokens in [1, 2, 9, 10, 512] {
+            assert_eq!(words_of(3, tokens).len(), tokens as usize);
+        }
     }
 
     #[test]
     fn the_same_seed_and_id_give_the_same_prompt() {
-        assert_eq!(prompt(42, 3, 50), prompt(42, 3, 50));
-        assert_ne!(prompt(42, 3, 50), prompt(43, 3, 50));
-    }
-
-    #[test]
-    fn normal_lengths_have_their_mean_and_are_cut_at_one() {
-        let mut stream = Stream::new(5, Purpose::OutputLength, 0);
-        let wide = Lengths::Normal { mean: 3.0, std: 50.0 };
-        assert!((0..1000).all(|_| sample(&wide, &mut stream) >= 1));
-        let narrow = Lengths::Normal { mean: 200.0, std: 50.0 };
-        let sum: f64 = (0..10_000).map(|_| f64::from(sample(&narrow, &mut stream))).sum();
-        assert!((sum / 10_000.0 - 200.0).abs() < 2.0, "mean {}", sum / 10_000.0);
-    }
-
-    proptest! {
-        #[test]
-        fn uniform_lengths_stay_in_their_range(min in 1_u32..500, span in 0_u32..500, seed: u64) {
-            let mut stream = Stream::new(seed, Purpose::OutputLength, 0);
-            let drawn = sample(&Lengths::Uniform { min, max: min + span }, &mut stream);
-            prop_assert!((min..=min + span).contains(&drawn));
-        }
+        let text = |seed, id| prompt(seed, id, 50, &Vocabulary::assumed());
+        assert_eq!(text(42, 3), text(42, 3));
+        assert_ne!(text(42, 3), text(43, 3));
+        assert_ne!(text(42, 3), shared(42, 3, 50, &Vocabulary::assumed()));
     }
 }

@@ -3,6 +3,7 @@
 
 mod apis;
 mod conversations;
+mod counting;
 mod engines;
 mod failures;
 mod loops;
@@ -15,6 +16,7 @@ mod timing;
 mod traces;
 mod transport;
 mod warmup;
+mod workloads;
 
 use std::{path::Path, time::Duration};
 

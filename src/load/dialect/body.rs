@@ -3,21 +3,29 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use bytes::Bytes;
+use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
 use super::{Limit, OURS, Speech, speech};
 use crate::{
-    load::{LoadError, dataset::Prompt},
-    plan::{Api, Target},
+    load::{
+        LoadError,
+        dataset::{Extras, Prompt},
+    },
+    plan::{Api, Slo, Target},
 };
 
 /// The part of a body that differs between requests, already JSON.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::load) struct Payload {
     /// The value of the field that holds the prompt.
     prompt: String,
     /// Upper limit of output tokens.
     max_tokens: u32,
+    /// Which of the templates it goes with: one for each model.
+    model: usize,
+    /// Headers and limits of its own.
+    extras: Option<Arc<Extras>>,
 }
 
 impl Payload {
@@ -26,6 +34,21 @@ impl Payload {
         Self {
             prompt: (speech(api).prompt)(prompt),
             max_tokens,
+            model: 0,
+            extras: None,
+        }
+    }
+
+    /// The same request to another model, by its place among the templates.
+    pub(in crate::load) fn for_model(self, model: usize) -> Self {
+        Self { model, ..self }
+    }
+
+    /// The same request with headers and limits of its own.
+    pub(in crate::load) fn with(self, extras: Option<Extras>) -> Self {
+        Self {
+            extras: extras.map(Arc::new),
+            ..self
         }
     }
 
@@ -52,7 +75,9 @@ impl Payload {
         };
         Self {
             prompt,
-            max_tokens: self.max_tokens,
+            // A conversation stays with the model that it began with.
+            model: earlier.model,
+            ..self.clone()
         }
     }
 }
@@ -214,8 +239,8 @@ fn refuse(field: &str, problem: String) -> LoadError {
 
 /// The bodies of one run, put together when they are sent.
 pub(in crate::load) struct Stimulus {
-    /// What they share.
-    pub(in crate::load) template: Template,
+    /// What they share, for each model.
+    pub(in crate::load) templates: Arc<[Template]>,
     /// What they do not, in workload order.
     pub(in crate::load) payloads: Arc<[Payload]>,
 }
@@ -226,9 +251,33 @@ impl Stimulus {
         self.payloads.get(usize::try_from(index).ok()?)
     }
 
-    /// The whole body of one request.
-    pub(in crate::load) fn body(&self, payload: &Payload) -> Bytes {
-        self.template.body(payload)
+    /// One request, put together.
+    pub(in crate::load) fn ask(&self, payload: &Payload) -> Ask {
+        let template = self.templates.get(payload.model).or(self.templates.first());
+        Ask {
+            body: template.map(|template| template.body(payload)).unwrap_or_default(),
+            extras: payload.extras.clone(),
+        }
+    }
+}
+
+/// One request, ready to be sent.
+pub(in crate::load) struct Ask {
+    /// The whole body.
+    pub(in crate::load) body: Bytes,
+    extras: Option<Arc<Extras>>,
+}
+
+impl Ask {
+    /// Headers of this request only; they replace the target's of the same name.
+    pub(in crate::load) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.headers)
+    }
+
+    /// Latency limits of this request only.
+    pub(in crate::load) fn slo(&self) -> Option<Slo> {
+        let slo = self.extras.as_ref()?.slo;
+        (!slo.is_empty()).then_some(slo)
     }
 }
 

@@ -26,7 +26,7 @@ use std::{fmt::Write as _, time::Duration};
 use serde_json::Value;
 
 pub(super) use self::{
-    body::{Payload, Stimulus, Template},
+    body::{Ask, Payload, Stimulus, Template},
     said::{Course, Said, Usage},
 };
 use super::dataset::Prompt;
@@ -204,6 +204,11 @@ fn json<'a, T: serde::Deserialize<'a>>(data: &'a [u8]) -> Result<T, String> {
 /// For APIs that are never asked for a stream.
 fn no_event(_: &[u8]) -> Result<Said<'_>, String> {
     Err("this API has no event streams".into())
+}
+
+/// Whether the body names the model, so that each request may have its own.
+pub(super) const fn names_model(api: Api) -> bool {
+    speech(api).names_model
 }
 
 /// Whether a list of messages can be sent as it is; other APIs take plain text.

@@ -5,8 +5,8 @@ use std::{ops::Range, time::Duration};
 use sha2::{Digest as _, Sha256};
 
 use super::super::{
+    lengths,
     random::{Purpose, Stream},
-    synthetic,
 };
 use crate::plan::{Conversation, ThinkTime};
 
@@ -88,7 +88,7 @@ impl Talks {
     /// Turns of the next conversation.
     fn turns(&self) -> u32 {
         let mut stream = Stream::new(self.seed ^ self.series, Purpose::Turns, self.ends.len() as u64);
-        synthetic::sample(&self.wanted.turns, &mut stream)
+        lengths::sample(&self.wanted.turns, &mut stream)
     }
 
     fn push(&mut self, turns: u32) {

@@ -12,7 +12,6 @@ mod time;
 
 use std::{
     collections::HashMap,
-    fmt::Write as _,
     fs::File,
     io::{BufRead as _, BufReader},
     path::Path,
@@ -20,7 +19,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use super::{LoadError, dataset::Prompt};
+use super::{LoadError, dataset::Prompt, hash::hex};
 use crate::plan::{Api, TraceFormat};
 
 /// The rows of a trace that are replayed, by time.
@@ -274,14 +273,6 @@ fn number_from_zero(ids: &mut [u64], numbers: &mut HashMap<u64, u64>) {
         let next = numbers.len() as u64;
         *id = *numbers.entry(*id).or_insert(next);
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -112,16 +112,16 @@ fn a_trace_is_replayed_at_its_times_with_its_lengths_and_its_shared_blocks() {
     let [(_, a), (_, b), (_, c)] = &first[..] else {
         panic!("three rows")
     };
-    // One word a token, but for the first of each block, which stands for eight.
+    // One word a token; words may happen to be alike, but not the nine that a block of its own begins with.
     let words = [a, b, c].map(|text| text.split(' ').count());
-    assert_eq!(words, [1030 - 7 * 2 - 5, 1030 - 7 * 2 - 5, 700 - 7 * 2]);
-    assert_eq!(common(a, b), 2 * (512 - 7), "two blocks of three");
-    assert_eq!(common(a, c), 512 - 7, "one block of two");
+    assert_eq!(words, [1030, 1030, 700]);
+    assert!((1024..1033).contains(&common(a, b)), "two blocks of three");
+    assert!((512..521).contains(&common(a, c)), "one block of two");
     let [(_, again), (_, like), _] = &second[..] else {
         panic!("three rows")
     };
-    assert_eq!(common(a, again), 0, "a cache must not know the run before");
-    assert_eq!(common(again, like), 2 * (512 - 7));
+    assert!(common(a, again) < 9, "a cache must not know the run before");
+    assert!((1024..1033).contains(&common(again, like)));
 }
 
 #[test]
