@@ -1,5 +1,4 @@
 //! `perfgate selftest`, whatever this machine is worth: figures with their limits, kept for the next sessions.
-#![expect(clippy::unwrap_used, reason = "test helpers")]
 
 use perfgate::store::{self, Stored};
 
