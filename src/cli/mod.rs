@@ -22,6 +22,7 @@ use self::{
     args::{JudgeArgs, PlanArgs},
     flags::{BaselineVerb, Cli, ConfigVerb, SchemaOf, Verb},
     progress::{Mode, Progress},
+    search::{LadderArgs, SearchArgs},
 };
 use crate::{
     commands::{
@@ -83,20 +84,8 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             let form = (format.into(), screen());
             gate::gate(&resolved, secrets, form, &console(&resolved), &Interrupt::on_ctrl_c())
         }
-        Verb::Capacity { plan, search } => {
-            let resolved = resolve_without_load(&plan)?;
-            let secrets = resolved.secrets(&variable)?;
-            let search = search.capacity(&resolved);
-            let console = console(&resolved);
-            capacity::capacity(&resolved, search, secrets, screen(), &console, &Interrupt::on_ctrl_c())
-        }
-        Verb::Sweep { plan, ladder } => {
-            let resolved = resolve_without_load(&plan)?;
-            let secrets = resolved.secrets(&variable)?;
-            let ladder = ladder.ladder(&resolved);
-            let console = console(&resolved);
-            sweep::sweep(&resolved, &ladder, secrets, screen(), &console, &Interrupt::on_ctrl_c())
-        }
+        Verb::Capacity { plan, search } => find_capacity(&plan, &search),
+        Verb::Sweep { plan, ladder } => climb(&plan, &ladder),
         Verb::Compare { files, judge, format } => compare_files(&files, &judge, format.into()),
         Verb::Show { file, format } => show::show(&file, format.into(), screen()),
         Verb::Report { file, format, output } => {
@@ -125,6 +114,22 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             demo::demo(clean, screen(), &console, &Interrupt::on_ctrl_c())
         }
     }
+}
+
+fn find_capacity(plan: &PlanArgs, search: &SearchArgs) -> Result<Done, CommandError> {
+    let resolved = resolve_without_load(plan)?;
+    let secrets = resolved.secrets(&variable)?;
+    let search = search.capacity(&resolved);
+    let (console, interrupt) = (console(&resolved), Interrupt::on_ctrl_c());
+    capacity::capacity(&resolved, search, secrets, screen(), &console, &interrupt)
+}
+
+fn climb(plan: &PlanArgs, ladder: &LadderArgs) -> Result<Done, CommandError> {
+    let resolved = resolve_without_load(plan)?;
+    let secrets = resolved.secrets(&variable)?;
+    let ladder = ladder.ladder(&resolved);
+    let (console, interrupt) = (console(&resolved), Interrupt::on_ctrl_c());
+    sweep::sweep(&resolved, &ladder, secrets, screen(), &console, &interrupt)
 }
 
 fn compare_files(files: &[PathBuf], judge: &JudgeArgs, format: Format) -> Result<Done, CommandError> {

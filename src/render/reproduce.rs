@@ -41,9 +41,12 @@ fn rules(checks: &[Check]) -> BTreeSet<String> {
         };
         format!(" --gate {}={percent}%:{action}:{requires}", check.metric.key())
     });
+    // A search has no figure but its answer, and nothing else has that: what a report cannot have was not switched off.
+    let is_search = checks.iter().all(|check| check.metric.is_capacity());
     let off = built_in
         .keys()
-        .filter(|metric| !checks.is_empty() && checks.iter().all(|check| check.metric != **metric));
+        .filter(|metric| !is_search && !metric.is_capacity())
+        .filter(|metric| checks.iter().all(|check| check.metric != **metric));
     flags
         .chain(off.map(|metric| format!(" --gate {}=off", metric.key())))
         .collect()

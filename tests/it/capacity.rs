@@ -9,7 +9,7 @@ use perfgate::{
     store::{self, Stored},
 };
 
-use crate::command::{Sim, expect, perfgate};
+use crate::command::{Sim, assert_code, expect, perfgate};
 
 const SMALL: &[&str] = &[
     "--warmup",
@@ -41,15 +41,17 @@ fn session(path: &Path) -> Session {
     }
 }
 
-fn search(folder: &Path, sim: &Sim, output: &str, more: &[&str]) -> (String, Session) {
-    let args = [
-        &["capacity", "--url", &sim.url, "-o", output, "--attainment", "80%"],
-        SMALL,
-        more,
-    ]
-    .concat();
-    let (text, _) = expect(folder, 0, &args);
-    (text, session(&folder.join(output)))
+/// Text and session of a search; `None` where this machine was too busy to be a client, which is said and is code 4.
+fn search(folder: &Path, sim: &Sim, output: &str, more: &[&str]) -> Option<(String, Session)> {
+    let start = ["capacity", "--url", &sim.url, "-o", output, "--attainment", "80%"];
+    let args = [&start, SMALL, more].concat();
+    let ended = perfgate(folder, &args).output().unwrap();
+    let said = String::from_utf8(ended.stderr.clone()).unwrap();
+    if ended.status.code() == Some(4) && said.contains("the client was the bottleneck") {
+        return None;
+    }
+    let (text, _) = assert_code(&ended, 0, &args);
+    Some((text, session(&folder.join(output))))
 }
 
 fn ends(session: &Session) -> Vec<SearchEnd> {
@@ -72,7 +74,9 @@ fn the_most_requests_in_flight_are_found_and_a_loss_is_told() {
         "3",
     ];
     let sim = Sim::start(FOUR_AT_10_MS);
-    let (text, session) = search(folder, &sim, "base.json", &concurrency);
+    let Some((text, session)) = search(folder, &sim, "base.json", &concurrency) else {
+        return;
+    };
     assert!(
         text.contains("Capacity: ") && text.contains("requests in flight"),
         "{text}"
@@ -88,7 +92,9 @@ fn the_most_requests_in_flight_are_found_and_a_loss_is_told() {
     expect(folder, 0, &["baseline", "save", "base.json"]);
 
     let slow = Sim::start(&[FOUR_AT_10_MS, &["--slow", "tpot=150%"]].concat());
-    search(folder, &slow, "slow.json", &concurrency);
+    if search(folder, &slow, "slow.json", &concurrency).is_none() {
+        return;
+    }
     let output = perfgate(folder, &["compare", "base.json", "slow.json", "--format", "json"])
         .output()
         .unwrap();
@@ -130,7 +136,9 @@ fn the_highest_rate_is_found_with_its_steps() {
         "--repeat",
         "1",
     ];
-    let (text, session) = search(folder.path(), &sim, "rate.json", &rate);
+    let Some((text, session)) = search(folder.path(), &sim, "rate.json", &rate) else {
+        return;
+    };
     assert!(text.contains("counted from their schedule"), "{text}");
     let run = &session.cells.first().unwrap().runs[0];
     let search = run.search.as_ref().unwrap();
@@ -200,9 +208,12 @@ fn a_ladder_ends_where_the_server_is_saturated() {
         let ladder = [
             "sweep", "--url", &sim.url, "--to", "64", "--steps", "7", "--repeat", "2", "-o", output,
         ];
-        expect(folder, 0, &[&ladder, SMALL, more].concat()).0
+        let ended = perfgate(folder, &[&ladder, SMALL, more].concat()).output().unwrap();
+        // A busy machine may make the client the bottleneck of a run, which is said and is code 4.
+        assert!(matches!(ended.status.code(), Some(0 | 4)), "{ended:?}");
+        (String::from_utf8(ended.stdout).unwrap(), ended.status.code() == Some(0))
     };
-    let text = sweep("sweep.json", &["--svg", "curve.svg"]);
+    let (text, is_valid) = sweep("sweep.json", &["--svg", "curve.svg"]);
     assert!(
         text.contains("saturated at c=") && text.contains("not measured: "),
         "{text}"
@@ -220,7 +231,10 @@ fn a_ladder_ends_where_the_server_is_saturated() {
     let svg = std::fs::read_to_string(folder.join("curve.svg")).unwrap();
     assert!(svg.starts_with("<svg") && svg.matches("<circle").count() >= 2, "{svg}");
 
-    sweep("all.json", &["--all"]);
+    let (_, is_valid_too) = sweep("all.json", &["--all"]);
+    if !(is_valid && is_valid_too) {
+        return;
+    }
     let output = perfgate(folder, &["compare", "sweep.json", "all.json", "--format", "json"])
         .output()
         .unwrap();
