@@ -52,7 +52,7 @@ impl Courier {
         match &self.talks {
             Some(talks) => self.converse(talks, unit, due_ns).await,
             None => match self.stimulus.payload(unit) {
-                Some(payload) => self.send(self.ask(unit, payload, due_ns).await),
+                Some(payload) => self.send(self.ask(unit, unit, payload, due_ns).await),
                 None => false,
             },
         }
@@ -86,7 +86,7 @@ impl Courier {
                 None => payload.clone(),
                 Some(said) => payload.after(&said.asked, &said.answer),
             };
-            let mut reply = self.ask(index, &asked, due_ns).await;
+            let mut reply = self.ask(index, conversation, &asked, due_ns).await;
             reply.record.turn = Some(turn);
             let (ended_ns, completed) = (reply.record.end_ns, reply.record.completed());
             let answer = std::mem::take(&mut reply.text);
@@ -116,8 +116,8 @@ impl Courier {
         Some(due_ns)
     }
 
-    async fn ask(&self, index: u32, payload: &Payload, due_ns: Option<u64>) -> Reply {
-        let mut reply = self.client.request(index, &self.stimulus.ask(payload)).await;
+    async fn ask(&self, index: u32, unit: u32, payload: &Payload, due_ns: Option<u64>) -> Reply {
+        let mut reply = self.client.request(index, unit, &self.stimulus.ask(payload)).await;
         reply.record.scheduled_ns = due_ns;
         reply.record.stage = self.stage;
         reply

@@ -97,9 +97,10 @@ impl Fleet {
 
     /// Sends one request, again if it was refused and the plan allows it; whatever happens is in the reply.
     ///
-    /// The record has the first send time and the last try's answer.
-    pub(super) async fn request(&self, index: u32, ask: &Ask) -> Reply {
-        let client = self.client(index);
+    /// The unit decides the replica: all turns of a conversation go to the one that has the earlier ones in its prefix
+    /// cache. The record has the first send time and the last try's answer.
+    pub(super) async fn request(&self, index: u32, unit: u32, ask: &Ask) -> Reply {
+        let client = self.client(unit);
         let mut tried = client.request(index, ask).await;
         let sent_ns = tried.reply.record.sent_ns;
         let mut replaced_connections = tried.reply.replaced_connections;
@@ -153,12 +154,12 @@ impl Fleet {
         behind_first.unwrap_or(&self.first)
     }
 
-    /// The client that gets the request at a place of the workload.
-    fn client(&self, index: u32) -> &Client {
+    /// The client that gets a unit of the workload: a request, or a whole conversation.
+    fn client(&self, unit: u32) -> &Client {
         let replicas = self.more.len() as u64 + 1;
         let place = match self.spread {
-            Spread::RoundRobin => u64::from(index) % replicas,
-            Spread::Random => Stream::new(self.seed, Purpose::Replica, u64::from(index)).below(replicas),
+            Spread::RoundRobin => u64::from(unit) % replicas,
+            Spread::Random => Stream::new(self.seed, Purpose::Replica, u64::from(unit)).below(replicas),
         };
         self.at(usize::try_from(place).unwrap_or_default())
     }
@@ -241,7 +242,7 @@ mod tests {
             let mut plan = plan(urls.clone());
             plan.target.spread = spread;
             let fleet = Fleet::new(&plan, &Secrets::default()).unwrap();
-            let first = (0..10_000).filter(|index| std::ptr::eq(fleet.client(*index), &raw const fleet.first));
+            let first = (0..10_000).filter(|unit| std::ptr::eq(fleet.client(*unit), &raw const fleet.first));
             let share = first.count();
             assert!((4_800..5_200).contains(&share), "{spread:?}: {share}");
         }

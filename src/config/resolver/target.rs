@@ -11,7 +11,7 @@ use crate::{
         twin::{ApiTwin, ConfigFile, HeaderTwin, SpreadTwin, TargetTwin, TimeoutsTwin},
         values::{Span, Whole},
     },
-    plan::{CacheReset, Target, Timeouts},
+    plan::{Api, CacheReset, Target, Timeouts},
 };
 
 /// Where vLLM and most others listen.
@@ -47,7 +47,7 @@ impl Resolver {
             header_names: header_sources.iter().map(|(name, _)| name.clone()).collect(),
             api_key_env,
             timeouts: self.timeouts(),
-            extra_body: self.extra_body(),
+            extra_body: self.extra_body(api),
             ..self.connections(usual)
         };
         (target, header_sources)
@@ -173,10 +173,10 @@ impl Resolver {
         }
     }
 
-    /// Answers of full length and without chance, so that two sessions do the same work.
-    fn extra_body(&mut self) -> BTreeMap<String, String> {
-        let default = [("ignore_eos", "true"), ("temperature", "0")];
-        let default = default.map(|(key, json)| (key.to_owned(), json.to_owned())).into();
+    fn extra_body(&mut self, api: Api) -> BTreeMap<String, String> {
+        let default = usual_body(api).iter();
+        let default = default.map(|(key, json)| ((*key).to_owned(), (*json).to_owned()));
+        let default = default.collect();
         let get = |twin: &ConfigFile| {
             let fields = twin.extra_body.as_ref()?.iter();
             Some(fields.map(|(key, json)| (key.clone(), json.to_string())).collect())
@@ -185,5 +185,18 @@ impl Resolver {
             let fields: Vec<String> = fields.iter().map(|(key, json)| format!("{key:?}: {json}")).collect();
             format!("{{{}}}", fields.join(", "))
         })
+    }
+}
+
+/// Answers of full length and without chance, so that two sessions do the same work, as far as the API has words for it:
+/// embeddings and tensors have no answer to steer, TGI answers without chance unless told otherwise and refuses a
+/// temperature of 0, and Anthropic's own server refuses fields that it does not know.
+const fn usual_body(api: Api) -> &'static [(&'static str, &'static str)] {
+    match api {
+        Api::Chat | Api::Completions | Api::Responses | Api::KserveGenerate => {
+            &[("ignore_eos", "true"), ("temperature", "0")]
+        }
+        Api::Messages => &[("temperature", "0")],
+        Api::Embeddings | Api::KserveInfer | Api::Tgi => &[],
     }
 }

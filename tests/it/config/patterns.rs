@@ -385,6 +385,25 @@ fn values_of_different_layers_that_contradict_each_other_are_refused_with_both_p
 }
 
 #[test]
+fn an_api_is_asked_for_no_field_that_it_refuses_unless_the_file_does() {
+    let fields = |text: &str| {
+        let body = file(text).unwrap().plan.target.extra_body;
+        body.into_keys().collect::<Vec<_>>().join(" ")
+    };
+    for (api, expected) in [
+        ("chat", "ignore_eos temperature"),
+        ("kserve_generate", "ignore_eos temperature"),
+        ("messages", "temperature"),
+        ("embeddings", ""),
+        ("kserve_infer", ""),
+        ("tgi", ""),
+    ] {
+        assert_eq!(fields(&format!("target: {{api: {api}}}")), expected, "{api}");
+    }
+    assert_eq!(fields("target: {api: messages}\nextra_body: {top_k: 1}"), "top_k");
+}
+
+#[test]
 fn without_streamed_tokens_the_built_in_gates_watch_whole_answers() {
     const CAPACITY: &[&str] = &["max_rate_under_slo", "max_concurrency_under_slo"];
     let keys = |text: &str| -> Vec<&str> { file(text).unwrap().policy.gates.into_keys().map(Metric::key).collect() };

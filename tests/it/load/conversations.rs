@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use perfgate::{
-    plan::{Api, Arrivals, Conversation, Lengths, Load, Plan, ThinkTime},
+    plan::{Api, Arrivals, Conversation, Lengths, Load, Plan, Spread, ThinkTime},
     session::Run,
 };
 use serde_json::Value;
@@ -78,6 +78,34 @@ fn a_turn_holds_all_earlier_ones_with_the_model_s_real_answers() {
             pair[1].sent_ns >= pair[0].end_ns + 30 * MS,
             "no time to think: {pair:?}"
         );
+    }
+}
+
+#[test]
+fn all_turns_of_a_conversation_go_to_one_replica() {
+    for spread in [Spread::RoundRobin, Spread::Random] {
+        let servers = [Server::of(good_answers(60)), Server::of(good_answers(60))];
+        let mut plan = talking(&servers[0].url, 60, Load::Concurrency(1));
+        plan.target.more_urls = vec![servers[1].url.clone()];
+        plan.target.spread = spread;
+        plan.workload.conversation.as_mut().unwrap().think_time = ThinkTime::Fixed(Duration::ZERO);
+        let run = measure(&plan);
+        assert!(
+            run.requests.iter().all(|record| class(record).0 == "completed"),
+            "{run:?}"
+        );
+        for server in &servers {
+            let messages: Vec<usize> = server
+                .seen()
+                .iter()
+                .map(|seen| seen.body.matches("\"role\"").count())
+                .collect();
+            assert!(messages.len() >= 9, "{spread:?}: {messages:?}");
+            assert!(
+                messages.chunks(3).all(|talk| talk == [1, 3, 5]),
+                "{spread:?}: {messages:?}"
+            );
+        }
     }
 }
 
