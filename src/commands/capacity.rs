@@ -13,11 +13,11 @@ use crate::{
     measure::client_was_bottleneck,
     plan::{Axis, Capacity, Load, Secrets},
     render,
-    session::{CellRuns, Ended, Run, Search, SearchEnd, SearchStep, Session, Warmup},
+    session::{CellRuns, ClientUse, Ended, Run, Search, SearchEnd, SearchStep, Session, Warmup},
     telemetry,
 };
 
-/// Room for the batches of one search, so that each has prompts of its own.
+/// A search that came to no end by then has none.
 const BATCHES_A_SEARCH: u32 = 1000;
 
 /// Searches, writes the session, and says what was found.
@@ -104,9 +104,9 @@ fn find(
 ) -> Result<Session, CommandError> {
     let (mut session, runner) = measure::prepare(arm, console, interrupt)?;
     session.ended = Ended::Complete;
-    let mut start = None;
+    let (mut start, mut sent) = (None, 0);
     for repeat in 0..session.plan.repeats {
-        let one = OneSearch::new(&session, search, &runner, (repeat, start));
+        let one = OneSearch::new(&session, search, &runner, (repeat, start), &mut sent);
         match one.run(console, interrupt) {
             Err(Stopped::Interrupted) => {
                 session.ended = Ended::Interrupted;
@@ -148,9 +148,14 @@ struct OneSearch<'a> {
     runner: &'a Runner,
     repeat: u32,
     start: Option<f64>,
+    /// Batches of the session so far: each has prompts of its own.
+    sent: &'a mut u32,
     batches: Vec<Batch>,
     steps: Vec<SearchStep>,
     warmup: Warmup,
+    cache_reset: Option<String>,
+    /// What all batches that count cost the client.
+    client: Option<ClientUse>,
 }
 
 impl<'a> OneSearch<'a> {
@@ -159,6 +164,7 @@ impl<'a> OneSearch<'a> {
         search: &'a Capacity,
         runner: &'a Runner,
         (repeat, start): (u32, Option<f64>),
+        sent: &'a mut u32,
     ) -> Self {
         Self {
             session,
@@ -166,9 +172,12 @@ impl<'a> OneSearch<'a> {
             runner,
             repeat,
             start,
+            sent,
             batches: Vec::new(),
             steps: Vec::new(),
             warmup: Warmup::default(),
+            cache_reset: None,
+            client: None,
         }
     }
 
@@ -186,6 +195,8 @@ impl<'a> OneSearch<'a> {
             repeat: self.repeat,
             started_unix_s,
             warmup: self.warmup,
+            cache_reset: self.cache_reset,
+            client: self.client,
             gpu,
             search: end.map(|end| Search { end, steps }),
             cut_short,
@@ -213,6 +224,10 @@ impl<'a> OneSearch<'a> {
                 continue;
             }
             client_was_slow = false;
+            self.client = match (self.client.take(), run.client) {
+                (Some(before), Some(now)) => Some(before.and(&now)),
+                (before, now) => before.or(now),
+            };
             if let Some(reason) = self.why_dead(&run) {
                 return Ok(Err(reason));
             }
@@ -221,15 +236,16 @@ impl<'a> OneSearch<'a> {
         Ok(Err(format!("the search came to no end in {BATCHES_A_SEARCH} batches")))
     }
 
-    /// A batch of requests at a level, after a warm-up where the level is new.
+    /// A batch of requests at a level, with an empty prefix cache and after a warm-up where the level is new.
     fn batch(&mut self, level: f64, console: &dyn Console, interrupt: &Interrupt) -> Result<Run, Stopped> {
         let load = load_at(self.search.axis, level);
         let watch = Requests(console);
-        let number = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);
-        let run = self.repeat.saturating_mul(BATCHES_A_SEARCH).saturating_add(number);
+        let run = *self.sent;
+        *self.sent += 1;
         let is_new = !self.batches.iter().any(|batch| batch.level.total_cmp(&level).is_eq());
-        if is_new && self.session.plan.warmup_requests > 0 {
+        if is_new {
             console.begin(&self.stage(level, true));
+            self.cache_reset = self.runner.reset_cache(interrupt)?;
             let warmup = self.runner.warm_up(&load, run, &watch, interrupt)?;
             self.warmup.requests += warmup.requests;
             self.warmup.failed += warmup.failed;

@@ -2,33 +2,42 @@
 
 use std::time::{Duration, Instant};
 
-use super::stamp::{Lags, Stamper};
+use super::{
+    stamp::{Lags, Stamper},
+    threads::{Threads, readers},
+};
 use crate::session::{ClientUse, Lag};
 
 /// The load generator at the start of a run.
-pub(super) struct Effort {
+pub(super) struct Effort<'a> {
+    threads: &'a Threads,
+    stamper: &'a Stamper,
     began: Instant,
     cpu: Option<Duration>,
 }
 
-impl Effort {
-    /// Counts from now on.
-    pub(super) fn begin(stamper: &Stamper) -> Self {
+impl<'a> Effort<'a> {
+    /// Counts from now on, and so does the calling thread.
+    pub(super) fn begin(threads: &'a Threads, stamper: &'a Stamper) -> Self {
         stamper.take_lags();
         Self {
+            threads,
+            stamper,
             began: Instant::now(),
-            cpu: cpu_time(),
+            cpu: threads.cpu_time(),
         }
     }
 
     /// The cost since the beginning; `None` on a system that does not tell CPU time.
-    pub(super) fn end(self, stamper: &Stamper, threads: u32) -> Option<ClientUse> {
-        let cpu = cpu_time()?.saturating_sub(self.cpu?);
-        let lags = stamper.take_lags();
+    ///
+    /// To be called by the thread that began.
+    pub(super) fn end(self) -> Option<ClientUse> {
+        let cpu = self.threads.cpu_time()?.saturating_sub(self.cpu?);
+        let lags = self.stamper.take_lags();
         Some(ClientUse {
             cpu_s: cpu.as_secs_f64(),
             wall_s: self.began.elapsed().as_secs_f64(),
-            threads,
+            threads: u32::try_from(readers()).unwrap_or(u32::MAX),
             kernel_stamps: lags.by_kernel(),
             read_lag: read_lag(&lags),
         })
@@ -43,40 +52,22 @@ fn read_lag(lags: &Lags) -> Option<Lag> {
     })
 }
 
-/// CPU time of this whole process so far, user and system: the pacer and the collector count as well as the readers.
-#[cfg(unix)]
-fn cpu_time() -> Option<Duration> {
-    use nix::sys::{
-        resource::{UsageWho, getrusage},
-        time::TimeValLike as _,
-    };
-    let used = getrusage(UsageWho::RUSAGE_SELF).ok()?;
-    let time = |part: nix::sys::time::TimeVal| {
-        let micros = part.num_microseconds();
-        u64::try_from(micros).ok().map(Duration::from_micros)
-    };
-    Some(time(used.user_time())? + time(used.system_time())?)
-}
-
-#[cfg(not(unix))]
-fn cpu_time() -> Option<Duration> {
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::load::clock::Clock;
 
     #[test]
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     fn a_busy_client_has_used_cpu_time_and_a_run_without_reads_has_no_lag() {
         let stamper = Stamper::new(Clock::start()).unwrap();
-        let effort = Effort::begin(&stamper);
-        let busy_until = cpu_time().unwrap() + Duration::from_millis(20);
-        while cpu_time().unwrap() < busy_until {}
-        let used = effort.end(&stamper, 3).unwrap();
+        let threads = Threads::default();
+        let effort = Effort::begin(&threads, &stamper);
+        let busy_until = threads.cpu_time().unwrap() + Duration::from_millis(20);
+        while threads.cpu_time().unwrap() < busy_until {}
+        let used = effort.end().unwrap();
         assert!(used.cpu_s >= 0.02 && used.wall_s > 0.0, "{used:?}");
-        assert_eq!((used.threads, used.kernel_stamps, used.read_lag), (3, false, None));
+        assert!(used.threads >= 1, "{used:?}");
+        assert_eq!((used.kernel_stamps, used.read_lag), (false, None));
     }
 }

@@ -16,7 +16,7 @@
 //! | `endpoint.rs`, `tls.rs`, `hidden.rs` | address and headers, whom to trust, secrets taken out of texts |
 //! | `wire.rs`, `pool.rs`, `http2.rs`, `lane.rs`, `ways.rs` | a stamped stream, connections kept open, one request's share |
 //! | `clock.rs`, `kernel.rs`, `stamp.rs` | when bytes arrived |
-//! | `effort.rs` | what a run costs the machine that sends it |
+//! | `threads.rs`, `effort.rs` | the generator's own threads, what a run costs the machine that sends it |
 //! | `http1.rs`, `framing.rs` | the head of an HTTP/1 answer, and where its body ends |
 //! | `client.rs`, `deadline.rs`, `fleet.rs` | one request; which replica gets it, and what if it refuses |
 //! | `runner.rs`, `closed.rs`, `open.rs`, `pacer.rs`, `courier.rs`, `tally.rs` | the loops of one run |
@@ -60,6 +60,7 @@ mod sse;
 mod stamp;
 mod synthetic;
 mod tally;
+mod threads;
 mod tls;
 mod tokenize;
 mod tokenizer;

@@ -7,6 +7,7 @@ use super::{
     courier::Courier,
     pacer::{self, Due, Timetable},
     runner::pass_on_panic,
+    threads::Threads,
 };
 
 /// As many units as the dispatcher takes at a time.
@@ -16,8 +17,13 @@ const BATCH: usize = 256;
 ///
 /// # Errors
 /// The system gives no thread for the pacer.
-pub(super) fn start(handle: &Handle, courier: Courier, timetable: Timetable) -> Result<JoinSet<()>, LoadError> {
-    let (arrived, alarms) = pacer::start(courier.client.clock, timetable)?;
+pub(super) fn start(
+    handle: &Handle,
+    courier: Courier,
+    timetable: Timetable,
+    threads: &Threads,
+) -> Result<JoinSet<()>, LoadError> {
+    let (arrived, alarms) = pacer::start(courier.client.clock, timetable, threads.clone())?;
     let courier = Courier {
         alarms: Some(alarms),
         ..courier

@@ -19,7 +19,7 @@ use tokio::sync::{
     oneshot,
 };
 
-use super::{LoadError, clock::Clock};
+use super::{LoadError, clock::Clock, threads::Threads};
 
 /// The pacer looks this often whether it is still wanted.
 const LOOK_AROUND: Duration = Duration::from_millis(50);
@@ -56,7 +56,11 @@ impl Alarms {
 ///
 /// # Errors
 /// The system gives no thread.
-pub(super) fn start(clock: Clock, timetable: Timetable) -> Result<(UnboundedReceiver<Due>, Alarms), LoadError> {
+pub(super) fn start(
+    clock: Clock,
+    timetable: Timetable,
+    threads: Threads,
+) -> Result<(UnboundedReceiver<Due>, Alarms), LoadError> {
     let (due, arrived) = unbounded_channel();
     let (sender, set) = channel();
     let due_ns: Vec<u64> = timetable
@@ -72,7 +76,12 @@ pub(super) fn start(clock: Clock, timetable: Timetable) -> Result<(UnboundedRece
         set,
     };
     let thread = thread::Builder::new().name("pacer".into());
-    thread.spawn(move || pacer.run()).map_err(|source| LoadError::Setup {
+    let work = move || {
+        threads.enter();
+        pacer.run();
+        threads.leave();
+    };
+    thread.spawn(work).map_err(|source| LoadError::Setup {
         what: "the pacing thread",
         source: source.into(),
     })?;
@@ -170,7 +179,7 @@ mod tests {
     #[test]
     fn units_come_in_order_and_never_early() {
         let clock = Clock::start();
-        let (mut arrived, _alarms) = start(clock, timetable(clock, &[0, 1, 1, 4, 9])).unwrap();
+        let (mut arrived, _alarms) = start(clock, timetable(clock, &[0, 1, 1, 4, 9]), Threads::default()).unwrap();
         let mut units = Vec::new();
         while let Some((unit, due_ns)) = arrived.blocking_recv() {
             assert!(clock.now_ns() >= due_ns);
@@ -182,7 +191,7 @@ mod tests {
     #[tokio::test]
     async fn alarms_ring_in_their_order_and_never_early() {
         let clock = Clock::start();
-        let (_arrived, alarms) = start(clock, timetable(clock, &[])).unwrap();
+        let (_arrived, alarms) = start(clock, timetable(clock, &[]), Threads::default()).unwrap();
         let begun = Instant::now();
         let late = alarms.wait_until(begun + Duration::from_millis(8));
         let early = alarms.wait_until(begun + Duration::from_millis(2));
@@ -200,7 +209,7 @@ mod tests {
     #[test]
     fn a_pacer_that_nobody_listens_to_ends() {
         let clock = Clock::start();
-        let (arrived, alarms) = start(clock, timetable(clock, &[3_600_000])).unwrap();
+        let (arrived, alarms) = start(clock, timetable(clock, &[3_600_000]), Threads::default()).unwrap();
         drop(arrived);
         let (ring, bell) = oneshot::channel();
         let at = Instant::now() + Duration::from_secs(3600);

@@ -1,15 +1,13 @@
 //! The loops of one run behind a blocking façade: runtime and connections stay inside.
 
 use std::{
-    num::NonZero,
     pin::pin,
     sync::{Arc, atomic::Ordering},
-    thread,
 };
 
 use hdrhistogram::Histogram;
 use tokio::{
-    runtime::{Builder, Runtime},
+    runtime::Runtime,
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
     task::{JoinError, JoinSet},
 };
@@ -29,6 +27,7 @@ use super::{
     probe,
     schedule::{Pace, Part, Schedule, Scheduler, check},
     tally::{Tally, no_gaps},
+    threads::{self, Threads},
     tokenize::{self, Counter},
     warmup::Evidence,
 };
@@ -53,6 +52,7 @@ pub struct Runner {
     warmup_limit: Option<u32>,
     cache: Cache,
     no_gaps: Histogram<u64>,
+    threads: Threads,
     runtime: Runtime,
 }
 
@@ -85,15 +85,8 @@ impl Runner {
         check(plan)?;
         let scheduler = Scheduler::new(plan, prompts.trace_ns());
         allow_many_connections();
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(workers())
-            .thread_name("load")
-            .enable_all()
-            .build()
-            .map_err(|source| LoadError::Setup {
-                what: "the load generator's threads",
-                source: source.into(),
-            })?;
+        let threads = Threads::default();
+        let runtime = threads::runtime(&threads)?;
         let fleet = Fleet::new(plan, &secrets)?;
         drop(secrets);
         Ok(Self {
@@ -108,6 +101,7 @@ impl Runner {
             warmup_limit: plan.warmup_limit,
             cache: Cache::new(plan.target.cache_reset.clone()),
             no_gaps: no_gaps()?,
+            threads,
             runtime,
         })
     }
@@ -219,11 +213,10 @@ impl Runner {
     pub fn measure(&self, load: &Load, repeat: u32, watch: &dyn Watch, interrupt: &Interrupt) -> Result<Run, Stopped> {
         let schedule = self.scheduler.measured(load);
         let payloads = self.prompts.measured(load, repeat, schedule.requests());
-        let effort = Effort::begin(&self.fleet.stamper);
+        let effort = Effort::begin(&self.threads, &self.fleet.stamper);
         let (tally, origin_ns) = self.send_all(schedule, payloads, None, watch, interrupt)?;
-        let threads = u32::try_from(workers()).unwrap_or(u32::MAX);
         Ok(Run {
-            client: effort.end(&self.fleet.stamper, threads),
+            client: effort.end(),
             ..tally.into_run(repeat, origin_ns)
         })
     }
@@ -314,7 +307,7 @@ impl Runner {
                     units: part.units,
                     arrivals_ns,
                 };
-                open::start(handle, courier, timetable)
+                open::start(handle, courier, timetable, &self.threads)
             }
         }
     }
@@ -377,10 +370,4 @@ pub(super) fn pass_on_panic(joined: Result<(), JoinError>) {
     {
         std::panic::resume_unwind(panic);
     }
-}
-
-/// Threads that read streams: half of the machine, since the server may share it, and never more than four.
-fn workers() -> usize {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    (cores / 2).clamp(1, 4)
 }

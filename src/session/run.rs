@@ -57,7 +57,7 @@ pub enum WarmupEnd {
 /// How hard the load generator itself had to work during a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ClientUse {
-    /// CPU time of this process during the run, in seconds.
+    /// CPU time of the load generator's threads during the run, in seconds.
     pub cpu_s: f64,
     /// Duration of the run, in seconds.
     pub wall_s: f64,
@@ -74,6 +74,23 @@ impl ClientUse {
     pub fn cpu_share(&self) -> Option<f64> {
         let available_s = self.wall_s * f64::from(self.threads);
         (available_s > 0.0).then(|| self.cpu_s / available_s)
+    }
+
+    /// Of two stretches together: times add up, and the worse lag stands for both.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let lags = [self.read_lag, other.read_lag];
+        Self {
+            cpu_s: self.cpu_s + other.cpu_s,
+            wall_s: self.wall_s + other.wall_s,
+            threads: self.threads.max(other.threads),
+            kernel_stamps: self.kernel_stamps && other.kernel_stamps,
+            read_lag: lags.into_iter().flatten().reduce(|one, two| Lag {
+                p50_ms: one.p50_ms.max(two.p50_ms),
+                p99_ms: one.p99_ms.max(two.p99_ms),
+                max_ms: one.max_ms.max(two.max_ms),
+            }),
+        }
     }
 }
 

@@ -143,6 +143,10 @@ fn the_highest_rate_is_found_with_its_steps() {
     let run = &session.cells.first().unwrap().runs[0];
     let search = run.search.as_ref().unwrap();
     assert!(run.requests.is_empty() && search.steps.len() >= 2, "{search:?}");
+    assert_eq!(run.cache_reset.as_deref(), Some("/reset_prefix_cache"));
+    if cfg!(target_os = "linux") {
+        assert!(run.client.unwrap().wall_s > 0.0, "{:?}", run.client);
+    }
     assert!(
         search
             .steps

@@ -211,8 +211,16 @@ impl PromptSet {
         u64::from(self.requests_per_run) * u64::from(self.batch)
     }
 
+    /// Whether nobody knows before how many runs there are.
+    fn searches(&self) -> bool {
+        self.loads.iter().any(prepare::is_search)
+    }
+
     /// Rows that no measured request uses.
     fn spare(&self, rows: &Rows) -> u64 {
+        if self.searches() {
+            return 0;
+        }
         rows.count().saturating_sub(self.measured_in_all())
     }
 }

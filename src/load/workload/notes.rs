@@ -28,6 +28,13 @@ impl PromptSet {
 
     /// Whether rows come round again.
     fn repeats_of(&self, rows: &Rows) -> Option<String> {
+        if self.searches() {
+            return Some(format!(
+                "the dataset has {} rows: should the searches send more prompts, they repeat, which a prefix cache \
+                 answers faster",
+                rows.count()
+            ));
+        }
         let (have, runs, a_run) = (rows.count(), self.runs(), self.texts_per_run());
         let place = match (have < a_run, have < runs * a_run) {
             (true, _) if runs > 1 => "within a run and across runs",
@@ -46,6 +53,7 @@ impl PromptSet {
         let warmups = self.runs() * u64::from(self.warmup_requests) * u64::from(self.batch);
         match self.spare(rows) {
             spare if spare >= warmups => None,
+            0 if self.searches() => None,
             0 => Some("the dataset has no rows beyond the measured ones: warm-up prompts are synthetic".into()),
             spare => Some(format!(
                 "the dataset has {spare} rows beyond the measured ones for {warmups} warm-up requests: the other \

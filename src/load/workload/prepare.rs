@@ -13,7 +13,7 @@ use crate::{
         trace,
         vocabulary::Vocabulary,
     },
-    plan::{Api, Images, Plan, Prompts, Tokenizer},
+    plan::{Api, Images, Load, Plan, Prompts, Tokenizer},
 };
 
 /// The longest side of a synthetic image, in pixels.
@@ -153,8 +153,16 @@ fn source(plan: &Plan, base_dir: &Path, words: &Words) -> Result<Source, LoadErr
 fn rows_sent(plan: &Plan) -> u64 {
     let warmup = plan.warmup_limit.unwrap_or(0).max(plan.warmup_requests);
     let a_run = u64::from(plan.requests_per_run) + u64::from(warmup);
+    if plan.loads.iter().any(is_search) {
+        return u64::MAX;
+    }
     // A load that the plan does not name comes after all that it does.
     u64::from(plan.repeats) * (plan.loads.len() as u64 + 1) * a_run * u64::from(texts_per_request(plan))
+}
+
+/// Whether nobody knows before how many runs a load takes.
+pub(super) const fn is_search(load: &Load) -> bool {
+    matches!(load, Load::Capacity(_))
 }
 
 /// Only embeddings take several.

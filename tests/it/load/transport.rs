@@ -261,7 +261,7 @@ fn the_client_says_what_a_run_cost_it() {
     let mut plan = plan(&server.url, 20);
     plan.loads = vec![Load::Concurrency(2)];
     let run = measure(&plan);
-    if !cfg!(unix) {
+    if !cfg!(target_os = "linux") {
         assert_eq!(run.client, None);
         return;
     }
