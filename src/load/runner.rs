@@ -189,7 +189,7 @@ impl Runner {
     ) -> Result<Warmup, Stopped> {
         let most = self.warmup_limit.unwrap_or(self.warmup_requests);
         let schedule = self.scheduler.warm_up(load, repeat, most);
-        let payloads = self.prompts.warmup(load, repeat, most);
+        let payloads = self.prompts.warmup(load, repeat, &schedule);
         let mut evidence = self.warmup_limit.map(|_| Evidence::every(self.warmup_requests));
         let (tally, _) = self.send_all(schedule, payloads, evidence.as_mut(), watch, interrupt)?;
         if tally.was_interrupted() {
@@ -212,7 +212,7 @@ impl Runner {
     /// The system gives no pacing thread.
     pub fn measure(&self, load: &Load, repeat: u32, watch: &dyn Watch, interrupt: &Interrupt) -> Result<Run, Stopped> {
         let schedule = self.scheduler.measured(load);
-        let payloads = self.prompts.measured(load, repeat, schedule.requests());
+        let payloads = self.prompts.measured(load, repeat, &schedule);
         let effort = Effort::begin(&self.threads, &self.fleet.stamper);
         let (tally, origin_ns) = self.send_all(schedule, payloads, None, watch, interrupt)?;
         Ok(Run {

@@ -21,17 +21,37 @@ use super::{
 };
 use crate::plan::{Api, DatasetFormat};
 
-/// One prompt of a dataset, as the request body takes it.
+/// One row of a dataset: a prompt, or a conversation of several.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Row {
+    /// The prompt; in a conversation, what its user says first.
+    pub(super) first: Turn,
+    /// What the user of a conversation says then, in order.
+    later: Vec<Turn>,
+    /// Headers and limits of its own.
+    pub(super) extras: Option<Box<Extras>>,
+}
+
+/// One prompt of a row, as the request body takes it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Turn {
     /// The text, or the messages as JSON.
     pub(super) prompt: Prompt,
     /// The answer length that the row asks for.
     pub(super) output_tokens: Option<u32>,
-    /// All turns of its user, in a row that is a conversation.
-    pub(super) turns: Vec<String>,
-    /// Headers and limits of its own.
-    pub(super) extras: Option<Box<Extras>>,
+}
+
+impl Row {
+    /// How often its user speaks, at least once.
+    pub(super) fn turns(&self) -> usize {
+        self.later.len() + 1
+    }
+
+    /// What its user says at a turn, counted from 0; past the last one, the first.
+    pub(super) fn turn(&self, turn: usize) -> &Turn {
+        let later = turn.checked_sub(1).and_then(|later| self.later.get(later));
+        later.unwrap_or(&self.first)
+    }
 }
 
 /// What is sent to the model.

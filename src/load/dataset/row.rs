@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Prompt, Row, extras, records::csv_values};
+use super::{Prompt, Row, Turn, extras, records::csv_values};
 use crate::{load::dialect::takes_messages, plan::Api};
 
 /// Prompt columns that are known without being named, with the column whose text is as long as the answer.
@@ -61,10 +61,13 @@ impl Reading<'_> {
         let Some(asked) = self.asked(fields)? else {
             return Ok(None);
         };
+        let turn = |(prompt, answer)| {
+            let output_tokens = self.output_tokens(fields, answer)?;
+            Ok(Turn { prompt, output_tokens })
+        };
         Ok(Some(Row {
-            output_tokens: self.output_tokens(fields, asked.answer)?,
-            prompt: asked.prompt,
-            turns: asked.turns,
+            first: turn((asked.prompt, asked.answer))?,
+            later: asked.later.into_iter().map(turn).collect::<Result<_, String>>()?,
             extras: extras::of(fields)?,
         }))
     }
@@ -113,8 +116,8 @@ impl Reading<'_> {
         };
         Ok(Asked {
             prompt,
-            turns: Vec::new(),
             answer,
+            later: Vec::new(),
         })
     }
 
@@ -146,14 +149,14 @@ impl Reading<'_> {
     }
 }
 
-/// What a row asks, and the answer that stands in it.
+/// What a row asks, and the answer that stands in it; so too for each further turn of its user.
 struct Asked<'a> {
     prompt: Prompt,
-    turns: Vec<String>,
     answer: Option<&'a str>,
+    later: Vec<(Prompt, Option<&'a str>)>,
 }
 
-/// The user's turns of a conversation as `ShareGPT` has it; the answer is the one after the first of them.
+/// The user's turns of a conversation as `ShareGPT` has it, each with the answer that comes next.
 fn conversation(turns: &Value) -> Result<Option<Asked<'_>>, String> {
     let list = turns
         .as_array()
@@ -164,23 +167,22 @@ fn conversation(turns: &Value) -> Result<Option<Asked<'_>>, String> {
     });
     let said: Option<Vec<(&str, &str)>> = said.collect();
     let said = said.ok_or("a turn of `conversations` lacks `from` or `value`; both are texts")?;
-    let is_user = |(from, text): &(&str, &str)| ["human", "user"].contains(from) && !text.trim().is_empty();
-    let Some(first) = said.iter().position(is_user) else {
+    let is_user = |(from, text): (&str, &str)| ["human", "user"].contains(&from) && !text.trim().is_empty();
+    let is_answer = |from: &str| !["human", "user", "system"].contains(&from);
+    let next = said.iter().skip(1).map(Some).chain([None]);
+    let mut asked = said
+        .iter()
+        .zip(next)
+        .filter(|(turn, _)| is_user(**turn))
+        .map(|(turn, next)| {
+            let answer = next.filter(|(from, _)| is_answer(from)).map(|(_, text)| *text);
+            (Prompt::Text(turn.1.to_owned()), answer)
+        });
+    let Some((prompt, answer)) = asked.next() else {
         return Ok(None);
     };
-    let users: Vec<String> = said
-        .iter()
-        .filter(|turn| is_user(turn))
-        .map(|(_, text)| (*text).to_owned())
-        .collect();
-    let answer = said
-        .get(first + 1)
-        .filter(|turn| !["human", "user", "system"].contains(&turn.0));
-    Ok(users.first().map(|prompt| Asked {
-        prompt: Prompt::Text(prompt.clone()),
-        answer: answer.map(|(_, text)| *text),
-        turns: users.clone(),
-    }))
+    let later = asked.collect();
+    Ok(Some(Asked { prompt, answer, later }))
 }
 
 /// A length that a column states, as a number or in digits.
@@ -220,8 +222,8 @@ mod tests {
         reading(api, None, None).json(line.as_bytes())
     }
 
-    fn row(line: &str) -> Row {
-        parse(line, Api::Chat).unwrap().unwrap()
+    fn row(line: &str) -> Turn {
+        parse(line, Api::Chat).unwrap().unwrap().first
     }
 
     #[test]
@@ -267,14 +269,16 @@ mod tests {
             let row = reading(Api::Chat, Some("in"), Some(column))
                 .json(line)
                 .unwrap()
-                .unwrap();
+                .unwrap()
+                .first;
             assert_eq!((row.prompt, row.output_tokens), (Prompt::Text("x".into()), tokens));
         }
         let header = ["in", "n"].map(str::to_owned);
         let row = reading(Api::Completions, Some("in"), Some("n"))
             .csv(&header, b"\"a, b\",12")
             .unwrap()
-            .unwrap();
+            .unwrap()
+            .first;
         assert_eq!((row.prompt, row.output_tokens), (Prompt::Text("a, b".into()), Some(12)));
         let short = reading(Api::Chat, Some("in"), None).csv(&header, b"a").unwrap_err();
         assert!(short.contains("1 values under 2 columns"), "{short}");
@@ -283,16 +287,16 @@ mod tests {
     }
 
     #[test]
-    fn a_conversation_gives_its_first_question_all_user_turns_and_the_first_answer_s_length() {
+    fn a_conversation_gives_all_turns_of_its_user_with_the_lengths_of_their_answers() {
         let line = r#"{"id": "x", "conversations": [{"from": "system", "value": "be kind"},
             {"from": "human", "value": "one"}, {"from": "gpt", "value": "a b c d"},
             {"from": "human", "value": "two"}, {"from": "gpt", "value": "e"}]}"#;
-        let talk = row(line);
-        assert_eq!(talk.prompt, Prompt::Text("one".into()));
-        assert_eq!(
-            (talk.turns, talk.output_tokens),
-            (vec!["one".into(), "two".into()], Some(4))
-        );
+        let talk = parse(line, Api::Chat).unwrap().unwrap();
+        let turn = |text: &str, tokens| Turn {
+            prompt: Prompt::Text(text.into()),
+            output_tokens: Some(tokens),
+        };
+        assert_eq!((talk.first, talk.later), (turn("one", 4), vec![turn("two", 1)]));
         for nothing in [
             "[]",
             r#"[{"from": "gpt", "value": "a"}]"#,

@@ -25,7 +25,7 @@ fn numbered(count: u32) -> String {
 
 fn order(rows: &Rows) -> Vec<u32> {
     (0..rows.count())
-        .filter_map(|place| rows.at(place).output_tokens)
+        .filter_map(|place| rows.at(place).first.output_tokens)
         .collect()
 }
 
@@ -58,17 +58,19 @@ fn no_place_is_without_a_row_and_no_rows_are_no_dataset() {
         Err(LoadError::DatasetEmpty { .. })
     ));
     let rows = read_text(&numbered(3), "a.jsonl", 10).unwrap().rows;
-    let drawn: Vec<_> = [3, 4, 5, 6].map(|place| rows.at(place).output_tokens).into();
-    assert_eq!(drawn, [0, 1, 2, 0].map(|place| rows.at(place).output_tokens));
+    let drawn: Vec<_> = [3, 4, 5, 6].map(|place| rows.at(place).first.output_tokens).into();
+    assert_eq!(drawn, [0, 1, 2, 0].map(|place| rows.at(place).first.output_tokens));
     let one = read_text(&numbered(3), "a.jsonl", 1).unwrap().rows;
-    assert_eq!(one.at(u64::MAX).output_tokens, one.at(0).output_tokens);
+    assert_eq!(one.at(u64::MAX).first.output_tokens, one.at(0).first.output_tokens);
 }
 
 #[test]
 fn the_form_of_a_file_is_seen_in_its_first_line() {
     let prompts = |text: &str, name: &str| {
         let rows = read_text(text, name, 9).unwrap().rows;
-        let mut prompts: Vec<Prompt> = (0..rows.count()).map(|place| rows.at(place).prompt.clone()).collect();
+        let mut prompts: Vec<Prompt> = (0..rows.count())
+            .map(|place| rows.at(place).first.prompt.clone())
+            .collect();
         prompts.sort_by_key(|prompt| format!("{prompt:?}"));
         prompts
     };
@@ -118,5 +120,5 @@ fn conversations_without_a_question_are_counted_and_left_out() {
         {"conversations": []}]"#;
     let dataset = read_text(text, "sharegpt.json", 9).unwrap();
     assert_eq!((dataset.rows.count(), dataset.silent), (1, 1));
-    assert_eq!(dataset.rows.at(0).output_tokens, Some(2));
+    assert_eq!(dataset.rows.at(0).first.output_tokens, Some(2));
 }

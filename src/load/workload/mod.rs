@@ -4,19 +4,21 @@ mod fit;
 mod notes;
 mod place;
 mod prepare;
+mod talks;
 mod traced;
 
 use std::{num::NonZero, sync::Arc, thread};
 
-use self::place::{Part, Place};
+use self::place::{Line, Part, Place};
 use super::{
-    dataset::{Extras, Prompt, Rows},
+    dataset::{Extras, Prompt, Row, Rows},
     dialect::Payload,
     image,
     lengths::sample,
     mix::Mix,
     prefix::Prefixes,
     random::{Purpose, Stream},
+    schedule::Schedule,
     synthetic,
     trace::Trace,
     vocabulary::Vocabulary,
@@ -80,29 +82,36 @@ impl PromptSet {
         &self.tokenizer
     }
 
-    /// The first `count` measured requests of one run.
-    pub(super) fn measured(&self, load: &Load, repeat: u32, count: u32) -> Arc<[Payload]> {
-        self.payloads(Part::Measured, load, repeat, count)
+    /// The measured requests of one run.
+    pub(super) fn measured(&self, load: &Load, repeat: u32, schedule: &Schedule) -> Arc<[Payload]> {
+        self.payloads(Part::Measured, load, repeat, schedule)
     }
 
-    /// The first `count` warm-up requests before one run.
-    pub(super) fn warmup(&self, load: &Load, repeat: u32, count: u32) -> Arc<[Payload]> {
-        self.payloads(Part::Warmup, load, repeat, count)
+    /// The warm-up requests before one run.
+    pub(super) fn warmup(&self, load: &Load, repeat: u32, schedule: &Schedule) -> Arc<[Payload]> {
+        self.payloads(Part::Warmup, load, repeat, schedule)
     }
 
-    fn payloads(&self, part: Part, load: &Load, repeat: u32, count: u32) -> Arc<[Payload]> {
+    fn payloads(&self, part: Part, load: &Load, repeat: u32, schedule: &Schedule) -> Arc<[Payload]> {
         let cell = self.cell(load);
-        let places = (0..count).map(|index| Place {
+        let places = (0..schedule.requests()).map(|index| Place {
             part,
             cell,
             repeat,
             index,
+            line: None,
         });
-        on_all_cores(&places.collect::<Vec<_>>(), |place| self.payload(*place)).into()
+        let places = self.with_lines(places.collect(), schedule.talks.as_ref());
+        on_all_cores(&places, |place| self.payload(*place)).into()
+    }
+
+    /// The place whose prompt is sent at a place.
+    fn shown(&self, place: Place) -> Place {
+        if self.reuse_prompts { place.reused() } else { place }
     }
 
     fn payload(&self, place: Place) -> Payload {
-        let shown = if self.reuse_prompts { place.reused() } else { place };
+        let shown = self.shown(place);
         let texts = (0..self.batch).map(|text| Place {
             index: shown.index.wrapping_mul(self.batch).wrapping_add(text),
             ..shown
@@ -135,16 +144,32 @@ impl PromptSet {
 
     /// A row of the dataset; where the measured requests left none for a warm-up, a prompt about as long as one.
     fn rowed(&self, place: Place, rows: &Rows) -> Asked {
-        let ordinal = self.ordinal(place);
-        let row = match place.part {
-            Part::Measured => rows.at(ordinal),
-            Part::Warmup if ordinal < self.spare(rows) => rows.at(self.measured_in_all() + ordinal),
-            Part::Warmup => return self.words(place, rows.at(ordinal).prompt.words()).into(),
+        let line = place.line.unwrap_or(Line {
+            row: place.index,
+            turn: 0,
+        });
+        let at = Place {
+            index: line.row,
+            ..place
         };
+        let row = self.row(at, rows);
+        let turn = row.turn(line.turn as usize);
+        if place.part == Part::Warmup && self.ordinal(at) >= self.spare(rows) {
+            return self.words(place, turn.prompt.words()).into();
+        }
         Asked {
-            prompt: row.prompt.clone(),
-            output_tokens: row.output_tokens,
+            prompt: turn.prompt.clone(),
+            output_tokens: turn.output_tokens,
             extras: row.extras.as_deref().cloned(),
+        }
+    }
+
+    /// The row at a place; past the rows that measured requests left for warm-ups, one like those of a warm-up.
+    fn row<'a>(&self, place: Place, rows: &'a Rows) -> &'a Row {
+        let ordinal = self.ordinal(place);
+        match place.part {
+            Part::Warmup if ordinal < self.spare(rows) => rows.at(self.measured_in_all() + ordinal),
+            Part::Warmup | Part::Measured => rows.at(ordinal),
         }
     }
 

@@ -10,6 +10,17 @@ pub(super) struct Place {
     pub(super) cell: u32,
     pub(super) repeat: u32,
     pub(super) index: u32,
+    /// What of a dataset stands there, in a conversation.
+    pub(super) line: Option<Line>,
+}
+
+/// A turn of a row of a dataset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Counted from the run's first row.
+    pub(super) row: u32,
+    /// Counted from 0.
+    pub(super) turn: u32,
 }
 
 /// A part of a run.
@@ -41,7 +52,7 @@ impl Place {
             part: Part::Measured,
             cell: 0,
             repeat: 0,
-            index: self.index,
+            ..self
         }
     }
 }
@@ -65,6 +76,7 @@ mod tests {
                         cell,
                         repeat,
                         index,
+                        line: None,
                     }));
                 }
             }

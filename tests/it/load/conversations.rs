@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use perfgate::{
-    plan::{Api, Arrivals, Conversation, Lengths, Load, Plan, Spread, ThinkTime},
+    plan::{Api, Arrivals, Conversation, Lengths, Load, Plan, Prompts, Spread, ThinkTime},
     session::Run,
 };
 use serde_json::Value;
@@ -167,6 +167,64 @@ fn a_failed_turn_ends_its_conversation_and_the_rest_is_not_lost() {
         assert_eq!(places(&run)[2], (0, 2));
         assert_eq!(server.seen().len(), 5, "an abandoned turn is not sent");
     }
+}
+
+#[test]
+fn a_conversation_of_a_dataset_says_what_its_user_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let talk = |name: &str, turns: usize| {
+        let said = (0..turns).flat_map(|turn| {
+            [
+                serde_json::json!({"from": "human", "value": format!("{name} {turn}")}),
+                serde_json::json!({"from": "gpt", "value": "word ".repeat(3 + 3 * turn)}),
+            ]
+        });
+        serde_json::json!({"conversations": said.collect::<Vec<_>>()})
+    };
+    // One too long, one too short, some in between.
+    let talks = [
+        talk("long", 5),
+        talk("short", 1),
+        talk("a", 3),
+        talk("b", 3),
+        talk("c", 3),
+    ];
+    let path = folder.path().join("sharegpt.json");
+    std::fs::write(&path, serde_json::to_string(&talks).unwrap()).unwrap();
+    let server = Server::of(good_answers(30));
+    let mut plan = talking(&server.url, 9, Load::Concurrency(1));
+    plan.workload.prompts = Prompts::dataset(path.to_str().unwrap());
+    let run = measure(&plan);
+    assert!(
+        run.requests.iter().all(|record| class(record).0 == "completed"),
+        "{run:?}"
+    );
+    let bodies = server
+        .seen()
+        .into_iter()
+        .map(|seen| serde_json::from_str::<Value>(&seen.body).unwrap());
+    let mut said: Vec<String> = Vec::new();
+    for body in bodies {
+        let text = body["messages"].as_array().unwrap().last().unwrap()["content"].clone();
+        let text = text.as_str().unwrap().to_owned();
+        let (_, turn) = text.split_once(' ').unwrap();
+        let turn: u64 = turn.parse().unwrap();
+        assert_eq!(
+            body["max_tokens"],
+            4 * (turn + 1),
+            "as long as the answer in the file: {body}"
+        );
+        said.push(text);
+    }
+    assert_eq!(said.len(), 9);
+    for talk in said.chunks(3) {
+        let (name, _) = talk[0].split_once(' ').unwrap();
+        let expected = [0, 1, 2].map(|turn| format!("{name} {turn}"));
+        assert!(name == "short" || talk == expected, "{said:?}");
+        assert!(talk[0].ends_with(" 0"), "each begins a row: {said:?}");
+    }
+    let all: std::collections::BTreeSet<&String> = said.iter().collect();
+    assert_eq!(all.len(), 9, "nothing is said twice: {said:?}");
 }
 
 #[test]
