@@ -35,6 +35,7 @@ pub struct PromptSet {
     seed: u64,
     api: Api,
     output_tokens: Lengths,
+    /// At most.
     requests_per_run: u32,
     /// At most.
     warmup_requests: u32,

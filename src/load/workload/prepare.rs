@@ -9,6 +9,7 @@ use crate::{
         dialect::names_model,
         mix::Mix,
         prefix::Prefixes,
+        schedule::{Scheduler, check},
         tokenizer::{self, Local},
         trace,
         vocabulary::Vocabulary,
@@ -49,7 +50,7 @@ impl PromptSet {
             seed: plan.seed,
             api: plan.target.api,
             output_tokens: workload.output_tokens,
-            requests_per_run: plan.requests_per_run,
+            requests_per_run: most_requests(plan),
             warmup_requests: plan.warmup_limit.unwrap_or(plan.warmup_requests),
             loads: plan.loads.clone(),
             repeats: plan.repeats,
@@ -152,12 +153,27 @@ fn source(plan: &Plan, base_dir: &Path, words: &Words) -> Result<Source, LoadErr
 /// The most rows that a session of the plan sends.
 fn rows_sent(plan: &Plan) -> u64 {
     let warmup = plan.warmup_limit.unwrap_or(0).max(plan.warmup_requests);
-    let a_run = u64::from(plan.requests_per_run) + u64::from(warmup);
+    let a_run = u64::from(most_requests(plan)) + u64::from(warmup);
     if plan.loads.iter().any(is_search) {
         return u64::MAX;
     }
     // A load that the plan does not name comes after all that it does.
     u64::from(plan.repeats) * (plan.loads.len() as u64 + 1) * a_run * u64::from(texts_per_request(plan))
+}
+
+/// The most requests of one run: stages may send more or fewer than the plan's other loads.
+fn most_requests(plan: &Plan) -> u32 {
+    // The runner will say why such loads have no schedule.
+    if check(plan).is_err() {
+        return plan.requests_per_run;
+    }
+    let scheduler = Scheduler::new(plan, Vec::new());
+    let requests = |load: &Load| match load {
+        Load::Stages { .. } | Load::Rate { .. } | Load::Ramp { .. } => scheduler.measured(load).requests(),
+        Load::Concurrency(_) | Load::Trace { .. } | Load::Capacity(_) => plan.requests_per_run,
+    };
+    let most = plan.loads.iter().map(requests).max();
+    most.unwrap_or(plan.requests_per_run)
 }
 
 /// Whether nobody knows before how many runs a load takes.

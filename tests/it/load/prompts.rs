@@ -7,7 +7,7 @@ use std::{
 
 use perfgate::{
     load::{Interrupt, LoadError, PromptSet, Runner},
-    plan::{Lengths, Load, Plan, Prompts, Secrets},
+    plan::{Arrivals, Axis, Capacity, Lengths, Load, Plan, Prompts, Secrets, Stage, StageLength, StageLevel},
 };
 use serde_json::Value;
 
@@ -216,6 +216,46 @@ fn a_dataset_s_rows_are_not_repeated_before_they_run_out() {
         assert!(notes.concat().contains(words), "{rows} rows: {notes:?}");
         assert_eq!(notes.is_empty(), words.is_empty(), "{rows} rows: {notes:?}");
     }
+}
+
+#[test]
+fn stages_and_searches_repeat_no_row_before_they_run_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = |requests| Stage {
+        level: StageLevel::Concurrency(1),
+        length: StageLength::Requests(requests),
+    };
+    let mut plan = dataset(folder.path(), 100);
+    plan.repeats = 2;
+    // 30 requests a run, though the plan says 10 of each load.
+    let load = Load::Stages {
+        stages: vec![stage(20), stage(10)],
+        arrivals: Arrivals::Poisson,
+    };
+    plan.loads = vec![load.clone()];
+    let notes = PromptSet::prepare(&plan, folder.path()).unwrap().notes();
+    assert_eq!(notes, [""; 0]);
+    let sent = |plan: &Plan, load: &Load, runs: u32| -> usize {
+        let runs = (0..runs).map(|run| bodies_of(plan, folder.path(), load, run));
+        let texts = runs.flat_map(|(warmup, measured)| [texts(&warmup), texts(&measured)]);
+        texts.flatten().collect::<BTreeSet<_>>().len()
+    };
+    assert_eq!(sent(&plan, &load, 2), 2 * (6 + 30));
+
+    plan.repeats = 1;
+    plan.loads = vec![Load::Capacity(Capacity {
+        axis: Axis::Concurrency,
+        min: 1.0,
+        max: 8.0,
+        precision_ratio: 1.1,
+        attainment: 0.9,
+    })];
+    assert_eq!(sent(&plan, &LOAD, 9), 9 * (6 + 10));
+    let notes = PromptSet::prepare(&plan, folder.path()).unwrap().notes();
+    assert!(
+        notes.concat().contains("100 rows: should the searches send more"),
+        "{notes:?}"
+    );
 }
 
 #[test]
