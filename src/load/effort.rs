@@ -47,6 +47,7 @@ impl<'a> Effort<'a> {
 fn read_lag(lags: &Lags) -> Option<Lag> {
     Some(Lag {
         p50_ms: lags.quantile_ms(0.5)?,
+        p95_ms: lags.quantile_ms(0.95)?,
         p99_ms: lags.quantile_ms(0.99)?,
         max_ms: lags.quantile_ms(1.0)?,
     })

@@ -152,14 +152,17 @@ fn sent_too_slowly(run: &Run) -> Option<String> {
 }
 
 /// Where the kernel stamps arrivals, a late read moves no figure.
+/// The kernel stamps the last bytes of a read. Of tokens that wait for one read together, the first is stamped too late:
+/// that spoils P95 where one read in twenty is late.
 fn read_late(client: &ClientUse, limit_ms: f64) -> Option<String> {
-    let lag = client.read_lag.filter(|_| !client.kernel_stamps)?;
-    (lag.p99_ms > limit_ms).then(|| {
-        format!(
-            "answers were read up to {:.0} ms after they had arrived (P99), and the kernel stamped none",
-            lag.p99_ms
-        )
-    })
+    let lag = client.read_lag?;
+    let (late_ms, share, stamped) = if client.kernel_stamps {
+        (lag.p95_ms, "P95", "the kernel stamps only the last token of a read")
+    } else {
+        (lag.p99_ms, "P99", "the kernel stamped none")
+    };
+    (late_ms > limit_ms)
+        .then(|| format!("answers were read up to {late_ms:.0} ms after they had arrived ({share}), and {stamped}"))
 }
 
 fn no_cpu_to_spare(client: &ClientUse) -> Option<String> {

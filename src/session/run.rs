@@ -87,6 +87,7 @@ impl ClientUse {
             kernel_stamps: self.kernel_stamps && other.kernel_stamps,
             read_lag: lags.into_iter().flatten().reduce(|one, two| Lag {
                 p50_ms: one.p50_ms.max(two.p50_ms),
+                p95_ms: one.p95_ms.max(two.p95_ms),
                 p99_ms: one.p99_ms.max(two.p99_ms),
                 max_ms: one.max_ms.max(two.max_ms),
             }),
@@ -99,6 +100,8 @@ impl ClientUse {
 pub struct Lag {
     /// Median in milliseconds.
     pub p50_ms: f64,
+    /// P95 in milliseconds.
+    pub p95_ms: f64,
     /// P99 in milliseconds.
     pub p99_ms: f64,
     /// Largest, in milliseconds.

@@ -129,6 +129,8 @@ struct LagEntry(#[serde(with = "LagFile")] Lag);
 struct LagFile {
     /// Median.
     p50_ms: f64,
+    /// P95.
+    p95_ms: f64,
     /// P99.
     p99_ms: f64,
     /// Largest.

@@ -189,22 +189,34 @@ fn a_client_without_cpu_to_spare_or_that_reads_late_is_a_bottleneck() {
         ..idle
     };
     assert_eq!(with(short), None, "too short to tell");
-    let lag = |p99_ms: f64| {
-        Some(Lag {
+    let late = |p95_ms, p99_ms, kernel_stamps| {
+        let read_lag = Some(Lag {
+            p95_ms,
             p99_ms,
             ..Lag::default()
-        })
-    };
-    let late = |p99_ms, kernel_stamps| {
+        });
         with(ClientUse {
-            read_lag: lag(p99_ms),
             kernel_stamps,
+            read_lag,
             ..idle
         })
     };
-    assert_eq!(late(10.0, false), None);
-    assert!(late(10.1, false).unwrap().contains("10 ms after they had arrived"));
-    assert_eq!(late(500.0, true), None, "the kernel knows when they arrived");
+    assert_eq!(late(0.0, 10.0, false), None);
+    assert!(
+        late(0.0, 10.1, false)
+            .unwrap()
+            .contains("10 ms after they had arrived (P99)")
+    );
+    assert_eq!(
+        late(10.0, 500.0, true),
+        None,
+        "a token alone in its read is stamped right"
+    );
+    assert!(
+        late(10.1, 500.0, true)
+            .unwrap()
+            .contains("10 ms after they had arrived (P95)")
+    );
 }
 
 #[test]

@@ -75,10 +75,15 @@ fn records() -> impl Strategy<Value = RequestRecord> {
 }
 
 fn clients() -> impl Strategy<Value = ClientUse> {
-    let lag = array::uniform3(0.0..1e9).prop_map(|mut lags: [f64; 3]| {
+    let lag = array::uniform4(0.0..1e9).prop_map(|mut lags: [f64; 4]| {
         lags.sort_by(f64::total_cmp);
-        let [p50_ms, p99_ms, max_ms] = lags;
-        Lag { p50_ms, p99_ms, max_ms }
+        let [p50_ms, p95_ms, p99_ms, max_ms] = lags;
+        Lag {
+            p50_ms,
+            p95_ms,
+            p99_ms,
+            max_ms,
+        }
     });
     (0.0..1e9, 0.0..1e9, any::<u32>(), any::<bool>(), option::of(lag)).prop_map(
         |(cpu_s, wall_s, threads, kernel_stamps, read_lag)| ClientUse {

@@ -162,7 +162,7 @@ const WRONG_RUNS: &str = r#"
 /cells/0/runs/1/itl/1                     | [1]   | `cells[0].runs[1].itl[1]`: invalid length 1
 /cells/0/runs/1/warmup/failed             | 4     | `cells[0].runs[1].warmup.failed`: is `4` of `3`
 /cells/0/runs/1/client                    | {"cpu_s": -1, "wall_s": 1, "threads": 1, "kernel_stamps": true} | `cells[0].runs[1].client.cpu_s`: is `-1`; give seconds
-/cells/0/runs/1/client                    | {"cpu_s": 1, "wall_s": 1, "threads": 1, "kernel_stamps": true, "read_lag": {"p50_ms": 2, "p99_ms": 1, "max_ms": 3}} | `cells[0].runs[1].client.read_lag`: does not rise
+/cells/0/runs/1/client                    | {"cpu_s": 1, "wall_s": 1, "threads": 1, "kernel_stamps": true, "read_lag": {"p50_ms": 2, "p95_ms": 2, "p99_ms": 1, "max_ms": 3}} | `cells[0].runs[1].client.read_lag`: does not rise
 /cells/0/runs/1/search                    | {"end": {"found": 4}, "steps": []} | `cells[0].runs[1].search`: stands in a run of `c=4`, which is no search
 /cells/0/runs/1/gpu/measured/samples      | 0     | `cells[0].runs[1].gpu.measured.samples`: is `0`
 /cells/0/runs/1/gpu/measured/utilization_mean_pct | 100.5 | `cells[0].runs[1].gpu.measured.utilization_mean_pct`: is `100.5`
