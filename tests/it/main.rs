@@ -5,6 +5,7 @@ mod chain;
 mod command;
 mod config;
 mod exact;
+mod honest;
 mod load;
 mod render;
 mod selftest;

@@ -1,20 +1,24 @@
 //! Closed and open loops, warm-up, and Ctrl-C.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use perfgate::{
     load::{Interrupt, Stopped, Watch},
+    measure::lockstep::in_lockstep,
     plan::{Arrivals, Load},
     session::RequestRecord,
 };
 
 use super::{
     Nobody, class, measure, plan, runner,
-    server::{Act, Server, answer_together, good_answers, whole},
+    server::{Act, DONE, FINISH, Server, answer_together, chunk, end, good_answers, stream_head, token, wait, whole},
 };
 
 #[test]
@@ -192,4 +196,25 @@ fn an_interrupted_run_keeps_the_requests_that_had_ended() {
     let run = runner.measure(&Load::Concurrency(1), 0, &watch, &interrupt).unwrap();
     assert_eq!((run.requests.len(), run.cut_short.as_deref()), (2, Some("interrupted")));
     assert!(run.requests.iter().all(RequestRecord::completed));
+}
+
+#[test]
+fn requests_that_march_in_waves_are_known() {
+    // Each wave is answered together, 200 ms after its last request.
+    let barrier = Arc::new(Barrier::new(8));
+    let body = [token("a"), FINISH.into(), DONE.into()].concat();
+    let answer = vec![
+        Act::Request,
+        Act::Meet(barrier),
+        wait(200),
+        stream_head(),
+        chunk(body),
+        end(),
+    ];
+    let server = Server::of(vec![answer; 8].concat());
+    let mut plan = plan(&server.url, 56);
+    plan.loads = vec![Load::Concurrency(8)];
+    let run = measure(&plan);
+    assert!(run.requests.iter().all(RequestRecord::completed), "{run:?}");
+    assert_eq!(in_lockstep(&run, 8), Some(true));
 }

@@ -1,0 +1,120 @@
+//! What no verdict may rest on is said, from flags to exit code, against a separate engine process.
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::command::{Sim, expect, perfgate};
+
+/// Runs with flags into a file of the folder; exit code and standard error.
+fn run(folder: &Path, sim: &Sim, output: &str, flags: &[&str]) -> (Option<i32>, String) {
+    let small = ["run", "--url", &sim.url, "--input-tokens", "8", "--quiet", "-o", output];
+    let ended = perfgate(folder, &[&small, flags].concat()).output().unwrap();
+    (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
+}
+
+#[test]
+fn a_rate_that_the_client_cannot_send_is_invalid_and_its_own_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = Sim::start(&[]);
+    // 2,000 connections in 4 ms.
+    let flags = [
+        "--rate",
+        "500000",
+        "--arrivals",
+        "constant",
+        "--requests",
+        "2000",
+        "--output-tokens",
+        "2",
+        "--repeat",
+        "1",
+        "--warmup",
+        "0",
+    ];
+    let (code, said) = run(folder.path(), &sim, "fast.json", &flags);
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("the client was the bottleneck"), "{said}");
+}
+
+#[test]
+fn a_candidate_that_answers_shorter_is_no_faster() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let sim = Sim::start(&[]);
+    for (output, extra_body) in [
+        ("whole.json", "{\"ignore_eos\": true}"),
+        ("short.json", "{\"ignore_eos\": false}"),
+    ] {
+        let flags = [
+            "--concurrency",
+            "8",
+            "--requests",
+            "60",
+            "--output-tokens",
+            "40",
+            "--repeat",
+            "3",
+            "--warmup",
+            "0",
+            "--extra-body",
+            extra_body,
+        ];
+        let (code, said) = run(folder, &sim, output, &flags);
+        // A busy machine may make the client late, which is said; the answers are as long.
+        assert!(
+            code == Some(0) || said.contains("the client was the bottleneck"),
+            "{said}"
+        );
+    }
+    let args = [
+        "compare",
+        "whole.json",
+        "short.json",
+        "--allow",
+        "plan.extra_body.ignore_eos",
+        "--format",
+        "json",
+    ];
+    let (text, _) = expect(folder, 4, &args);
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["verdict"], "invalid", "{report}");
+    let text = report.to_string();
+    assert!(
+        text.contains("different work: ") || text.contains("the client was the bottleneck"),
+        "{text}"
+    );
+}
+
+#[test]
+fn goodput_counts_what_kept_the_promise() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // Seven gaps of 10 ms: TPOT is 10 ms, and far from 1 ms on any machine.
+    let sim = Sim::start(&["--exact", "ttft=20ms,tpot=10ms"]);
+    for (slo, attained) in [("ttft=60s,tpot=60s", 1.0), ("ttft=60s,tpot=1ms", 0.0)] {
+        let flags = [
+            "--concurrency",
+            "2",
+            "--requests",
+            "20",
+            "--output-tokens",
+            "8",
+            "--repeat",
+            "1",
+            "--warmup",
+            "0",
+            "--slo",
+            slo,
+        ];
+        run(folder, &sim, "s.json", &flags);
+        let (text, _) = expect(folder, 0, &["show", "s.json", "--format", "json"]);
+        let shown: Value = serde_json::from_str(&text).unwrap();
+        let median = |metric: &str| shown["cells"][0]["metrics"][metric]["median"].as_f64().unwrap();
+        let is = |value: f64, expected: f64| (value - expected).abs() < 1e-9;
+        assert!(is(median("slo_attainment"), attained), "{slo}: {shown}");
+        let expected = if attained > 0.0 { median("qps") } else { 0.0 };
+        assert!(is(median("goodput_rps"), expected), "{slo}: {shown}");
+    }
+}
