@@ -49,6 +49,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hyper_util", &["load", "sim"]),
     ("http_body_util", &["load", "sim"]),
     ("httparse", &["load"]),
+    ("httpdate", &["load"]),
     ("memchr", &["load"]),
     ("nix", &["load"]),
     ("nvml_wrapper", &["telemetry"]),

@@ -1,6 +1,9 @@
 //! One request: over a connection that waits or a fresh one, to one record.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, SystemTime},
+};
 
 use hyper::StatusCode;
 
@@ -219,7 +222,7 @@ impl Client {
             }
         }
         Heard {
-            retry_after: head.retry_after(),
+            retry_after: head.retry_after(SystemTime::now()),
             ..self.heard_nothing(self.refusal(head, &text))
         }
     }

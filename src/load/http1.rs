@@ -1,6 +1,6 @@
 //! Heads of HTTP/1 answers. Knows no socket.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::framing::{Chunks, Framing};
 
@@ -27,10 +27,14 @@ impl Head {
         !["", "identity"].contains(&self.content_encoding.trim())
     }
 
-    /// How long the server asks to wait; a date is not understood.
-    pub(super) fn retry_after(&self) -> Option<Duration> {
-        let seconds = self.retry_after.as_ref()?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds))
+    /// How long the server asks to wait from `now` on: for some seconds, or until a date.
+    pub(super) fn retry_after(&self, now: SystemTime) -> Option<Duration> {
+        let text = self.retry_after.as_ref()?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let until = httpdate::parse_http_date(text).ok()?;
+        Some(until.duration_since(now).unwrap_or_default())
     }
 }
 
@@ -185,6 +189,21 @@ mod tests {
             (Some("7"), Some("/Else"))
         );
         assert_eq!(length, text.len() - 4);
+    }
+
+    #[test]
+    fn a_server_asks_to_wait_for_seconds_or_until_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_445_412_470);
+        let wait_s = |text: &str| {
+            let (head, ..) = head(&format!("HTTP/1.1 429 Slow Down\r\nRetry-After: {text}\r\n\r\n"));
+            head.retry_after(now).map(|wait| wait.as_secs())
+        };
+        assert_eq!(wait_s(" 7 "), Some(7));
+        assert_eq!(wait_s("Wed, 21 Oct 2015 07:28:00 GMT"), Some(10));
+        assert_eq!(wait_s("Wed, 21 Oct 2015 07:27:00 GMT"), Some(0), "it is over");
+        for unclear in ["soon", "-1", "7.5", "é"] {
+            assert_eq!(wait_s(unclear), None, "{unclear}");
+        }
     }
 
     #[test]
