@@ -24,7 +24,11 @@ pub(super) fn measure(cell: &CellRuns, plan: &Plan, stage: u16, stages: usize) -
         itl: GapCounts::default(),
         ..run.clone()
     };
-    let place = format!("stage {}/{stages}: {}", stage + 1, cell.load.stage_name(stage));
+    let place = format!(
+        "stage {}/{stages}: {}",
+        stage + 1,
+        plan.in_own_unit(&cell.load.stage_name(stage))
+    );
     let own = CellRuns {
         name: format!("{} @ {place}", plan.workload.name()),
         runs: cell.runs.iter().map(part).collect(),

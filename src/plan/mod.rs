@@ -69,6 +69,43 @@ impl Plan {
 
     /// The name of one cell: workload and load level (`synthetic-512/128 @ c=16`).
     pub fn cell_name(&self, load: &Load) -> String {
-        format!("{} @ {load}", self.workload.name())
+        format!("{} @ {}", self.workload.name(), self.load_name(load))
+    }
+
+    /// A load level in words, in this plan's unit.
+    pub fn load_name(&self, load: &Load) -> String {
+        self.in_own_unit(&load.to_string())
+    }
+
+    /// Words that name a rate: one of conversations is called so, as each of them sends several requests.
+    pub fn in_own_unit(&self, rate: &str) -> String {
+        match self.workload.conversation {
+            Some(_) => rate.replace("req/s", "conversations/s"),
+            None => rate.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_of_conversations_is_named_so() {
+        let load = Load::Rate {
+            rate_rps: 10.0,
+            arrivals: Arrivals::Poisson,
+        };
+        let target = Target::at("http://127.0.0.1:8000");
+        let prompts = Prompts::Synthetic {
+            input_tokens: Lengths::Fixed(32),
+        };
+        let mut plan = Plan::new(target, Workload::new(prompts, Lengths::Fixed(16)), vec![load.clone()]);
+        assert_eq!(plan.cell_name(&load), "synthetic-32/16 @ 10 req/s");
+        plan.workload.conversation = Some(Conversation {
+            turns: Lengths::Fixed(3),
+            think_time: ThinkTime::Fixed(std::time::Duration::ZERO),
+        });
+        assert_eq!(plan.cell_name(&load), "synthetic-32/16 × 3 turns @ 10 conversations/s");
     }
 }

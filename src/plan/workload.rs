@@ -38,7 +38,7 @@ impl Workload {
         }
     }
 
-    /// Short name for cells (`synthetic-1000±200/200±50`, `chat.jsonl/128`).
+    /// Short name for cells (`synthetic-1000±200/200±50`, `chat.jsonl/128`; a trace has lengths of its own).
     pub fn name(&self) -> String {
         let file_name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
         let prompts = match &self.prompts {
@@ -51,11 +51,15 @@ impl Workload {
             } => format!("prefix-{groups}x{prefix_tokens}+{input_tokens}"),
             Prompts::Dataset { path, .. } | Prompts::Trace { path, .. } => file_name(path),
         };
+        let answers = match &self.prompts {
+            Prompts::Trace { .. } => String::new(),
+            _ => format!("/{}", self.output_tokens),
+        };
         let turns = self
             .conversation
             .as_ref()
             .map(|talk| format!(" × {} turns", talk.turns));
-        format!("{prompts}/{}{}", self.output_tokens, turns.unwrap_or_default())
+        format!("{prompts}{answers}{}", turns.unwrap_or_default())
     }
 }
 
@@ -303,5 +307,12 @@ mod tests {
             think_time: ThinkTime::Fixed(Duration::ZERO),
         });
         assert_eq!(workload.name(), "synthetic-1000±200/128 × 2–5 turns");
+        let trace = Prompts::Trace {
+            path: "traces/azure.csv".into(),
+            format: TraceFormat::Auto,
+            sha256: None,
+        };
+        let own_lengths = Workload::new(trace, Lengths::Fixed(128));
+        assert_eq!(own_lengths.name(), "azure.csv");
     }
 }
