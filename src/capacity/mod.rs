@@ -234,7 +234,8 @@ pub struct Summary {
     pub searches: usize,
     /// The median answer, a search that ended at a bound counting as that bound.
     pub median: Option<SearchEnd>,
-    /// 95 % interval of the mean answer over the searches (Student's t); `None` below two, or where one ended at a bound.
+    /// 95 % interval of the geometric mean of the answers (Student's t of their logarithms, as levels are searched by
+    /// factors); `None` below two, or where one ended at a bound.
     pub interval: Option<(f64, f64)>,
 }
 
@@ -271,10 +272,11 @@ fn place(end: SearchEnd) -> (f64, u8) {
 }
 
 fn interval(levels: &[f64]) -> Option<(f64, f64)> {
-    let moments = Moments::of(levels)?;
+    let logs: Vec<f64> = levels.iter().map(|level| level.ln()).collect();
+    let moments = Moments::of(&logs)?;
     let t = student_t::inverse_cdf(0.975, real(moments.n - 1))?;
     let half = t * (moments.variance / real(moments.n)).sqrt();
-    Some((moments.mean - half, moments.mean + half))
+    Some(((moments.mean - half).exp(), (moments.mean + half).exp()))
 }
 
 #[cfg(test)]

@@ -151,10 +151,10 @@ fn several_searches_have_a_median_and_an_interval() {
     let found = [10.0, 11.0, 12.0].map(SearchEnd::Found);
     let sum = summary(found);
     assert_eq!((sum.searches, sum.median), (3, Some(SearchEnd::Found(11.0))));
-    // 11 ± 4.3027 × 1 / √3
+    // exp(2.3951 ± 4.3027 × 0.0912 / √3), by logarithms
     let (low, high) = sum.interval.unwrap();
     assert!(
-        (low - 8.5159).abs() < 1e-3 && (high - 13.4841).abs() < 1e-3,
+        (low - 8.7460).abs() < 1e-3 && (high - 13.7586).abs() < 1e-3,
         "{low} {high}"
     );
     let at_the_bound = summary([
@@ -167,6 +167,8 @@ fn several_searches_have_a_median_and_an_interval() {
         (Some(SearchEnd::AboveMax(5.0)), None)
     );
     assert_eq!(summary([SearchEnd::Found(5.0)]).interval, None);
+    let apart = summary([1.0, 38.0, 42.0].map(SearchEnd::Found));
+    assert!(apart.interval.unwrap().0 > 0.0, "no level is below zero: {apart:?}");
     assert_eq!(summary([]).median, None);
 }
 

@@ -8,7 +8,7 @@ use super::escape::visible;
 use crate::{
     capacity::Summary,
     plan::{Axis, Capacity, Slo},
-    session::{Run, SearchEnd, Session},
+    session::{Run, SearchEnd, SearchStep, Session},
 };
 
 /// The steps of each search, then the answer with its interval.
@@ -59,14 +59,19 @@ fn steps(run: &Run, search: &Capacity) -> String {
             step.requests.to_string(),
             format!("{:.1} %", step.attainment * 100.0),
             format!("{:.2} req/s", step.completed_rps),
-            if step.met {
-                "met".to_owned()
-            } else {
-                "not met".to_owned()
-            },
+            so_far(step, search).to_owned(),
         ]);
     }
     format!("{}\n\n", table.trim_fmt())
+}
+
+/// What the batches of a level say together; a good batch alone may prove too little, or hide a growing queue.
+fn so_far(step: &SearchStep, search: &Capacity) -> &'static str {
+    match step.met {
+        true => "met",
+        false if step.attainment >= search.attainment => "not yet",
+        false => "not met",
+    }
 }
 
 fn answer(search: &Capacity, summary: &Summary) -> String {
@@ -117,4 +122,31 @@ fn time(ms: f64) -> String {
 fn trimmed(value: f64) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Arrivals;
+
+    #[test]
+    fn a_good_batch_that_proves_too_little_is_not_a_missed_one() {
+        let search = Capacity {
+            axis: Axis::Rate(Arrivals::Poisson),
+            min: 1.0,
+            max: 100.0,
+            precision_ratio: 1.05,
+            attainment: 0.99,
+        };
+        for (attainment, met, expected) in [(1.0, true, "met"), (1.0, false, "not yet"), (0.98, false, "not met")] {
+            let step = SearchStep {
+                level: 8.0,
+                requests: 60,
+                attainment,
+                completed_rps: 7.9,
+                met,
+            };
+            assert_eq!(so_far(&step, &search), expected);
+        }
+    }
 }
