@@ -165,9 +165,14 @@ fn read_late(client: &ClientUse, limit_ms: f64) -> Option<String> {
         .then(|| format!("answers were read up to {late_ms:.0} ms after they had arrived ({share}), and {stamped}"))
 }
 
+/// Share of its threads' time that a client used (1.0 = all of it); `None` where the run was too short to tell.
+pub fn judged_cpu_share(client: &ClientUse) -> Option<f64> {
+    client.cpu_share().filter(|_| client.wall_s >= CPU_SHORTEST_S)
+}
+
 fn no_cpu_to_spare(client: &ClientUse) -> Option<String> {
-    let share = client.cpu_share()?;
-    (client.wall_s >= CPU_SHORTEST_S && share >= MAX_CPU_SHARE).then(|| {
+    let share = judged_cpu_share(client)?;
+    (share >= MAX_CPU_SHARE).then(|| {
         format!(
             "it used {:.0} % of the time of its {} threads",
             share * 100.0,

@@ -18,7 +18,7 @@ pub fn terminal_selftest(test: &SelfTest, limits: &[Limit]) -> String {
         let side = if limit.is_most { '≤' } else { '≥' };
         table.add_row([
             limit.what.to_owned(),
-            amount(limit.value, limit.unit),
+            reached(limit),
             format!("{side} {}", amount(limit.limit, limit.unit)),
             if limit.is_kept() { "ok" } else { "not kept" }.to_owned(),
         ]);
@@ -36,13 +36,27 @@ pub fn terminal_selftest(test: &SelfTest, limits: &[Limit]) -> String {
 fn meaning(test: &SelfTest) -> String {
     let cpu = test.added.cpu_s_per_million_tokens;
     let cpu = cpu.map_or_else(String::new, |cpu| format!("; {cpu:.1} s of CPU for a million tokens"));
+    let rate = match test.max_rate_rps {
+        rps if rps > 0.0 => format!("{rps:.0} req/s"),
+        _ => "no rate that was tried".to_owned(),
+    };
     format!(
         "Added: measured less the server's own time, at {} streams with TTFT 50 ms and TPOT 10 ms, the server beside it\n\
          (TPOT P99 {:.4} ms{cpu}). A real figure is at most this much too high.\n\
-         Ceiling: {} streams at a time ({:.0} tokens/s) kept these limits, {:.0} req/s left on schedule; no more was tried\n\
+         Ceiling: {} streams at a time ({:.0} tokens/s) kept these limits, {rate} left on schedule; no more was tried\n\
          beyond the first level that did not.",
-        test.streams, test.added.tpot_p99_ms, test.max_streams, test.tokens_per_s, test.max_rate_rps
+        test.streams, test.added.tpot_p99_ms, test.max_streams, test.tokens_per_s
     )
+}
+
+/// A ceiling of zero is no figure: the lowest level that was tried was already too much.
+fn reached(limit: &Limit) -> String {
+    let is_none = !limit.is_most && limit.value <= 0.0;
+    if is_none {
+        "none tried".to_owned()
+    } else {
+        amount(limit.value, limit.unit)
+    }
 }
 
 fn amount(value: f64, unit: &str) -> String {
@@ -82,5 +96,6 @@ mod tests {
         test.max_rate_rps = 0.0;
         let bad = terminal_selftest(&test, &limits(&test));
         assert!(bad.contains("not kept") && bad.contains("not ok: "), "{bad}");
+        assert!(bad.contains("none tried") && !bad.contains(" 0 req/s"), "{bad}");
     }
 }

@@ -3,8 +3,9 @@
 use super::{Arm, CellFigures, Figure, health};
 use crate::{
     compare::Fingerprint,
+    measure::selftest::{Limit, limits},
     measure::{CellMeasurements, Measurements, RunValue, measure},
-    plan::Prompts,
+    plan::{Api, Load, Plan, Prompts},
     session::{Ended, RequestRecord, Session, TokensFrom},
     stats::{moments, quantile::quantile},
 };
@@ -95,15 +96,25 @@ fn lengths(session: &Session) -> Option<String> {
 /// What the client itself adds on this machine, where that is known.
 fn selftest(session: &Session) -> Option<String> {
     let test = session.selftest.as_ref()?;
+    let rate = match test.max_rate_rps {
+        rps if rps > 0.0 => format!("{rps:.0} req/s"),
+        _ => "none of the rates tried".to_owned(),
+    };
+    let is_kept = limits(test).iter().all(Limit::is_kept);
+    let kept = if is_kept { "" } else { "; its limits were not kept" };
     Some(format!(
-        "adds {:.3} ms to TTFT (P99 {:.3} ms) and {:.4} ms to TPOT at {} streams; carries {} streams and {:.0} req/s",
+        "adds {:.3} ms to TTFT (P99 {:.3} ms) and {:.3} ms to TPOT at {} streams; carries {} streams and {rate}{kept}",
         test.added.ttft_p50_ms,
         test.added.ttft_p99_ms,
-        test.added.tpot_p50_ms,
+        unsigned_zero(test.added.tpot_p50_ms),
         test.streams,
         test.max_streams,
-        test.max_rate_rps
     ))
+}
+
+/// Rounded to three decimals, where a minus before nothing but zeros would puzzle.
+fn unsigned_zero(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0 + 0.0
 }
 
 /// Said where the server's own count was missing.
@@ -150,10 +161,10 @@ fn facts(session: &Session) -> Vec<(String, String)> {
     facts.put("Server", without_credentials(&plan.target.url));
     facts.put("API", plan.target.api.name());
     facts.put("Prompts", prompts(&plan.workload.prompts));
-    facts.put("Output tokens", plan.workload.output_tokens.to_string());
-    let loads: Vec<String> = plan.loads.iter().map(ToString::to_string).collect();
+    facts.maybe("Output tokens", output_tokens(plan).as_ref());
+    let loads: Vec<String> = plan.loads.iter().map(|load| plan.load_name(load)).collect();
     facts.put("Load levels", loads.join(", "));
-    facts.put("Requests a run", plan.requests_per_run.to_string());
+    facts.put("Requests a run", requests(plan));
     facts.put("Warm-up requests", plan.warmup_requests.to_string());
     facts.put("Runs a cell", plan.repeats.to_string());
     facts.put("Seed", plan.seed.to_string());
@@ -184,6 +195,7 @@ fn facts(session: &Session) -> Vec<(String, String)> {
     facts.maybe("Output tokens counted", counted(session).as_ref());
     facts.maybe("ITL", per_chunk(session).as_ref());
     facts.maybe("Client", health::client(session).as_ref());
+    facts.maybe("Searches", health::at_a_bound(session).as_ref());
     facts.maybe("Warm-up", health::warm_up(session).as_ref());
     facts.maybe("Prefix cache", health::cache(session).as_ref());
     if replaced_connections(session) > 0 {
@@ -211,6 +223,24 @@ fn prompts(prompts: &Prompts) -> String {
         Prompts::Dataset { path, .. } => format!("dataset `{path}`"),
         Prompts::Trace { path, .. } => format!("trace `{path}`"),
     }
+}
+
+/// What the plan asks for, and where it has no say; `None` where an answer has no tokens.
+fn output_tokens(plan: &Plan) -> Option<String> {
+    let asked = &plan.workload.output_tokens;
+    match plan.workload.prompts {
+        _ if plan.target.api == Api::Embeddings => None,
+        Prompts::Dataset { .. } | Prompts::Trace { .. } => Some(format!("as the file says, else {asked}")),
+        _ => Some(asked.to_string()),
+    }
+}
+
+fn requests(plan: &Plan) -> String {
+    let by_stages = plan.loads.iter().all(|load| matches!(load, Load::Stages { .. }));
+    if by_stages {
+        return format!("as its stages say, at most {} in a closed one", plan.requests_per_run);
+    }
+    plan.requests_per_run.to_string()
 }
 
 /// Over all runs.

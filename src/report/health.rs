@@ -1,9 +1,9 @@
 //! Facts of one session that tell how far its figures can be trusted: the client, the warm-up, the prefix cache.
 
 use crate::{
-    measure::validity::MAX_CPU_SHARE,
+    measure::validity::{MAX_CPU_SHARE, judged_cpu_share},
     plan::Slo,
-    session::{ClientUse, Run, Session, WarmupEnd},
+    session::{ClientUse, Run, SearchEnd, Session, WarmupEnd},
 };
 
 fn runs(session: &Session) -> impl Iterator<Item = &Run> {
@@ -17,7 +17,7 @@ fn worst(values: impl Iterator<Item = f64>) -> Option<f64> {
 /// What the client itself cost, the worst run in each respect.
 pub(super) fn client(session: &Session) -> Option<String> {
     let used: Vec<&ClientUse> = runs(session).filter_map(|run| run.client.as_ref()).collect();
-    let cpu = worst(used.iter().filter_map(|client| client.cpu_share()));
+    let cpu = worst(used.iter().filter_map(|client| judged_cpu_share(client)));
     let sent = worst(runs(session).filter_map(Run::send_lag_p99_ms));
     let read = worst(used.iter().filter_map(|client| client.read_lag).map(|lag| lag.p99_ms));
     let mut parts = Vec::new();
@@ -57,6 +57,27 @@ pub(super) fn cache(session: &Session) -> Option<String> {
     Some(format!("emptied by `{page}` before {} of {all} runs", pages.len()))
 }
 
+/// Searches that ended at a bound of their range: they have no figure, and the true one is beyond it.
+pub(super) fn at_a_bound(session: &Session) -> Option<String> {
+    let ends: Vec<SearchEnd> = runs(session).filter_map(|run| Some(run.search.as_ref()?.end)).collect();
+    let mut told = Vec::new();
+    let above = ends.iter().filter(|end| matches!(end, SearchEnd::AboveMax(_))).count();
+    let below = ends.iter().filter(|end| matches!(end, SearchEnd::BelowMin(_))).count();
+    if above > 0 {
+        told.push(format!(
+            "{above} of {} met the SLO even at the highest level tried",
+            ends.len()
+        ));
+    }
+    if below > 0 {
+        told.push(format!(
+            "{below} of {} missed the SLO even at the lowest level tried",
+            ends.len()
+        ));
+    }
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
 /// What users are promised.
 pub(super) fn slo(slo: &Slo) -> Option<String> {
     let limits = [("TTFT", slo.ttft_ms), ("TPOT", slo.tpot_ms), ("E2E", slo.e2e_ms)];
@@ -72,7 +93,7 @@ mod tests {
     use super::*;
     use crate::{
         measure::synthetic::{Figures, session},
-        session::Lag,
+        session::{Lag, Search},
     };
 
     #[test]
@@ -118,5 +139,34 @@ mod tests {
             e2e_ms: Some(0.5),
         };
         assert_eq!(slo(&promised).unwrap(), "TTFT ≤ 2000 ms, E2E ≤ 0.5 ms");
+    }
+
+    #[test]
+    fn searches_that_ended_at_a_bound_are_told() {
+        let mut found = session(&[4], &[Figures::default(); 3]);
+        let ends = [
+            SearchEnd::AboveMax(9.0),
+            SearchEnd::Found(7.0),
+            SearchEnd::AboveMax(9.0),
+        ];
+        assert_eq!(at_a_bound(&found), None);
+        for (run, end) in found.cells[0].runs.iter_mut().zip(ends) {
+            run.search = Some(Search { end, steps: Vec::new() });
+        }
+        let told = "2 of 3 met the SLO even at the highest level tried";
+        assert_eq!(at_a_bound(&found).as_deref(), Some(told));
+    }
+
+    #[test]
+    fn a_run_below_a_second_tells_nothing_of_the_clients_cpu() {
+        let mut found = session(&[4], &[Figures::default()]);
+        found.cells[0].runs[0].client = Some(ClientUse {
+            cpu_s: 0.02,
+            wall_s: 0.01,
+            threads: 2,
+            kernel_stamps: true,
+            read_lag: None,
+        });
+        assert_eq!(client(&found).unwrap(), "arrivals stamped by the kernel");
     }
 }

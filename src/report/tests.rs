@@ -116,7 +116,7 @@ fn too_few_requests_read_like_this() {
     let found = report(Some(&few), &few);
     insta::assert_snapshot!(format!("{}\n{}", found.headline, found.next_steps.join("\n")), @r"
         inconclusive: 1 of 2 blocking checks not settled; TPOT P95 at synthetic-64/16 @ c=16: P95 needs 200 requests a run, these have 40
-        measure both sides with more requests a run: `perfgate run … --requests 200`
+        measure both sides with more requests a run: `--requests 200`
         ");
 }
 

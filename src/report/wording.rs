@@ -77,13 +77,8 @@ fn open(judgement: &Judgement, obligations: &[Obligation]) -> String {
     let blocking: Vec<&Check> = checks.iter().filter(|check| check.action == Action::Block).collect();
     let unsettled: Vec<&Check> = blocking.iter().copied().filter(is_open).collect();
     let told = |check: &Check| {
-        // Each check says how many runs it lacks; the headline says what settles all of them.
-        let reason = check.reason.split("; repeat ").next().unwrap_or_default();
-        let more = judgement
-            .repeat_more
-            .map(|more| format!("; repeat {more} more on each side"));
-        let label = check.metric.label();
-        format!("{label} at {}: {reason}{}", check.cell, more.unwrap_or_default())
+        let what = settled_by(&check.reason, judgement.repeat_more);
+        format!("{} at {}: {what}", check.metric.label(), check.cell)
     };
     if let Some(first) = unsettled.first() {
         let all = count(blocking.len(), "blocking check");
@@ -93,6 +88,16 @@ fn open(judgement: &Judgement, obligations: &[Obligation]) -> String {
         return owed.text.clone();
     }
     checks.iter().find(is_open).map_or_else(String::new, told)
+}
+
+/// Why a check is open: it says how many runs it lacks itself, the headline how many settle all that runs can settle.
+fn settled_by(reason: &str, repeat_more: Option<usize>) -> String {
+    let (why, others) = match reason.split_once("; repeat ") {
+        Some((why, _)) => (why, "repeat"),
+        None => (reason, "others need"),
+    };
+    let more = repeat_more.map(|more| format!("; {others} {more} more on each side"));
+    format!("{why}{}", more.unwrap_or_default())
 }
 
 /// What the reader should do now, most useful first.
@@ -144,14 +149,12 @@ fn judged(judgement: &Judgement, file: &str, session: &Session) -> Vec<String> {
     if let Some(more) = judgement.repeat_more {
         let runs = session.cells.iter().map(|cell| cell.runs.len()).max().unwrap_or(0);
         let repeats = (runs + more).max(MIN_RUNS);
-        steps.push(format!(
-            "measure both sides again with more runs: `perfgate run … --repeat {repeats}`"
-        ));
+        steps.push(format!("measure both sides again with more runs: `--repeat {repeats}`"));
     }
     let asked = usize::try_from(session.plan.requests_per_run).unwrap_or(usize::MAX);
     if let Some(needed) = judgement.requests_needed.filter(|needed| *needed > asked) {
         steps.push(format!(
-            "measure both sides with more requests a run: `perfgate run … --requests {needed}`"
+            "measure both sides with more requests a run: `--requests {needed}`"
         ));
     }
     if judgement.checks.is_empty() {
@@ -218,4 +221,25 @@ fn example(check: &Check) -> Option<String> {
 
 fn whole(fraction: f64) -> String {
     format!("{:.0} %", fraction * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_headline_promises_no_runs_to_a_check_that_they_cannot_settle() {
+        let table = [
+            (
+                "noisy; repeat 2 more on each side",
+                Some(12),
+                "noisy; repeat 12 more on each side",
+            ),
+            ("too noisy", Some(12), "too noisy; others need 12 more on each side"),
+            ("too noisy", None, "too noisy"),
+        ];
+        for (reason, more, expected) in table {
+            assert_eq!(settled_by(reason, more), expected);
+        }
+    }
 }
