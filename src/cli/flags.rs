@@ -23,7 +23,7 @@ const CAPACITY_EXAMPLES: &str = "\
 Examples:
   perfgate capacity --url http://127.0.0.1:8000 --slo ttft=2s,tpot=200ms
   perfgate capacity --slo e2e=10s --axis concurrency --max 256 --precision 10% --attainment 95% --requests 400
-Both write a session that `compare`, `gate` and `baseline` read.";
+Writes a session that `compare`, `gate` and `baseline` read.";
 
 const SELFTEST_EXAMPLES: &str = "\
 Exits with 0 where all limits are kept, with 4 where not: then a busy or a small machine would be measured, not a server.
