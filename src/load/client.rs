@@ -140,7 +140,7 @@ impl Client {
 
     /// Reads the answer that belongs to a head.
     async fn listen(&self, lane: Lane, head: &Head, patience: Patience, deadline: &mut Deadline) -> Heard {
-        let is_answer = head.content_type.starts_with(self.dialect.content_type()) && !head.is_compressed();
+        let is_answer = head.is_of(self.dialect.content_type()) && !head.is_compressed();
         if head.status == StatusCode::OK && is_answer {
             self.listen_to_answer(lane, patience, deadline).await
         } else {
@@ -233,7 +233,8 @@ impl Client {
         if head.status != StatusCode::OK {
             let words = server_words::from_body(readable, |text| self.endpoint.redact(text));
             let status = StatusCode::from_u16(head.status).ok();
-            let reason = status.and_then(|status| status.canonical_reason()).unwrap_or_default();
+            let reason = status.and_then(|status| status.canonical_reason());
+            let reason = reason.unwrap_or("the server says no more");
             let mut message = if words.trim().is_empty() {
                 reason.to_owned()
             } else {

@@ -9,9 +9,9 @@ use super::framing::{Chunks, Framing};
 pub(super) struct Head {
     /// The status code.
     pub(super) status: u16,
-    /// `content-type` in lower case, empty where there is none.
+    /// `content-type` as it stands, so that a secret in it is found; empty where there is none.
     pub(super) content_type: String,
-    /// `content-encoding` in lower case, empty where there is none.
+    /// `content-encoding` as it stands, empty where there is none.
     pub(super) content_encoding: String,
     /// `location`.
     pub(super) location: Option<String>,
@@ -22,9 +22,15 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// Whether the body is of this content type, written in lower case.
+    pub(super) fn is_of(&self, kind: &str) -> bool {
+        self.content_type.to_ascii_lowercase().starts_with(kind)
+    }
+
     /// Whether the body is in a form that nobody asked for.
     pub(super) fn is_compressed(&self) -> bool {
-        !["", "identity"].contains(&self.content_encoding.trim())
+        let encoding = self.content_encoding.trim();
+        !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity")
     }
 
     /// How long the server asks to wait from `now` on: for some seconds, or until a date.
@@ -81,8 +87,8 @@ fn understand(response: &httparse::Response<'_, '_>) -> Result<(Head, Framing), 
     let is_current = response.version == Some(1);
     let head = Head {
         status,
-        content_type: lower("content-type"),
-        content_encoding: lower("content-encoding"),
+        content_type: values(response, "content-type"),
+        content_encoding: values(response, "content-encoding"),
         location: text("location"),
         retry_after: text("retry-after"),
         keeps_alive: is_current && !lower("connection").contains("close") && framing != Framing::UntilClose,
@@ -183,7 +189,7 @@ mod tests {
     fn headers_are_found_in_any_case_and_told_apart() {
         let text = "HTTP/1.1 429 Slow Down\r\nCONTENT-TYPE: Text/Html\r\nretry-after: 7\r\nlocation: /Else\r\n\r\nrest";
         let (head, _, length) = head(text);
-        assert_eq!((head.status, head.content_type.as_str()), (429, "text/html"));
+        assert_eq!((head.status, head.is_of("text/html")), (429, true));
         assert_eq!(
             (head.retry_after.as_deref(), head.location.as_deref()),
             (Some("7"), Some("/Else"))

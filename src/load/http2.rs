@@ -143,8 +143,8 @@ fn head(response: &Response<Incoming>) -> Head {
     let text = |name: HeaderName| Some(value(headers, &name)).filter(|value| !value.is_empty());
     Head {
         status: response.status().as_u16(),
-        content_type: value(headers, &CONTENT_TYPE).to_ascii_lowercase(),
-        content_encoding: value(headers, &CONTENT_ENCODING).to_ascii_lowercase(),
+        content_type: value(headers, &CONTENT_TYPE),
+        content_encoding: value(headers, &CONTENT_ENCODING),
         location: text(LOCATION),
         retry_after: text(RETRY_AFTER),
         keeps_alive: true,

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
 mod apis;
+mod bad_input;
 mod conversations;
 mod counting;
 mod engines;

@@ -28,7 +28,7 @@ fn read_date(text: &str) -> Option<i64> {
     let [year, month, day] = numbers(date, '-')?;
     let (whole, fraction) = clock.split_once('.').unwrap_or((clock, ""));
     let [hour, minute, second] = numbers(whole, ':')?;
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+    if !(1..=days_of(year, month)).contains(&day) || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
     let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset_s;
@@ -68,6 +68,17 @@ fn fraction_ns(digits: &str) -> Option<i64> {
     nine.parse().ok()
 }
 
+/// Days of a month; none of one that does not exist.
+fn days_of(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    }
+}
+
 /// Days of the Gregorian calendar (<https://howardhinnant.github.io/date_algorithms.html#days_from_civil>).
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
@@ -102,6 +113,9 @@ mod tests {
             "",
             "yesterday",
             "2024-13-01 00:00:00",
+            "2023-02-29 00:00:00",
+            "2024-02-30 00:00:00",
+            "2024-06-31 00:00:00",
             "2024-01-01",
             "2024-01-01 25:00:00",
             "2024-01-01 1:2",

@@ -99,6 +99,26 @@ fn a_server_that_repeats_a_secret_does_not_get_it_into_a_record() {
     assert!(!format!("{probe:?}").contains("hidden"), "{probe:?}");
 }
 
+#[test]
+fn a_secret_in_a_header_of_the_answer_is_found_in_its_own_case() {
+    let secrets = || Secrets {
+        api_key: Some("sk-MixedCase".into()),
+        headers: Vec::new(),
+    };
+    for headers in [
+        "Content-Type: sk-MixedCase\r\n",
+        "Content-Type: text/event-stream\r\nContent-Encoding: sk-MixedCase\r\n",
+    ] {
+        let server = Server::of(vec![Act::Request, whole("200 OK", headers, "")]);
+        let runner = new_runner(&plan(&server.url, 1), secrets()).unwrap();
+        let run = runner
+            .measure(&Load::Concurrency(1), 0, &Nobody, &Interrupt::never())
+            .unwrap();
+        let (_, message) = class(&run.requests[0]);
+        assert!(message.contains("`[secret]`"), "{message}");
+    }
+}
+
 /// Each way in which a server's text gets into a message.
 fn answers_with(text: &str) -> Vec<Vec<Act>> {
     let json = format!(r#"{{"error":{{"message":"{text}"}}}}"#);

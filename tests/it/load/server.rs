@@ -21,6 +21,10 @@ pub(super) enum Act {
     Meet(Arc<Barrier>),
     /// Keeps the connection open until the client closes it.
     Hold,
+    /// Reads the head of a request, and nothing of its body.
+    Head,
+    /// Drops the connection as it is; where something was not read, that resets it.
+    Drop,
 }
 
 /// A request as it arrived.
@@ -35,6 +39,7 @@ pub(super) struct Seen {
 pub(super) struct Server {
     pub(super) url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
+    sent: Arc<Mutex<Vec<Instant>>>,
 }
 
 impl Server {
@@ -43,16 +48,17 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&seen);
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let logs = (Arc::clone(&seen), Arc::clone(&sent));
         thread::spawn(move || {
             for (connection, stream) in listener.incoming().enumerate() {
                 let script = scripts.get(connection).or(scripts.last()).unwrap().clone();
-                let log = Arc::clone(&log);
+                let (seen, sent) = logs.clone();
                 // A client that hangs up early is part of some tests.
-                thread::spawn(move || play(stream.unwrap(), connection, script, &log).ok());
+                thread::spawn(move || play(stream.unwrap(), connection, script, &seen, &sent).ok());
             }
         });
-        Self { url, seen }
+        Self { url, seen, sent }
     }
 
     /// A server that plays one script on every connection.
@@ -64,9 +70,25 @@ impl Server {
     pub(super) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
+
+    /// When each `Act::Send` so far began.
+    pub(super) fn sent(&self) -> Vec<Instant> {
+        self.sent.lock().unwrap().clone()
+    }
 }
 
-fn play(mut stream: TcpStream, connection: usize, script: Vec<Act>, log: &Mutex<Vec<Seen>>) -> std::io::Result<()> {
+/// Plays a script on a connection that a test accepted itself.
+pub(super) fn play_on(stream: TcpStream, script: Vec<Act>) {
+    play(stream, 0, script, &Mutex::default(), &Mutex::default()).unwrap();
+}
+
+fn play(
+    mut stream: TcpStream,
+    connection: usize,
+    script: Vec<Act>,
+    log: &Mutex<Vec<Seen>>,
+    sent: &Mutex<Vec<Instant>>,
+) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     for act in script {
         match act {
@@ -79,7 +101,10 @@ fn play(mut stream: TcpStream, connection: usize, script: Vec<Act>, log: &Mutex<
                     at: Instant::now(),
                 });
             }
-            Act::Send(bytes) => stream.write_all(&bytes)?,
+            Act::Send(bytes) => {
+                sent.lock().unwrap().push(Instant::now());
+                stream.write_all(&bytes)?;
+            }
             Act::Wait(time) => thread::sleep(time),
             Act::Meet(barrier) => {
                 barrier.wait();
@@ -87,19 +112,27 @@ fn play(mut stream: TcpStream, connection: usize, script: Vec<Act>, log: &Mutex<
             Act::Hold => {
                 std::io::copy(&mut stream, &mut std::io::sink())?;
             }
+            Act::Head => {
+                read_head(&mut stream)?;
+            }
+            Act::Drop => return Ok(()),
         }
     }
     stream.shutdown(Shutdown::Both)
 }
 
-fn read_request(stream: &mut TcpStream) -> std::io::Result<(String, String)> {
+fn read_head(stream: &mut TcpStream) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     let mut byte = [0];
     while !bytes.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte)?;
         bytes.extend(byte);
     }
-    let head = String::from_utf8(bytes).unwrap();
+    Ok(String::from_utf8(bytes).unwrap())
+}
+
+fn read_request(stream: &mut TcpStream) -> std::io::Result<(String, String)> {
+    let head = read_head(stream)?;
     let length = head
         .lines()
         .filter_map(|line| line.split_once(':'))
