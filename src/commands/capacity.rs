@@ -28,7 +28,7 @@ const BATCHES_A_SEARCH: u32 = 1000;
 /// When no SLO is given, the measurement cannot begin, or its file cannot be written.
 pub fn capacity(
     resolved: &Resolved,
-    search: Capacity,
+    mut search: Capacity,
     secrets: Secrets,
     screen: Screen,
     console: &dyn Console,
@@ -36,6 +36,7 @@ pub fn capacity(
 ) -> Result<Done, CommandError> {
     check(&search)?;
     let mut plan = resolved.plan.clone();
+    keep_in_flight(&mut search, plan.requests_per_run, console)?;
     if plan.slo.is_empty() {
         let what = "a capacity is the highest load that still meets an SLO; give one with `--slo ttft=2s,tpot=200ms`";
         return Err(CommandError::Usage(what.to_owned()));
@@ -91,6 +92,28 @@ fn check(search: &Capacity) -> Result<(), CommandError> {
     if !(0.5..=0.9999).contains(&search.attainment) {
         return wrong("--attainment", search.attainment * 100.0, "50% to 99.99%");
     }
+    Ok(())
+}
+
+/// A batch never has more requests in flight than it sends: a level above that would be met unseen.
+fn keep_in_flight(search: &mut Capacity, requests: u32, console: &dyn Console) -> Result<(), CommandError> {
+    let most = f64::from(requests);
+    if search.axis != Axis::Concurrency || search.max <= most {
+        return Ok(());
+    }
+    if search.min > most {
+        let what = format!(
+            "`--min` is `{}`, but {requests} requests a batch are never more in flight than that; give more `--requests`",
+            search.min
+        );
+        return Err(CommandError::Usage(what));
+    }
+    console.say(&format!(
+        "{requests} requests a batch are never more in flight than that: the search ends there; give more `--requests` \
+         to search up to {}",
+        search.max
+    ));
+    search.max = most;
     Ok(())
 }
 

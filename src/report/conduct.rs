@@ -16,12 +16,28 @@ pub(super) fn of(arm: &str, session: &Session) -> Vec<String> {
     let mut told = Vec::new();
     for cell in &session.cells {
         let runs: Vec<&Run> = cell.runs.iter().filter(|run| run.cut_short.is_none()).collect();
+        told.extend(never_full(arm, session, cell));
         told.extend(lockstep(arm, cell, &runs));
         told.extend(unsettled(arm, cell, &runs));
         told.extend(cold(arm, cell, &runs));
         told.extend(idle(arm, session, cell, &runs));
     }
     told
+}
+
+/// A level that a run of so few requests cannot hold.
+fn never_full(arm: &str, session: &Session, cell: &CellRuns) -> Option<String> {
+    let requests = session.plan.requests_per_run;
+    let Load::Concurrency(streams) = cell.load else {
+        return None;
+    };
+    (requests < streams).then(|| {
+        format!(
+            "{arm}: at {} never more than {requests} requests were in flight, as a run sends no more; give more \
+             `num_requests`",
+            cell.name
+        )
+    })
 }
 
 fn lockstep(arm: &str, cell: &CellRuns, runs: &[&Run]) -> Option<String> {
@@ -124,6 +140,21 @@ mod tests {
     #[test]
     fn an_even_session_gives_nothing_to_say() {
         assert_eq!(of("candidate", &five_runs()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_level_above_the_requests_of_a_run_is_told() {
+        let mut few = five_runs();
+        few.plan.requests_per_run = 4;
+        assert_eq!(of("candidate", &few), Vec::<String>::new());
+        few.plan.requests_per_run = 3;
+        assert_eq!(
+            of("candidate", &few),
+            [
+                "candidate: at synthetic-64/16 @ c=4 never more than 3 requests were in flight, as a run sends no more; \
+                 give more `num_requests`"
+            ]
+        );
     }
 
     #[test]

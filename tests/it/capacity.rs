@@ -110,6 +110,30 @@ fn the_most_requests_in_flight_are_found_and_a_loss_is_told() {
 }
 
 #[test]
+fn no_more_requests_in_flight_are_found_than_a_batch_sends() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = Sim::start(&["--step-noise-pct", "0"]);
+    let easy = [
+        "--axis",
+        "concurrency",
+        "--max",
+        "1000",
+        "--slo",
+        "e2e=60s",
+        "--repeat",
+        "1",
+    ];
+    let Some((_, session)) = search(folder.path(), &sim, "easy.json", &easy) else {
+        return;
+    };
+    assert_eq!(ends(&session), [SearchEnd::AboveMax(40.0)]);
+
+    let args = ["capacity", "--url", &sim.url, "--min", "41"];
+    let (_, told) = expect(folder.path(), 2, &[&args, &easy[..], SMALL].concat());
+    assert!(told.contains("`--min` is `41`, but 40 requests"), "{told}");
+}
+
+#[test]
 fn the_highest_rate_is_found_with_its_steps() {
     let folder = tempfile::tempdir().unwrap();
     // One sequence at a time, 16 ms and more an answer: 60 a second are the most.
