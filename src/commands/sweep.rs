@@ -51,7 +51,7 @@ pub fn sweep(
     interrupt: &Interrupt,
 ) -> Result<Done, CommandError> {
     let mut plan = resolved.plan.clone();
-    plan.loads = loads(ladder)?;
+    plan.loads = in_flight(loads(ladder)?, plan.requests_per_run, console)?;
     if let Some(path) = ladder.svg {
         // A path that cannot be written is better known now than after the measuring.
         present::write_text(path, "")?;
@@ -116,6 +116,22 @@ fn loads(ladder: &Ladder<'_>) -> Result<Vec<Load>, CommandError> {
         .into_iter()
         .map(|level| measure::load_at(ladder.axis, level))
         .collect())
+}
+
+/// The levels that runs of so many requests can hold: beyond, no more would be in flight, and that is no saturation.
+fn in_flight(loads: Vec<Load>, requests: u32, console: &dyn Console) -> Result<Vec<Load>, CommandError> {
+    let is_too_high = |load: &Load| matches!(load, Load::Concurrency(streams) if *streams > requests);
+    let (above, held): (Vec<Load>, Vec<Load>) = loads.into_iter().partition(is_too_high);
+    let why = format!("runs of {requests} requests never have more in flight; give more `--requests`");
+    let names: Vec<String> = above.iter().map(Load::to_string).collect();
+    match (held.is_empty(), names.join(", ")) {
+        (true, names) => Err(CommandError::Usage(format!("no level is left without {names}: {why}"))),
+        (false, names) if !names.is_empty() => {
+            console.say(&format!("left out: {names}; {why}"));
+            Ok(held)
+        }
+        (false, _) => Ok(held),
+    }
 }
 
 /// Measures level by level; the first repeat decides how high the ladder goes.
