@@ -48,6 +48,7 @@ class Perfgate:
             f"--warmup={load.warmup}",
             "--repeat=1",
             f"--input-tokens={INPUT_TOKENS}",
+            "--tokenizer=words",
             f"--output-tokens={OUTPUT_TOKENS}",
             f"--output={folder / 'session.json'}",
             "--quiet",
