@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     load::Interrupt,
-    plan::{Lengths, Load, Plan, Prompts, Secrets, Slo, Target, Workload},
+    plan::{Lengths, Load, Plan, Prompts, Secrets, Target, Workload},
     report,
     session::{Ended, Session},
     sim::{EngineConfig, Server, Slowdown},
@@ -99,26 +99,13 @@ fn arm(
 }
 
 fn plan(url: &str) -> Plan {
-    Plan {
-        target: Target {
-            extra_body: BTreeMap::from([("ignore_eos".to_owned(), "true".to_owned())]),
-            ..Target::at(url)
-        },
-        workload: Workload::new(
-            Prompts::Synthetic {
-                input_tokens: Lengths::Fixed(64),
-            },
-            Lengths::Fixed(16),
-        ),
-        loads: vec![Load::Concurrency(4), Load::Concurrency(16)],
-        requests_per_run: 200,
-        warmup_requests: 20,
-        warmup_limit: None,
-        repeats: 5,
-        seed: 42,
-        max_error_rate: 0.01,
-        slo: Slo::default(),
-        hardware: BTreeMap::new(),
-        framework: BTreeMap::new(),
-    }
+    let target = Target {
+        extra_body: BTreeMap::from([("ignore_eos".to_owned(), "true".to_owned())]),
+        ..Target::at(url)
+    };
+    let prompts = Prompts::Synthetic {
+        input_tokens: Lengths::Fixed(64),
+    };
+    let workload = Workload::new(prompts, Lengths::Fixed(16));
+    Plan::new(target, workload, vec![Load::Concurrency(4), Load::Concurrency(16)])
 }
