@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, hint::black_box, time::Instant};
 use perfgate::{
     metric::DEFINITIONS_ID,
     plan::{Lengths, Load, Plan, Prompts, Slo, Target, Workload},
-    report,
+    report::{self, Reference},
     session::{CellRuns, Ended, Environment, GapCounts, Outcome, RequestRecord, Run, Session, TokensFrom},
     verdict::Policy,
 };
@@ -80,6 +80,7 @@ fn session(seed: u64) -> Session {
         ended: Ended::Complete,
         notes: Vec::new(),
         selftest: None,
+        pairing: None,
     }
 }
 
@@ -113,7 +114,11 @@ fn main() {
     let policy = Policy::default();
     for round in 1..=3 {
         let start = Instant::now();
-        let report = black_box(report::build(Some(("old", &old)), ("new", &new), &policy));
+        let report = black_box(report::build(
+            Some(&Reference::alone("old", &old)),
+            ("new", &new),
+            &policy,
+        ));
         let seconds = start.elapsed().as_secs_f64();
         println!(
             "round {round}: {CELLS} cells × {RUNS} runs × {REQUESTS} requests, twice: {seconds:.3} s, {} checks, {}",

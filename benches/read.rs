@@ -82,6 +82,7 @@ fn session() -> Session {
         ended: Ended::Complete,
         notes: Vec::new(),
         selftest: None,
+        pairing: None,
     }
 }
 

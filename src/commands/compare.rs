@@ -8,7 +8,7 @@ use super::{
     show,
 };
 use crate::{
-    report::{self, Report},
+    report::{self, Reference, Report},
     verdict::Policy,
 };
 
@@ -56,6 +56,10 @@ fn judge(request: &Request<'_>) -> Result<Report, CommandError> {
         (None, Some(named)) => Some(gate::named_baseline(request.store, named)?),
         (None, None) => baseline::find(request.store, &candidate, request.policy)?,
     };
-    let baseline = found.as_ref().map(|(name, session)| (name.as_str(), session));
-    Ok(report::build(baseline, (&candidate_name, &candidate), request.policy))
+    let reference = found.as_ref().map(|(name, session)| Reference::alone(name, session));
+    Ok(report::build(
+        reference.as_ref(),
+        (&candidate_name, &candidate),
+        request.policy,
+    ))
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     load::Interrupt,
     plan::{Lengths, Load, Plan, Prompts, Secrets, Target, Workload},
-    report,
+    report::{self, Reference},
     session::{Ended, Session},
     sim::{EngineConfig, Server, Slowdown},
     store,
@@ -52,7 +52,11 @@ pub fn demo(clean: bool, screen: Screen, console: &dyn Console, interrupt: &Inte
     store::write_session(&folder.join("baseline.json"), &baseline)?;
     store::write_session(&folder.join("candidate.json"), &candidate)?;
     let [name_b, name_c] = ["baseline.json", "candidate.json"].map(|name| format!("{FOLDER}/{name}"));
-    let report = report::build(Some((&name_b, &baseline)), (&name_c, &candidate), &Policy::default());
+    let report = report::build(
+        Some(&Reference::alone(&name_b, &baseline)),
+        (&name_c, &candidate),
+        &Policy::default(),
+    );
     let mut text = present::text(&report, Format::Terminal, screen)?;
     present::write_files(&report, folder)?;
     text.push_str(&epilogue(clean, report.exit_code));

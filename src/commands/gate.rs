@@ -11,7 +11,7 @@ use crate::{
     config::Resolved,
     load::Interrupt,
     plan::Secrets,
-    report,
+    report::{self, Reference},
     session::{Ended, Session},
     store::Baselines,
 };
@@ -63,8 +63,8 @@ pub fn gate(
         None => baseline::find(&resolved.settings.store, &measured.session, &resolved.policy)?,
     };
     let candidate = measured.path.display().to_string();
-    let baseline = found.as_ref().map(|(name, session)| (name.as_str(), session));
-    let report = report::build(baseline, (&candidate, &measured.session), &resolved.policy);
+    let reference = found.as_ref().map(|(name, session)| Reference::alone(name, session));
+    let report = report::build(reference.as_ref(), (&candidate, &measured.session), &resolved.policy);
     for path in present::write_files(&report, &folder)? {
         console.say(&format!("wrote `{}`", path.display()));
     }

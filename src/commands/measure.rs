@@ -281,6 +281,7 @@ fn begin(plan: Plan, probe: &Probe, commit: Option<String>) -> Session {
         ended: Ended::Interrupted,
         notes: notes(&plan, probe),
         selftest,
+        pairing: None,
         plan,
     }
 }

@@ -4,12 +4,14 @@
 //! for better engines (pairs, a noise history): whatever fills its difference, error and degrees of freedom is judged
 //! by the same rule.
 
+mod background;
 pub mod change;
 pub mod fingerprint;
 pub mod work;
 
 use std::collections::BTreeMap;
 
+pub use background::{Background, Design, PairNoise, PairVariance};
 pub use change::{Change, Tested};
 pub use fingerprint::{Fingerprint, differences};
 pub use work::{WorkComparison, different_work};
@@ -24,6 +26,8 @@ use crate::{
 /// All metrics of all cells of two arms, side by side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
+    /// How the two were measured.
+    pub design: Design,
     /// Cells of both arms, in the candidate's order.
     pub cells: Vec<CellComparison>,
     /// Names of the cells that only the baseline has.
@@ -132,7 +136,7 @@ impl Side {
 }
 
 /// The change of every metric in every cell that both arms have; cells are matched by load level and stage.
-pub fn compare(baseline: &Measurements, candidate: &Measurements) -> Comparison {
+pub fn compare(baseline: &Measurements, candidate: &Measurements, background: &Background) -> Comparison {
     let lacks = |cells: &[CellMeasurements], cell: &CellMeasurements| !cells.iter().any(|c| c.is_same_level(cell));
     let only = |these: &[CellMeasurements], those: &[CellMeasurements]| -> Vec<String> {
         let alone = these.iter().filter(|cell| lacks(those, cell));
@@ -145,6 +149,9 @@ pub fn compare(baseline: &Measurements, candidate: &Measurements) -> Comparison 
     let (left_out, both): (Vec<_>, Vec<_>) =
         pairs.partition(|(old, new)| old.skipped.is_some() || new.skipped.is_some());
     Comparison {
+        design: Design::Apart {
+            sessions: background.history.len() + 1,
+        },
         cells: both.into_iter().map(|(old, new)| compare_cell(old, new)).collect(),
         left_out: left_out
             .into_iter()
@@ -239,7 +246,7 @@ mod tests {
         session.cells[0].runs[2].requests.iter_mut().for_each(synthetic::fail);
         let broken = measure(&session);
         for (old, new) in [(&whole, &broken), (&broken, &whole)] {
-            let found = compare(old, new);
+            let found = compare(old, new, &Background::default());
             let ttft = &found.cells[0].metrics[&Metric::Ttft(Percentile::P95)];
             assert_eq!((ttft.is_complete(), ttft.ratio, ttft.change), (false, None, None));
         }
@@ -252,7 +259,7 @@ mod tests {
             measure(&synthetic::session(&[1, 4], &runs)),
             measure(&synthetic::session(&[4, 16], &runs)),
         );
-        let found = compare(&old, &new);
+        let found = compare(&old, &new, &Background::default());
         assert_eq!(found.cells.len(), 1);
         assert_eq!(old.cells[0].load, Load::Concurrency(1));
         assert_eq!(found.only_baseline, [old.cells[0].name.clone()]);
@@ -267,15 +274,18 @@ mod tests {
         saturated.cells[1].runs.clear();
         saturated.cells[1].skipped = Some("saturated at c=1".to_owned());
         let (whole, saturated) = (measure(&whole), measure(&saturated));
-        let found = compare(&whole, &saturated);
+        let found = compare(&whole, &saturated, &Background::default());
         assert_eq!(found.cells.len(), 1);
         assert!(
             found.left_out[0].starts_with("the candidate left"),
             "{:?}",
             found.left_out
         );
-        assert!(compare(&saturated, &whole).left_out[0].starts_with("the baseline left"));
-        assert_eq!(compare(&saturated, &saturated).left_out, Vec::<String>::new());
+        assert!(compare(&saturated, &whole, &Background::default()).left_out[0].starts_with("the baseline left"));
+        assert_eq!(
+            compare(&saturated, &saturated, &Background::default()).left_out,
+            Vec::<String>::new()
+        );
     }
 
     #[test]
@@ -286,8 +296,8 @@ mod tests {
         };
         let old = measure(&synthetic::session(&[1], &[synthetic::Figures::default(); 3]));
         let new = measure(&synthetic::session(&[1], &[longer; 3]));
-        assert!(compare(&old, &new).cells[0].is_different_work());
-        assert!(!compare(&old, &old).cells[0].is_different_work());
+        assert!(compare(&old, &new, &Background::default()).cells[0].is_different_work());
+        assert!(!compare(&old, &old, &Background::default()).cells[0].is_different_work());
     }
 
     #[test]
@@ -296,7 +306,7 @@ mod tests {
         for record in later.cells[0].runs.iter_mut().flat_map(|run| &mut run.requests) {
             record.stage = 1;
         }
-        let found = compare(&old, &measure(&later));
+        let found = compare(&old, &measure(&later), &Background::default());
         let ratios: Vec<Option<f64>> = found
             .cells
             .iter()
@@ -307,7 +317,7 @@ mod tests {
             ratios[1].is_some_and(|ratio| (ratio - 60.0 / 70.0).abs() < 1e-9),
             "{ratios:?}"
         );
-        let same = compare(&old, &old);
+        let same = compare(&old, &old, &Background::default());
         assert_eq!((same.cells.len(), same.only_baseline.len()), (2, 0));
     }
 }

@@ -20,13 +20,15 @@ pub use work::Work;
 use crate::{
     metric::Metric,
     plan::{Load, Plan},
-    session::{CellRuns, Session, TokensFrom},
+    session::{CellRuns, Pairing, Session, TokensFrom},
     stats::moments,
 };
 
 /// All metrics of all cells of one session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measurements {
+    /// Which arm of which A/B measurement it is; `None`: measured alone.
+    pub pairing: Option<Pairing>,
     /// In plan order.
     pub cells: Vec<CellMeasurements>,
 }
@@ -103,7 +105,10 @@ pub fn measure(session: &Session) -> Measurements {
             measure_cell(cell, &session.plan)
         }
     });
-    Measurements { cells: cells.collect() }
+    Measurements {
+        pairing: session.pairing.clone(),
+        cells: cells.collect(),
+    }
 }
 
 /// One cell, or one for each of its stages.

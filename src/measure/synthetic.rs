@@ -114,6 +114,7 @@ pub(crate) fn session(concurrency: &[u32], runs: &[Figures]) -> Session {
         ended: Ended::Complete,
         notes: Vec::new(),
         selftest: None,
+        pairing: None,
     }
 }
 

@@ -6,22 +6,56 @@ use super::{
     conduct, doubts, wording,
 };
 use crate::{
-    compare::compare,
-    measure::measure,
+    compare::{Background, PairNoise, compare},
+    measure::{Measurements, measure},
     obligation::obligations,
     session::{Ended, Session, TokensFrom},
     verdict::{Judgement, Policy, Refusal, differences, judge, refuse, refuse_work},
 };
 
-/// Compares a candidate with a baseline, each with the name of its file or baseline, and judges the change.
-pub fn build(baseline: Option<(&str, &Session)>, candidate: (&str, &Session), policy: &Policy) -> Report {
+/// What a candidate is compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct Reference<'a> {
+    /// Name of its file or baseline.
+    pub name: &'a str,
+    /// The session itself, the newest where it stands in a history.
+    pub session: &'a Session,
+    /// Older sessions of the same baseline, measured, oldest first.
+    pub history: &'a [Measurements],
+    /// How far apart the pairs of earlier A/B measurements lay; `None`: none are known.
+    pub pair_noise: Option<&'a PairNoise>,
+}
+
+impl<'a> Reference<'a> {
+    /// A session of which nothing else is known.
+    pub const fn alone(name: &'a str, session: &'a Session) -> Self {
+        Self {
+            name,
+            session,
+            history: &[],
+            pair_noise: None,
+        }
+    }
+
+    fn background(&self) -> Background {
+        Background {
+            history: self.history.to_vec(),
+            pair_noise: self.pair_noise.cloned().unwrap_or_default(),
+        }
+    }
+}
+
+/// Compares a candidate, with the name of its file, with a baseline, and judges the change.
+pub fn build(reference: Option<&Reference<'_>>, candidate: (&str, &Session), policy: &Policy) -> Report {
+    let background = reference.map_or_else(Background::default, Reference::background);
+    let baseline = reference.map(|reference| (reference.name, reference.session));
     let old = baseline.map(|(name, session)| (name, session, measure(session)));
     let new = measure(candidate.1);
     let differences = baseline.map_or_else(Vec::new, |(_, session)| differences(session, candidate.1, policy));
     let refusal = refuse(baseline.map(|(_, session)| session), candidate.1, &differences);
     let outcome = match (refusal, &old) {
         (None, Some((_, _, old))) => {
-            let comparison = compare(old, &new);
+            let comparison = compare(old, &new, &background);
             refuse_work(&comparison, policy).map_or_else(|| Ok(judge(&comparison, policy)), Err)
         }
         (Some(refusal), _) => Err(refusal),

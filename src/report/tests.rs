@@ -23,11 +23,8 @@ fn more_memory(by: f64) -> Session {
 }
 
 fn report(old: Option<&Session>, new: &Session) -> Report {
-    build(
-        old.map(|session| ("main.json", session)),
-        ("pr.json", new),
-        &Policy::default(),
-    )
+    let reference = old.map(|session| Reference::alone("main.json", session));
+    build(reference.as_ref(), ("pr.json", new), &Policy::default())
 }
 
 /// Headline, next steps, warnings and obligations, as a reader meets them.
@@ -164,7 +161,11 @@ fn what_the_reader_should_know_is_a_warning() {
         allow: BTreeSet::from(["engine.version".to_owned()]),
         ..Policy::default()
     };
-    let found = build(Some(("main.json", &good)), ("pr.json", &other), &policy);
+    let found = build(
+        Some(&Reference::alone("main.json", &good)),
+        ("pr.json", &other),
+        &policy,
+    );
     assert_eq!((found.exit_code, found.differences.len()), (3, 1));
     assert!(found.differences[0].allowed);
     insta::assert_snapshot!(found.warnings.join("\n"), @r"
@@ -242,7 +243,7 @@ fn different_work_reads_like_this() {
         ..Policy::default()
     };
     let allowed = build(
-        Some(("main.json", &slower(&QUIET, 1.0))),
+        Some(&Reference::alone("main.json", &slower(&QUIET, 1.0))),
         ("pr.json", &shorter()),
         &policy,
     );

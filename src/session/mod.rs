@@ -2,13 +2,15 @@
 //!
 //! All `*_ns` stamps of one run count nanoseconds on one monotonic clock from the run's start.
 
+mod pairing;
 mod request;
 mod run;
 mod selftest;
 
 pub use self::{
+    pairing::{PairArm, Pairing, Remeasured},
     request::{Failure, FailureClass, Finish, Outcome, RequestRecord, TokensFrom, Turn},
-    run::{ClientUse, GapCounts, GpuUse, Lag, Run, Search, SearchEnd, SearchStep, Warmup, WarmupEnd},
+    run::{Block, ClientUse, GapCounts, GpuUse, HostUse, Lag, Run, Search, SearchEnd, SearchStep, Warmup, WarmupEnd},
     selftest::{Added, SelfTest},
 };
 use crate::plan::{Load, Plan};
@@ -36,6 +38,8 @@ pub struct Session {
     pub notes: Vec<String>,
     /// What the client itself adds to the numbers on this machine, where `perfgate selftest --store` was asked.
     pub selftest: Option<SelfTest>,
+    /// Which arm of which A/B measurement it is; `None`: measured alone.
+    pub pairing: Option<Pairing>,
 }
 
 /// How a session ended.

@@ -21,6 +21,11 @@ pub struct Run {
     pub replaced_connections: u32,
     /// The GPU during the run.
     pub gpu: GpuUse,
+    /// The alternating blocks that it was measured in; empty: in one piece. Their times follow one another without the
+    /// other arm's between them.
+    pub blocks: Vec<Block>,
+    /// The machine beside it, as far as it could be seen.
+    pub host: HostUse,
     /// How hard the load generator itself had to work; `None` in files of other origin.
     pub client: Option<ClientUse>,
     /// The page that emptied the server's prefix cache before the warm-up (`/reset_prefix_cache`), if any did.
@@ -29,6 +34,30 @@ pub struct Run {
     pub search: Option<Search>,
     /// Why the run ended before all its requests were sent, if it did.
     pub cut_short: Option<String>,
+}
+
+/// A stretch of a run between two stretches of the other arm's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// How many of the run's requests it holds, in the order of `requests`.
+    pub requests: u32,
+    /// When it begins on the clock of the run, in nanoseconds.
+    pub start_ns: u64,
+    /// When it really began, milliseconds since 1970 UTC.
+    pub started_unix_ms: u64,
+}
+
+/// What else the machine did during a run: what may spoil it without being the server's doing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostUse {
+    /// Share of all CPU time that the hypervisor gave to others (steal), 0 to 1; `None` where the system does not tell.
+    pub cpu_steal: Option<f64>,
+    /// Why GPU clocks were held down, as NVML names it; empty: they were not, or nobody looked.
+    pub throttled: Vec<String>,
+    /// Processes on the GPU that appeared during the run.
+    pub foreign_gpu_processes: u32,
+    /// CPU seconds that the resting arm's server used while this one was measured; `None` where nobody could look.
+    pub resting_arm_cpu_s: Option<f64>,
 }
 
 /// What the warm-up of a run did.

@@ -1,6 +1,7 @@
 //! Between a session and its file, both ways; what the file leaves out gets its stated meaning here.
 
 use super::{
+    pairing_file::BlockEntry,
     request_file::RequestFile,
     run_file::{ClientEntry, RunFile, SearchFile, StepEntry},
     session_file::{CellFile, EndedFile, EnvironmentFile, SESSION_SCHEMA, SessionFile},
@@ -24,6 +25,7 @@ impl From<&Session> for SessionFile {
             ended: (&session.ended).into(),
             notes: session.notes.clone(),
             selftest: session.selftest.as_ref().map(Into::into),
+            pairing: session.pairing.as_ref().map(Into::into),
         }
     }
 }
@@ -44,6 +46,7 @@ impl From<SessionFile> for Session {
             ended: file.ended.into(),
             notes: file.notes,
             selftest: file.selftest.map(Into::into),
+            pairing: file.pairing.map(Into::into),
         }
     }
 }
@@ -113,6 +116,8 @@ impl From<&Run> for RunFile {
             warmup: run.warmup,
             replaced_connections: run.replaced_connections,
             gpu: run.gpu.clone(),
+            blocks: run.blocks.iter().copied().map(BlockEntry).collect(),
+            host: run.host.clone(),
             client: run.client.map(ClientEntry),
             cache_reset: run.cache_reset.clone(),
             search: run.search.as_ref().map(SearchFile::from),
@@ -131,6 +136,8 @@ fn run_at(place: u32, file: RunFile, session_started_unix_s: u64) -> Run {
         warmup: file.warmup,
         replaced_connections: file.replaced_connections,
         gpu: file.gpu,
+        blocks: file.blocks.into_iter().map(|entry| entry.0).collect(),
+        host: file.host,
         client: file.client.map(|entry| entry.0),
         cache_reset: file.cache_reset,
         search: file.search.map(Search::from),

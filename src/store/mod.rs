@@ -14,6 +14,7 @@ mod lengths_file;
 mod load_file;
 mod lock;
 mod names;
+mod pairing_file;
 mod plan_file;
 mod read;
 mod request_file;

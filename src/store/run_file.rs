@@ -3,8 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{defaults::is_default, request_file::RequestFile};
-use crate::session::{ClientUse, GpuUse, Lag, SearchEnd, SearchStep, Warmup, WarmupEnd};
+use super::{
+    defaults::is_default,
+    pairing_file::{BlockEntry, HostFile},
+    request_file::RequestFile,
+};
+use crate::session::{ClientUse, GpuUse, HostUse, Lag, SearchEnd, SearchStep, Warmup, WarmupEnd};
 
 /// One repeat of one cell with its own warm-up: the unit of statistics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +35,12 @@ pub(super) struct RunFile {
     /// The GPU during the run. Left out: not measured.
     #[serde(default, with = "GpuFile")]
     pub(super) gpu: GpuUse,
+    /// The alternating blocks that it was measured in. Left out: in one piece.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) blocks: Vec<BlockEntry>,
+    /// The machine beside it. Left out: nobody looked.
+    #[serde(default, skip_serializing_if = "is_default", with = "HostFile")]
+    pub(super) host: HostUse,
     /// How hard the load generator itself had to work. Left out: not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) client: Option<ClientEntry>,

@@ -5,7 +5,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{load_file::LoadFile, plan_file::PlanFile, run_file::RunFile, selftest_file::SelfTestFile};
+use super::{
+    load_file::LoadFile, pairing_file::PairingFile, plan_file::PlanFile, run_file::RunFile, selftest_file::SelfTestFile,
+};
 use crate::plan::Load;
 
 /// What `schema` says in every session file that this perfgate writes.
@@ -47,6 +49,9 @@ pub(super) struct SessionFile {
     /// What the client itself adds to the numbers on the machine that measured, where it was found out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) selftest: Option<SelfTestFile>,
+    /// Which arm of which A/B measurement it is. Left out: measured alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) pairing: Option<PairingFile>,
 }
 
 /// What a session ran on. What is unknown is left out, never guessed.

@@ -12,8 +12,8 @@ use std::{collections::BTreeMap, error::Error};
 use perfgate::{
     plan::{Api, Arrivals, DatasetFormat, Lengths, Load, Plan, Prompts, Slo, Target, Workload},
     session::{
-        Added, CellRuns, Ended, Environment, Failure, FailureClass, GapCounts, GpuUse, Outcome, RequestRecord, Run,
-        SelfTest, Session, TokensFrom, Warmup, WarmupEnd,
+        Added, CellRuns, Ended, Environment, Failure, FailureClass, GapCounts, GpuUse, Outcome, PairArm, Pairing,
+        Remeasured, RequestRecord, Run, SelfTest, Session, TokensFrom, Warmup, WarmupEnd,
     },
 };
 
@@ -57,6 +57,19 @@ fn session() -> Session {
             max_streams: 1024,
             tokens_per_s: 98_000.5,
             max_rate_rps: 4000.0,
+        }),
+        pairing: Some(Pairing {
+            id: "5f0c1e".into(),
+            arm: PairArm::Candidate,
+            looks: vec![3, 5],
+            blocks: 20,
+            remeasured: vec![Remeasured {
+                cell: "any".into(),
+                pair: 1,
+                arm: PairArm::Baseline,
+                reason: "8 % of the CPU time went to other machines".into(),
+            }],
+            stopped_early: Some("every blocking check was settled".into()),
         }),
     }
 }

@@ -28,6 +28,7 @@ impl Noise {
 /// Five cells with TPOT and throughput; the first cell's TPOT is `slower` in the candidate.
 fn noisy_comparison(noise: &mut Noise, runs: usize, sd: f64, slower: f64) -> Comparison {
     let mut arm = |slower: f64| Measurements {
+        pairing: None,
         cells: (0..5)
             .map(|cell| {
                 let mut series = |centre: f64| -> Vec<_> {
@@ -56,7 +57,7 @@ fn noisy_comparison(noise: &mut Noise, runs: usize, sd: f64, slower: f64) -> Com
             .collect(),
     };
     let baseline = arm(1.0);
-    compare(&baseline, &arm(slower))
+    compare(&baseline, &arm(slower), &Background::default())
 }
 
 /// How often 400 comparisons of ten blocking checks get this verdict.

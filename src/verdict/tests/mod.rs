@@ -5,7 +5,7 @@ mod gate;
 
 use super::*;
 use crate::{
-    compare::compare,
+    compare::{Background, compare},
     measure::{
         measure,
         synthetic::{Figures, fail, scaled, session},
@@ -51,7 +51,7 @@ fn judged(factors: &[f64], by: f64, scale: Scale, policy: &Policy) -> Judgement 
 }
 
 fn judge_sessions(old: &Session, new: &Session, policy: &Policy) -> Judgement {
-    judge(&compare(&measure(old), &measure(new)), policy)
+    judge(&compare(&measure(old), &measure(new), &Background::default()), policy)
 }
 
 fn tpot(figures: &mut Figures, factor: f64) {

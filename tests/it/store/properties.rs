@@ -3,8 +3,8 @@ use std::fs;
 use perfgate::{
     plan::Load,
     session::{
-        CellRuns, ClientUse, Ended, Failure, FailureClass, Finish, GapCounts, GpuUse, Lag, Outcome, RequestRecord, Run,
-        Search, SearchEnd, SearchStep, Session, TokensFrom, Turn, Warmup, WarmupEnd,
+        Block, CellRuns, ClientUse, Ended, Failure, FailureClass, Finish, GapCounts, GpuUse, HostUse, Lag, Outcome,
+        RequestRecord, Run, Search, SearchEnd, SearchStep, Session, TokensFrom, Turn, Warmup, WarmupEnd,
     },
     store,
 };
@@ -141,10 +141,17 @@ fn runs() -> impl Strategy<Value = Run> {
     ];
     let ends = sample::select(vec![WarmupEnd::Planned, WarmupEnd::Steady, WarmupEnd::Limit]);
     let rest = (any::<u32>(), 0..9_u32, option::of(".*"), 0..3_u32);
-    let side = (ends, option::of(clients()), option::of(".*"), option::of(searches()));
+    let places = (collection::vec(blocks(), 0..4), hosts());
+    let side = (
+        ends,
+        option::of(clients()),
+        option::of(".*"),
+        option::of(searches()),
+        places,
+    );
     (collection::vec(records(), 0..6), gaps, gpu, rest, side).prop_map(
         |(mut requests, gaps, gpu, (replaced_connections, warm, cut_short, shift), side)| {
-            let (end, client, cache_reset, search) = side;
+            let (end, client, cache_reset, search, (blocks, host)) = side;
             for (index, record) in (shift..).zip(&mut requests) {
                 record.index = index;
             }
@@ -162,11 +169,33 @@ fn runs() -> impl Strategy<Value = Run> {
                 },
                 replaced_connections,
                 gpu,
+                blocks,
+                host,
                 client,
                 cache_reset,
                 search,
                 cut_short,
             }
+        },
+    )
+}
+
+fn blocks() -> impl Strategy<Value = Block> {
+    (any::<u32>(), 0..1_u64 << 53, 0..1_u64 << 53).prop_map(|(requests, start_ns, started_unix_ms)| Block {
+        requests,
+        start_ns,
+        started_unix_ms,
+    })
+}
+
+fn hosts() -> impl Strategy<Value = HostUse> {
+    let seen = (option::of(0.0..=1.0), option::of(0.0..1e9));
+    (seen, collection::vec(".*", 0..3), any::<u32>()).prop_map(
+        |((cpu_steal, resting_arm_cpu_s), throttled, foreign)| HostUse {
+            cpu_steal,
+            throttled,
+            foreign_gpu_processes: foreign,
+            resting_arm_cpu_s,
         },
     )
 }
