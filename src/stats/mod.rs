@@ -3,6 +3,7 @@
 pub mod cusum;
 pub mod holm;
 pub mod moments;
+pub mod polygamma;
 pub mod proportion;
 pub mod quantile;
 #[cfg(test)]
