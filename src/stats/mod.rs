@@ -11,6 +11,7 @@ pub(crate) mod series;
 pub mod steady;
 pub mod student_t;
 pub mod trend;
+pub mod variance_prior;
 pub mod welch;
 
 /// A count as a real number.
