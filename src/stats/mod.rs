@@ -6,6 +6,7 @@ pub mod moments;
 pub mod polygamma;
 pub mod proportion;
 pub mod quantile;
+pub mod sequential;
 #[cfg(test)]
 pub(crate) mod series;
 pub mod steady;
