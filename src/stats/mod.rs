@@ -1,5 +1,6 @@
 //! Quantiles, intervals, tests: numbers in, numbers out.
 
+pub mod change_point;
 pub mod cusum;
 pub mod holm;
 pub mod moments;
