@@ -3,10 +3,12 @@
 pub mod change_point;
 pub mod cusum;
 pub mod holm;
+pub mod mann_whitney;
 pub mod moments;
 pub mod polygamma;
 pub mod proportion;
 pub mod quantile;
+mod ranks;
 pub mod sequential;
 #[cfg(test)]
 pub(crate) mod series;
@@ -15,6 +17,28 @@ pub mod student_t;
 pub mod trend;
 pub mod variance_prior;
 pub mod welch;
+
+/// Which way a test looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alternative {
+    /// The first is smaller than the second, or the value smaller than zero.
+    Less,
+    /// The first is greater than the second, or the value greater than zero.
+    Greater,
+    /// Either.
+    TwoSided,
+}
+
+impl Alternative {
+    /// The p of this alternative from those of both sides; twice the smaller for either.
+    pub(crate) fn of(self, less: f64, greater: f64) -> f64 {
+        match self {
+            Self::Less => less.min(1.0),
+            Self::Greater => greater.min(1.0),
+            Self::TwoSided => (2.0 * less.min(greater)).min(1.0),
+        }
+    }
+}
 
 /// A count as a real number.
 #[expect(
