@@ -145,6 +145,7 @@ pub fn show_one(name: &str, store: &Path, screen: Screen) -> Result<Done, Comman
     let session = show::newest(baseline)?;
     text.push_str(&render::terminal_session(
         &report::describe(name, &session),
+        &report::warnings(&session),
         screen.color,
         screen.width,
     ));

@@ -60,7 +60,8 @@ pub fn run(
     if let Some(reason) = &bad {
         console.warn(reason);
     }
-    let text = render::terminal_session(&arm, screen.color, screen.width);
+    let warnings = report::warnings(&measured.session);
+    let text = render::terminal_session(&arm, &warnings, screen.color, screen.width);
     Ok(Done {
         text,
         exit_code: if bad.is_some() { UNUSABLE } else { 0 },

@@ -42,9 +42,13 @@ pub fn newest(mut baseline: Baseline) -> Result<Session, CommandError> {
 pub fn show(file: &Path, format: Format, screen: Screen) -> Result<Done, CommandError> {
     let session = read_session(file)?;
     let arm = report::describe(&file.display().to_string(), &session);
+    let warnings = report::warnings(&session);
     match format {
-        Format::Terminal => Ok(Done::ok(render::terminal_session(&arm, screen.color, screen.width))),
-        Format::Json => Ok(Done::ok(render::show_json(&arm)?)),
+        Format::Terminal => {
+            let text = render::terminal_session(&arm, &warnings, screen.color, screen.width);
+            Ok(Done::ok(text))
+        }
+        Format::Json => Ok(Done::ok(render::show_json(&arm, &warnings)?)),
         Format::Markdown | Format::Html => Err(CommandError::Usage(
             "a session is shown as `terminal` or `json`; Markdown and HTML are for comparisons (`perfgate compare`)"
                 .to_owned(),

@@ -45,8 +45,9 @@ pub fn terminal_report(report: &Report, color: bool, width: u16) -> String {
     page.finish()
 }
 
-/// One session: its facts, then every metric of every cell with the spread of its runs, then its failures.
-pub fn terminal_session(arm: &Arm, color: bool, width: u16) -> String {
+/// One session: its facts, then every metric of every cell with the spread of its runs, then its failures, and what a
+/// reader should know.
+pub fn terminal_session(arm: &Arm, warnings: &[String], color: bool, width: u16) -> String {
     let arms = [("session", arm)];
     let mut page = Page::new(color, width);
     page.title(&arm.name);
@@ -72,6 +73,7 @@ pub fn terminal_session(arm: &Arm, color: bool, width: u16) -> String {
             .iter()
             .map(|(cell, class, count, message)| ("", &***cell, &***class, &**count, &***message)),
     );
+    page.list("Note", warnings.iter());
     page.finish()
 }
 

@@ -106,6 +106,11 @@ pub fn build(reference: Option<&Reference<'_>>, candidate: (&str, &Session), pol
     }
 }
 
+/// What a reader should know of a session by itself, in sentences.
+pub fn warnings(session: &Session) -> Vec<String> {
+    of_session("session", session)
+}
+
 /// What a reader should know of one session.
 fn of_session(arm: &str, session: &Session) -> Vec<String> {
     let mut warnings = Vec::new();

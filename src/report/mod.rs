@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use crate::{metric::Metric, plan::Load, verdict::Verdict};
 pub use arm::describe;
-pub use build::{Reference, build};
+pub use build::{Reference, build, warnings};
 
 pub use crate::{
     obligation::Obligation,

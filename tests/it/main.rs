@@ -1,5 +1,6 @@
 //! Integration tests: one binary, a module per topic, helpers beside them.
 
+mod answering;
 mod capacity;
 mod chain;
 mod command;
@@ -9,6 +10,7 @@ mod honest;
 mod load;
 mod render;
 mod selftest;
+mod settled;
 mod sim;
 mod store;
 mod telemetry;

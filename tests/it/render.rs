@@ -20,7 +20,7 @@ fn a_report_in_the_terminal_reads_as_committed() {
 #[test]
 fn a_session_in_the_terminal_reads_as_committed() {
     let arm = fixtures::invalid().candidate;
-    insta::assert_snapshot!("terminal_session", terminal_session(&arm, false, 100));
+    insta::assert_snapshot!("terminal_session", terminal_session(&arm, &[], false, 100));
 }
 
 #[test]

@@ -50,11 +50,12 @@ pub fn read_report(text: &str) -> Result<Report, RenderError> {
     convert::report(twin)
 }
 
-/// One session's figures as JSON (`perfgate-llm/show/1`), every metric of every cell, measured or not.
+/// One session's figures as JSON (`perfgate-llm/show/1`), every metric of every cell, measured or not, and what a reader
+/// should know.
 ///
 /// # Errors
 /// A number that is not finite.
-pub fn show_json(arm: &Arm) -> Result<String, RenderError> {
+pub fn show_json(arm: &Arm, warnings: &[String]) -> Result<String, RenderError> {
     convert::refuse_infinite_arm(arm, "session")?;
     let twin = convert::arm_twin(arm, convert::Metrics::All);
     pretty(&ShowTwin {
@@ -66,6 +67,7 @@ pub fn show_json(arm: &Arm) -> Result<String, RenderError> {
         facts: twin.facts,
         cells: twin.cells,
         failures: twin.failures,
+        warnings,
     })
 }
 

@@ -248,7 +248,7 @@ pub(super) enum EvidenceTwin {
 
 /// One session's figures.
 #[derive(Debug, Serialize)]
-pub(super) struct ShowTwin {
+pub(super) struct ShowTwin<'a> {
     /// Always `perfgate-llm/show/1`.
     pub(super) schema: &'static str,
     /// File or baseline name.
@@ -265,6 +265,8 @@ pub(super) struct ShowTwin {
     pub(super) cells: Vec<CellTwin>,
     /// Failed requests by cell and class.
     pub(super) failures: Vec<FailureTwin>,
+    /// What the reader should know.
+    pub(super) warnings: &'a [String],
 }
 
 /// Reads an `Option` whose key must be there: absent is an error, null is `None`.

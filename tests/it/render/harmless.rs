@@ -59,7 +59,7 @@ fn a_terminal_obeys_no_name() {
     for text in [
         terminal_report(&report, false, 100),
         terminal_report(&report, false, 160),
-        terminal_session(&report.candidate, false, 100),
+        terminal_session(&report.candidate, &report.warnings, false, 100),
     ] {
         let obeyed = text
             .chars()

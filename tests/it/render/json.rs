@@ -135,14 +135,14 @@ fn a_number_that_json_cannot_hold_is_refused_and_not_written_as_null() {
         let values = vec![Some(number)];
         let figure = Figure::Measured { median: 1.0, values };
         arm.cells[0].metrics.insert(Metric::Qps, figure);
-        assert!(show_json(&arm).unwrap_err().to_string().contains("`qps`"));
+        assert!(show_json(&arm, &[]).unwrap_err().to_string().contains("`qps`"));
     }
 }
 
 #[test]
 fn show_gives_every_metric_of_every_cell_measured_or_not() {
     let arm = fixtures::pass().candidate;
-    let value: Value = serde_json::from_str(&show_json(&arm).unwrap()).unwrap();
+    let value: Value = serde_json::from_str(&show_json(&arm, &[]).unwrap()).unwrap();
     assert_eq!(value["schema"], "perfgate-llm/show/1");
     let cells = value["cells"].as_array().unwrap();
     assert_eq!(cells[0]["load"], serde_json::json!({"concurrency": 16}));

@@ -1,0 +1,105 @@
+//! A server that warms up, drifts or never settles, over a socket: what the session, the screen and the report say.
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{
+    answering::{Answer, serve},
+    command::expect,
+};
+
+/// Measures one run of 90 requests, one after the other, and gives what the screen says, its lines joined.
+fn measured(folder: &Path, url: &str, more: &[&str]) -> String {
+    let flags = [
+        "run",
+        "--url",
+        url,
+        "--model",
+        "tiny",
+        "--concurrency",
+        "1",
+        "--requests",
+        "90",
+        "--repeat",
+        "1",
+        "--input-tokens",
+        "8",
+        "--output-tokens",
+        "4",
+        "--quiet",
+        "-o",
+        "s.json",
+    ];
+    let (text, _) = expect(folder, 0, &[&flags, more].concat());
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What `compare` warns of when the session stands on both sides.
+fn warnings(folder: &Path) -> String {
+    let compare = ["compare", "s.json", "s.json", "--format", "json"];
+    let output = crate::command::perfgate(folder, &compare).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    report["warnings"].to_string()
+}
+
+#[test]
+fn a_server_that_is_slow_for_a_third_of_its_run_was_still_warming_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let url = serve(|nth| Answer::honest(if nth < 30 { 60 } else { 5 }, 4));
+    let text = measured(folder, &url, &["--warmup", "0"]);
+    assert!(text.contains("TTFT had not settled in 1 of 1 runs"), "{text}");
+    assert!(
+        text.contains("of the requests took") && text.contains("warm up longer"),
+        "{text}"
+    );
+    let told = warnings(folder);
+    for arm in ["baseline", "candidate"] {
+        assert!(told.contains(&format!("{arm}: TTFT had not settled")), "{told}");
+    }
+    let (shown, _) = expect(folder, 0, &["show", "s.json", "--format", "json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert!(shown["warnings"].to_string().contains("had not settled"), "{shown}");
+}
+
+#[test]
+fn a_server_that_gets_slower_all_along_drifts() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = serve(|nth| Answer::honest(5 + u64::try_from(nth).unwrap() / 2, 4));
+    let text = measured(folder.path(), &url, &["--warmup", "0"]);
+    assert!(text.contains("TTFT had not settled in 1 of 1 runs"), "{text}");
+    assert!(
+        text.contains("it moved by +") && text.contains("a queue grew"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_warm_up_by_evidence_ends_at_its_limit_where_the_server_never_settles() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = serve(|nth| Answer::honest(2 * u64::try_from(nth).unwrap().min(60), 4));
+    let limited = ["--warmup", "auto", "--warmup-limit", "60"];
+    let text = measured(folder.path(), &url, &limited);
+    assert!(
+        text.contains("until steady in 0 of 1 runs, after 60 requests at most"),
+        "{text}"
+    );
+    assert!(
+        text.contains("the warm-up of 1 of 1 runs") && text.contains("reached its limit before the server was steady"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_warm_up_by_evidence_outlasts_the_slow_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    // Ever faster over the first 40, then 20 ms each, beside which the machine's own noise is small; and where it is
+    // not, the warm-up has ten times as many requests to settle.
+    let url = serve(|nth| Answer::honest(20 + 3 * u64::try_from(40_usize.saturating_sub(nth)).unwrap(), 4));
+    let text = measured(folder.path(), &url, &["--warmup", "auto", "--warmup-limit", "400"]);
+    let (_, rest) = text.split_once("until steady in 1 of 1 runs, after ").unwrap();
+    let requests: u32 = rest.split(' ').next().unwrap().parse().unwrap();
+    assert!((41..400).contains(&requests), "{text}");
+}
