@@ -13,15 +13,20 @@ use std::{
 };
 
 /// One answer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Answer {
     /// From the request to the first token.
     pub(crate) ttft: Duration,
-    /// Tokens, each an event of its own; all leave together.
+    /// Tokens, each an event of its own.
     pub(crate) tokens: u32,
     /// `[prompt, completion]` tokens of the `usage` object.
     pub(crate) usage: [u64; 2],
+    /// What stands around the sending of each token; without it all leave together.
+    pub(crate) around: Option<Around>,
 }
+
+/// Does something, sends, and does something.
+pub(crate) type Around = Arc<dyn Fn(&dyn Fn()) + Send + Sync>;
 
 impl Answer {
     /// An honest answer of so many tokens after so many milliseconds.
@@ -30,21 +35,39 @@ impl Answer {
             ttft: Duration::from_millis(ttft_ms),
             tokens,
             usage: [8, u64::from(tokens)],
+            around: None,
         }
     }
 
-    fn body(&self) -> String {
-        let token = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    fn send(&self, mut stream: &TcpStream) -> std::io::Result<()> {
         let count = usize::try_from(self.tokens).unwrap();
+        let tail = self.tail();
+        let length = count * TOKEN.len() + tail.len();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {length}\r\n\r\n");
+        let Some(around) = &self.around else {
+            return stream.write_all([head, TOKEN.repeat(count), tail].concat().as_bytes());
+        };
+        stream.write_all(head.as_bytes())?;
+        for _ in 0..count {
+            around(&|| {
+                let mut stream = stream;
+                stream.write_all(TOKEN.as_bytes()).unwrap()
+            });
+        }
+        stream.write_all(tail.as_bytes())
+    }
+
+    fn tail(&self) -> String {
         let [prompt, completion] = self.usage;
         format!(
-            "{}data: {{\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"stop\"}}]}}\n\n\
+            "data: {{\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"stop\"}}]}}\n\n\
              data: {{\"choices\":[],\"usage\":{{\"prompt_tokens\":{prompt},\"completion_tokens\":{completion}}}}}\n\n\
-             data: [DONE]\n\n",
-            token.repeat(count)
+             data: [DONE]\n\n"
         )
     }
 }
+
+const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
 
 type Script = Arc<dyn Fn(usize) -> Answer + Send + Sync>;
 
@@ -74,12 +97,7 @@ fn talk(stream: &TcpStream, script: &Script, asked: &AtomicUsize) -> std::io::Re
         }
         let answer = script(asked.fetch_add(1, Ordering::SeqCst));
         thread::sleep(answer.ttft);
-        let body = answer.body();
-        let head = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        (&*stream).write_all([head, body].concat().as_bytes())?;
+        answer.send(stream)?;
     }
     Ok(())
 }
@@ -96,7 +114,7 @@ fn next_request(reader: &mut impl BufRead) -> std::io::Result<Option<String>> {
         if line.is_empty() {
             break;
         } else if path.is_empty() {
-            path = line.split(' ').nth(1).unwrap().to_owned();
+            line.split(' ').nth(1).unwrap().clone_into(&mut path);
         } else if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse().unwrap();
         }

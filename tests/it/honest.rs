@@ -1,9 +1,9 @@
 //! What no verdict may rest on is said, from flags to exit code, against a separate engine process.
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
-use std::path::Path;
+use std::{fs, path::Path};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::command::{Sim, expect, perfgate};
 
@@ -117,4 +117,53 @@ fn goodput_counts_what_kept_the_promise() {
         let expected = if attained > 0.0 { median("qps") } else { 0.0 };
         assert!(is(median("goodput_rps"), expected), "{slo}: {shown}");
     }
+}
+
+/// A run of 20 requests, with what it says that its client used.
+fn with_client(folder: &Path, sim: &Sim, client: &Value) -> (Option<i32>, String) {
+    let flags = [
+        "--concurrency",
+        "2",
+        "--requests",
+        "20",
+        "--output-tokens",
+        "8",
+        "--repeat",
+        "1",
+        "--warmup",
+        "0",
+    ];
+    run(folder, sim, "s.json", &flags);
+    let file = folder.join("s.json");
+    let mut session: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    *session.pointer_mut("/cells/0/runs/0/client").unwrap() = client.clone();
+    fs::write(&file, session.to_string()).unwrap();
+    let compare = ["compare", "s.json", "s.json", "--format", "json"];
+    let ended = perfgate(folder, &compare).output().unwrap();
+    let report: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    (ended.status.code(), report.get("headline").unwrap().to_string())
+}
+
+#[test]
+fn a_session_whose_client_had_no_cpu_time_or_read_late_carries_no_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = Sim::start(&["--exact", "ttft=5ms,tpot=1ms"]);
+    let lag = |p95_ms: f64| json!({"p50_ms": 0.0, "p95_ms": p95_ms, "p99_ms": 1000.0, "max_ms": 1000.0});
+    let client = |cpu_s: f64, p95_ms: f64| json!({"cpu_s": cpu_s, "wall_s": 2.0, "threads": 1, "kernel_stamps": true, "read_lag": lag(p95_ms)});
+    for (client, why) in [
+        (client(1.81, 0.0), "it used 90 % of the time of its 1 threads"),
+        (
+            client(0.1, 1000.0),
+            "answers were read up to 1000 ms after they had arrived (P95)",
+        ),
+    ] {
+        let (code, headline) = with_client(folder.path(), &sim, &client);
+        assert_eq!(code, Some(4), "{headline}");
+        assert!(
+            headline.contains("the client was the bottleneck") && headline.contains(why),
+            "{headline}"
+        );
+    }
+    let (_, headline) = with_client(folder.path(), &sim, &client(1.79, 0.0));
+    assert!(!headline.contains("% of the time of its"), "{headline}");
 }

@@ -12,6 +12,7 @@ mod render;
 mod selftest;
 mod settled;
 mod sim;
+mod slow_reader;
 mod store;
 mod telemetry;
 mod trouble;

@@ -41,7 +41,7 @@ fn warnings(folder: &Path) -> String {
     let compare = ["compare", "s.json", "s.json", "--format", "json"];
     let output = crate::command::perfgate(folder, &compare).output().unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    report["warnings"].to_string()
+    report.get("warnings").unwrap().to_string()
 }
 
 #[test]
