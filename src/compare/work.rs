@@ -10,6 +10,7 @@ use crate::{
     session::Finish,
     stats::{
         moments::{self, Moments},
+        quantile::quantile,
         real, student_t,
         welch::welch,
     },
@@ -25,8 +26,13 @@ pub const FINISH_LIMIT: f64 = 0.02;
 pub const FAILED_LIMIT: f64 = 0.01;
 /// Chance that equal arms are called different, over all rules and cells of a comparison.
 const LEVEL: f64 = 0.01;
-/// Rules tried in each cell: length, three finish reasons, failures.
-const RULES: usize = 5;
+/// Shares of short answers that differ by more than this are different work (10 points).
+pub const SHAPE_LIMIT: f64 = 0.10;
+/// Rules tried in each cell: length, shape of the lengths, three finish reasons, failures.
+const RULES: usize = 6;
+/// Where the shapes of the lengths are held against each other: at these quantiles of both arms together, which know
+/// nothing of which answer is whose.
+const SHAPE_POINTS: [f64; 5] = [0.10, 0.25, 0.50, 0.75, 0.90];
 /// Lengths vary between runs by at least this on the log scale: asked to be fixed, they do not vary at all.
 const LENGTH_SD_FLOOR: f64 = 0.001;
 
@@ -46,7 +52,7 @@ pub fn different_work(cells: &[CellComparison]) -> Option<String> {
         let told = if cell.counts_tokens_differently() {
             None
         } else {
-            lengths(&cell.work, level)
+            lengths(&cell.work, level).or_else(|| shape(&cell.work, level))
         };
         let told = told
             .or_else(|| finishes(&cell.work, level))
@@ -75,6 +81,53 @@ fn lengths(work: &WorkComparison, level: f64) -> Option<String> {
             moments::mean(&old).unwrap_or_default()
         )
     })
+}
+
+/// Lengths of one mean and another shape: batches, and the tail of the latencies, are others.
+///
+/// A Kolmogorov–Smirnov distance at a few points, each tested over the runs: answers of one run are no independent
+/// draws. Ties do no harm, and neither do lengths that all differ by no more than [`TOKEN_DRIFT_LIMIT`], as where one
+/// engine counts the end mark.
+fn shape(work: &WorkComparison, level: f64) -> Option<String> {
+    let points = shape_points(work);
+    let level = level / real(points.len().max(1));
+    // What is longer in the candidate must be so where the candidate's may be longer, and the other way round.
+    let places = points.iter().flat_map(|at| {
+        let stretched = at * (1.0 + TOKEN_DRIFT_LIMIT);
+        [(*at, stretched), (stretched, *at)]
+    });
+    places.into_iter().find_map(|(old_at, new_at)| {
+        let (old, new) = (
+            per_run(&work.baseline, |run| run.share_within(old_at))?,
+            per_run(&work.candidate, |run| run.share_within(new_at))?,
+        );
+        let (old, new) = varying_as_coins(work, &old, &new)?;
+        let beyond = if new_at > old_at {
+            old.mean - new.mean
+        } else {
+            new.mean - old.mean
+        };
+        let differ = beyond > SHAPE_LIMIT && p_two_sided(&old, &new)? < level;
+        differ.then(|| {
+            format!(
+                "{:.1} % of the candidate's answers have at most {new_at:.0} output tokens, {:.1} % of the baseline's at \
+                 most {old_at:.0}",
+                new.mean * 100.0,
+                old.mean * 100.0
+            )
+        })
+    })
+}
+
+/// Quantiles of the lengths of both arms together, each once.
+fn shape_points(work: &WorkComparison) -> Vec<f64> {
+    let runs = work.baseline.iter().chain(&work.candidate);
+    let all: Vec<f64> = runs
+        .flat_map(|run| run.output_tokens.iter().copied().map(f64::from))
+        .collect();
+    let mut points: Vec<f64> = SHAPE_POINTS.iter().filter_map(|share| quantile(&all, *share)).collect();
+    points.dedup_by(|one, other| one.total_cmp(other).is_eq());
+    points
 }
 
 fn finishes(work: &WorkComparison, level: f64) -> Option<String> {
@@ -112,17 +165,22 @@ fn failures(work: &WorkComparison, level: f64) -> Option<String> {
     })
 }
 
-/// The shares of both arms; they vary between runs at least as much as a coin of that share would.
+/// The shares of both arms.
 fn shares(work: &WorkComparison, of: impl Fn(&Work) -> Option<f64>) -> Option<(Moments, Moments)> {
     let (old, new) = (per_run(&work.baseline, &of)?, per_run(&work.candidate, &of)?);
-    let both: Vec<f64> = old.iter().chain(&new).copied().collect();
+    varying_as_coins(work, &old, &new)
+}
+
+/// Shares, one a run, that vary between runs at least as much as a coin of their mean would.
+fn varying_as_coins(work: &WorkComparison, old: &[f64], new: &[f64]) -> Option<(Moments, Moments)> {
+    let both: Vec<f64> = old.iter().chain(new).copied().collect();
     let share = moments::mean(&both)?;
     let side = |shares: &[f64], runs: &[Work]| {
         let requests: Vec<f64> = runs.iter().map(|run| real(run.requests.max(1))).collect();
         let coin = share * (1.0 - share) / moments::mean(&requests)?;
         Some(Moments::of(shares)?.with_variance_floor(coin))
     };
-    Some((side(&old, &work.baseline)?, side(&new, &work.candidate)?))
+    Some((side(old, &work.baseline)?, side(new, &work.candidate)?))
 }
 
 fn p_two_sided(old: &Moments, new: &Moments) -> Option<f64> {
@@ -141,6 +199,7 @@ mod tests {
         Work {
             requests: 200,
             output_tokens_mean: Some(output_tokens_mean),
+            output_tokens: Vec::new(),
             finished: BTreeMap::from([(Finish::Stop, stopped), (Finish::Length, 200 - stopped)]),
             failed: vec![("http_500".into(), failed)],
         }
@@ -174,6 +233,59 @@ mod tests {
             told(base, all_alike(&run(103.0, 0, 0))).is_some(),
             "longer ones are, too"
         );
+    }
+
+    /// A run of answers of these lengths.
+    fn lengths_of(mut output_tokens: Vec<u32>) -> Work {
+        output_tokens.sort_unstable();
+        let lengths: Vec<f64> = output_tokens.iter().copied().map(f64::from).collect();
+        Work {
+            output_tokens,
+            ..run(moments::mean(&lengths).unwrap(), 0, 0)
+        }
+    }
+
+    #[test]
+    fn lengths_of_one_mean_and_another_shape_are_different_work() {
+        let even = all_alike(&lengths_of(vec![100; 200]));
+        let of_two = |short: usize, by: u32| {
+            let short_ones = std::iter::repeat_n(100 - by, short);
+            let long_ones = std::iter::repeat_n(100 + by, short);
+            let even_ones = std::iter::repeat_n(100, 200 - 2 * short);
+            all_alike(&lengths_of(short_ones.chain(long_ones).chain(even_ones).collect()))
+        };
+        assert_eq!(told(even.clone(), of_two(20, 50)), None, "no more than ten points");
+        assert_eq!(
+            told(even.clone(), of_two(60, 50)).unwrap(),
+            "30.0 % of the candidate's answers have at most 50 output tokens, 0.0 % of the baseline's at most 51 at chat @ \
+             c=4"
+        );
+        assert!(told(of_two(60, 50), even.clone()).is_some(), "in both directions");
+        assert_eq!(told(even.clone(), of_two(100, 1)), None, "within the tolerance of 2 %");
+        assert_eq!(
+            told(even, all_alike(&lengths_of(vec![101; 200]))),
+            None,
+            "the end mark counted"
+        );
+    }
+
+    #[test]
+    fn lengths_of_one_wide_shape_are_the_same_work_as_themselves() {
+        // Answers of a prompt vary by half, and whole runs by a tenth: of 80 answers, not 800, a comparison is made.
+        let alarms = (0..300_u64).filter(|seed| {
+            let between = series::noise(*seed, 10);
+            let runs: Vec<Work> = (0_u64..)
+                .zip(&between)
+                .map(|(at, run)| {
+                    let within = series::noise(1000 + seed * 10 + at, 80);
+                    let length = |v: &f64| 100.0 * (0.5 * (v - 10.0) + 0.1 * (run - 10.0)).exp();
+                    let whole = |v: &f64| (0..=5000_u32).find(|count| f64::from(*count) >= length(v)).unwrap();
+                    lengths_of(within.iter().map(whole).collect())
+                })
+                .collect();
+            told(runs[..5].to_vec(), runs[5..].to_vec()).is_some()
+        });
+        assert!(alarms.count() <= 6, "about one in a hundred");
     }
 
     #[test]

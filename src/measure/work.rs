@@ -14,6 +14,8 @@ pub struct Work {
     pub requests: usize,
     /// Mean output tokens of the completed ones; `None` where a count is missing.
     pub output_tokens_mean: Option<f64>,
+    /// Output tokens of each completed request, rising; empty where a count is missing.
+    pub output_tokens: Vec<u32>,
     /// Completed requests that ended for each reason.
     pub finished: BTreeMap<Finish, usize>,
     /// Failed requests by class, most frequent first.
@@ -24,14 +26,18 @@ impl Work {
     /// Of a run.
     pub fn of(run: &Run) -> Self {
         let completed = || run.requests.iter().filter(|record| record.completed());
-        let counts: Option<Vec<f64>> = completed().map(|record| record.output_tokens.map(f64::from)).collect();
+        let counts: Option<Vec<u32>> = completed().map(|record| record.output_tokens).collect();
+        let mut output_tokens = counts.unwrap_or_default();
+        output_tokens.sort_unstable();
+        let lengths: Vec<f64> = output_tokens.iter().copied().map(f64::from).collect();
         let mut finished = BTreeMap::new();
         for finish in completed().filter_map(|record| record.finish) {
             *finished.entry(finish).or_insert(0) += 1;
         }
         Self {
             requests: run.requests.len(),
-            output_tokens_mean: counts.and_then(|counts| moments::mean(&counts)),
+            output_tokens_mean: moments::mean(&lengths),
+            output_tokens,
             finished,
             failed: run
                 .failures()
@@ -39,6 +45,15 @@ impl Work {
                 .map(|(class, count, _)| (class, count))
                 .collect(),
         }
+    }
+
+    /// Share of the answers that have at most so many output tokens; `None` where a count is missing.
+    pub fn share_within(&self, output_tokens: f64) -> Option<f64> {
+        let within = self
+            .output_tokens
+            .partition_point(|count| f64::from(*count) <= output_tokens);
+        let all = self.output_tokens.len();
+        (all > 0).then(|| real(within) / real(all))
     }
 
     /// Share of the answers with a known reason that ended for this one; `None` where no reason is known.

@@ -51,7 +51,7 @@ impl Answer {
         for _ in 0..count {
             around(&|| {
                 let mut stream = stream;
-                stream.write_all(TOKEN.as_bytes()).unwrap()
+                stream.write_all(TOKEN.as_bytes()).unwrap();
             });
         }
         stream.write_all(tail.as_bytes())

@@ -5,7 +5,10 @@ use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::command::{Sim, expect, perfgate};
+use crate::{
+    answering::{Answer, serve},
+    command::{Sim, expect, perfgate},
+};
 
 /// Runs with flags into a file of the folder; exit code and standard error.
 fn run(folder: &Path, sim: &Sim, output: &str, flags: &[&str]) -> (Option<i32>, String) {
@@ -85,6 +88,36 @@ fn a_candidate_that_answers_shorter_is_no_faster() {
         text.contains("different work: ") || text.contains("the client was the bottleneck"),
         "{text}"
     );
+}
+
+#[test]
+fn answers_of_one_mean_length_and_another_shape_are_no_comparison() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let even = serve(|_| Answer::honest(0, 40));
+    let of_two = serve(|nth| Answer::honest(0, if nth % 2 == 0 { 10 } else { 70 }));
+    for (url, output) in [(&even, "even.json"), (&even, "again.json"), (&of_two, "of_two.json")] {
+        let flags = "run --model tiny --concurrency 1 --requests 40 --repeat 5 --warmup 0 --input-tokens 8 --output-tokens \
+                     80 --quiet";
+        let ours = ["--url", url.as_str(), "-o", output];
+        let args: Vec<&str> = flags.split_whitespace().chain(ours).collect();
+        perfgate(folder, &args).output().unwrap();
+    }
+    let headline = |candidate: &str| {
+        let compare = ["compare", "even.json", candidate, "--format", "json"];
+        let ended = perfgate(folder, &compare).output().unwrap();
+        let report: Value = serde_json::from_slice(&ended.stdout).unwrap();
+        report.get("headline").unwrap().to_string()
+    };
+    // A busy machine may make the client late, which is said instead.
+    let other = headline("of_two.json");
+    let why = "different work: 50.0 % of the candidate's answers have at most 10 output tokens";
+    assert!(
+        other.contains(why) || other.contains("the client was the bottleneck"),
+        "{other}"
+    );
+    let same = headline("again.json");
+    assert!(!same.contains("different work"), "{same}");
 }
 
 #[test]
