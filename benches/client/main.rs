@@ -5,11 +5,16 @@
 //! request and really sent, so that the errors below are those of client and kernel alone: what the client says minus
 //! what was true. Each line comes from a fresh process.
 //!
+//! Beside what the client's threads spend stands the floor (`floor.rs`): a bare reader of the same tokens, measured just
+//! before it.
+//!
 //! Without arguments: all lines. `-- run NAME STREAMS TOKENS ANSWERS GAP_MS LOAD` gives one: answers a stream, and
 //! `closed`, `poisson` (at the rate that keeps this many in flight), or a rate in requests per second.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench speaks to a terminal")]
 #![expect(clippy::cast_precision_loss, reason = "stamps and counts are far below 2^52")]
 
+#[cfg(target_os = "linux")]
+mod floor;
 #[cfg(target_os = "linux")]
 mod server;
 
@@ -45,16 +50,16 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         #[cfg(target_os = "linux")]
         ["serve", tokens, gap_ms] => server::serve(tokens.parse().unwrap(), gap_ms.parse().unwrap()),
+        #[cfg(target_os = "linux")]
+        ["floor", _, streams, tokens, answers, gap_ms, load] => {
+            let case = Case::read([streams, tokens, answers, gap_ms]);
+            let (server, url) = start_server(&case);
+            println!("{}", floor::cpu_s_per_million(&url, &case, load == "closed"));
+            stop(server);
+        }
         ["run", name, streams, tokens, answers, gap_ms, load] => {
-            let [streams, tokens, answers, gap_ms] =
-                [streams, tokens, answers, gap_ms].map(|number| number.parse().unwrap());
-            let case = Case {
-                streams,
-                tokens,
-                answers,
-                gap_ms,
-            };
-            measure(name, &case, load);
+            let floor = output_of("floor", &arguments).trim().parse().unwrap();
+            measure(name, &Case::read([streams, tokens, answers, gap_ms]), load, floor);
         }
         _ => run_all(),
     }
@@ -62,12 +67,12 @@ fn main() {
 
 fn run_all() {
     println!(
-        "{:26} {:>17} {:>15} {:>9} {:>23} {:>9} {:>6}",
-        "", "TTFT error µs", "TPOT error µs", "CPU-s per", "read lag µs", "send lag", "RSS"
+        "{:26} {:>17} {:>15} {:>20} {:>23} {:>9} {:>6}",
+        "", "TTFT error µs", "TPOT error µs", "CPU-s per M tokens", "read lag µs", "send lag", "RSS"
     );
     println!(
-        "{:26} {:>8} {:>8} {:>7} {:>7} {:>9} {:>7} {:>7} {:>7} {:>9} {:>6}",
-        "", "P50", "P99", "P50", "P99", "M tokens", "P50", "P99", "max", "P99 µs", "MB"
+        "{:26} {:>8} {:>8} {:>7} {:>7} {:>6} {:>6} {:>6} {:>7} {:>7} {:>7} {:>9} {:>6}",
+        "", "P50", "P99", "P50", "P99", "ours", "floor", "ratio", "P50", "P99", "max", "P99 µs", "MB"
     );
     for case in CASES {
         let status = Command::new(env::current_exe().unwrap())
@@ -92,8 +97,32 @@ struct Case {
     gap_ms: u32,
 }
 
-fn measure(name: &str, case: &Case, load: &str) {
-    let (mut server, url) = start_server(case);
+impl Case {
+    fn read(numbers: [&str; 4]) -> Self {
+        let [streams, tokens, answers, gap_ms] = numbers.map(|number| number.parse().unwrap());
+        Self {
+            streams,
+            tokens,
+            answers,
+            gap_ms,
+        }
+    }
+}
+
+/// What this program prints in another role with the same case.
+fn output_of(role: &str, arguments: &[String]) -> String {
+    let mut command = Command::new(env::current_exe().unwrap());
+    let output = command
+        .arg(role)
+        .args(arguments.iter().skip(1))
+        .stderr(Stdio::inherit());
+    let output = output.output().unwrap();
+    assert!(output.status.success(), "{role} {arguments:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn measure(name: &str, case: &Case, load: &str, floor: f64) {
+    let (server, url) = start_server(case);
     let plan = plan(&url, case);
     let prompts = PromptSet::prepare(&plan, Path::new(".")).unwrap();
     let runner = Runner::new(&plan, Secrets::default(), prompts).unwrap();
@@ -111,26 +140,26 @@ fn measure(name: &str, case: &Case, load: &str) {
     let never = Interrupt::never();
     runner.warm_up(&closed, 0, &Nobody, &never).unwrap();
     let run = runner.measure(&load, 0, &Nobody, &never).unwrap();
-    report(name, &run);
+    report(name, &run, floor);
     drop(runner);
-    drop(server.stdin.take());
-    server.wait().unwrap();
+    stop(server);
 }
 
-fn report(name: &str, run: &Run) {
+fn report(name: &str, run: &Run, floor: f64) {
     assert_eq!(run.failures(), [], "a bench without failures");
     let client = run.client.unwrap();
     let ttft_ns: Vec<f64> = run.requests.iter().map(ttft_error_ns).collect();
     let tpot_ns: Vec<f64> = run.requests.iter().filter_map(tpot_error_ns).collect();
     let tokens: f64 = run.requests.iter().map(|record| f64::from(record.chunks)).sum();
+    let cpu_s = client.cpu_s / tokens * 1e6;
     let lag = client.read_lag.unwrap_or_default();
     println!(
-        "{name:26} {:>8.1} {:>8.1} {:>7.2} {:>7.2} {:>9.2} {:>7.0} {:>7.0} {:>7.0} {:>9} {:>6.0}",
+        "{name:26} {:>8.1} {:>8.1} {:>7.2} {:>7.2} {cpu_s:>6.2} {floor:>6.2} {:>6.2} {:>7.0} {:>7.0} {:>7.0} {:>9} {:>6.0}",
         quantile(&ttft_ns, 0.5) / 1e3,
         quantile(&ttft_ns, 0.99) / 1e3,
         quantile(&tpot_ns, 0.5) / 1e3,
         quantile(&tpot_ns, 0.99) / 1e3,
-        client.cpu_s / tokens * 1e6,
+        cpu_s / floor,
         lag.p50_ms * 1e3,
         lag.p99_ms * 1e3,
         lag.max_ms * 1e3,
@@ -195,6 +224,11 @@ fn plan(url: &str, case: &Case) -> Plan {
         hardware: [].into(),
         framework: [].into(),
     }
+}
+
+fn stop(mut server: Child) {
+    drop(server.stdin.take());
+    server.wait().unwrap();
 }
 
 fn start_server(case: &Case) -> (Child, String) {
