@@ -2,6 +2,7 @@
 //!
 //! Keys are those of the file, so that a person finds the place.
 
+mod pairing;
 mod plan;
 mod run;
 
@@ -74,6 +75,9 @@ fn time_of_day(unix_s: u64, key: &str) -> Checked {
 pub(super) fn session(session: &Session) -> Checked {
     time_of_day(session.started_unix_s, "started_unix_s")?;
     plan::plan(&session.plan).map_err(|fault| fault.within("plan"))?;
+    if let Some(pairing) = &session.pairing {
+        pairing::pairing(pairing).map_err(|fault| fault.within("pairing"))?;
+    }
     for (at, cell) in session.cells.iter().enumerate() {
         let before = session.cells.get(..at).unwrap_or_default();
         cell_in(cell, before, &session.plan).map_err(|fault| fault.within(format_args!("cells[{at}]")))?;

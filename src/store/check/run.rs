@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Checked, MAX_EXACT, above_zero, each, ensure, is_above_zero, is_zero_or_more, plan, time_of_day};
+use super::{Checked, MAX_EXACT, above_zero, each, ensure, is_above_zero, is_zero_or_more, pairing, plan, time_of_day};
 use crate::{
     plan::{Load, Plan},
     session::{ClientUse, GapCounts, GpuUse, RequestRecord, Run, Search, SearchEnd, Warmup},
@@ -17,6 +17,8 @@ pub(super) fn run(run: &Run, load: &Load, plan: &Plan) -> Checked {
     gaps(&run.itl)?;
     warmup(run.warmup)?;
     gpu(&run.gpu)?;
+    pairing::blocks(run)?;
+    pairing::host(&run.host)?;
     if let Some(client) = &run.client {
         client_use(client).map_err(|fault| fault.within("client"))?;
     }

@@ -4,7 +4,8 @@ use perfgate::{
     plan::Load,
     session::{
         Block, CellRuns, ClientUse, Ended, Failure, FailureClass, Finish, GapCounts, GpuUse, HostUse, Lag, Outcome,
-        RequestRecord, Run, Search, SearchEnd, SearchStep, Session, TokensFrom, Turn, Warmup, WarmupEnd,
+        PairArm, Pairing, Remeasured, RequestRecord, Run, Search, SearchEnd, SearchStep, Session, TokensFrom, Turn,
+        Warmup, WarmupEnd,
     },
     store,
 };
@@ -114,11 +115,16 @@ fn searches() -> impl Strategy<Value = Search> {
     (end, collection::vec(step, 0..4)).prop_map(|(end, steps)| Search { end, steps })
 }
 
-/// A run as its load can have it: stages in range, a search alone.
+/// A run as its load can have it: stages in range, a search alone, every request in one block.
 fn fit(run: &mut Run, load: &Load) {
     match load {
         Load::Capacity(_) => run.requests.clear(),
         _ => run.search = None,
+    }
+    run.blocks.truncate(run.requests.len());
+    let held: usize = run.blocks.len().saturating_sub(1);
+    if let Some(last) = run.blocks.last_mut() {
+        last.requests = u32::try_from(run.requests.len() - held).unwrap_or_default();
     }
     if let Load::Stages { stages, .. } = load {
         for record in &mut run.requests {
@@ -141,7 +147,7 @@ fn runs() -> impl Strategy<Value = Run> {
     ];
     let ends = sample::select(vec![WarmupEnd::Planned, WarmupEnd::Steady, WarmupEnd::Limit]);
     let rest = (any::<u32>(), 0..9_u32, option::of(".*"), 0..3_u32);
-    let places = (collection::vec(blocks(), 0..4), hosts());
+    let places = (blocks(), hosts());
     let side = (
         ends,
         option::of(clients()),
@@ -180,11 +186,37 @@ fn runs() -> impl Strategy<Value = Run> {
     )
 }
 
-fn blocks() -> impl Strategy<Value = Block> {
-    (any::<u32>(), 0..1_u64 << 53, 0..1_u64 << 53).prop_map(|(requests, start_ns, started_unix_ms)| Block {
-        requests,
-        start_ns,
-        started_unix_ms,
+/// Blocks of one request each, in order; [`fit`] gives the rest to the last.
+fn blocks() -> impl Strategy<Value = Vec<Block>> {
+    let stamps = (0..1_u64 << 53, 0..253_402_300_799_000_u64);
+    collection::vec(stamps, 0..4).prop_map(|mut stamps| {
+        stamps.sort_unstable();
+        let block = |(start_ns, started_unix_ms)| Block {
+            requests: 1,
+            start_ns,
+            started_unix_ms,
+        };
+        stamps.into_iter().map(block).collect()
+    })
+}
+
+fn pairings() -> impl Strategy<Value = Pairing> {
+    let arm = prop_oneof![Just(PairArm::Baseline), Just(PairArm::Candidate)];
+    let again = (".*", any::<u32>(), arm.clone(), ".*").prop_map(|(cell, pair, arm, reason)| Remeasured {
+        cell,
+        pair,
+        arm,
+        reason,
+    });
+    let looks = collection::btree_set(1..=u32::MAX, 1..5);
+    let rest = (collection::vec(again, 0..3), option::of(".*"));
+    ("[0-9a-f]{1,16}", arm, looks, 1..=u32::MAX, rest).prop_map(|(id, arm, looks, blocks, rest)| Pairing {
+        id,
+        arm,
+        looks: looks.into_iter().collect(),
+        blocks,
+        remeasured: rest.0,
+        stopped_early: rest.1,
     })
 }
 
@@ -207,8 +239,12 @@ fn sessions() -> impl Strategy<Value = Session> {
         ".*".prop_map(Ended::Aborted)
     ];
     let runs = collection::vec(collection::vec(runs(), 0..3), 4);
-    let rest = (collection::vec(".*", 0..3), option::of("[0-9a-f]{64}"));
-    (plans(), runs, ended, rest).prop_map(|(plan, runs, ended, (notes, schedule_sha256))| {
+    let rest = (
+        collection::vec(".*", 0..3),
+        option::of("[0-9a-f]{64}"),
+        option::of(pairings()),
+    );
+    (plans(), runs, ended, rest).prop_map(|(plan, runs, ended, (notes, schedule_sha256, pairing))| {
         let cells = plan.loads.iter().zip(runs).enumerate().map(|(at, (load, mut runs))| {
             for (repeat, run) in (0..).zip(&mut runs) {
                 run.repeat = repeat;
@@ -227,6 +263,7 @@ fn sessions() -> impl Strategy<Value = Session> {
             plan,
             ended,
             notes,
+            pairing,
             ..session()
         }
     })

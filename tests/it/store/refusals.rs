@@ -172,6 +172,22 @@ const WRONG_RUNS: &str = r#"
 /cells/1/name                             | "chat.jsonl/200.5±50 @ c=4" | `cells[1].name`: `chat.jsonl/200.5±50 @ c=4` is the name
 "#;
 
+const WRONG_PAIRS: &str = r#"
+/pairing/id                               | " "   | `pairing.id`: is empty
+/pairing/blocks                           | 0     | `pairing.blocks`: is `0`
+/pairing/looks                            | []    | `pairing.looks`: are []; give at least one
+/pairing/looks                            | [5, 5] | `pairing.looks`: are [5, 5]; give at least one number of pairs, rising
+/pairing/looks                            | [0, 5] | `pairing.looks`: are [0, 5]
+/pairing/arm                              | "left" | `pairing.arm`: unknown variant `left`
+/cells/0/runs/1/blocks                    | [{"requests": 2, "start_ns": 0, "started_unix_ms": 0}] | `cells[0].runs[1].blocks`: hold 2 requests, but the run has 3
+/cells/0/runs/1/blocks                    | [{"requests": 0, "start_ns": 0, "started_unix_ms": 0}] | `cells[0].runs[1].blocks[0].requests`: is `0`
+/cells/0/runs/1/blocks                    | [{"requests": 3, "start_ns": 9007199254740993, "started_unix_ms": 0}] | `cells[0].runs[1].blocks[0].start_ns`: is `9007199254740993`
+/cells/0/runs/1/blocks                    | [{"requests": 3, "start_ns": 0, "started_unix_ms": 253402300800000}] | `cells[0].runs[1].blocks[0].started_unix_ms`: is
+/cells/0/runs/1/blocks                    | [{"requests": 2, "start_ns": 9, "started_unix_ms": 0}, {"requests": 1, "start_ns": 8, "started_unix_ms": 0}] | `cells[0].runs[1].blocks`: do not follow
+/cells/0/runs/1/host                      | {"cpu_steal": 1.01} | `cells[0].runs[1].host.cpu_steal`: is `1.01`
+/cells/0/runs/1/host                      | {"resting_arm_cpu_s": -1} | `cells[0].runs[1].host.resting_arm_cpu_s`: is `-1`
+"#;
+
 const WRONG_PLANS: &str = r#"
 /plan/loads                               | []    | `plan.loads`: is empty
 /cells                                    | {}    | `cells`: invalid type: map, expected a sequence
@@ -226,6 +242,7 @@ fn check_refusals(table: &str) {
 fn a_wrong_value_is_named_with_its_place() {
     check_refusals(WRONG_REQUESTS);
     check_refusals(WRONG_RUNS);
+    check_refusals(WRONG_PAIRS);
     check_refusals(WRONG_PLANS);
 }
 
