@@ -2,6 +2,7 @@
 
 pub mod change_point;
 pub mod cusum;
+pub mod fisher;
 pub mod holm;
 pub mod mann_whitney;
 pub mod moments;

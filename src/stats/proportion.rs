@@ -1,6 +1,6 @@
 //! Shares of a whole: the interval of a proportion.
 
-use statrs::distribution::{ContinuousCDF, Normal};
+use statrs::distribution::{Beta, ContinuousCDF, Normal};
 
 /// Wilson's score interval of a share, with its bounds one-sided at `confidence` (0.9) each.
 ///
@@ -20,9 +20,34 @@ pub fn wilson(hits: u32, trials: u32, confidence: f64) -> Option<(f64, f64)> {
     Some(((middle - half).max(0.0), (middle + half).min(1.0)))
 }
 
+/// Clopper and Pearson's exact interval of a share, with its bounds one-sided at `confidence` each.
+///
+/// Never promises more than it holds, so it is wider than [`wilson`]; `None` as there. Source: Clopper & Pearson 1934,
+/// "The use of confidence or fiducial limits illustrated in the case of the binomial".
+pub fn clopper_pearson(hits: u32, trials: u32, confidence: f64) -> Option<(f64, f64)> {
+    if trials == 0 || hits > trials || !(0.5..1.0).contains(&confidence) {
+        return None;
+    }
+    let (misses, hits) = (f64::from(trials - hits), f64::from(hits));
+    let at = |p: f64, a: f64, b: f64| Beta::new(a, b).ok().map(|beta| beta.inverse_cdf(p));
+    // Where nothing or everything was hit, that side has no bound but the end.
+    let lower = if hits < 1.0 {
+        Some(0.0)
+    } else {
+        at(1.0 - confidence, hits, misses + 1.0)
+    };
+    let upper = if misses < 1.0 {
+        Some(1.0)
+    } else {
+        at(confidence, hits + 1.0, misses)
+    };
+    Some((lower?, upper?))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -41,7 +66,33 @@ mod tests {
     }
 
     #[test]
+    fn both_intervals_agree_with_scipy() {
+        let file: Value = serde_json::from_str(include_str!("../../tests/data/stats/fisher_binomial.json")).unwrap();
+        for case in file["binomial"].as_array().unwrap() {
+            let (hits, trials): (u32, u32) = serde_json::from_value(json!([case["k"], case["n"]])).unwrap();
+            for (found, key) in [
+                (wilson(hits, trials, 0.975), "wilson95"),
+                (clopper_pearson(hits, trials, 0.975), "clopper_pearson95"),
+            ] {
+                let (lower, upper): (f64, f64) = serde_json::from_value(case[key].clone()).unwrap();
+                let (found_lower, found_upper) = found.unwrap();
+                assert!(
+                    (found_lower - lower).abs() <= 1e-9 * lower.max(1e-6),
+                    "{case} {key}: {found_lower}"
+                );
+                assert!(
+                    (found_upper - upper).abs() <= 1e-9 * upper,
+                    "{case} {key}: {found_upper}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn nothing_counted_has_no_interval() {
+        assert_eq!(clopper_pearson(0, 0, 0.9), None);
+        assert_eq!(clopper_pearson(3, 2, 0.9), None);
+        assert_eq!(clopper_pearson(1, 2, f64::NAN), None);
         assert_eq!(wilson(0, 0, 0.9), None);
         assert_eq!(wilson(3, 2, 0.9), None);
         assert_eq!(wilson(1, 2, f64::NAN), None);
@@ -54,6 +105,8 @@ mod tests {
             let share = f64::from(hits) / f64::from(trials);
             let (lower, upper) = wilson(hits, trials, 0.9).unwrap();
             prop_assert!(0.0 <= lower && lower <= share + 1e-12 && share <= upper + 1e-12 && upper <= 1.0);
+            let (lowest, highest) = clopper_pearson(hits, trials, 0.9).unwrap();
+            prop_assert!(0.0 <= lowest && lowest <= share && share <= highest && highest <= 1.0);
             let (lower_10, upper_10) = wilson(hits * 10, trials * 10, 0.9).unwrap();
             prop_assert!(upper_10 - lower_10 < upper - lower);
         }
