@@ -2,10 +2,12 @@
 
 pub mod change_point;
 pub mod cusum;
+pub mod e_process;
 pub mod fisher;
 pub mod holm;
 pub mod mann_whitney;
 pub mod moments;
+pub mod permutation;
 pub mod polygamma;
 pub mod proportion;
 pub mod quantile;
@@ -13,6 +15,7 @@ mod ranks;
 pub mod sequential;
 #[cfg(test)]
 pub(crate) mod series;
+pub mod signed_rank;
 pub mod steady;
 pub mod student_t;
 pub mod trend;
