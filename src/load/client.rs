@@ -9,6 +9,7 @@ use hyper::StatusCode;
 
 use super::{
     answer::{Answer, BodyEnd, Facts, failed},
+    belief,
     clock::Clock,
     deadline::{Deadline, Patience, Phase},
     dialect::{Ask, Dialect},
@@ -135,7 +136,9 @@ impl Client {
             Step::Broken(error) if !lane.any() => return Err(Dead { sent_ns, error }),
             Step::Broken(error) => self.heard_nothing((FailureClass::ConnectionLost, server_words::chain(&error))),
         };
-        Ok(self.tried(index, sent_ns, heard))
+        let mut tried = self.tried(index, sent_ns, heard);
+        belief::disbelieve(&mut tried.reply.record, ask);
+        Ok(tried)
     }
 
     /// Reads the answer that belongs to a head.

@@ -13,6 +13,7 @@
 //! | `dialect/` | which API: paths, request bodies, and what an answer says; one small file an API |
 //! | `sse.rs` | bytes to events |
 //! | `answer.rs`, `server_words.rs` | an answer and its stamps to one outcome, with the server's own message |
+//! | `belief.rs` | token counts that cannot be true |
 //! | `endpoint.rs`, `tls.rs`, `hidden.rs` | address and headers, whom to trust, secrets taken out of texts |
 //! | `wire.rs`, `pool.rs`, `http2.rs`, `lane.rs`, `ways.rs` | a stamped stream, connections kept open, one request's share |
 //! | `clock.rs`, `kernel.rs`, `stamp.rs` | when bytes arrived |
@@ -25,6 +26,7 @@
 //! | `interrupt.rs` | Ctrl-C |
 
 mod answer;
+mod belief;
 mod cache;
 mod client;
 mod clock;

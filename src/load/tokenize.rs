@@ -102,7 +102,7 @@ impl Counter<'_> {
         let record = self.client.request(index, ask).await.reply.record;
         match (record.input_tokens, record.outcome) {
             (Some(tokens), _) => Ok(tokens),
-            (None, Outcome::Completed) => Err("its answers do not state `usage.prompt_tokens`".into()),
+            (None, Outcome::Completed) => Err("its answers state no `usage.prompt_tokens` that can be true".into()),
             (None, Outcome::Failed(failure)) => Err(format!(
                 "a tiny request failed, {}: {}",
                 failure.class.key(),

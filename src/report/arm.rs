@@ -122,7 +122,8 @@ fn counted(session: &Session) -> Option<String> {
     let from_chunks = completed(session)
         .filter(|record| record.tokens_from == TokensFrom::Chunks)
         .count();
-    (from_chunks > 0).then(|| format!("from chunks in {from_chunks} requests, where the server sent no `usage`"))
+    (from_chunks > 0)
+        .then(|| format!("from chunks in {from_chunks} requests, where the server sent no `usage` to be believed"))
 }
 
 /// Said where a chunk holds clearly more than one token: then ITL is a gap between chunks, not tokens.

@@ -9,7 +9,7 @@ mod selftest;
 
 pub use self::{
     pairing::{PairArm, Pairing, Remeasured},
-    request::{Failure, FailureClass, Finish, Outcome, RequestRecord, TokensFrom, Turn},
+    request::{Failure, FailureClass, Finish, Outcome, RequestRecord, TokensFrom, Turn, UsageClaim},
     run::{Block, ClientUse, GapCounts, GpuUse, HostUse, Lag, Run, Search, SearchEnd, SearchStep, Warmup, WarmupEnd},
     selftest::{Added, SelfTest},
 };

@@ -28,6 +28,8 @@ pub struct RequestRecord {
     pub chunks: u32,
     /// Where `output_tokens` comes from.
     pub tokens_from: TokensFrom,
+    /// What the server's `usage` said where that cannot be true; such a count is not used.
+    pub false_usage: Option<UsageClaim>,
     /// Why the model stopped, as the server says.
     pub finish: Option<Finish>,
     /// Which stage of its load it belongs to, from 0.
@@ -70,6 +72,15 @@ pub enum TokensFrom {
     Usage,
     /// The number of chunks with output, where the server sends no `usage`.
     Chunks,
+}
+
+/// Token counts as a server stated them, those that cannot be true.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UsageClaim {
+    /// Prompt tokens: none at all, or far more than the request has bytes.
+    pub input_tokens: Option<u32>,
+    /// Output tokens: far more than were asked for.
+    pub output_tokens: Option<u32>,
 }
 
 /// How a request ended.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::{defaults::is_default, plan_file::SloFile};
 use crate::{
     plan::Slo,
-    session::{Failure, FailureClass, Finish, Outcome, RequestRecord, TokensFrom, Turn},
+    session::{Failure, FailureClass, Finish, Outcome, RequestRecord, TokensFrom, Turn, UsageClaim},
 };
 
 /// One request.
@@ -48,6 +48,9 @@ pub(super) struct RequestFile {
     /// Where `output_tokens` comes from. Left out: the server's `usage` object.
     #[serde(default, skip_serializing_if = "is_default", with = "TokensFromFile")]
     pub(super) tokens_from: TokensFrom,
+    /// What the server's `usage` said where that cannot be true and was not used. Left out: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) false_usage: Option<ClaimEntry>,
     /// Why the model stopped, as the server says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) finish: Option<FinishEntry>,
@@ -76,6 +79,23 @@ enum TokensFromFile {
     Usage,
     /// The number of chunks with output.
     Chunks,
+}
+
+/// A claim where one was not believed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(super) struct ClaimEntry(#[serde(with = "ClaimFile")] pub(super) UsageClaim);
+
+/// Token counts that cannot be true.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "UsageClaim", deny_unknown_fields)]
+struct ClaimFile {
+    /// Prompt tokens: none at all, or far more than the request has bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    input_tokens: Option<u32>,
+    /// Output tokens: far more than were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output_tokens: Option<u32>,
 }
 
 /// Why a model stopped, where it is known.
@@ -155,6 +175,7 @@ impl RequestFile {
             output_tokens: record.output_tokens,
             chunks: (record.chunks != record.output_tokens.unwrap_or(0)).then_some(record.chunks),
             tokens_from: record.tokens_from,
+            false_usage: record.false_usage.map(ClaimEntry),
             finish: record.finish.map(FinishEntry),
             stage: record.stage,
             turn: record.turn.map(TurnEntry),
@@ -184,6 +205,7 @@ impl RequestFile {
             output_tokens: self.output_tokens,
             chunks: self.chunks.or(self.output_tokens).unwrap_or(0),
             tokens_from: self.tokens_from,
+            false_usage: self.false_usage.map(|entry| entry.0),
             finish: self.finish.map(|entry| entry.0),
             stage: self.stage,
             turn: self.turn.map(|entry| entry.0),

@@ -6,6 +6,7 @@ mod chain;
 mod command;
 mod config;
 mod exact;
+mod false_usage;
 mod honest;
 mod load;
 mod render;

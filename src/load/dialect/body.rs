@@ -99,6 +99,8 @@ pub(in crate::load) struct Template {
     open: String,
     /// What stands after it.
     tail: String,
+    /// How many answers a request asks for (`n`).
+    answers: u32,
 }
 
 impl Template {
@@ -132,7 +134,14 @@ impl Template {
             limit: limit.map(|limit| around(limit, inner.as_ref())),
             open,
             tail: format!("{close}}}"),
+            answers: answers(target),
         })
+    }
+
+    /// The most output tokens that a request asks for; `None` where an extra field sets the limit.
+    fn most_tokens(&self, payload: &Payload) -> Option<u32> {
+        self.limit.as_ref()?;
+        Some(payload.max_tokens.saturating_mul(self.answers))
     }
 
     /// The whole body of one request.
@@ -147,6 +156,13 @@ impl Template {
             .concat()
             .into()
     }
+}
+
+/// How many answers each request asks for, by the extra fields that do.
+fn answers(target: &Target) -> u32 {
+    let fields = ["n", "best_of"].map(|field| target.extra_body.get(field));
+    let counts = fields.into_iter().flatten().filter_map(|text| text.trim().parse().ok());
+    counts.fold(1, u32::max)
 }
 
 /// What stands before and after the prompt.
@@ -256,6 +272,7 @@ impl Stimulus {
         let template = self.templates.get(payload.model).or(self.templates.first());
         Ask {
             body: template.map(|template| template.body(payload)).unwrap_or_default(),
+            most_tokens: template.and_then(|template| template.most_tokens(payload)),
             extras: payload.extras.clone(),
         }
     }
@@ -265,10 +282,22 @@ impl Stimulus {
 pub(in crate::load) struct Ask {
     /// The whole body.
     pub(in crate::load) body: Bytes,
+    /// The most output tokens that it asks for; `None` where that is not ours to know.
+    pub(in crate::load) most_tokens: Option<u32>,
     extras: Option<Arc<Extras>>,
 }
 
 impl Ask {
+    /// A request of this body that asks for so many tokens.
+    #[cfg(test)]
+    pub(in crate::load) fn of(body: &'static str, most_tokens: Option<u32>) -> Self {
+        Self {
+            body: Bytes::from_static(body.as_bytes()),
+            most_tokens,
+            extras: None,
+        }
+    }
+
     /// Headers of this request only; they replace the target's of the same name.
     pub(in crate::load) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         self.extras.as_ref().map_or(&[], |extras| &extras.headers)

@@ -5,7 +5,7 @@ use perfgate::{
     session::{
         Block, CellRuns, ClientUse, Ended, Failure, FailureClass, Finish, GapCounts, GpuUse, HostUse, Lag, Outcome,
         PairArm, Pairing, Remeasured, RequestRecord, Run, Search, SearchEnd, SearchStep, Session, TokensFrom, Turn,
-        Warmup, WarmupEnd,
+        UsageClaim, Warmup, WarmupEnd,
     },
     store,
 };
@@ -34,10 +34,21 @@ fn records() -> impl Strategy<Value = RequestRecord> {
     let tokens = (option::of(any::<u32>()), option::of(any::<u32>()), any::<u32>());
     let finish = option::of(sample::select(vec![Finish::Stop, Finish::Length, Finish::Other]));
     let turn = option::of(any::<(u32, u32)>().prop_map(|(conversation, turn)| Turn { conversation, turn }));
-    let rest = (finish, turn, option::of(slos()), any::<u32>(), any::<bool>());
+    let claim = any::<(Option<u32>, Option<u32>)>().prop_map(|(input_tokens, output_tokens)| UsageClaim {
+        input_tokens,
+        output_tokens,
+    });
+    let rest = (
+        finish,
+        turn,
+        option::of(slos()),
+        any::<u32>(),
+        any::<bool>(),
+        option::of(claim),
+    );
     (stamps, tokens, any::<(bool, bool, bool)>(), outcomes(), rest).prop_map(
         |(mut stamps, (input_tokens, output_tokens, chunks), (scheduled, answered, from_chunks), outcome, rest)| {
-            let (finish, turn, slo, retries, reasoned) = rest;
+            let (finish, turn, slo, retries, reasoned, false_usage) = rest;
             stamps.sort_unstable();
             let [
                 scheduled_ns,
@@ -64,6 +75,7 @@ fn records() -> impl Strategy<Value = RequestRecord> {
                 } else {
                     TokensFrom::Usage
                 },
+                false_usage,
                 finish,
                 stage: 0,
                 turn,
