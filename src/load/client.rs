@@ -127,6 +127,7 @@ impl Client {
             timeouts: self.timeouts,
         };
         let sent_ns = patience.sent_ns;
+        let connect_ns = lane.take_connect_ns();
         lane.request_sent(sent_ns);
         let (limit_ns, late_class) = patience.limit(Phase::Waiting);
         let mut deadline = Deadline::new(self.clock, limit_ns);
@@ -137,6 +138,7 @@ impl Client {
             Step::Broken(error) => self.heard_nothing((FailureClass::ConnectionLost, server_words::chain(&error))),
         };
         let mut tried = self.tried(index, sent_ns, heard);
+        tried.reply.record.connect_ns = connect_ns;
         belief::disbelieve(&mut tried.reply.record, ask);
         Ok(tried)
     }

@@ -34,6 +34,7 @@ use super::{
 pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     reads: Arc<Reads>,
+    connect_ns: Arc<Mutex<Option<u64>>>,
 }
 
 /// One request and its answer on a shared connection.
@@ -44,17 +45,21 @@ pub(super) struct Exchange {
 }
 
 impl Connection {
-    /// Starts HTTP/2 on a connected stream; a task of the runtime drives it from now on.
+    /// Starts HTTP/2 on a stream that took so long to connect; a task of the runtime drives it from now on.
     ///
     /// # Errors
     /// The connection ended at once.
-    pub(super) async fn open(mut stream: Stream) -> Result<Self, hyper::Error> {
+    pub(super) async fn open(mut stream: Stream, connect_ns: u64) -> Result<Self, hyper::Error> {
         stream.take_turns();
         let reads = Arc::clone(stream.reads());
         let (sender, driver) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
         // How it ends is told by the answers.
         tokio::spawn(async move { driver.await.ok() });
-        Ok(Self { sender, reads })
+        Ok(Self {
+            sender,
+            reads,
+            connect_ns: Arc::new(Mutex::new(Some(connect_ns))),
+        })
     }
 
     /// A place for one request.
@@ -93,6 +98,12 @@ impl Exchange {
     /// Whether anything of the answer has arrived.
     pub(super) fn any(&self) -> bool {
         self.any
+    }
+
+    /// How long the connection took to open, told once: to the first request that it carries.
+    pub(super) fn take_connect_ns(&self) -> Option<u64> {
+        let connect_ns = &self.connection.connect_ns;
+        connect_ns.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Sends a request and waits for the head of its answer.

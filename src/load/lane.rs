@@ -61,6 +61,14 @@ impl Lane {
         }
     }
 
+    /// How long the connection took to open, where this request is the first on it.
+    pub(super) fn take_connect_ns(&mut self) -> Option<u64> {
+        match self {
+            Self::One(connection) => connection.take_connect_ns(),
+            Self::Two(exchange) => exchange.take_connect_ns(),
+        }
+    }
+
     /// Whether the server still holds it open, as far as can be seen.
     pub(super) async fn is_alive(&mut self) -> bool {
         match self {

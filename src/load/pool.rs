@@ -26,6 +26,8 @@ pub(super) struct Connection {
     unread: Vec<u8>,
     incoming: Incoming,
     fresh: bool,
+    /// How long it took to open, until somebody asks.
+    connect_ns: Option<u64>,
 }
 
 /// The body that is being read.
@@ -62,12 +64,13 @@ pub(super) enum Body {
 }
 
 impl Connection {
-    /// Starts HTTP on a connected stream.
-    pub(super) fn new(stream: Stream) -> Self {
+    /// Starts HTTP on a stream that took so long to connect.
+    pub(super) fn new(stream: Stream, connect_ns: u64) -> Self {
         let framing = Framing::Length(0);
         Self {
             stream,
             fresh: true,
+            connect_ns: Some(connect_ns),
             unread: Vec::new(),
             incoming: Incoming {
                 framing,
@@ -84,6 +87,11 @@ impl Connection {
     /// Whether no request has been sent on it.
     pub(super) fn is_fresh(&self) -> bool {
         self.fresh
+    }
+
+    /// How long it took to open, told once: to the first request that it carries.
+    pub(super) fn take_connect_ns(&mut self) -> Option<u64> {
+        self.connect_ns.take()
     }
 
     /// Whether the server still holds an idle connection open, as far as the system knows.

@@ -1,6 +1,9 @@
 //! The ways to one server: connections that wait for requests, and how a new one is opened.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     client::Failed,
@@ -86,11 +89,13 @@ impl Ways {
     }
 
     async fn open(&self, endpoint: &Endpoint, timeout: Duration) -> Result<Lane, Failed> {
+        let began = Instant::now();
         let stream = endpoint.connect(&self.stamper, timeout).await?;
+        let connect_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         if !endpoint.is_http2(&stream) {
-            return Ok(Lane::One(Connection::new(stream)));
+            return Ok(Lane::One(Connection::new(stream, connect_ns)));
         }
-        let opened = http2::Connection::open(stream).await;
+        let opened = http2::Connection::open(stream, connect_ns).await;
         let connection = opened.map_err(|error| (FailureClass::Connect, server_words::chain(&error)))?;
         if self.reuses {
             self.shared.put(&connection);

@@ -1,9 +1,12 @@
 //! Facts of one session that tell how far its figures can be trusted: the client, the warm-up, the prefix cache.
 
+use std::time::Duration;
+
 use crate::{
     measure::validity::{MAX_CPU_SHARE, judged_cpu_share},
     plan::Slo,
     session::{ClientUse, Run, SearchEnd, Session, WarmupEnd},
+    stats::quantile::quantile,
 };
 
 fn runs(session: &Session) -> impl Iterator<Item = &Run> {
@@ -36,6 +39,19 @@ pub(super) fn client(session: &Session) -> Option<String> {
         parts.push(format!("arrivals stamped by {who}"));
     }
     (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Connections that were opened for measured requests, and how long that took; it is in no figure of a request.
+pub(super) fn connections(session: &Session) -> Option<String> {
+    let requests = runs(session).flat_map(|run| &run.requests);
+    let opened: Vec<f64> = requests
+        .filter_map(|record| Some(Duration::from_nanos(record.connect_ns?).as_secs_f64() * 1e3))
+        .collect();
+    let (p50_ms, p95_ms) = (quantile(&opened, 0.5)?, quantile(&opened, 0.95)?);
+    Some(format!(
+        "{} opened for measured requests, in {p50_ms:.2} ms (P50) and {p95_ms:.2} ms (P95) before they were sent",
+        opened.len()
+    ))
 }
 
 /// How the warm-ups ended, where anybody looked.
@@ -139,6 +155,19 @@ mod tests {
             e2e_ms: Some(0.5),
         };
         assert_eq!(slo(&promised).unwrap(), "TTFT ≤ 2000 ms, E2E ≤ 0.5 ms");
+    }
+
+    #[test]
+    fn opened_connections_are_counted_with_their_times() {
+        let mut found = session(&[4], &[Figures::default(); 2]);
+        assert_eq!(connections(&found), None, "all were open before");
+        for (run, connect_ns) in found.cells[0].runs.iter_mut().zip([1_000_000, 3_000_000]) {
+            run.requests[0].connect_ns = Some(connect_ns);
+        }
+        assert_eq!(
+            connections(&found).unwrap(),
+            "2 opened for measured requests, in 2.00 ms (P50) and 2.90 ms (P95) before they were sent"
+        );
     }
 
     #[test]

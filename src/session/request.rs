@@ -10,6 +10,8 @@ pub struct RequestRecord {
     pub index: u32,
     /// Intended send time, in open loop.
     pub scheduled_ns: Option<u64>,
+    /// How long the connection took to open (DNS, TCP, TLS), where this request is the first on it; before `sent_ns`.
+    pub connect_ns: Option<u64>,
     /// When the request was handed to a connection that was ready (connect time is before it).
     pub sent_ns: u64,
     /// Arrival of the first non-empty output token, content or reasoning.

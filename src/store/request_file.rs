@@ -22,6 +22,9 @@ pub(super) struct RequestFile {
     /// Intended send time, in open loop; not after `sent_ns`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) scheduled_ns: Option<u64>,
+    /// How long its connection took to open (DNS, TCP, TLS), before `sent_ns`. Left out: an earlier request had used it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) connect_ns: Option<u64>,
     /// When the request was handed to a ready connection (connect time is before it).
     pub(super) sent_ns: u64,
     /// Arrival of the first non-empty output token, content or reasoning; a completed request has one, where it was
@@ -166,6 +169,7 @@ impl RequestFile {
         Self {
             index: (record.index != place).then_some(record.index),
             scheduled_ns: record.scheduled_ns,
+            connect_ns: record.connect_ns,
             sent_ns: record.sent_ns,
             first_token_ns: record.first_token_ns,
             first_answer_ns: record.first_answer_ns,
@@ -196,6 +200,7 @@ impl RequestFile {
         RequestRecord {
             index: self.index.unwrap_or(place),
             scheduled_ns: self.scheduled_ns,
+            connect_ns: self.connect_ns,
             sent_ns: self.sent_ns,
             first_token_ns: self.first_token_ns,
             first_answer_ns: self.first_answer_ns,

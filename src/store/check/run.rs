@@ -43,6 +43,11 @@ fn request(record: &RequestRecord, load: &Load, plan: &Plan) -> Checked {
     if let Some(scheduled_ns) = record.scheduled_ns {
         not_after(("scheduled_ns", scheduled_ns), ("sent_ns", record.sent_ns))?;
     }
+    if let Some(connect_ns) = record.connect_ns {
+        ensure(connect_ns <= MAX_EXACT, "connect_ns", || {
+            format!("is `{connect_ns}`, beyond 2^53 ns")
+        })?;
+    }
     stamps(record, plan.target.streaming && plan.target.api.has_tokens())?;
     match &record.slo {
         Some(limits) => plan::slo(limits).map_err(|fault| fault.within("slo")),

@@ -40,6 +40,9 @@ use super::{
 
 const GAP: Duration = Duration::from_millis(15);
 
+/// How long a server lets a client wait before the TLS handshake.
+const HANDSHAKE: Duration = Duration::from_millis(20);
+
 /// A server of hyper that answers each request with three tokens, 15 ms before each.
 struct Server {
     url: String,
@@ -135,6 +138,7 @@ async fn serve(tcp: TcpStream, speaks: Speaks, acceptor: TlsAcceptor, connection
     if !matches!(speaks, Speaks::Tls(_)) {
         return answer(tcp, true, speaks == Speaks::PlainTwoOnce, connection, log).await;
     }
+    sleep(HANDSHAKE).await;
     // A client that does not trust us hangs up.
     if let Ok(tls) = acceptor.accept(tcp).await {
         let two = tls.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -252,6 +256,25 @@ fn a_server_is_trusted_by_the_authority_in_the_file_and_chooses_the_http() {
         let connections = if expected == Version::HTTP_2 { 1 } else { 2 };
         assert_eq!(server.used(), (connections, expected), "{http:?} {offers:?}");
         assert_eq!(run.replaced_connections, 0, "{http:?} {offers:?}");
+    }
+}
+
+#[test]
+fn the_time_to_connect_is_told_once_a_connection_and_is_in_no_latency() {
+    let handshake_ns = u64::try_from(HANDSHAKE.as_nanos()).unwrap();
+    let connected = |http, offers, reuse_connections| {
+        let server = Server::start(Speaks::Tls(offers));
+        let mut plan = server.plan(http, 6);
+        plan.target.reuse_connections = reuse_connections;
+        let run = measure_by(&mut plan, 2);
+        let told: Vec<u64> = run.requests.iter().filter_map(|record| record.connect_ns).collect();
+        assert!(told.iter().all(|ns| *ns >= handshake_ns), "{told:?}");
+        told.len()
+    };
+    assert_eq!(connected(Http::One, &["http/1.1"], true), 2, "one for each stream");
+    assert_eq!(connected(Http::Two, &["h2"], true), 1, "all share it");
+    for (http, offers) in [(Http::One, &["http/1.1"][..]), (Http::Two, &["h2"])] {
+        assert_eq!(connected(http, offers, false), 6, "one for each request");
     }
 }
 

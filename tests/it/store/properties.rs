@@ -45,10 +45,11 @@ fn records() -> impl Strategy<Value = RequestRecord> {
         any::<u32>(),
         any::<bool>(),
         option::of(claim),
+        option::of(0..1_u64 << 53),
     );
     (stamps, tokens, any::<(bool, bool, bool)>(), outcomes(), rest).prop_map(
         |(mut stamps, (input_tokens, output_tokens, chunks), (scheduled, answered, from_chunks), outcome, rest)| {
-            let (finish, turn, slo, retries, reasoned, false_usage) = rest;
+            let (finish, turn, slo, retries, reasoned, false_usage, connect_ns) = rest;
             stamps.sort_unstable();
             let [
                 scheduled_ns,
@@ -62,6 +63,7 @@ fn records() -> impl Strategy<Value = RequestRecord> {
             RequestRecord {
                 index: 0,
                 scheduled_ns: scheduled.then_some(scheduled_ns),
+                connect_ns,
                 sent_ns,
                 first_token_ns: answered.then_some(first_token_ns),
                 first_answer_ns: (answered && reasoned).then_some(first_answer_ns),
