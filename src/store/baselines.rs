@@ -11,9 +11,12 @@ use super::{
     baseline_file::{BASELINE_SCHEMA, BaselineFile, BaselineHeader},
     check,
     lock::DirLock,
-    names, write,
+    names,
+    noise_file::{self, NoiseFile},
+    write,
 };
 use crate::{
+    compare::{PairNoise, PairVariance},
     measure::invalid_because,
     session::{Ended, Session},
 };
@@ -162,6 +165,47 @@ impl Baselines {
             .collect()
     }
 
+    /// How far apart the pairs of earlier A/B measurements of this plan lay in the candidate's environment; nothing where
+    /// none was kept.
+    ///
+    /// # Errors
+    /// When the file there is broken or newer: noise that cannot be read must not look like none.
+    pub fn pair_noise(&self, plan_hash: &str, environment_hash: &str) -> Result<PairNoise, StoreError> {
+        let path = self.noise_path(plan_hash, environment_hash)?;
+        let stored = NoiseFile::stored_at(&path)?;
+        stored.map_or_else(|| Ok(PairNoise::default()), |file| file.noise(&path))
+    }
+
+    /// Keeps how far apart the pairs of an A/B measurement lay; gives the file back.
+    ///
+    /// A measurement that is there already, by its id, is replaced. Beyond [`super::MAX_NOISE`] measurements the oldest
+    /// go. A variance without degrees of freedom, or one that is no number, is left out.
+    ///
+    /// # Errors
+    /// When the file there is broken or newer, or the file system refuses.
+    pub fn add_pair_noise(
+        &self,
+        plan_hash: &str,
+        environment_hash: &str,
+        variances: &[PairVariance],
+    ) -> Result<PathBuf, StoreError> {
+        let path = self.noise_path(plan_hash, environment_hash)?;
+        fs::create_dir_all(&self.dir).map_err(|source| io_error("write", &self.dir, source))?;
+        let _lock = DirLock::take(&self.dir)?;
+        let stored = NoiseFile::stored_at(&path)?;
+        let mut file = stored.unwrap_or_else(|| NoiseFile::new(plan_hash, environment_hash));
+        file.add(variances);
+        file.write(&path)?;
+        Ok(path)
+    }
+
+    fn noise_path(&self, plan_hash: &str, environment_hash: &str) -> Result<PathBuf, StoreError> {
+        names::check_hash(plan_hash)?;
+        names::check_hash(environment_hash)?;
+        let name = format!("{}{plan_hash}-{environment_hash}.json", noise_file::PREFIX);
+        Ok(self.dir.join(name))
+    }
+
     fn refuse_taken(&self, name: &str, own: &Path) -> Result<(), StoreError> {
         let taken = self.entries()?.into_iter().find(|entry| {
             let held = entry.header.as_ref().ok().and_then(|header| header.name.as_deref());
@@ -208,7 +252,7 @@ impl Baselines {
             .collect())
     }
 
-    /// The `*.json` files, by name; hidden ones are files in the making.
+    /// The `*.json` files, by name, without those of noise; hidden ones are files in the making.
     fn files(&self) -> Result<Vec<PathBuf>, StoreError> {
         let failed = |source| io_error("read", &self.dir, source);
         let folder = match fs::read_dir(&self.dir) {
@@ -220,7 +264,8 @@ impl Baselines {
         for entry in folder {
             let path = entry.map_err(failed)?.path();
             let is_json = path.extension().is_some_and(|extension| extension == "json");
-            if is_json && !name_of(&path).starts_with('.') {
+            let name = name_of(&path);
+            if is_json && !name.starts_with('.') && !name.starts_with(noise_file::PREFIX) {
                 files.push(path);
             }
         }

@@ -1,4 +1,4 @@
-//! Sessions and baselines at rest: versioned twins, atomic writes, a directory of baselines.
+//! Sessions, baselines and the noise of pairs at rest: versioned twins, atomic writes, a directory of baselines.
 //!
 //! The shape of the files is in the modules that end in `_file`; `docs/files.md` explains it to people.
 //! What a session means is `measure`'s; which baseline fits is `compare`'s (its hashes come in as text).
@@ -14,6 +14,7 @@ mod lengths_file;
 mod load_file;
 mod lock;
 mod names;
+mod noise_file;
 mod pairing_file;
 mod plan_file;
 mod read;
@@ -31,6 +32,7 @@ pub use self::{
     baseline::{Baseline, BaselineInfo, MAX_HISTORY},
     baselines::{Baselines, Listed, Saved},
     error::StoreError,
+    noise_file::MAX_NOISE,
     selftest_file::{read_selftest, write_selftest},
     write::claim_output,
 };

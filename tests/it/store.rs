@@ -1,6 +1,7 @@
 //! Sessions and baselines at rest.
 
 mod baselines;
+mod noise;
 mod older;
 mod plans;
 mod properties;
