@@ -36,6 +36,8 @@ pub enum Group {
     Workload,
     /// How often.
     Repeats,
+    /// Two arms in alternation.
+    Ab,
     /// What counts as a regression.
     Judging,
     /// What is written, and where.
@@ -50,6 +52,7 @@ impl Group {
             Self::Load => "Load",
             Self::Workload => "Workload",
             Self::Repeats => "Repeats",
+            Self::Ab => "A/B measurement",
             Self::Judging => "Judging",
             Self::Output => "Output",
         }
@@ -171,6 +174,24 @@ pub const KEYS: &[Key] = &[
     key!(Repeats Scalar, "warmup_limit", "WARMUP_LIMIT", "warmup-limit", "N", "The most requests of a warm-up that goes on until the server is steady [default for `auto`: 200]"),
     key!(Repeats Scalar, "repeat", "REPEAT", "repeat", "N", "Runs of each cell; the run is the unit of statistics [default: 5]"),
     key!(Repeats Scalar, "max_error_rate", "MAX_ERROR_RATE", "max-error-rate", "SHARE", "Largest share of failed requests of a valid run (`1%`) [default: 1%]"),
+    key!(Ab Scalar, "measure", "MEASURE", "measure", "HOW", "How `gate` measures: the candidate `alone`, or both arms in alternation (`ab`, as `--ab`) [default: alone]"),
+    key!(Ab List, "ab.looks", "LOOKS", "looks", "N,N,…", "After how many pairs an A/B measurement looks, fixed before the first run [default: 3,5,8,12]"),
+    key!(Ab Scalar, "ab.blocks", "BLOCKS", "blocks", "N", "Alternating blocks of requests in a pair whose arms are both up, or `off` for whole runs [default: 20]"),
+    key!(Ab Scalar, "ab.max_minutes", "MAX_MINUTES", "max-minutes", "N", "No pair begins that would end later than this after the first began [default: no limit]"),
+    key!(Ab Switch, "arms.together", "ARMS_TOGETHER", "arms-together", "BOOL", "Servers that are started are up at once, each resting while the other is measured [default: false]"),
+    key!(Ab Scalar, "arms.start_timeout", "ARMS_START_TIMEOUT", "arms-start-timeout", "TIME", "Longest time for a server that is started until it is ready [default: 10m]"),
+    key!(Ab Scalar, "arms.baseline.url", "BASELINE_URL", "baseline-url", "URL", "Base address of the baseline's server, which runs already"),
+    key!(Ab Scalar, "arms.baseline.command", "BASELINE_COMMAND", "baseline-command", "COMMAND", "Starts the baseline's server; `{port}` in it stands for the port; there is no shell"),
+    key!(Ab Scalar, "arms.baseline.ready", "BASELINE_READY", "baseline-ready", "PATH", "Page that answers with success once the baseline's server is ready [default: /health]"),
+    key!(Ab Scalar, "arms.baseline.port", "BASELINE_PORT", "baseline-port", "PORT", "Port of the baseline's server that is started [default: a free one]"),
+    key!(Ab Pair, "arms.baseline.env", "BASELINE_ENV", "baseline-env", "NAME=VALUE", "Variable of the baseline's server that is started (repeatable)"),
+    key!(Ab Scalar, "arms.baseline.workdir", "BASELINE_WORKDIR", "baseline-workdir", "DIR", "Folder in which the baseline's server is started"),
+    key!(Ab Scalar, "arms.candidate.url", "CANDIDATE_URL", "candidate-url", "URL", "Base address of the candidate's server, which runs already"),
+    key!(Ab Scalar, "arms.candidate.command", "CANDIDATE_COMMAND", "candidate-command", "COMMAND", "Starts the candidate's server; `{port}` in it stands for the port; there is no shell"),
+    key!(Ab Scalar, "arms.candidate.ready", "CANDIDATE_READY", "candidate-ready", "PATH", "Page that answers with success once the candidate's server is ready [default: /health]"),
+    key!(Ab Scalar, "arms.candidate.port", "CANDIDATE_PORT", "candidate-port", "PORT", "Port of the candidate's server that is started [default: a free one]"),
+    key!(Ab Pair, "arms.candidate.env", "CANDIDATE_ENV", "candidate-env", "NAME=VALUE", "Variable of the candidate's server that is started (repeatable)"),
+    key!(Ab Scalar, "arms.candidate.workdir", "CANDIDATE_WORKDIR", "candidate-workdir", "DIR", "Folder in which the candidate's server is started"),
     key!(Judging Fields, "slo", "SLO", "slo", "FIELDS", "What users are promised: `ttft=2s,tpot=200ms,e2e=30s`; requests within are goodput"),
     key!(Judging Fields, "capacity", "CAPACITY", "capacity", "FIELDS", "What `capacity` searches: `axis=rate,min=1,max=100,precision=5%,attainment=99%`"),
     key!(Judging Fields, "sweep", "SWEEP", "sweep", "FIELDS", "What `sweep` climbs: `axis=rate,from=1,to=100,steps=8,spacing=geometric`"),

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `keys` | the one table: place in the file, environment variable, flag |
 //! | `yaml` `typed` | file text, and flag or variable text, to a tree |
-//! | `twin` `values` `texts` `lengths` `steps` `either` | what may stand under each key |
+//! | `twin` `values` `texts` `lengths` `steps` `split` `either` | what may stand under each key |
 //! | `layers` | a layer: tree, twin, and checks across keys |
 //! | `resolve` `resolver` `policy` | from layers to plan, policy and settings, with the origin of each value |
 //! | `show` `schema` | the resolved plan for people; the JSON Schema; the starter file |
@@ -25,6 +25,7 @@ mod resolver;
 mod schema;
 mod settings;
 mod show;
+mod split;
 mod steps;
 mod texts;
 mod twin;
@@ -35,6 +36,6 @@ mod yaml;
 pub use error::ConfigError;
 pub use layers::Overrides;
 pub use node::Source;
-pub use resolve::{HeaderSource, Origin, Resolved, Settings, Sweep, resolve};
+pub use resolve::{HeaderSource, Measure, Origin, Resolved, Settings, Sweep, resolve};
 pub use schema::{json_schema, starter};
 pub use show::show;

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     capacity::Spacing,
-    plan::{Arrivals, Axis, Capacity, Plan, Secrets},
+    plan::{Alternation, Arms, Arrivals, Axis, Capacity, Plan, Secrets},
     verdict::Policy,
 };
 
@@ -35,6 +35,12 @@ pub struct Resolved {
     pub capacity: Capacity,
     /// What `sweep` climbs.
     pub sweep: Sweep,
+    /// How `gate` measures.
+    pub measure: Measure,
+    /// How an A/B measurement alternates, and when it looks.
+    pub alternation: Alternation,
+    /// The two servers of an A/B measurement; `None` where not both are told.
+    pub arms: Option<Arms>,
     /// Where the values of the extra headers come from, by name, in the plan's order.
     pub header_sources: Vec<(String, HeaderSource)>,
     /// Every value as text with its origin, in the order of the file's keys.
@@ -65,6 +71,16 @@ pub struct Settings {
     pub dataset_dir: PathBuf,
     /// The configuration file that was read, if any.
     pub file: Option<PathBuf>,
+}
+
+/// How `gate` measures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Measure {
+    /// The candidate alone, against a stored baseline.
+    #[default]
+    Alone,
+    /// Baseline and candidate in alternation.
+    Ab,
 }
 
 /// A ladder of load levels.

@@ -3,6 +3,7 @@
 //! A plan holds no secret: the API key and header values travel apart, in [`Secrets`].
 
 mod load;
+mod pairs;
 mod slo;
 mod target;
 mod workload;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 
 pub use self::{
     load::{Arrivals, Axis, Capacity, Load, RampShape, Stage, StageLength, StageLevel},
+    pairs::{Alternation, ArmPlace, Arms, Launch},
     slo::Slo,
     target::{Api, CacheReset, Http, Secrets, Spread, Target, Timeouts},
     workload::{

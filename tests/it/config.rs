@@ -433,8 +433,18 @@ fn sample(path: &str) -> &'static str {
         "threshold" => "tpot_p95=7%",
         "gates" => "e2e_p95=7%:warn:profile",
         "hardware" | "framework" => "a=b",
-        "quiet" | "reuse_prompts" => "true",
+        "quiet" | "reuse_prompts" | "arms.together" => "true",
         "allow" => "engine.version",
+        "measure" => "ab",
+        "ab.looks" => "3,6",
+        path if path.starts_with("arms.") => match path.rsplit('.').next() {
+            Some("url") => "http://h:1",
+            Some("command") => "serve --port {port}",
+            Some("ready") => "/ready",
+            Some("env") => "A=b",
+            Some("start_timeout") => "7s",
+            _ => "7",
+        },
         path if path.starts_with("target.timeouts") => "7s",
         _ => "7",
     }
@@ -499,6 +509,21 @@ fn every_key_of_the_file_is_in_the_table_and_the_other_way_round() {
     paths.remove("target");
     for key in keys_of(&schema["$defs"]["Target"]) {
         paths.insert(format!("target.{key}"));
+    }
+    for key in keys_of(&schema["$defs"]["Ab"]) {
+        paths.insert(format!("ab.{key}"));
+    }
+    for key in keys_of(&schema["$defs"]["Arms"]) {
+        paths.insert(format!("arms.{key}"));
+    }
+    for arm in ["arms.baseline", "arms.candidate"] {
+        paths.remove(arm);
+        for key in keys_of(&schema["$defs"]["Arm"]) {
+            paths.insert(format!("{arm}.{key}"));
+        }
+    }
+    for group in ["ab", "arms"] {
+        paths.remove(group);
     }
     paths.remove("target.model");
     paths.remove("warmup");

@@ -2,6 +2,7 @@
 //!
 //! `target`, `load` and `workload` each make their part of the plan; `clashes` refuses parts that contradict each other.
 
+mod arms;
 mod clashes;
 mod load;
 mod target;
@@ -79,6 +80,7 @@ impl Resolver {
             framework: self.description("framework", |twin| twin.framework.as_ref()),
         };
         let (capacity, sweep) = (self.capacity(arrivals)?, self.sweep(arrivals)?);
+        let (measure, alternation, arms) = (self.measure(), self.alternation()?, self.arms()?);
         self.check_clashes(&plan)?;
         if clashes::untimed(&plan).is_some() {
             rules.without(|metric| clashes::is_unknown(&plan, metric));
@@ -93,6 +95,9 @@ impl Resolver {
             arrivals,
             capacity,
             sweep,
+            measure,
+            alternation,
+            arms,
             header_sources,
             origins: self.origins,
             notes: self.notes,
@@ -123,7 +128,7 @@ impl Resolver {
     }
 
     /// The value of a key that is worth a line only where it is given.
-    fn given<T>(
+    pub(super) fn given<T>(
         &mut self,
         key: &str,
         get: impl Fn(&ConfigFile) -> Option<T>,

@@ -1,5 +1,6 @@
 //! The serde twin of `perfgate.yaml`: its keys, and what may stand under each. Meaning is `resolve`'s.
 
+mod arms;
 mod judging;
 mod load;
 mod target;
@@ -11,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(super) use self::{
+    arms::{AbTwin, ArmTwin, ArmsTwin, MeasureTwin},
     judging::{ALL, ActionTwin, GateTwin, RequiresTwin, RuleTwin, ThresholdTwin},
     load::{ArrivalsTwin, AxisTwin, CapacityTwin, RampTwin, Ratio, StageTwin, SweepTwin},
     target::{ApiTwin, HeaderTwin, SpreadTwin, TargetTwin, TimeoutsTwin},
@@ -111,6 +113,12 @@ pub(super) struct ConfigFile {
     pub(super) gates: Option<BTreeMap<String, GateTwin>>,
     /// Fingerprint fields that may differ from the baseline.
     pub(super) allow: Option<Vec<Word>>,
+    /// How `gate` measures: the candidate `alone`, against a stored baseline, or both arms in alternation (`ab`).
+    pub(super) measure: Option<MeasureTwin>,
+    /// When an A/B measurement looks, and how its pairs are cut.
+    pub(super) ab: Option<AbTwin>,
+    /// The two servers of an A/B measurement.
+    pub(super) arms: Option<ArmsTwin>,
     /// Baseline to compare with, by name or file.
     pub(super) baseline: Option<Word>,
     /// Folder of the stored baselines.

@@ -1,0 +1,164 @@
+//! An A/B measurement: its schedule of looks, and the two servers.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::Resolver;
+use crate::{
+    config::{
+        error::ConfigError,
+        resolve::Measure,
+        show,
+        twin::{AbTwin, ArmTwin, ArmsTwin, ConfigFile, MeasureTwin},
+        values::Whole,
+    },
+    plan::{Alternation, ArmPlace, Arms, Launch},
+};
+
+/// Large models take minutes to load.
+const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Where vLLM, `SGLang` and llama.cpp tell that they are ready.
+const DEFAULT_READY: &str = "/health";
+
+impl Resolver {
+    pub(super) fn measure(&mut self) -> Measure {
+        let get = |twin: &ConfigFile| {
+            twin.measure.map(|measure| match measure {
+                MeasureTwin::Alone => Measure::Alone,
+                MeasureTwin::Ab => Measure::Ab,
+            })
+        };
+        let text = |measure: &Measure| match measure {
+            Measure::Alone => "alone".into(),
+            Measure::Ab => "ab".into(),
+        };
+        self.given("measure", get, text).unwrap_or_default()
+    }
+
+    pub(super) fn alternation(&mut self) -> Result<Alternation, ConfigError> {
+        let usual = Alternation::default();
+        let looks = self.in_ab(
+            "ab.looks",
+            |ab| Some(ab.looks.as_ref()?.0.iter().copied().map(Whole::as_u32).collect()),
+            |looks: &Vec<u32>| show::list(looks),
+        );
+        let blocks = self.in_ab("ab.blocks", |ab| ab.blocks.map(|blocks| blocks.0), u32::to_string);
+        let minutes = self.in_ab(
+            "ab.max_minutes",
+            |ab| ab.max_minutes.map(|minutes| minutes.0),
+            f64::to_string,
+        );
+        let looks = looks.unwrap_or(usual.looks);
+        if !looks.is_sorted_by(|one, next| one < next) {
+            return Err(self.refuse(
+                "ab.looks",
+                "the numbers of pairs must rise from look to look, as in `3,5,8,12`",
+            ));
+        }
+        Ok(Alternation {
+            looks,
+            blocks: blocks.unwrap_or(usual.blocks),
+            max: minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0)),
+        })
+    }
+
+    fn in_ab<T>(&mut self, key: &str, get: impl Fn(&AbTwin) -> Option<T>, text: impl Fn(&T) -> String) -> Option<T> {
+        self.given(key, |twin| twin.ab.as_ref().and_then(&get), text)
+    }
+
+    /// Both arms; `None` where one of them is not told.
+    pub(super) fn arms(&mut self) -> Result<Option<Arms>, ConfigError> {
+        let baseline = self.arm("baseline", |arms| arms.baseline.as_ref())?;
+        let candidate = self.arm("candidate", |arms| arms.candidate.as_ref())?;
+        let together = self.in_arms("arms.together", |arms| arms.together, bool::to_string);
+        let start_timeout = self.in_arms(
+            "arms.start_timeout",
+            |arms| arms.start_timeout.map(|span| span.0),
+            |time| format!("{time:?}"),
+        );
+        let Some((baseline, candidate)) = baseline.zip(candidate) else {
+            return Ok(None);
+        };
+        let both_run = [&baseline, &candidate]
+            .iter()
+            .all(|place| matches!(place, ArmPlace::Url(_)));
+        Ok(Some(Arms {
+            baseline,
+            candidate,
+            together: both_run || together.unwrap_or(false),
+            start_timeout: start_timeout.unwrap_or(DEFAULT_START_TIMEOUT),
+        }))
+    }
+
+    fn in_arms<T>(
+        &mut self,
+        key: &str,
+        get: impl Fn(&ArmsTwin) -> Option<T>,
+        text: impl Fn(&T) -> String,
+    ) -> Option<T> {
+        self.given(key, |twin| twin.arms.as_ref().and_then(&get), text)
+    }
+
+    /// One arm: the highest layer that tells its address or its command decides which it is.
+    fn arm(&mut self, name: &str, of: fn(&ArmsTwin) -> Option<&ArmTwin>) -> Result<Option<ArmPlace>, ConfigError> {
+        let here = |twin: &ConfigFile| twin.arms.as_ref().and_then(of).cloned();
+        let key = |field: &str| format!("arms.{name}.{field}");
+        let mut is_url = None;
+        for layer in self.layers.iter().rev() {
+            let Some(arm) = here(&layer.twin) else { continue };
+            if arm.url.is_some() && arm.command.is_some() {
+                let message = "an arm runs already or is started; give it `url` or `command`, not both";
+                return Err(layer.error(&key("command"), message));
+            }
+            if arm.url.is_some() || arm.command.is_some() {
+                is_url = Some(arm.url.is_some());
+                break;
+            }
+        }
+        let url = self.given(&key("url"), |twin| here(twin)?.url, |url| url.0.clone());
+        let command = self.given(
+            &key("command"),
+            |twin| here(twin)?.command,
+            |command| command.0.join(" "),
+        );
+        let launch = Launch {
+            command: command.map(|command| command.0).unwrap_or_default(),
+            ..self.launch(name, here)
+        };
+        match is_url {
+            None => Ok(None),
+            Some(true) => Ok(url.map(|url| ArmPlace::Url(url.0))),
+            Some(false) if !launch.knows_its_port() => {
+                let message =
+                    "the server is not told its port; write `{port}` where the command takes it, or give `port`";
+                Err(self.refuse(&key("command"), message))
+            }
+            Some(false) => Ok(Some(ArmPlace::Command(launch))),
+        }
+    }
+
+    /// How an arm is started, but for its command.
+    fn launch(&mut self, name: &str, here: impl Fn(&ConfigFile) -> Option<ArmTwin>) -> Launch {
+        let key = |field: &str| format!("arms.{name}.{field}");
+        let ready = self.given(&key("ready"), |twin| here(twin)?.ready, |ready| ready.0.clone());
+        let port = self.given(&key("port"), |twin| here(twin)?.port, |port| port.0.to_string());
+        let env = self.given(
+            &key("env"),
+            |twin| here(twin)?.env,
+            |env| show::list(&env.keys().collect::<Vec<_>>()),
+        );
+        let workdir = self.find(&key("workdir"), |twin| here(twin)?.workdir);
+        let workdir = workdir.map(|(workdir, source)| {
+            self.note(&key("workdir"), workdir.0.clone(), source);
+            self.joined(&workdir.0, source)
+        });
+        let env: BTreeMap<String, String> = env.into_iter().flatten().map(|(name, value)| (name, value.0)).collect();
+        Launch {
+            command: Vec::new(),
+            ready: ready.map_or_else(|| DEFAULT_READY.to_owned(), |ready| ready.0),
+            port: port.and_then(|port| u16::try_from(port.0).ok()),
+            env,
+            workdir,
+        }
+    }
+}
