@@ -25,6 +25,12 @@ Examples:
   perfgate capacity --slo e2e=10s --axis concurrency --max 256 --precision 10% --attainment 95% --requests 400
 Writes a session that `compare`, `gate` and `baseline` read.";
 
+const GATE_EXAMPLES: &str = "\
+Examples:
+  perfgate gate --url http://127.0.0.1:8000
+  perfgate gate --ab --baseline-url http://127.0.0.1:8001 --candidate-url http://127.0.0.1:8002
+  perfgate gate --ab --baseline-command 'serve old --port {port}' --candidate-command 'serve new --port {port}'";
+
 const SELFTEST_EXAMPLES: &str = "\
 Exits with 0 where all limits are kept, with 4 where not: then a busy or a small machine would be measured, not a server.
 
@@ -53,10 +59,14 @@ pub(super) enum Verb {
         #[command(flatten)]
         plan: PlanArgs,
     },
-    /// Measure, compare with the stored baseline, and write the reports.
+    /// Measure, compare with the stored baseline or with a second server, and write the reports.
+    #[command(after_help = GATE_EXAMPLES)]
     Gate {
         #[command(flatten)]
         plan: PlanArgs,
+        /// Measure baseline and candidate in alternation, as `--measure ab`.
+        #[arg(long, help_heading = "A/B measurement", conflicts_with = "measure")]
+        ab: bool,
         /// Form of the answer on standard output.
         #[arg(long, value_enum, default_value_t)]
         format: FormatArg,

@@ -78,7 +78,10 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
                 &Interrupt::on_ctrl_c(),
             )
         }
-        Verb::Gate { plan, format } => {
+        Verb::Gate { mut plan, ab, format } => {
+            if ab {
+                plan.overrides.push("measure", "ab");
+            }
             let resolved = resolve(&plan)?;
             let secrets = resolved.secrets(&variable)?;
             let form = (format.into(), screen());

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    CommandError, Console, Done, baseline,
+    CommandError, Console, Done, ab, baseline,
     present::{self, Format, Screen},
     run, show,
 };
 use crate::{
-    config::Resolved,
+    config::{Measure, Resolved},
     load::Interrupt,
     plan::Secrets,
     report::{self, Reference},
@@ -19,7 +19,7 @@ use crate::{
 /// Where reports are written when nothing is said.
 pub const DEFAULT_REPORT_DIR: &str = "perfgate-report";
 
-/// Measures the candidate, judges it, and writes `report.{json,md,html}`.
+/// Measures the candidate, alone or beside the baseline, judges it, and writes `report.{json,md,html}`.
 ///
 /// # Errors
 /// When the measurement cannot begin, or a file cannot be read or written.
@@ -30,6 +30,9 @@ pub fn gate(
     console: &dyn Console,
     interrupt: &Interrupt,
 ) -> Result<Done, CommandError> {
+    if resolved.measure == Measure::Ab {
+        return ab::gate(resolved, secrets, (format, screen), console, interrupt);
+    }
     // Read before the measuring starts, so that a bad one costs nothing.
     let named = resolved
         .settings
@@ -37,11 +40,7 @@ pub fn gate(
         .as_deref()
         .map(|name| named_baseline(&resolved.settings.store, name));
     let named = named.transpose()?;
-    let folder = resolved
-        .settings
-        .report_dir
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(DEFAULT_REPORT_DIR));
+    let folder = report_dir(resolved);
     // An older verdict must not be taken for this one's, should this one not come to an end.
     present::remove_files(&folder)?;
     let measured = run::measure_to_file(resolved, secrets, console, interrupt)?;
@@ -72,6 +71,12 @@ pub fn gate(
         text: present::text(&report, format, screen)?,
         exit_code: report.exit_code,
     })
+}
+
+/// The folder of the reports.
+pub(super) fn report_dir(resolved: &Resolved) -> PathBuf {
+    let named = resolved.settings.report_dir.clone();
+    named.unwrap_or_else(|| PathBuf::from(DEFAULT_REPORT_DIR))
 }
 
 /// A baseline by file, or by its name in the store.

@@ -155,7 +155,11 @@ fn run_all(
         while next < cells {
             let cell = next;
             next += 1;
-            let run = match one_run(session, cell, repeat, runner, progress) {
+            let Some(load) = session.cells.get(cell).map(|cell| cell.load.clone()) else {
+                continue;
+            };
+            let announce = |warm_up| progress.console.begin(&stage(session, cell, repeat, warm_up, progress));
+            let run = match one_run(runner, &load, repeat, &announce, (progress.console, progress.interrupt)) {
                 Err(Stopped::Interrupted) => return Ended::Interrupted,
                 Err(Stopped::Load(error)) => return Ended::Aborted(error.to_string()),
                 Ok(run) => run,
@@ -182,7 +186,7 @@ fn run_all(
 }
 
 /// Why going on would be pointless: nothing at all completed in this run.
-fn why_dead(run: &Run) -> Option<String> {
+pub(super) fn why_dead(run: &Run) -> Option<String> {
     if run.cut_short.is_some() {
         return run.cut_short.clone();
     }
@@ -196,24 +200,22 @@ fn why_dead(run: &Run) -> Option<String> {
     })
 }
 
-fn one_run(
-    session: &Session,
-    cell: usize,
-    repeat: u32,
+/// One run with its own warm-up; `announce` is told when the warm-up (`true`) and the measuring (`false`) begin.
+pub(super) fn one_run(
     runner: &Runner,
-    progress: &Progress<'_>,
+    load: &Load,
+    repeat: u32,
+    announce: &dyn Fn(bool),
+    (console, interrupt): (&dyn Console, &Interrupt),
 ) -> Result<Run, Stopped> {
-    let Some(CellRuns { load, .. }) = session.cells.get(cell) else {
-        return Ok(Run::default());
-    };
-    let watch = Requests(progress.console);
-    progress.console.begin(&stage(session, cell, repeat, true, progress));
-    let cache_reset = runner.reset_cache(progress.interrupt)?;
-    let warmup = runner.warm_up(load, repeat, &watch, progress.interrupt)?;
-    progress.console.begin(&stage(session, cell, repeat, false, progress));
+    let watch = Requests(console);
+    announce(true);
+    let cache_reset = runner.reset_cache(interrupt)?;
+    let warmup = runner.warm_up(load, repeat, &watch, interrupt)?;
+    announce(false);
     let sampler = telemetry::Sampler::start();
     let started_unix_s = now_unix_s();
-    let measured = runner.measure(load, repeat, &watch, progress.interrupt);
+    let measured = runner.measure(load, repeat, &watch, interrupt);
     let gpu = sampler.stop();
     Ok(Run {
         started_unix_s,

@@ -2,6 +2,7 @@
 //!
 //! A verb takes resolved settings and a [`Console`], and gives back what the door prints. It never prints itself.
 
+pub mod ab;
 pub mod baseline;
 pub mod capacity;
 pub mod compare;

@@ -122,7 +122,7 @@ pub fn to_file(
 }
 
 /// Writes the session; where that fails, into the folder for temporary files, so that no measurement is lost.
-fn write_or_rescue(path: PathBuf, session: &Session) -> Result<(PathBuf, Option<String>), CommandError> {
+pub(super) fn write_or_rescue(path: PathBuf, session: &Session) -> Result<(PathBuf, Option<String>), CommandError> {
     let Err(error) = store::write_session(&path, session) else {
         return Ok((path, None));
     };
@@ -172,29 +172,29 @@ pub fn trouble(measured: &Measured) -> Option<String> {
 }
 
 /// Rewrites the file as runs finish, but spends at most a tenth of the time on it.
-struct Keeper<'a> {
-    path: &'a Path,
+pub(super) struct Keeper {
+    path: PathBuf,
     written: Instant,
     cost: Duration,
 }
 
-impl<'a> Keeper<'a> {
-    fn new(path: &'a Path) -> Self {
+impl Keeper {
+    pub(super) fn new(path: &Path) -> Self {
         Self {
-            path,
+            path: path.to_owned(),
             written: Instant::now(),
             cost: Duration::ZERO,
         }
     }
 
     /// A write that fails is told and tried again after the next run.
-    fn keep(&mut self, session: &Session, console: &dyn Console) {
+    pub(super) fn keep(&mut self, session: &Session, console: &dyn Console) {
         // A pipe takes one session, the last.
         if self.written.elapsed() < self.cost * 10 || (self.path.exists() && !self.path.is_file()) {
             return;
         }
         let begun = Instant::now();
-        if let Err(error) = store::write_session(self.path, session) {
+        if let Err(error) = store::write_session(&self.path, session) {
             console.warn(&format!("{}; measuring goes on", in_full(&error)));
         }
         self.cost = begun.elapsed();

@@ -1,5 +1,6 @@
 //! Integration tests: one binary, a module per topic, helpers beside them.
 
+mod ab;
 mod answering;
 mod capacity;
 mod chain;
