@@ -61,7 +61,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokenizers", &["load"]),
     ("miniz_oxide", &["load"]),
     ("base64", &["load"]),
-    ("rand_chacha", &["load", "sim"]),
+    ("rand_chacha", &["load", "sim", "stats"]),
     ("libm", &["load"]),
 ];
 

@@ -1,5 +1,6 @@
 //! Quantiles, intervals, tests: numbers in, numbers out.
 
+pub mod bootstrap;
 pub mod change_point;
 pub mod cusum;
 pub mod e_process;
