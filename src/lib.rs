@@ -18,6 +18,7 @@
 //! | | [`compare`] | comparable? then the change of each metric with its interval |
 //! | | [`verdict`] | thresholds and decisions |
 //! | | [`obligation`] | what a warning still owes |
+//! | | [`bisect`] | the search over commits, as a pure function of answers |
 //! | | [`report`] | all that any renderer shows |
 //! | 1 records | [`plan`] | what was asked |
 //! | | [`session`] | what happened |
@@ -33,6 +34,7 @@
 //!                                              Report → render (terminal, Markdown, HTML, JSON) → files → exit code
 //! ```
 
+pub mod bisect;
 pub mod capacity;
 pub mod cli;
 pub mod commands;

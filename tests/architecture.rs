@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("compare", 3),
     ("verdict", 3),
     ("obligation", 3),
+    ("bisect", 3),
     ("report", 3),
     ("config", 4),
     ("load", 4),
