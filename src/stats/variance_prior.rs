@@ -212,6 +212,34 @@ mod tests {
     }
 
     #[test]
+    fn without_a_prior_it_is_the_plain_paired_t() {
+        let file: Value = serde_json::from_str(include_str!("../../tests/data/stats/t_tests.json")).unwrap();
+        let delta = file["delta"].as_f64().unwrap();
+        for case in file["cases"].as_array().unwrap().iter().map(|case| &case["paired_log"]) {
+            let Ok(changes) = serde_json::from_value::<Vec<f64>>(case["D"].clone()) else {
+                continue; // unequal sides have no pairs
+            };
+            let of = Moments::of(&changes).unwrap();
+            let found = moderated(None, sample(of.variance, real(of.n - 1)), FLOOR);
+            let se = (found.variance / real(of.n)).sqrt();
+            near(of.mean, &case["mean"], 1e-9, "mean");
+            near(se, &case["se"], 1e-9, "se");
+            near(found.df, &case["df"], 1e-9, "df");
+            for (from, key) in [(0.0, "p_gt0"), (delta, "p_gt_delta")] {
+                near(
+                    student_t::sf((of.mean - from) / se, found.df).unwrap(),
+                    &case[key],
+                    1e-9,
+                    key,
+                );
+            }
+            let half = student_t::inverse_cdf(0.95, found.df).unwrap() * se;
+            near((of.mean - half).exp(), &case["ratio_ci90"][0], 1e-9, "low end");
+            near((of.mean + half).exp(), &case["ratio_ci90"][1], 1e-9, "high end");
+        }
+    }
+
+    #[test]
     fn one_session_is_worth_four_degrees_of_freedom_and_never_more_than_it_has() {
         let fitted = |df| fit(&[sample(4e-4, df)], FLOOR, 50.0).unwrap();
         assert_eq!(
