@@ -1,5 +1,6 @@
 //! What is known besides the two sessions: earlier sessions of the baseline, and the noise of earlier pairs.
 
+use super::{Comparison, pairs};
 use crate::{measure::Measurements, metric::Metric};
 
 /// What is known besides the two sessions that are compared.
@@ -14,6 +15,31 @@ pub struct Background {
 /// The variances of pairs in earlier A/B measurements; they do not depend on whether anything changed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PairNoise(pub Vec<PairVariance>);
+
+impl PairNoise {
+    /// The noise that a comparison in pairs showed, for later ones to know; nothing of sessions measured apart.
+    pub fn of(comparison: &Comparison, id: &str, measured_unix_s: u64) -> Self {
+        let Design::Paired { blocks, .. } = comparison.design else {
+            return Self::default();
+        };
+        let cells = comparison.cells.iter().flat_map(|cell| {
+            let samples = cell
+                .metrics
+                .iter()
+                .filter_map(|(metric, found)| Some((*metric, pairs::own_noise(found)?)));
+            samples.map(|(metric, (variance, df))| PairVariance {
+                id: id.to_owned(),
+                measured_unix_s,
+                cell: cell.name.clone(),
+                metric,
+                blocks,
+                variance,
+                df,
+            })
+        });
+        Self(cells.collect())
+    }
+}
 
 /// How far apart the pairs of one metric in one cell of one A/B measurement lay.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,9 +3,9 @@
 use crate::{
     metric::Better,
     stats::{
-        moments::Moments,
-        student_t,
-        welch::{MeanDifference, welch},
+        moments::{mean, variance},
+        real, student_t,
+        variance_prior::{SampleVariance, VariancePrior, moderated},
     },
 };
 
@@ -21,14 +21,65 @@ pub struct Change {
     pub se: f64,
     /// Its degrees of freedom.
     pub df: f64,
-    /// Runs behind it on the baseline side.
+    /// Runs of the baseline session behind it; of pairs, the pairs.
     pub n_baseline: usize,
-    /// Runs behind it on the candidate side.
+    /// Runs of the candidate behind it; of pairs, the pairs.
     pub n_candidate: usize,
-    /// Variance of the log between the baseline's runs, floored.
-    pub variance_baseline: f64,
-    /// Variance of the log between the candidate's runs, floored.
-    pub variance_candidate: f64,
+    /// What the error is made of.
+    pub noise: Noise,
+}
+
+/// What the error of a change is made of; all variances are of logarithms.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Noise {
+    /// Of pairs measured in alternation: one log-ratio a pair.
+    Paired {
+        /// Variance of one pair: the sample's, drawn towards the prior.
+        variance: f64,
+        /// As these pairs alone have it.
+        sample: SampleVariance,
+        /// What was known before them.
+        prior: Option<Prior>,
+    },
+    /// Of sessions measured at different times.
+    Stored(Stored),
+}
+
+/// The noise between sessions measured at different times.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stored {
+    /// Variance between the runs of one session.
+    pub run_variance: f64,
+    /// Its degrees of freedom.
+    pub run_df: f64,
+    /// Variance between sessions, that of their runs taken off.
+    pub session_variance: f64,
+    /// Its degrees of freedom, those of the stated prior included.
+    pub session_df: f64,
+    /// Sessions behind the baseline.
+    pub sessions: usize,
+    /// What is left of one run's variance in the mean of these sessions: `Σ 1/Rᵢ / K²`.
+    pub baseline_share: f64,
+}
+
+/// What is known of the noise of a pair before the pairs at hand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prior {
+    /// Variance of one pair's log-ratio.
+    pub variance: f64,
+    /// How many degrees of freedom it is worth.
+    pub df: f64,
+    /// Where it comes from.
+    pub from: PriorFrom,
+}
+
+/// Where a prior comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PriorFrom {
+    /// From so many earlier A/B measurements of the same cell.
+    Measurements(usize),
+    /// From so many other cells of this measurement, as there is no earlier one.
+    OtherCells(usize),
 }
 
 /// One-sided p values of one change at one limit.
@@ -45,23 +96,53 @@ pub struct Tested {
 }
 
 impl Change {
-    /// Welch on logs; `None` below two runs a side, or where a value is not above zero.
+    /// Of pairs: one log-ratio each, above zero for worse.
     ///
-    /// `baseline` and `candidate` have one value a run.
-    pub fn of(better: Better, baseline: &[f64], candidate: &[f64]) -> Option<Self> {
-        let (old, new) = (log_moments(baseline)?, log_moments(candidate)?);
-        let MeanDifference { difference, se, df } = welch(&old, &new)?;
-        Some(Self {
-            log_difference: match better {
-                Better::Lower => difference,
-                Better::Higher => -difference,
-            },
-            se,
+    /// The moderated paired t (Smyth 2004): `v = (d₀ s₀² + d s²) / (d₀ + d)`, `se² = v / n`, with `d₀ + d` degrees of
+    /// freedom. `None` of nothing, of what is no number, and of one pair without a prior.
+    pub fn of_pairs(differences: &[f64], prior: Option<Prior>) -> Option<Self> {
+        let n = differences.len();
+        let log_difference = mean(differences).filter(|mean| mean.is_finite())?;
+        let sample = SampleVariance {
+            variance: variance(differences).unwrap_or(0.0),
+            df: real(n - 1),
+        };
+        let known = prior.map(|prior| VariancePrior {
+            variance: prior.variance,
+            df: prior.df,
+        });
+        let SampleVariance { variance, df } = moderated(known, sample, RUN_SD_FLOOR);
+        (df > 0.0).then(|| Self {
+            log_difference,
+            se: (variance / real(n)).sqrt(),
             df,
-            n_baseline: old.n,
-            n_candidate: new.n,
-            variance_baseline: old.variance,
-            variance_candidate: new.variance,
+            n_baseline: n,
+            n_candidate: n,
+            noise: Noise::Paired {
+                variance,
+                sample,
+                prior,
+            },
+        })
+    }
+
+    /// Of sessions measured apart, with so many runs in the newest of the baseline and in the candidate.
+    ///
+    /// `se² = σᵣ² (1/R_B + Σ 1/Rᵢ / K²) + σₛ² (1 + 1/K)`, degrees of freedom after Satterthwaite (1946). `None` where
+    /// that is no number above zero.
+    pub fn of_sessions(log_difference: f64, noise: Stored, n_baseline: usize, n_candidate: usize) -> Option<Self> {
+        let runs = noise.run_variance * (1.0 / real(n_candidate) + noise.baseline_share);
+        let sessions = noise.session_variance * (1.0 + 1.0 / real(noise.sessions));
+        let (total, weight) = (runs + sessions, |part: f64, df: f64| part * part / df);
+        let df = total * total / (weight(runs, noise.run_df) + weight(sessions, noise.session_df));
+        let usable = log_difference.is_finite() && total.is_finite() && total > 0.0 && df.is_finite() && df > 0.0;
+        usable.then(|| Self {
+            log_difference,
+            se: total.sqrt(),
+            df,
+            n_baseline,
+            n_candidate,
+            noise: Noise::Stored(noise),
         })
     }
 
@@ -82,33 +163,30 @@ impl Change {
         Some((self.log_difference - half, self.log_difference + half))
     }
 
-    /// The same change as it would be known after more runs on both sides, at the noise seen so far.
+    /// The same change as it would be known after more pairs, or more runs of both sides, at the noise seen so far.
+    ///
+    /// More runs do nothing about the noise between sessions: only other sessions, or pairs, do.
     pub fn after(&self, more: usize) -> Option<Self> {
-        let side = |n: usize, variance: f64| Moments {
-            n: n + more,
-            mean: 0.0,
-            variance,
-        };
-        let projected = welch(
-            &side(self.n_baseline, self.variance_baseline),
-            &side(self.n_candidate, self.variance_candidate),
-        )?;
-        Some(Self {
-            se: projected.se,
-            df: projected.df,
-            n_baseline: self.n_baseline + more,
-            n_candidate: self.n_candidate + more,
-            ..*self
-        })
+        let (old, new) = (self.n_baseline + more, self.n_candidate + more);
+        match self.noise {
+            Noise::Paired { variance, .. } => Some(Self {
+                se: (variance / real(new)).sqrt(),
+                df: self.df + real(more),
+                n_baseline: old,
+                n_candidate: new,
+                ..*self
+            }),
+            Noise::Stored(noise) => {
+                let less = (1.0 / real(self.n_baseline) - 1.0 / real(old)) / real(noise.sessions).powi(2);
+                let noise = Stored {
+                    run_df: noise.run_df + 2.0 * real(more),
+                    baseline_share: noise.baseline_share - less,
+                    ..noise
+                };
+                Self::of_sessions(self.log_difference, noise, old, new)
+            }
+        }
     }
-}
-
-fn log_moments(values: &[f64]) -> Option<Moments> {
-    if !values.iter().all(|value| *value > 0.0 && value.is_finite()) {
-        return None;
-    }
-    let logs: Vec<f64> = values.iter().map(|value| value.ln()).collect();
-    Some(Moments::of(&logs)?.with_variance_floor(RUN_SD_FLOOR.powi(2)))
 }
 
 /// A log difference, above zero for worse, as a change with its raw sign (0.05 = +5 %).
@@ -131,79 +209,4 @@ pub fn log_limit(better: Better, threshold: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::Value;
-
-    use super::*;
-
-    #[test]
-    fn a_change_agrees_with_scipy_on_logs() {
-        let file: Value = serde_json::from_str(include_str!("../../tests/data/stats/t_tests.json")).unwrap();
-        let delta = file["delta"].as_f64().unwrap();
-        for case in file["cases"].as_array().unwrap() {
-            let a: Vec<f64> = serde_json::from_value(case["a"].clone()).unwrap();
-            let b: Vec<f64> = serde_json::from_value(case["b"].clone()).unwrap();
-            let change = Change::of(Better::Lower, &a, &b).unwrap();
-            let expected = |key: &str| case["log"][key].as_f64().unwrap();
-            assert!((change.log_difference - expected("diff")).abs() < 1e-9);
-            assert!((change.df - expected("df")).abs() < 1e-9);
-            assert!((change.test(delta).unwrap().p_beyond - expected("p_beyond_5pct")).abs() < 1e-9);
-        }
-    }
-
-    #[test]
-    fn constant_values_get_the_floor_and_not_certainty() {
-        let change = Change::of(Better::Lower, &[60.0; 5], &[60.0; 5]).unwrap();
-        assert!((change.se - RUN_SD_FLOOR * (2.0_f64 / 5.0).sqrt()).abs() < 1e-12);
-        assert!((change.df - 8.0).abs() < 1e-9);
-        assert!((change.test(0.1).unwrap().p_real - 0.5).abs() < 1e-12);
-    }
-
-    #[test]
-    fn too_few_or_unusable_values_have_no_change() {
-        assert_eq!(Change::of(Better::Lower, &[1.0], &[1.0, 2.0]), None);
-        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert_eq!(Change::of(Better::Lower, &[1.0, 2.0, bad], &[1.0, 2.0, 3.0]), None);
-        }
-    }
-
-    #[test]
-    fn limits_and_changes_know_which_way_is_worse() {
-        for (better, threshold, raw) in [
-            (Better::Lower, 0.05, 0.05),
-            (Better::Higher, 0.05, -0.05),
-            (Better::Higher, 0.9, -0.9),
-        ] {
-            let limit = log_limit(better, threshold);
-            assert!(limit > 0.0);
-            assert!((raw_change(better, limit) - raw).abs() < 1e-12);
-        }
-        assert!(log_limit(Better::Higher, 1.0).is_infinite());
-    }
-
-    proptest! {
-        #[test]
-        fn the_unit_does_not_matter_and_the_arms_are_antisymmetric(
-            a in prop::collection::vec(1.0..100.0_f64, 2..8),
-            b in prop::collection::vec(1.0..100.0_f64, 2..8),
-        ) {
-            let change = Change::of(Better::Lower, &a, &b).unwrap();
-            let thousand = |x: &[f64]| x.iter().map(|v| v * 1000.0).collect::<Vec<_>>();
-            let scaled = Change::of(Better::Lower, &thousand(&a), &thousand(&b)).unwrap();
-            prop_assert!((scaled.log_difference - change.log_difference).abs() < 1e-9);
-            prop_assert!((scaled.se - change.se).abs() < 1e-9);
-            let back = Change::of(Better::Lower, &b, &a).unwrap();
-            prop_assert!((back.log_difference + change.log_difference).abs() < 1e-12);
-            let other_way = Change::of(Better::Higher, &a, &b).unwrap();
-            prop_assert!((other_way.log_difference + change.log_difference).abs() < 1e-12);
-        }
-
-        #[test]
-        fn more_runs_never_make_it_less_certain(a in prop::collection::vec(1.0..100.0_f64, 2..8), more in 0..20_usize) {
-            let change = Change::of(Better::Lower, &a, &a).unwrap();
-            let later = change.after(more).unwrap();
-            prop_assert!(later.se <= change.se + 1e-12 && later.df >= change.df - 1e-9);
-        }
-    }
-}
+mod tests;

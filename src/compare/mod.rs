@@ -1,25 +1,28 @@
 //! Are two sessions comparable, and how much did each metric change.
 //!
-//! A change is the log-ratio of the geometric means of the runs, oriented so that more is worse. [`Change`] is the seam
-//! for better engines (pairs, a noise history): whatever fills its difference, error and degrees of freedom is judged
-//! by the same rule.
+//! A change is the log-ratio of the geometric means of the runs, oriented so that more is worse. `pairs` makes it of two
+//! arms measured in alternation, `window` of sessions measured apart; one rule judges both.
 
 mod background;
 pub mod change;
 pub mod fingerprint;
+mod pairs;
+pub mod window;
 pub mod work;
 
 use std::collections::BTreeMap;
 
 pub use background::{Background, Design, PairNoise, PairVariance};
-pub use change::{Change, Tested};
+pub use change::{Change, Noise, Prior, PriorFrom, Stored, Tested};
 pub use fingerprint::{Fingerprint, differences};
+pub use window::Window;
 pub use work::{WorkComparison, different_work};
 
 use crate::{
     measure::{CellMeasurements, Measurements, RunValue, TokenCounts},
     metric::Metric,
     plan::{Axis, Load},
+    session::Pairing,
     stats::{moments, real},
 };
 
@@ -70,7 +73,7 @@ impl CellComparison {
 }
 
 /// One metric of one cell of two arms.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct MetricComparison {
     /// The baseline's runs.
     pub baseline: Side,
@@ -79,8 +82,11 @@ pub struct MetricComparison {
     /// The ratio of their geometric means, candidate / baseline, where both are above zero; `None` where a run has no
     /// value: the runs that went well are not the server.
     pub ratio: Option<f64>,
-    /// The change with its error; `None` below two runs a side, and where a run has no value.
+    /// The change with its error; `None` where a run has no value, and where nothing is known of the noise. Of pairs it
+    /// is their mean log-ratio, of sessions measured apart the distance to the mean of [`MetricComparison::window`].
     pub change: Option<Change>,
+    /// The stored sessions that the change rests on; `None` for pairs.
+    pub window: Option<Window>,
 }
 
 impl MetricComparison {
@@ -148,11 +154,17 @@ pub fn compare(baseline: &Measurements, candidate: &Measurements, background: &B
     });
     let (left_out, both): (Vec<_>, Vec<_>) =
         pairs.partition(|(old, new)| old.skipped.is_some() || new.skipped.is_some());
+    let pairing = candidate
+        .pairing
+        .as_ref()
+        .filter(|new| Pairing::is_pair(baseline.pairing.as_ref(), Some(new)));
+    let (design, cells) = match pairing {
+        Some(pairing) => in_pairs(&both, pairing, background),
+        None => apart(&both, baseline, background),
+    };
     Comparison {
-        design: Design::Apart {
-            sessions: background.history.len() + 1,
-        },
-        cells: both.into_iter().map(|(old, new)| compare_cell(old, new)).collect(),
+        design,
+        cells,
         left_out: left_out
             .into_iter()
             .filter_map(|(old, new)| left_out_by_one(old, new))
@@ -160,6 +172,36 @@ pub fn compare(baseline: &Measurements, candidate: &Measurements, background: &B
         only_baseline: only(&baseline.cells, &candidate.cells),
         only_candidate: only(&candidate.cells, &baseline.cells),
     }
+}
+
+type Both<'a> = (&'a CellMeasurements, &'a CellMeasurements);
+
+fn in_pairs(both: &[Both<'_>], pairing: &Pairing, background: &Background) -> (Design, Vec<CellComparison>) {
+    let matched = both.iter().map(|(old, new)| {
+        let (old, new) = pairs::matched(old, new);
+        compare_cell(&old, &new)
+    });
+    let mut cells: Vec<CellComparison> = matched.collect();
+    pairs::fill(&mut cells, pairing, background);
+    let design = Design::Paired {
+        pairs: u32::try_from(pairs::fewest(&cells)).unwrap_or(u32::MAX),
+        looks: pairing.looks.clone(),
+        blocks: pairing.blocks,
+    };
+    (design, cells)
+}
+
+fn apart(both: &[Both<'_>], baseline: &Measurements, background: &Background) -> (Design, Vec<CellComparison>) {
+    let sessions: Vec<&Measurements> = background.history.iter().chain([baseline]).collect();
+    let cells = both.iter().map(|(old, new)| {
+        let mut cell = compare_cell(old, new);
+        window::fill(&mut cell, &window::level(&sessions, new));
+        cell
+    });
+    let design = Design::Apart {
+        sessions: sessions.len().min(window::SESSIONS),
+    };
+    (design, cells.collect())
 }
 
 /// What to say of a cell that only one side measured; one that both left out is no difference.
@@ -184,7 +226,7 @@ fn compare_cell(baseline: &CellMeasurements, candidate: &CellMeasurements) -> Ce
         |cell: &CellMeasurements, metric: Metric| Side::of(cell.series.get(&metric).map_or(&[], Vec::as_slice));
     let metrics = Metric::ALL.into_iter().map(|metric| {
         let sides = (series(baseline, metric), series(candidate, metric));
-        (metric, compare_metric(metric, sides.0, sides.1))
+        (metric, compare_metric(sides.0, sides.1))
     });
     CellComparison {
         name: candidate.name.clone(),
@@ -205,18 +247,16 @@ fn compare_cell(baseline: &CellMeasurements, candidate: &CellMeasurements) -> Ce
     }
 }
 
-fn compare_metric(metric: Metric, baseline: Side, candidate: Side) -> MetricComparison {
+fn compare_metric(baseline: Side, candidate: Side) -> MetricComparison {
     let mut found = MetricComparison {
         baseline,
         candidate,
-        ratio: None,
-        change: None,
+        ..MetricComparison::default()
     };
     if found.is_complete() {
         let (old, new) = (&found.baseline, &found.candidate);
         let means = old.geometric_mean().zip(new.geometric_mean());
         found.ratio = means.map(|(old, new)| new / old);
-        found.change = Change::of(metric.better(), &old.values, &new.values);
     }
     found
 }

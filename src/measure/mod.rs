@@ -27,6 +27,10 @@ use crate::{
 /// All metrics of all cells of one session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measurements {
+    /// Commit under test, where it is known.
+    pub commit: Option<String>,
+    /// When the session began, seconds since 1970 UTC.
+    pub started_unix_s: u64,
     /// Which arm of which A/B measurement it is; `None`: measured alone.
     pub pairing: Option<Pairing>,
     /// In plan order.
@@ -42,6 +46,8 @@ pub struct CellMeasurements {
     pub load: Load,
     /// Which stage of it, from 0, where it has stages.
     pub stage: Option<u16>,
+    /// Which repeat each run is, from 0, in run order.
+    pub repeats: Vec<u32>,
     /// `series[metric]` has one entry a run, in run order.
     pub series: BTreeMap<Metric, Vec<RunValue>>,
     /// Mean output tokens of a completed request over all runs; `None` where a count is missing.
@@ -58,6 +64,20 @@ impl CellMeasurements {
     /// Whether both are of the same load level, and of the same stage of it.
     pub fn is_same_level(&self, other: &Self) -> bool {
         self.load == other.load && self.stage == other.stage
+    }
+
+    /// The same cell with only the runs at these places, in this order.
+    pub(crate) fn with_runs(&self, places: &[usize]) -> Self {
+        fn pick<T: Clone>(all: &[T], places: &[usize]) -> Vec<T> {
+            places.iter().filter_map(|place| all.get(*place).cloned()).collect()
+        }
+        let series = self.series.iter();
+        Self {
+            repeats: pick(&self.repeats, places),
+            series: series.map(|(metric, runs)| (*metric, pick(runs, places))).collect(),
+            work: pick(&self.work, places),
+            ..self.clone()
+        }
     }
 }
 
@@ -106,6 +126,8 @@ pub fn measure(session: &Session) -> Measurements {
         }
     });
     Measurements {
+        commit: session.commit.clone(),
+        started_unix_s: session.started_unix_s,
         pairing: session.pairing.clone(),
         cells: cells.collect(),
     }
@@ -139,6 +161,7 @@ fn measure_level(cell: &CellRuns, plan: &Plan, level: &Load) -> CellMeasurements
         name: cell.name.clone(),
         load: cell.load.clone(),
         stage: None,
+        repeats: cell.runs.iter().map(|run| run.repeat).collect(),
         series,
         output_tokens_mean: output_tokens_mean(cell),
         token_counts: token_counts(cell),

@@ -7,8 +7,8 @@ use crate::{
     metric::DEFINITIONS_ID,
     plan::{Arrivals, Lengths, Load, Plan, Prompts, Slo, Stage, StageLength, StageLevel, Target, Workload},
     session::{
-        CellRuns, Ended, Environment, Failure, FailureClass, GapCounts, GpuUse, Outcome, RequestRecord, Run, Session,
-        TokensFrom, Warmup, WarmupEnd,
+        CellRuns, Ended, Environment, Failure, FailureClass, GapCounts, GpuUse, Outcome, PairArm, Pairing,
+        RequestRecord, Run, Session, TokensFrom, Warmup, WarmupEnd,
     },
 };
 
@@ -129,6 +129,31 @@ pub(crate) fn scaled(factors: &[f64], scale: impl Fn(&mut Figures, f64)) -> Sess
         })
         .collect();
     session(&[16], &runs)
+}
+
+/// The same two sessions as if measured in alternation, so that nothing drifted between them; each run of the
+/// candidate makes a pair with the baseline's second next, so that equal lists of factors are not equal pairs.
+pub(crate) fn in_pairs(baseline: &Session, candidate: &Session) -> (Session, Session) {
+    let (mut old, mut new) = (baseline.clone(), candidate.clone());
+    for (session, arm) in [(&mut old, PairArm::Baseline), (&mut new, PairArm::Candidate)] {
+        session.pairing = Some(Pairing {
+            id: "a0".into(),
+            arm,
+            looks: vec![5],
+            blocks: 1,
+            remeasured: Vec::new(),
+            stopped_early: None,
+        });
+    }
+    for (cells, shift) in [(&mut old.cells, 2), (&mut new.cells, 0)] {
+        for cell in cells {
+            let count = u32::try_from(cell.runs.len()).unwrap();
+            (shift..)
+                .zip(&mut cell.runs)
+                .for_each(|(place, run)| run.repeat = place % count);
+        }
+    }
+    (old, new)
 }
 
 fn plan(loads: Vec<Load>, runs: &[Figures]) -> Plan {

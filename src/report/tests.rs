@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
-    measure::synthetic::{Figures, fail, scaled},
+    measure::synthetic::{Figures, fail, in_pairs, scaled},
     metric::Percentile,
     session::{Ended, Session},
     verdict::Policy,
@@ -23,8 +23,12 @@ fn more_memory(by: f64) -> Session {
 }
 
 fn report(old: Option<&Session>, new: &Session) -> Report {
-    let reference = old.map(|session| Reference::alone("main.json", session));
-    build(reference.as_ref(), ("pr.json", new), &Policy::default())
+    let Some(old) = old else {
+        return build(None, ("pr.json", new), &Policy::default());
+    };
+    let (old, new) = in_pairs(old, new);
+    let reference = Reference::alone("main.json", &old);
+    build(Some(&reference), ("pr.json", &new), &Policy::default())
 }
 
 /// Headline, next steps, warnings and obligations, as a reader meets them.
@@ -45,14 +49,14 @@ fn text(report: &Report) -> String {
 #[test]
 fn a_regression_reads_like_this() {
     insta::assert_snapshot!(text(&report(Some(&slower(&QUIET, 1.0)), &slower(&QUIET, 1.12))), @r"
-        regression: TPOT P95 +12.0 % (90 % interval +11.8 … +12.2 %) at synthetic-64/16 @ c=16, limit +5.0 % [exit 1]
+        regression: TPOT P95 +12.0 % (90 % interval +11.7 … +12.3 %) at synthetic-64/16 @ c=16, limit +5.0 % [exit 1]
         next: find the cause and measure again
         next: or, if the change is wanted, accept it with a new baseline: `perfgate baseline save pr.json`
-        tpot_p95: +12.0 % (90 % interval +11.8 … +12.2 %): real (family-wise p < 0.0001 over 2 blocking checks) and beyond the limit of +5.0 % (more than 99.9 % sure)
+        tpot_p95: +12.0 % (90 % interval +11.7 … +12.3 %): real (family-wise p < 0.0001 over 2 blocking checks) and beyond the limit of +5.0 % (more than 99.9 % sure)
         output_tokens_per_s: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of −5.0 % (more than 99.9 % sure)
         ttft_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
         gpu_memory_peak_gb: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
-        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. TPOT P95 at synthetic-64/16 @ c=16 is +12.0 % (90 % interval +11.8 … +12.2 %) over 5 runs a side, limit +5.0 %: p < 0.0001 for no change for the worse, and we are more than 99.9 % sure that it is beyond the limit; with these runs a change of +5.2 % is found with 80 % probability.
+        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. TPOT P95 at synthetic-64/16 @ c=16 is +12.0 % (90 % interval +11.7 … +12.3 %) over 5 runs a side, limit +5.0 %: p < 0.0001 for no change for the worse, and we are more than 99.9 % sure that it is beyond the limit; with these runs a change of +5.3 % is found with 80 % probability.
         ");
 }
 
@@ -65,7 +69,7 @@ fn a_pass_reads_like_this() {
         output_tokens_per_s: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of −5.0 % (more than 99.9 % sure)
         ttft_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
         gpu_memory_peak_gb: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
-        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. TPOT P95 at synthetic-64/16 @ c=16 is +0.3 % (90 % interval +0.1 … +0.5 %) over 5 runs a side, limit +5.0 %: p 0.009 for no change for the worse, and we are more than 99.9 % sure that it is within the limit; with these runs a change of +5.2 % is found with 80 % probability.
+        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. TPOT P95 at synthetic-64/16 @ c=16 is +0.3 % (90 % interval +0.1 … +0.5 %) over 5 runs a side, limit +5.0 %: p 0.029 for no change for the worse, and we are more than 99.9 % sure that it is within the limit; with these runs a change of +5.3 % is found with 80 % probability.
         ");
 }
 
@@ -79,13 +83,13 @@ fn an_improvement_reads_like_this() {
 #[test]
 fn an_open_question_reads_like_this() {
     insta::assert_snapshot!(text(&report(Some(&slower(&NOISY, 1.0)), &slower(&NOISY, 1.03))), @r"
-        inconclusive: 1 of 2 blocking checks not settled; TPOT P95 at synthetic-64/16 @ c=16: +3.0 % (90 % interval −3.2 … +9.6 %): these runs cannot tell whether that is beyond the limit of +5.0 %; it cannot be settled within 20 runs a side; the smallest change that can is +8.8 % [exit 3]
+        inconclusive: 1 of 2 blocking checks not settled; TPOT P95 at synthetic-64/16 @ c=16: +3.0 % (90 % interval −5.0 … +11.6 %): these runs cannot tell whether that is beyond the limit of +5.0 %; it cannot be settled within 20 runs a side; the smallest change that can is +9.4 % [exit 3]
         next: give each check what its reason names; against noise help an idle machine, more requests a run, or a wider limit
-        tpot_p95: +3.0 % (90 % interval −3.2 … +9.6 %): these runs cannot tell whether that is beyond the limit of +5.0 %; it cannot be settled within 20 runs a side; the smallest change that can is +8.8 %
+        tpot_p95: +3.0 % (90 % interval −5.0 … +11.6 %): these runs cannot tell whether that is beyond the limit of +5.0 %; it cannot be settled within 20 runs a side; the smallest change that can is +9.4 %
         output_tokens_per_s: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of −5.0 % (more than 99.9 % sure)
         ttft_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
         gpu_memory_peak_gb: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
-        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. TPOT P95 at synthetic-64/16 @ c=16 is +3.0 % (90 % interval −3.2 … +9.6 %) over 5 runs a side, limit +5.0 %: p 0.201 for no change for the worse, and we are 70 % sure that it is within the limit; with these runs a change of +15.0 % is found with 80 % probability.
+        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. TPOT P95 at synthetic-64/16 @ c=16 is +3.0 % (90 % interval −5.0 … +11.6 %) over 5 runs a side, limit +5.0 %: p 0.239 for no change for the worse, and we are 68 % sure that it is within the limit; with these runs a change of +22.8 % is found with 80 % probability.
         ");
 }
 
@@ -103,7 +107,7 @@ fn an_owed_profile_reads_like_this() {
         tpot_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +5.0 % (more than 99.9 % sure)
         output_tokens_per_s: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of −5.0 % (more than 99.9 % sure)
         ttft_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
-        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. Peak GPU memory at synthetic-64/16 @ c=16 is +20.0 % (90 % interval +19.9 … +20.1 %) over 5 runs a side, limit +10.0 %: p < 0.0001 for no change for the worse, and we are more than 99.9 % sure that it is beyond the limit; with these runs a change of +10.2 % is found with 80 % probability.
+        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. Peak GPU memory at synthetic-64/16 @ c=16 is +20.0 % (90 % interval +19.9 … +20.1 %) over 5 runs a side, limit +10.0 %: p < 0.0001 for no change for the worse, and we are more than 99.9 % sure that it is beyond the limit; with these runs a change of +10.1 % is found with 80 % probability.
         ");
 }
 
@@ -242,11 +246,8 @@ fn different_work_reads_like_this() {
         allow: BTreeSet::from(["work".to_owned()]),
         ..Policy::default()
     };
-    let allowed = build(
-        Some(&Reference::alone("main.json", &slower(&QUIET, 1.0))),
-        ("pr.json", &shorter()),
-        &policy,
-    );
+    let (old, new) = in_pairs(&slower(&QUIET, 1.0), &shorter());
+    let allowed = build(Some(&Reference::alone("main.json", &old)), ("pr.json", &new), &policy);
     assert!(allowed.warnings[0].starts_with("different work, which is allowed: the candidate's answers have 12.0"));
     let tpot = allowed
         .checks

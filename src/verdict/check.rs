@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     compare::{
-        CellComparison, Change, MetricComparison, Side, Tested,
+        CellComparison, Change, MetricComparison, Tested,
         change::{log_limit, raw_change},
     },
     metric::{Better, Metric},
@@ -30,12 +30,7 @@ pub(super) struct Draft {
 impl Draft {
     /// One gated metric in a cell that both arms have.
     pub(super) fn of(cell: &CellComparison, metric: Metric, gate: &Gate) -> Self {
-        let empty = MetricComparison {
-            baseline: Side::default(),
-            candidate: Side::default(),
-            ratio: None,
-            change: None,
-        };
+        let empty = MetricComparison::default();
         let found = cell.metrics.get(&metric).unwrap_or(&empty);
         let mut draft = Self::blank(&cell.name, metric, gate);
         let raw = |log: f64| raw_change(metric.better(), log);

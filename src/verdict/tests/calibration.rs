@@ -5,6 +5,7 @@ use crate::{
     compare::Comparison,
     measure::{CellMeasurements, Measurements, Sample},
     plan::Load,
+    session::{PairArm, Pairing},
 };
 
 /// Normal noise from a small generator: Knuth's MMIX constants, then Box and Muller.
@@ -27,8 +28,17 @@ impl Noise {
 
 /// Five cells with TPOT and throughput; the first cell's TPOT is `slower` in the candidate.
 fn noisy_comparison(noise: &mut Noise, runs: usize, sd: f64, slower: f64) -> Comparison {
-    let mut arm = |slower: f64| Measurements {
-        pairing: None,
+    let mut arm = |slower: f64, arm: PairArm| Measurements {
+        commit: None,
+        started_unix_s: 0,
+        pairing: Some(Pairing {
+            id: "a0".into(),
+            arm,
+            looks: vec![5],
+            blocks: 1,
+            remeasured: Vec::new(),
+            stopped_early: None,
+        }),
         cells: (0..5)
             .map(|cell| {
                 let mut series = |centre: f64| -> Vec<_> {
@@ -47,6 +57,7 @@ fn noisy_comparison(noise: &mut Noise, runs: usize, sd: f64, slower: f64) -> Com
                     name: format!("cell {cell}"),
                     load: Load::Concurrency(cell + 1),
                     stage: None,
+                    repeats: (0..).take(runs).collect(),
                     series: BTreeMap::from([(TPOT, series(tpot_ms)), (Metric::OutputTokensPerS, series(1000.0))]),
                     output_tokens_mean: Some(16.0),
                     token_counts: None,
@@ -56,8 +67,8 @@ fn noisy_comparison(noise: &mut Noise, runs: usize, sd: f64, slower: f64) -> Com
             })
             .collect(),
     };
-    let baseline = arm(1.0);
-    compare(&baseline, &arm(slower), &Background::default())
+    let baseline = arm(1.0, PairArm::Baseline);
+    compare(&baseline, &arm(slower, PairArm::Candidate), &Background::default())
 }
 
 /// How often 400 comparisons of ten blocking checks get this verdict.

@@ -39,7 +39,7 @@ fn a_gate_is_the_worst_of_its_blocking_checks() {
 fn an_unmeasured_check_stays_in_its_family() {
     use crate::metric::Metric::TtftFromSchedule;
     let gate = |metric| (metric, 0.05, Action::Block, None);
-    let alone = judged(&NOISY, 1.105, tpot, &policy(&[gate(TPOT)]));
+    let alone = judged(&NOISY, 1.174, tpot, &policy(&[gate(TPOT)]));
     assert_eq!(
         alone.checks[0].verdict,
         Verdict::Regression,
@@ -51,7 +51,7 @@ fn an_unmeasured_check_stays_in_its_family() {
         gate(TtftFromSchedule(Percentile::P50)),
         gate(TtftFromSchedule(Percentile::P95)),
     ];
-    let beside = judged(&NOISY, 1.105, tpot, &policy(&gates));
+    let beside = judged(&NOISY, 1.174, tpot, &policy(&gates));
     let check = beside.checks.iter().find(|check| check.metric == TPOT).unwrap();
     assert_eq!(check.verdict, Verdict::Inconclusive);
     assert!(
