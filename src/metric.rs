@@ -213,6 +213,11 @@ impl Metric {
         )
     }
 
+    /// Whether it counts requests, so that 0 is a good value and changes are differences, not ratios.
+    pub fn is_count(self) -> bool {
+        matches!(self, Self::ErrorRate | Self::Completed | Self::Failed)
+    }
+
     /// Whether it is the answer of a capacity search, which has no other.
     pub fn is_capacity(self) -> bool {
         matches!(self, Self::MaxRateUnderSlo | Self::MaxConcurrencyUnderSlo)

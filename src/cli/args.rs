@@ -29,7 +29,19 @@ pub(crate) struct JudgeArgs {
 }
 
 /// Keys that move a judgement of what was already measured, or where it goes.
-const JUDGE_FLAGS: [&str; 6] = ["threshold", "gate", "allow", "baseline", "store", "report-dir"];
+const JUDGE_FLAGS: [&str; 11] = [
+    "threshold",
+    "gate",
+    "ceiling",
+    "confidence",
+    "family-error",
+    "on-inconclusive",
+    "field",
+    "allow",
+    "baseline",
+    "store",
+    "report-dir",
+];
 
 fn plan_keys() -> impl Iterator<Item = &'static Key> {
     KEYS.iter()

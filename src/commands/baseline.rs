@@ -40,10 +40,7 @@ pub fn find(store: &Path, candidate: &Session, policy: &Policy) -> Result<Option
         .filter(|(_, _, session)| same_model(session, candidate))
         .min_by_key(|(_, saved, session)| {
             let differences = fingerprint::differences(session, candidate);
-            let open = differences
-                .iter()
-                .filter(|(field, _, _)| !policy.allow.contains(field))
-                .count();
+            let open = differences.iter().filter(|(field, _, _)| !policy.allows(field)).count();
             (open, differences.len(), Reverse(*saved))
         });
     Ok(best.map(|(name, _, session)| (name, session)))

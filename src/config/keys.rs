@@ -88,6 +88,8 @@ pub enum Form {
     Threshold,
     /// `metric=5%:warn:explanation` or `metric=off`; may be repeated.
     Gate,
+    /// `metric<=2s`; may be repeated.
+    Ceiling,
     /// A name; may be repeated.
     Names,
 }
@@ -102,6 +104,7 @@ impl Form {
                 | Self::Pair
                 | Self::Threshold
                 | Self::Gate
+                | Self::Ceiling
                 | Self::Names
                 | Self::Stages
                 | Self::Weights
@@ -196,8 +199,13 @@ pub const KEYS: &[Key] = &[
     key!(Judging Fields, "capacity", "CAPACITY", "capacity", "FIELDS", "What `capacity` searches: `axis=rate,min=1,max=100,precision=5%,attainment=99%`"),
     key!(Judging Fields, "sweep", "SWEEP", "sweep", "FIELDS", "What `sweep` climbs: `axis=rate,from=1,to=100,steps=8,spacing=geometric`"),
     key!(Judging Threshold, "threshold", "THRESHOLD", "threshold", "LIMIT", "Limit for all gated metrics (`5%`) or for one (`tpot_p95=5%`) (repeatable)"),
-    key!(Judging Gate, "gates", "GATES", "gate", "METRIC=RULE", "Rule of one metric: `tpot_p95=5%:block`, `ttft_p95=10%:warn:explanation`, `tpot_p95=off` (repeatable)"),
-    key!(Judging Names, "allow", "ALLOW", "allow", "FIELD", "Compare although this fingerprint field differs (repeatable)"),
+    key!(Judging Gate, "gates", "GATES", "gate", "METRIC=RULE", "Rule of one metric: `tpot_p95=5%:block`, `ttft_p95=+50ms:warn:explanation`, `tpot_p95=off` (repeatable)"),
+    key!(Judging Ceiling, "ceilings", "CEILINGS", "ceiling", "METRIC<=VALUE", "What the candidate itself must keep, whatever the baseline did: `ttft_p95<=2s`, `output_tokens_per_s>=500` (repeatable)"),
+    key!(Judging Scalar, "confidence", "CONFIDENCE", "confidence", "SHARE", "How sure it must be that a change is beyond its limit before it blocks [default: 0.9]"),
+    key!(Judging Scalar, "family_error", "FAMILY_ERROR", "family-error", "SHARE", "Chance that anything is called a real change without one, over all blocking checks [default: 0.01]"),
+    key!(Judging Scalar, "on_inconclusive", "ON_INCONCLUSIVE", "on-inconclusive", "HOW", "What a gate does that could not be settled: `warn` (exit 3), `block` (exit 1) or `pass` (exit 0) [default: warn]"),
+    key!(Judging Pair, "fields", "FIELDS", "field", "FIELD=HOW", "What a difference in a fingerprint field means: `refuse`, `warn` or `ignore` (repeatable)"),
+    key!(Judging Names, "allow", "ALLOW", "allow", "FIELD", "Compare although this fingerprint field differs, with a warning (repeatable)"),
     key!(Judging Scalar, "baseline", "BASELINE", "baseline", "NAME|FILE", "Baseline to compare with"),
     key!(Output Scalar, "output", "OUTPUT", "output", "FILE", "Session file to write [default: session.json]"),
     key!(Output Scalar, "store", "STORE", "store", "DIR", "Folder of the stored baselines [default: baselines]"),

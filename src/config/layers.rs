@@ -114,8 +114,12 @@ impl Layer {
         Ok(layer)
     }
 
-    /// Where the value of a dotted path stands.
+    /// Where the value of a dotted path stands; the name of a fingerprint field holds dots itself.
     pub(super) fn source(&self, path: &str) -> Source {
+        let named = path.split_once('.');
+        if let Some(entry) = named.and_then(|(key, name)| self.root.entry(key)?.node.entry(name)) {
+            return entry.source;
+        }
         let steps: Vec<Step> = path.split('.').flat_map(steps).collect();
         self.root.source_at(&steps)
     }
@@ -234,7 +238,9 @@ impl Layer {
             .flat_map(|gates| gates.keys())
             .map(|key| ("gates", key.as_str()));
         let limits = self.twin.threshold.iter().flat_map(|threshold| threshold.metrics());
-        for (path, key) in gates.chain(limits.map(|(key, _)| ("threshold", key))) {
+        let ceilings = self.twin.ceilings.iter().flat_map(|bounds| bounds.keys());
+        let ceilings = ceilings.map(|key| ("ceilings", key.as_str()));
+        for (path, key) in gates.chain(ceilings).chain(limits.map(|(key, _)| ("threshold", key))) {
             if Metric::from_key(key).is_some() || (path == "threshold" && key == ALL) {
                 continue;
             }

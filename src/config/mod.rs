@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `keys` | the one table: place in the file, environment variable, flag |
 //! | `yaml` `typed` | file text, and flag or variable text, to a tree |
-//! | `twin` `values` `texts` `lengths` `steps` `split` `either` | what may stand under each key |
+//! | `twin` `values` `limits` `texts` `lengths` `steps` `split` `either` | what may stand under each key |
 //! | `layers` | a layer: tree, twin, and checks across keys |
 //! | `resolve` `resolver` `policy` | from layers to plan, policy and settings, with the origin of each value |
 //! | `show` `schema` | the resolved plan for people; the JSON Schema; the starter file |
@@ -17,6 +17,7 @@ mod error;
 pub mod keys;
 mod layers;
 mod lengths;
+mod limits;
 mod nearest;
 mod node;
 mod policy;

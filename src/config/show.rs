@@ -3,7 +3,10 @@
 use std::fmt::{Display, Write};
 
 use super::{node::Source, resolve::Resolved};
-use crate::verdict::{Action, Evidence, Gate};
+use crate::{
+    metric::{Better, Metric},
+    verdict::{Action, Evidence, Gate, Limit},
+};
 
 /// Key, value and source of everything, in aligned columns; secrets never.
 pub fn show(resolved: &Resolved) -> String {
@@ -45,17 +48,35 @@ pub(super) fn percent(fraction: f64) -> String {
 }
 
 /// A gate in words (`10 % warn, explanation`).
-pub(super) fn gate(gate: Gate) -> String {
-    let action = match gate.action {
-        Action::Block => "block",
-        Action::Warn => "warn",
-    };
+pub(super) fn gate(metric: Metric, gate: Gate) -> String {
     let requires = match gate.requires {
         None => "",
         Some(Evidence::Explanation) => ", explanation",
         Some(Evidence::Profile) => ", profile",
     };
-    format!("{} {action}{requires}", percent(gate.threshold))
+    let limit = match gate.limit {
+        Limit::Relative(share) => percent(share),
+        Limit::Absolute(size) => format!("{size} {}", metric.unit()),
+    };
+    format!("{limit} {}{requires}", action(gate.action))
+}
+
+/// What a metric must keep, in words (`<= 2000 ms`).
+pub(super) fn ceiling(metric: Metric, bound: f64) -> String {
+    let side = match metric.better() {
+        Better::Lower => "<=",
+        Better::Higher => ">=",
+    };
+    format!("{side} {bound} {}", metric.unit())
+}
+
+/// What a regression does, as the file has it.
+pub(super) const fn action(action: Action) -> &'static str {
+    match action {
+        Action::Block => "block",
+        Action::Warn => "warn",
+        Action::Report => "report",
+    }
 }
 
 /// Values in brackets (`[1, 4, 16]`).

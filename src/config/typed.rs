@@ -33,6 +33,7 @@ pub(super) fn node(key: &Key, texts: &[&str], source: Source) -> Result<Node, St
         Form::Pair => map(texts, &['\n'], source, pair),
         Form::Threshold => map(texts, &['\n', ','], source, threshold),
         Form::Gate => map(texts, &['\n', ','], source, gate),
+        Form::Ceiling => map(texts, &['\n', ','], source, ceiling),
     }
 }
 
@@ -204,29 +205,51 @@ fn pair(text: &str, source: Source) -> Entry {
 
 fn threshold(text: &str, source: Source) -> Entry {
     if !text.contains('=') {
-        return Ok((ALL.to_owned(), Node::plain(text, source)));
+        return Ok((ALL.to_owned(), limit(text, source)));
     }
-    let (metric, limit) = split_pair(text, "give `5%` or `metric=5%`")?;
-    Ok((metric, Node::plain(&limit, source)))
+    let (metric, size) = split_pair(text, "give `5%` or `metric=5%`")?;
+    Ok((metric, limit(&size, source)))
+}
+
+/// A limit keeps its sign: `+5` is a difference, `0.05` a share.
+fn limit(text: &str, source: Source) -> Node {
+    if text.starts_with(['+', '-']) {
+        return Node::text(text, source);
+    }
+    Node::plain(text, source)
 }
 
 fn gate(text: &str, source: Source) -> Entry {
     let shape = "give `metric=5%`, `metric=5%:warn`, `metric=5%:warn:explanation` or `metric=off`";
     let (metric, rule) = split_pair(text, shape)?;
     let parts: Vec<&str> = rule.split(':').map(str::trim).collect();
-    let (limit, action, requires) = match parts.as_slice() {
-        [limit] => return Ok((metric, Node::plain(limit, source))),
-        [limit, action] => (limit, action, None),
-        [limit, action, requires] => (limit, action, Some(requires)),
+    let (size, action, requires) = match parts.as_slice() {
+        [size] => return Ok((metric, limit(size, source))),
+        [size, action] => (size, action, None),
+        [size, action, requires] => (size, action, Some(requires)),
         _ => return Err(format!("`{text}` has too many parts; {shape}")),
     };
     let mut map = Node::map(source);
-    map.put("threshold", Node::plain(limit, source));
+    map.put("threshold", limit(size, source));
     map.put("action", Node::text(action, source));
     if let Some(requires) = requires {
         map.put("requires", Node::text(requires, source));
     }
     Ok((metric, map))
+}
+
+/// `metric<=2s`, `metric>=500`, `metric=2s` or `metric=off`.
+fn ceiling(text: &str, source: Source) -> Entry {
+    let shape = "give `metric<=2s`, `metric>=500` or `metric=off`";
+    let at = text
+        .find(['<', '>', '≤', '≥', '='])
+        .ok_or_else(|| format!("`{text}` has no `<=`; {shape}"))?;
+    let (metric, bound) = text.split_at(at);
+    let bound = bound.strip_prefix('=').unwrap_or(bound).trim();
+    if metric.trim().is_empty() || bound.is_empty() {
+        return Err(format!("`{text}` lacks the part before or after `<=`; {shape}"));
+    }
+    Ok((metric.trim().to_owned(), Node::plain(bound, source)))
 }
 
 /// Variables that switch something are often `1` or `0`.

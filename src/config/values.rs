@@ -149,7 +149,7 @@ impl Scalar for Tokens {
 scalar!([] Tokens, json_schema!({"type": "number", "minimum": 0, "maximum": 10_000_000}));
 
 /// A number, or one with a percent sign: `5%` is 0.05.
-fn fraction(text: &str) -> Option<f64> {
+pub(super) fn fraction(text: &str) -> Option<f64> {
     let text = text.trim();
     let number = match text.strip_suffix('%') {
         Some(percent) => percent.trim_end().parse::<f64>().ok()? / 100.0,
@@ -159,7 +159,7 @@ fn fraction(text: &str) -> Option<f64> {
 }
 
 /// Whether a bare number is likelier meant as percent: nobody lets 500 % pass by writing `5`.
-fn lacks_percent(text: &str, value: f64) -> Option<String> {
+pub(super) fn lacks_percent(text: &str, value: f64) -> Option<String> {
     let text = text.trim();
     let ambiguous = value >= 1.0 && !text.ends_with('%');
     ambiguous.then(|| {
@@ -189,29 +189,6 @@ impl Scalar for Share {
 
 scalar!([] Share, json_schema!({"anyOf": [
     {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
-    {"type": "string", "pattern": r"^\s*[0-9.]+\s*%?\s*$"},
-]}));
-
-/// The limit of a gate, a positive fraction (`0.05`, `5%`).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Limit(pub(super) f64);
-
-impl Scalar for Limit {
-    const EXPECTS: &'static str = "a limit such as `0.05` or `5%`";
-    const FROM_TEXT: bool = true;
-
-    fn read(text: &str) -> Result<Self, String> {
-        match fraction(text) {
-            Some(limit) if limit > 0.0 && limit <= 10.0 => lacks_percent(text, limit).map_or(Ok(Self(limit)), Err),
-            _ => Err(format!(
-                "`{text}` is not a limit; write a fraction above 0 such as `0.05` or `5%`, at most `1000%`"
-            )),
-        }
-    }
-}
-
-scalar!([] Limit, json_schema!({"anyOf": [
-    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
     {"type": "string", "pattern": r"^\s*[0-9.]+\s*%?\s*$"},
 ]}));
 
@@ -338,14 +315,12 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_number_from_one_on_is_refused_as_a_limit_or_share() {
+    fn a_bare_number_from_one_on_is_refused_as_a_share() {
         for text in ["1", "5", "10.0"] {
-            let error = Limit::read(text).unwrap_err();
-            assert!(error.contains(&format!("write `{text}%`")), "{error}");
-            assert!(Share::read(text).is_err(), "{text}");
+            let error = Share::read(text).unwrap_err();
+            let remedy = format!("write `{text}%`");
+            assert!(error.contains(&remedy) || error.contains("from 0 to 1"), "{error}");
         }
-        assert_eq!(Limit::read("500%"), Ok(Limit(5.0)));
-        assert_eq!(Limit::read("0.99"), Ok(Limit(0.99)));
         assert_eq!(Share::read("100%"), Ok(Share(1.0)));
     }
 
@@ -362,19 +337,6 @@ mod tests {
         }
         for text in ["", "s", "0", "-1s", "10 weeks", "1e99", "nan", "25h", "inf"] {
             assert!(Span::read(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_limit_is_tried_on_both_sides_of_its_bounds() {
-        for (text, good) in [
-            ("0", false),
-            ("0.0001%", true),
-            ("1000%", true),
-            ("1001%", false),
-            ("-5%", false),
-        ] {
-            assert_eq!(Limit::read(text).is_ok(), good, "{text}");
         }
     }
 

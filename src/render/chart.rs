@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::format;
-use crate::{report::Check, stats::quantile::quantile};
+use crate::{metric::Better, report::Check, stats::quantile::quantile};
 
 const BAR_WIDTH: f64 = 240.0;
 /// Changes beyond this are drawn as an arrow at the edge, so that one outlier does not flatten the other rows.
@@ -88,7 +88,8 @@ impl Domain {
                 .into_iter()
                 .flatten()
                 .map(|v| v.clamp(-FAR, FAR));
-            for value in near.chain([check.threshold.clamp(-2.0, 2.0)]).filter(|v| v.is_finite()) {
+            let limit = limit(check).map(|limit| limit.clamp(-2.0, 2.0));
+            for value in near.chain(limit).filter(|v| v.is_finite()) {
                 domain.low = domain.low.min(value);
                 domain.high = domain.high.max(value);
             }
@@ -116,15 +117,12 @@ impl Domain {
 
     /// The bar of one check.
     pub(super) fn bar(self, check: &Check) -> Bar {
-        let limit = if check.threshold.is_finite() {
-            self.x(check.threshold)
-        } else {
-            self.x(0.0)
-        };
-        let (harm_left, harm_width) = if check.threshold < 0.0 {
-            (0.0, limit)
-        } else {
-            (limit, BAR_WIDTH - limit)
+        let known = limit(check).filter(|limit| limit.is_finite());
+        let limit = self.x(known.unwrap_or(0.0));
+        let (harm_left, harm_width) = match (known, check.metric.better()) {
+            (None, _) => (limit, 0.0),
+            (_, Better::Higher) => (0.0, limit),
+            (_, Better::Lower) => (limit, BAR_WIDTH - limit),
         };
         let whole = check
             .interval
@@ -146,6 +144,11 @@ impl Domain {
                 .map(|change| coordinate(self.x(change))),
         }
     }
+}
+
+/// The limit as a change of the baseline, where it is one.
+fn limit(check: &Check) -> Option<f64> {
+    check.limit.as_change(check.baseline)
 }
 
 /// The strip of `arms`, each a name and its values; `text` writes the values at both ends of the axis.
@@ -195,19 +198,23 @@ fn lane(arm: &'static str, values: &[f64], y: f64, x: &impl Fn(f64) -> f64) -> L
 mod tests {
     use super::*;
     use crate::{
-        metric::Metric,
-        verdict::{Action, Verdict},
+        metric::{Metric, Percentile},
+        verdict::{Action, Bound, Verdict},
     };
 
-    fn check(threshold: f64, change: Option<f64>, interval: Option<(f64, f64)>) -> Check {
+    fn check(limit: f64, change: Option<f64>, interval: Option<(f64, f64)>) -> Check {
         Check {
             cell: "c".into(),
-            metric: Metric::Qps,
+            metric: if limit < 0.0 {
+                Metric::Qps
+            } else {
+                Metric::E2e(Percentile::P50)
+            },
             baseline: None,
             candidate: None,
             change,
             interval,
-            threshold,
+            limit: Bound::Relative(limit),
             action: Action::Block,
             requires: None,
             p_real: None,

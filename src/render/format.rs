@@ -4,7 +4,10 @@
 
 use crate::{
     metric::{Better, Metric},
-    verdict::wording::{self, grouped, signed},
+    verdict::{
+        Bound,
+        wording::{self, grouped, signed},
+    },
 };
 
 /// No-break space: between a number and its unit.
@@ -107,12 +110,14 @@ pub(super) fn interval(ends: (f64, f64)) -> String {
 }
 
 /// A limit with its side (`≤ +5.0 %` where lower is better).
-pub(super) fn limit(metric: Metric, threshold: f64) -> String {
-    let side = match metric.better() {
-        Better::Lower => '≤',
-        Better::Higher => '≥',
+pub(super) fn limit(metric: Metric, limit: Bound) -> String {
+    let text = wording::bound(metric, limit);
+    let side = match (limit, metric.better()) {
+        (Bound::Value(_) | Bound::NoMoreFailures, _) => return unbroken(&text),
+        (_, Better::Lower) => '≤',
+        (_, Better::Higher) => '≥',
     };
-    unbroken(&format!("{side} {}", wording::limit(threshold)))
+    unbroken(&format!("{side} {text}"))
 }
 
 /// A p-value (`0.031`, `< 0.0001`).
@@ -224,8 +229,16 @@ mod tests {
 
     #[test]
     fn a_limit_says_which_side_is_harmless() {
-        assert_eq!(plain(&limit(Metric::Tpot(P95), 0.05)), "≤ +5.0 %");
-        assert_eq!(plain(&limit(Metric::OutputTokensPerS, -0.05)), "≥ −5.0 %");
+        assert_eq!(plain(&limit(Metric::Tpot(P95), Bound::Relative(0.05))), "≤ +5.0 %");
+        assert_eq!(
+            plain(&limit(Metric::OutputTokensPerS, Bound::Relative(-0.05))),
+            "≥ −5.0 %"
+        );
+        assert_eq!(plain(&limit(Metric::Tpot(P95), Bound::Absolute(50.0))), "≤ +50 ms");
+        assert_eq!(
+            plain(&limit(Metric::OutputTokensPerS, Bound::Value(500.0))),
+            "≥ 500 tokens/s"
+        );
     }
 
     #[test]

@@ -3,16 +3,26 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    metric::Metric,
     report::{Check, Report},
-    verdict::{Action, Evidence, Gate, Policy},
+    verdict::{Action, Bound, Evidence, FieldRule, Gate, Limit, Policy},
 };
 
 /// The command that judges the same files by the same rules.
 pub(super) fn command(report: &Report) -> Option<String> {
     let baseline = report.baseline.as_ref()?;
     let files = format!("{} {}", shell_word(&baseline.name), shell_word(&report.candidate.name));
-    let allowed = report.differences.iter().filter(|difference| difference.allowed);
-    let allowed = allowed.map(|difference| format!(" --allow {}", shell_word(&difference.field)));
+    let allowed = report
+        .differences
+        .iter()
+        .filter_map(|difference| match difference.rule {
+            FieldRule::Refuse => None,
+            FieldRule::Warn => Some(format!(" --allow {}", shell_word(&difference.field))),
+            FieldRule::Ignore => Some(format!(
+                " --field {}",
+                shell_word(&format!("{}=ignore", difference.field))
+            )),
+        });
     let flags: String = rules(&report.checks).into_iter().chain(allowed).collect();
     Some(format!("perfgate compare {files}{flags}"))
 }
@@ -21,26 +31,20 @@ pub(super) fn command(report: &Report) -> Option<String> {
 fn rules(checks: &[Check]) -> BTreeSet<String> {
     let built_in = Policy::default().gates;
     let own = checks.iter().filter(|check| {
+        let limit = match check.limit {
+            Bound::Relative(change) => Limit::Relative(change.abs()),
+            Bound::Absolute(size) => Limit::Absolute(size.abs()),
+            Bound::Value(_) => return true,
+            Bound::NoMoreFailures => return check.action != Action::Block,
+        };
         let gate = Gate {
-            threshold: check.threshold.abs(),
+            limit,
             action: check.action,
             requires: check.requires,
         };
         built_in.get(&check.metric) != Some(&gate)
     });
-    let flags = own.map(|check| {
-        let percent = (check.threshold.abs() * 1e8).round() / 1e6;
-        let action = match check.action {
-            Action::Block => "block",
-            Action::Warn => "warn",
-        };
-        let requires = match check.requires {
-            Some(Evidence::Explanation) => "explanation",
-            Some(Evidence::Profile) => "profile",
-            None => "none",
-        };
-        format!(" --gate {}={percent}%:{action}:{requires}", check.metric.key())
-    });
+    let flags = own.map(flag);
     // A search has no figure but its answer, and nothing else has that: what a report cannot have was not switched off.
     let is_search = checks.iter().all(|check| check.metric.is_capacity());
     let off = built_in
@@ -52,9 +56,43 @@ fn rules(checks: &[Check]) -> BTreeSet<String> {
         .collect()
 }
 
+/// The flag that gives one check its rule.
+fn flag(check: &Check) -> String {
+    let key = check.metric.key();
+    let action = match check.action {
+        Action::Block => "block",
+        Action::Warn => "warn",
+        Action::Report => "report",
+    };
+    let requires = match check.requires {
+        Some(Evidence::Explanation) => "explanation",
+        Some(Evidence::Profile) => "profile",
+        None => "none",
+    };
+    let limit = match check.limit {
+        Bound::Relative(change) => format!("{}%", (change.abs() * 1e8).round() / 1e6),
+        Bound::Absolute(size) => format!("{} {}", size.abs(), unit(check.metric)),
+        Bound::Value(value) => {
+            let value = shell_word(&format!("{key}={value} {}", unit(check.metric)));
+            return format!(" --ceiling {value}");
+        }
+        Bound::NoMoreFailures => return format!(" --gate {key}={action}"),
+    };
+    format!(" --gate {}", shell_word(&format!("{key}={limit}:{action}:{requires}")))
+}
+
+/// The metric's unit as configuration takes it.
+fn unit(metric: Metric) -> &'static str {
+    match metric.unit() {
+        "%" => "points",
+        "fraction" => "",
+        unit => unit,
+    }
+}
+
 /// The name as one word of a POSIX shell: what a reader copies must not run anything else.
 fn shell_word(name: &str) -> String {
-    let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "._-/@=+:,".contains(sign);
+    let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "._-/@=+:,%".contains(sign);
     if !name.is_empty() && !name.starts_with('-') && name.chars().all(is_plain) {
         return name.to_owned();
     }
@@ -64,7 +102,7 @@ fn shell_word(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{metric::Metric, verdict::Verdict};
+    use crate::verdict::Verdict;
 
     #[test]
     fn a_copied_command_runs_nothing_else() {
@@ -81,14 +119,14 @@ mod tests {
 
     #[test]
     fn rules_that_are_not_built_in_are_part_of_the_command() {
-        let rule = |metric, threshold, action, requires| Check {
+        let rule = |metric, limit, action, requires| Check {
             cell: String::new(),
             metric,
             baseline: None,
             candidate: None,
             change: None,
             interval: None,
-            threshold,
+            limit: Bound::of(metric, limit),
             action,
             requires,
             p_real: None,
@@ -101,11 +139,16 @@ mod tests {
         };
         let built_in = Policy::default().gates.into_iter();
         let mut checks: Vec<Check> = built_in
-            .map(|(metric, gate)| rule(metric, gate.threshold, gate.action, gate.requires))
+            .map(|(metric, gate)| rule(metric, gate.limit, gate.action, gate.requires))
             .collect();
         assert!(rules(&checks).is_empty());
         checks.retain(|check| check.metric != Metric::GpuMemoryPeakGb);
-        checks.push(rule(Metric::Qps, -0.005, Action::Warn, Some(Evidence::Profile)));
+        checks.push(rule(
+            Metric::Qps,
+            Limit::Relative(0.005),
+            Action::Warn,
+            Some(Evidence::Profile),
+        ));
         let flags: Vec<String> = rules(&checks).into_iter().collect();
         assert_eq!(
             flags,

@@ -216,7 +216,7 @@ fn check_view(check: &Check, domain: Domain, warnings: &[String]) -> CheckView {
         unit: scale.unit(),
         change: check.change.map(format::percent).unwrap_or_default(),
         interval: check.interval.map(format::interval).unwrap_or_default(),
-        limit: format::limit(check.metric, check.threshold),
+        limit: format::limit(check.metric, check.limit),
         reason: reason(check).to_owned(),
         in_warnings: in_warnings(check, warnings),
         runs: format!("{} and {}", check.n_baseline, check.n_candidate),
@@ -250,7 +250,7 @@ fn reason(check: &Check) -> &str {
 
 fn sentence(check: &Check, word: &str) -> String {
     let label = check.metric.label();
-    let limit = format::limit(check.metric, check.threshold);
+    let limit = format::limit(check.metric, check.limit);
     let change = match check.change {
         Some(change) => format!("changed by {}", format::percent(change)),
         None => "has no known change".into(),
@@ -280,7 +280,7 @@ fn differences(report: &Report) -> Vec<DifferenceView> {
         field: difference.field.clone(),
         baseline: difference.baseline.clone(),
         candidate: difference.candidate.clone(),
-        allowed: difference.allowed,
+        allowed: difference.is_allowed(),
     });
     rows.collect()
 }

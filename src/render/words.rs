@@ -70,7 +70,7 @@ pub(super) const fn look(verdict: Verdict) -> Look {
 /// The look of one check: a regression that only warns looks like a warning.
 pub(super) fn check_look(check: &Check) -> Look {
     match (check.verdict, check.action) {
-        (Verdict::Regression, Action::Warn) => Look {
+        (Verdict::Regression, Action::Warn | Action::Report) => Look {
             word: WARNING,
             mark: "⚠️",
             glyph: "!",
@@ -98,6 +98,7 @@ pub(super) const fn action(action: Action) -> &'static str {
     match action {
         Action::Block => "blocks",
         Action::Warn => "warns",
+        Action::Report => "reports",
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     measure::{Measurements, measure},
     obligation::obligations,
     session::{Ended, Session, TokensFrom},
-    verdict::{Judgement, Policy, Refusal, differences, judge, refuse, refuse_work},
+    verdict::{FieldRule, Judgement, Policy, Refusal, differences, judge, refuse, refuse_work},
 };
 
 /// What a candidate is compared with.
@@ -76,7 +76,9 @@ pub fn build(reference: Option<&Reference<'_>>, candidate: (&str, &Session), pol
             warnings.push("both sides are the same session: nothing can differ".into());
         }
     }
-    let allowed = differences.iter().filter(|difference| difference.allowed);
+    let allowed = differences
+        .iter()
+        .filter(|difference| difference.rule == FieldRule::Warn);
     warnings.extend(allowed.map(|d| {
         format!(
             "`{}` differs (`{}`, `{}`) and is allowed: the change may come from it",

@@ -171,7 +171,7 @@ fn what_the_reader_should_know_is_a_warning() {
         &policy,
     );
     assert_eq!((found.exit_code, found.differences.len()), (3, 1));
-    assert!(found.differences[0].allowed);
+    assert!(found.differences[0].is_allowed());
     insta::assert_snapshot!(found.warnings.join("\n"), @r"
         the candidate was interrupted: only its finished runs are compared
         candidate: the client was busy

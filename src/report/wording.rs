@@ -2,10 +2,11 @@
 
 use super::{Check, Obligation};
 use crate::{
+    metric::Better,
     session::Session,
     verdict::{
         Action, BEYOND_LEVEL, Evidence, FAMILY_LEVEL, Judgement, MIN_RUNS, Refusal, Verdict, WITHIN_LEVEL, figures,
-        wording::{count, limit, p_value, percent, sure},
+        wording::{bound, count, p_value, percent, sure},
     },
 };
 
@@ -51,7 +52,7 @@ fn worst(checks: &[Check], verdict: Verdict) -> String {
             "{label} {} at {}, limit {}",
             figures(check),
             check.cell,
-            limit(check.threshold)
+            bound(check.metric, check.limit)
         )
     });
     match those.count() {
@@ -203,7 +204,10 @@ fn example(check: &Check) -> Option<String> {
         format!("we are {} that it is within the limit", sure(1.0 - beyond))
     };
     let power = check.minimum_detectable_change.map_or_else(String::new, |smallest| {
-        let signed = smallest.copysign(check.threshold);
+        let signed = match check.metric.better() {
+            Better::Lower => smallest,
+            Better::Higher => -smallest,
+        };
         format!(
             "; with these runs a change of {} is found with 80 % probability",
             percent(signed)
@@ -214,7 +218,7 @@ fn example(check: &Check) -> Option<String> {
         check.metric.label(),
         check.cell,
         figures(check),
-        limit(check.threshold),
+        bound(check.metric, check.limit),
         p_value(real),
     ))
 }

@@ -1,17 +1,14 @@
 //! From a comparison to judged checks: the rule, family by family, and the reason of each answer.
 
 use super::{
-    Action, Check, Gate, Verdict,
+    Action, Bound, Check, Gate, Verdict,
     obstacle::{obstacle, samples_needed},
     rule::{self, FAMILY_LEVEL, MAX_RUNS, MIN_RUNS},
     wording,
 };
 use crate::{
-    compare::{
-        CellComparison, Change, MetricComparison, Tested,
-        change::{log_limit, raw_change},
-    },
-    metric::{Better, Metric},
+    compare::{CellComparison, Change, MetricComparison, Tested, change::raw_change},
+    metric::Metric,
     stats::holm,
 };
 
@@ -34,6 +31,10 @@ impl Draft {
         let found = cell.metrics.get(&metric).unwrap_or(&empty);
         let mut draft = Self::blank(&cell.name, metric, gate);
         let raw = |log: f64| raw_change(metric.better(), log);
+        draft.limit = gate
+            .limit
+            .log(metric.better(), found.baseline.geometric_mean())
+            .unwrap_or(f64::NAN);
         let check = &mut draft.check;
         check.baseline = found.baseline.geometric_mean();
         check.candidate = found.candidate.geometric_mean();
@@ -68,10 +69,6 @@ impl Draft {
     }
 
     fn blank(cell: &str, metric: Metric, gate: &Gate) -> Self {
-        let threshold = match metric.better() {
-            Better::Lower => gate.threshold,
-            Better::Higher => -gate.threshold,
-        };
         let check = Check {
             cell: cell.to_owned(),
             metric,
@@ -79,7 +76,7 @@ impl Draft {
             candidate: None,
             change: None,
             interval: None,
-            threshold,
+            limit: Bound::of(metric, gate.limit),
             action: gate.action,
             requires: gate.requires,
             p_real: None,
@@ -95,7 +92,7 @@ impl Draft {
             repeat_more: None,
             requests_needed: None,
             evidence: None,
-            limit: log_limit(metric.better(), gate.threshold),
+            limit: f64::NAN,
         }
     }
 
@@ -104,12 +101,12 @@ impl Draft {
     pub(super) fn rank(&self) -> (u8, f64) {
         let nowhere = self.check.baseline.is_none() && self.check.candidate.is_none();
         let rank = match (self.check.verdict, self.check.action) {
-            (Verdict::Inconclusive, Action::Warn) if nowhere => 5,
+            (Verdict::Inconclusive, Action::Warn | Action::Report) if nowhere => 5,
             (Verdict::Regression, Action::Block) => 0,
-            (Verdict::Regression, Action::Warn) => 1,
+            (Verdict::Regression, _) => 1,
             (Verdict::Improvement | Verdict::Pass, _) => 4,
             (_, Action::Block) => 2,
-            (_, Action::Warn) => 3,
+            (_, _) => 3,
         };
         let excess = self
             .evidence
@@ -129,7 +126,7 @@ impl Draft {
         self.check.p_beyond = Some(tested.p_beyond);
         self.check.minimum_detectable_change = detectable.map(|log| raw_change(metric.better(), log).abs());
         let family_text = format!("over {}", wording::count(family, kind(self.check.action)));
-        let limit = wording::limit(self.check.threshold);
+        let limit = wording::bound(metric, self.check.limit);
         let told = match verdict {
             Verdict::Regression => format!(
                 "real (family-wise {} {family_text}) and beyond the limit of {limit} ({})",
@@ -152,7 +149,7 @@ impl Draft {
     }
 
     fn open_question(&mut self, change: &Change, tested: &Tested, real: f64, family: usize) -> String {
-        let limit = wording::limit(self.check.threshold);
+        let limit = wording::bound(self.check.metric, self.check.limit);
         let question = if tested.p_beyond <= rule::BEYOND_LEVEL {
             format!(
                 "beyond the limit of {limit} if it is real, which these runs cannot show (family-wise {} over {}, \
@@ -194,7 +191,7 @@ pub(crate) fn figures(check: &Check) -> String {
 
 /// Judges all drafts; blocking and warning checks are Holm families of their own.
 pub(super) fn settle(drafts: &mut [Draft]) {
-    for action in [Action::Block, Action::Warn] {
+    for action in Action::ALL {
         let mut family: Vec<&mut Draft> = drafts.iter_mut().filter(|draft| draft.check.action == action).collect();
         // A check that cannot be tested stays in its family as p = 1: a missing figure never makes the others easier.
         let adjusted = |p: fn(&Tested) -> f64| {
@@ -216,5 +213,6 @@ fn kind(action: Action) -> &'static str {
     match action {
         Action::Block => "blocking check",
         Action::Warn => "warning check",
+        Action::Report => "reported check",
     }
 }

@@ -66,7 +66,7 @@ pub fn refuse(baseline: Option<&Session>, candidate: &Session, differences: &[Di
 
 /// Whether the arms did work so different that none is faster, unless the policy allows it.
 pub fn refuse_work(comparison: &Comparison, policy: &Policy) -> Option<Refusal> {
-    let why = different_work(&comparison.cells).filter(|_| !policy.allow.contains(ALLOW))?;
+    let why = different_work(&comparison.cells).filter(|_| !policy.allows(ALLOW))?;
     Some(Refusal {
         verdict: Verdict::Invalid,
         reason: format!("different work: {why}"),
@@ -75,7 +75,10 @@ pub fn refuse_work(comparison: &Comparison, policy: &Policy) -> Option<Refusal> 
 
 /// The fields that differ and are not allowed: the first three with their values, the others by name.
 fn incomparable(differences: &[Difference]) -> Option<String> {
-    let open: Vec<&Difference> = differences.iter().filter(|difference| !difference.allowed).collect();
+    let open: Vec<&Difference> = differences
+        .iter()
+        .filter(|difference| !difference.is_allowed())
+        .collect();
     let told = open.iter().take(3).map(|d| {
         format!(
             "`{}` is `{}` in the baseline and `{}` here",
@@ -93,7 +96,7 @@ fn incomparable(differences: &[Difference]) -> Option<String> {
 /// Judges every gated metric in every cell.
 pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
     let (mut drafts, mut warnings) = drafts(comparison, policy);
-    if policy.allow.contains(ALLOW) {
+    if policy.allows(ALLOW) {
         warnings
             .extend(different_work(&comparison.cells).map(|why| format!("different work, which is allowed: {why}")));
     }
@@ -136,7 +139,7 @@ fn drafts(comparison: &Comparison, policy: &Policy) -> (Vec<Draft>, Vec<String>)
     ];
     for (cells, has, lacks) in alone {
         for cell in cells {
-            if policy.allow.contains("plan.cells") {
+            if policy.allows("plan.cells") {
                 warnings.push(format!(
                     "only the {has} has the cell `{cell}`; it is not judged, as `plan.cells` is allowed"
                 ));
@@ -187,7 +190,7 @@ fn warning(check: &Check) -> Option<String> {
             check.metric.label(),
             check.cell,
             figures(check),
-            wording::limit(check.threshold)
+            wording::bound(check.metric, check.limit)
         )
     })
 }

@@ -1,10 +1,9 @@
 //! Thresholds and decisions: which change is a regression, and what the gate answers.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 mod check;
 mod gate;
 mod obstacle;
+mod policy;
 mod rule;
 #[cfg(test)]
 mod tests;
@@ -12,11 +11,12 @@ pub(crate) mod wording;
 
 pub(crate) use check::figures;
 pub use gate::{Judgement, Refusal, judge, refuse, refuse_work};
+pub use policy::{Action, Evidence, FieldRule, Gate, Limit, OnInconclusive, Policy};
 pub use rule::{BEYOND_LEVEL, FAMILY_LEVEL, MAX_RUNS, MIN_RUNS, WITHIN_LEVEL};
 
 use crate::{
     compare,
-    metric::{Metric, Percentile},
+    metric::{Better, Metric},
     session::Session,
 };
 
@@ -39,42 +39,51 @@ pub enum Verdict {
     Invalid,
 }
 
-/// What a regression of a metric does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Blocks the merge.
-    Block,
-    /// Is shown as a warning.
-    Warn,
-}
-
-/// What a warning asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evidence {
-    /// A written reason.
-    Explanation,
-    /// A profiling report.
-    Profile,
-}
-
-/// The limit of one metric.
+/// What a check holds a metric against.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Gate {
-    /// Largest harmless change for the worse, as a positive fraction (0.05 = 5 %).
-    pub threshold: f64,
-    /// What a regression does.
-    pub action: Action,
-    /// What a regression asks for.
-    pub requires: Option<Evidence>,
+pub enum Bound {
+    /// A change by this fraction of the baseline, with the sign of harm (+0.05 for latency, −0.05 for throughput).
+    Relative(f64),
+    /// A change by this much in the metric's unit, with the sign of harm.
+    Absolute(f64),
+    /// The candidate's own value in the metric's unit, whatever the baseline did: a ceiling, or a floor where higher is
+    /// better.
+    Value(f64),
+    /// No more failed requests than the baseline has.
+    NoMoreFailures,
 }
 
-/// How a comparison is judged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Policy {
-    /// The gated metrics.
-    pub gates: BTreeMap<Metric, Gate>,
-    /// Fingerprint fields whose difference is overridden.
-    pub allow: BTreeSet<String>,
+impl Bound {
+    /// The limit of a gate, with the metric's sign of harm.
+    pub fn of(metric: Metric, limit: Limit) -> Self {
+        let harmful = |size: f64| match metric.better() {
+            Better::Lower => size,
+            Better::Higher => -size,
+        };
+        match limit {
+            Limit::Relative(share) => Self::Relative(harmful(share)),
+            Limit::Absolute(size) => Self::Absolute(harmful(size)),
+        }
+    }
+
+    /// The number in it, where it has one.
+    pub const fn size(self) -> Option<f64> {
+        match self {
+            Self::Relative(size) | Self::Absolute(size) | Self::Value(size) => Some(size),
+            Self::NoMoreFailures => None,
+        }
+    }
+
+    /// The same as a change of the baseline's value (0.05 = +5 %); `None` where there is no such change.
+    pub fn as_change(self, baseline: Option<f64>) -> Option<f64> {
+        let baseline = baseline.filter(|value| *value > 0.0);
+        match self {
+            Self::Relative(change) => Some(change),
+            Self::Absolute(size) => baseline.map(|value| size / value),
+            Self::Value(bound) => baseline.map(|value| bound / value - 1.0),
+            Self::NoMoreFailures => None,
+        }
+    }
 }
 
 /// One metric in one cell, judged.
@@ -92,8 +101,8 @@ pub struct Check {
     pub change: Option<f64>,
     /// Two-sided 90 % interval of the change, raw sign, low end first.
     pub interval: Option<(f64, f64)>,
-    /// The limit with the sign of harm (+0.05 for latency, −0.05 for throughput).
-    pub threshold: f64,
+    /// What it is held against.
+    pub limit: Bound,
     /// What a regression does.
     pub action: Action,
     /// What a regression asks for.
@@ -123,8 +132,15 @@ pub struct Difference {
     pub baseline: String,
     /// The candidate's value.
     pub candidate: String,
-    /// Whether `--allow` overrode it.
-    pub allowed: bool,
+    /// What it means to this comparison.
+    pub rule: FieldRule,
+}
+
+impl Difference {
+    /// Whether the sessions are compared all the same.
+    pub fn is_allowed(&self) -> bool {
+        self.rule != FieldRule::Refuse
+    }
 }
 
 impl Verdict {
@@ -157,40 +173,11 @@ impl Verdict {
     }
 }
 
-impl Default for Policy {
-    /// The field's rule table: TPOT P95 +5 % and output throughput −5 % block, TTFT P95 +10 % asks for an explanation,
-    /// peak GPU memory +10 % for a profiling report; a capacity that a search found blocks at −10 %.
-    fn default() -> Self {
-        let gate = |threshold, action, requires| Gate {
-            threshold,
-            action,
-            requires,
-        };
-        Self {
-            gates: BTreeMap::from([
-                (Metric::Tpot(Percentile::P95), gate(0.05, Action::Block, None)),
-                (
-                    Metric::Ttft(Percentile::P95),
-                    gate(0.10, Action::Warn, Some(Evidence::Explanation)),
-                ),
-                (Metric::OutputTokensPerS, gate(0.05, Action::Block, None)),
-                (
-                    Metric::GpuMemoryPeakGb,
-                    gate(0.10, Action::Warn, Some(Evidence::Profile)),
-                ),
-                (Metric::MaxRateUnderSlo, gate(0.10, Action::Block, None)),
-                (Metric::MaxConcurrencyUnderSlo, gate(0.10, Action::Block, None)),
-            ]),
-            allow: BTreeSet::new(),
-        }
-    }
-}
-
-/// What the fingerprints of two sessions differ in, with the differences that the policy allows marked.
+/// What the fingerprints of two sessions differ in, each with what the policy makes of it.
 pub fn differences(baseline: &Session, candidate: &Session, policy: &Policy) -> Vec<Difference> {
     let fields = compare::differences(baseline, candidate).into_iter();
     let marked = fields.map(|(field, baseline, candidate)| Difference {
-        allowed: policy.allow.contains(&field),
+        rule: policy.field_rule(&field),
         field,
         baseline,
         candidate,

@@ -1,6 +1,6 @@
 //! What stands in the way of a verdict: figures that are missing, too few, or not comparable.
 
-use super::{Gate, rule::MIN_RUNS, wording};
+use super::{Gate, Limit, rule::MIN_RUNS, wording};
 use crate::{
     compare::{CellComparison, MetricComparison, Side},
     measure::TokenCounts,
@@ -24,16 +24,12 @@ pub(super) fn obstacle(cell: &CellComparison, metric: Metric, gate: &Gate, found
 }
 
 fn limit_makes_no_sense(metric: Metric, gate: &Gate) -> Option<String> {
-    let highest = match metric.better() {
-        Better::Lower => f64::INFINITY,
-        Better::Higher => 1.0,
+    let (size, highest) = match (gate.limit, metric.better()) {
+        (Limit::Relative(share), Better::Higher) => (share, 1.0),
+        (Limit::Relative(size) | Limit::Absolute(size), _) => (size, f64::INFINITY),
     };
-    (!(gate.threshold >= 0.0 && gate.threshold < highest)).then(|| {
-        format!(
-            "the limit `{}` of `{metric}` is no fraction from 0 to below {highest}",
-            gate.threshold
-        )
-    })
+    (!(size >= 0.0 && size < highest))
+        .then(|| format!("the limit `{size}` of `{metric}` is no number from 0 to below {highest}"))
 }
 
 fn sides(found: &MetricComparison) -> [(&'static str, &Side); 2] {

@@ -1,5 +1,8 @@
 //! Text of percents and p values: sentences take it as it is, `render`'s tables make its spaces no-break ones.
 
+use super::Bound;
+use crate::metric::{Better, Metric};
+
 const MINUS: char = '\u{2212}';
 /// Narrow no-break space: groups of three digits from 10 000 on.
 pub(crate) const THIN: char = '\u{202f}';
@@ -21,6 +24,32 @@ pub(crate) fn limit(fraction: f64) -> String {
     }
     let digits = signed(fraction * 100.0, 2, true);
     format!("{} %", digits.strip_suffix('0').unwrap_or(&digits))
+}
+
+/// What a check is held against (`+5.0 %`, `+50 ms`, `≤ 2000 ms`).
+pub(crate) fn bound(metric: Metric, bound: Bound) -> String {
+    let unit = metric.unit();
+    match bound {
+        Bound::Relative(change) => limit(change),
+        Bound::Absolute(size) => format!("{} {unit}", plain(size, true)),
+        Bound::Value(value) => {
+            let side = match metric.better() {
+                Better::Lower => '≤',
+                Better::Higher => '≥',
+            };
+            format!("{side} {} {unit}", plain(value, false))
+        }
+        Bound::NoMoreFailures => "no more failures".into(),
+    }
+}
+
+/// A number with at most four decimals, none of them a closing zero.
+fn plain(value: f64, plus: bool) -> String {
+    if !value.is_finite() {
+        return "not a number".into();
+    }
+    let digits = signed(value, 4, plus);
+    digits.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// The size of a change without its sign (`12.1 %`).

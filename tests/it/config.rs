@@ -15,7 +15,7 @@ use perfgate::{
     config::{ConfigError, HeaderSource, Overrides, Resolved, Source, json_schema, keys::KEYS, resolve, show, starter},
     metric::Metric,
     plan::{Api, Arrivals, Lengths, Load, Prompts},
-    verdict::{Action, Evidence, Gate},
+    verdict::{Action, Evidence, FieldRule, Gate, Limit},
 };
 
 fn root() -> PathBuf {
@@ -323,12 +323,13 @@ const BAD_FLAGS: &[(&str, &str, &str)] = &[
     (
         "gate",
         "tpot_p95=5%:stop",
-        "`--gate`: `stop` is not one of `block`, `warn`",
+        "`--gate`: `stop` is not one of `block`, `warn`, `report`",
     ),
     (
         "threshold",
         "0",
-        "`--threshold`: `0` is not a limit; write a fraction above 0 such as `0.05` or `5%`, at most `1000%`",
+        "`--threshold`: `0` is not a limit; write a fraction above 0 such as `0.05` or `5%`, at most `1000%`, or a \
+         difference such as `+50 ms` or `-2 tokens/s`",
     ),
     (
         "threshold",
@@ -435,6 +436,11 @@ fn sample(path: &str) -> &'static str {
         "hardware" | "framework" => "a=b",
         "quiet" | "reuse_prompts" | "arms.together" => "true",
         "allow" => "engine.version",
+        "fields" => "engine.version=ignore",
+        "ceilings" => "ttft_p95<=2s",
+        "confidence" => "0.95",
+        "family_error" => "5%",
+        "on_inconclusive" => "block",
         "measure" => "ab",
         "ab.looks" => "3,6",
         path if path.starts_with("arms.") => match path.rsplit('.').next() {
@@ -632,9 +638,16 @@ fn descriptions_and_headers_add_up_over_the_layers() {
     );
 }
 
+fn share(gate: Gate) -> f64 {
+    match gate.limit {
+        Limit::Relative(share) => share,
+        Limit::Absolute(size) => unreachable!("{size} is no share"),
+    }
+}
+
 fn gates_of(text: &str, given: &[(&str, &str)]) -> BTreeMap<&'static str, (f64, Action, Option<Evidence>)> {
     let policy = layers(text, &[], given).unwrap().policy;
-    let row = |(metric, gate): (Metric, Gate)| (metric.key(), (gate.threshold, gate.action, gate.requires));
+    let row = |(metric, gate): (Metric, Gate)| (metric.key(), (share(gate), gate.action, gate.requires));
     policy.gates.into_iter().map(row).collect()
 }
 
@@ -655,6 +668,71 @@ fn a_rule_keeps_what_it_does_not_name_and_a_metric_without_one_blocks() {
     assert!(!gates.contains_key("tpot_p95"));
     let off = file("seed: 1\ngates: {tpot_p95: off}").unwrap();
     assert_eq!(origin(&off, "gates.tpot_p95"), ("off".into(), Source::File { line: 2 }));
+}
+
+#[test]
+fn limits_may_be_differences_and_actions_stand_alone() {
+    let policy = layers(
+        "gates:\n  ttft_p95: +50 ms\n  output_tokens_per_s: {threshold: -2 tokens/s, action: report}\n  failed: 3 requests\n  \
+         gpu_memory_peak_gb: 1 GiB\n  tpot_p95: warn\n  error_rate: report\nthreshold: {max_rate_under_slo: 0.5 req/s}",
+        &[],
+        &[("gate", "e2e_p95=+0.5s:warn"), ("gate", "itl_p99=+5")],
+    );
+    let policy = policy.unwrap().policy;
+    let rule = |key: &str| {
+        let gate = policy.gates[&Metric::from_key(key).unwrap()];
+        (gate.limit, gate.action)
+    };
+    for (key, size, action) in [
+        ("ttft_p95", 50.0, Action::Warn),
+        ("output_tokens_per_s", 2.0, Action::Report),
+        ("failed", 3.0, Action::Block),
+        ("gpu_memory_peak_gb", 1.073_741_824, Action::Warn),
+        ("e2e_p95", 500.0, Action::Warn),
+        ("itl_p99", 5.0, Action::Block),
+        ("max_rate_under_slo", 0.5, Action::Block),
+    ] {
+        assert_eq!(rule(key), (Limit::Absolute(size), action), "{key}");
+    }
+    assert_eq!(rule("tpot_p95"), (Limit::Relative(0.05), Action::Warn));
+    assert_eq!(policy.errors, Some(Action::Report));
+    assert_eq!(file("gates: {error_rate: off}").unwrap().policy.errors, None);
+}
+
+#[test]
+fn ceilings_and_fields_add_up_over_the_layers_by_name() {
+    let text = "ceilings: {ttft_p95: <= 2 s, output_tokens_per_s: '>= 500', e2e_p95: 9 s}\n\
+                fields: {engine.version: ignore, hardware.rack: warn}\nallow: [engine.name, engine.version]";
+    let resolved = layers(
+        text,
+        &[("PERFGATE_FIELDS", "hardware.rack=refuse\nplan.seed=warn")],
+        &[("ceiling", "ttft_p95<=1s,e2e_p95=off")],
+    );
+    let resolved = resolved.unwrap();
+    let policy = &resolved.policy;
+    let ceilings: Vec<(&str, f64)> = policy
+        .ceilings
+        .iter()
+        .map(|(metric, bound)| (metric.key(), *bound))
+        .collect();
+    assert_eq!(ceilings, [("ttft_p95", 1000.0), ("output_tokens_per_s", 500.0)]);
+    for (field, rule) in [
+        ("engine.version", FieldRule::Ignore),
+        ("engine.name", FieldRule::Warn),
+        ("hardware.rack", FieldRule::Refuse),
+        ("plan.seed", FieldRule::Warn),
+        ("plan.model", FieldRule::Refuse),
+    ] {
+        assert_eq!(policy.field_rule(field), rule, "{field}");
+    }
+    assert_eq!(
+        origin(&resolved, "fields.engine.version"),
+        ("ignore".into(), Source::File { line: 2 })
+    );
+    assert_eq!(
+        origin(&resolved, "ceilings.ttft_p95"),
+        ("<= 1000 ms".into(), Source::Flag("ceiling"))
+    );
 }
 
 #[test]

@@ -97,8 +97,10 @@ impl Resolver {
             let rules = layer.twin.gates.iter().flatten();
             let rules = rules.filter(|(_, rule)| !matches!(rule, GateTwin::Off(_)));
             let limits = layer.twin.threshold.iter().flat_map(|threshold| threshold.metrics());
+            let ceilings = layer.twin.ceilings.iter().flat_map(|bounds| bounds.keys());
             let keys = rules
                 .map(|(key, _)| ("gates", key.as_str()))
+                .chain(ceilings.map(|key| ("ceilings", key.as_str())))
                 .chain(limits.map(|(key, _)| ("threshold", key)));
             for (path, key) in keys {
                 if Metric::from_key(key).is_some_and(|metric| is_unknown(plan, metric)) {

@@ -21,12 +21,12 @@ use super::{
     resolve::{Origin, Resolved},
     show,
     texts::FreeMap,
-    twin::{ConfigFile, SloTwin, WarmupTwin},
+    twin::{ConfigFile, OnInconclusiveTwin, SloTwin, WarmupTwin},
     values::Whole,
 };
 use crate::{
     plan::{Plan, Slo},
-    verdict::Policy,
+    verdict::{OnInconclusive, Policy},
 };
 
 /// Warm-up requests of a run.
@@ -171,9 +171,8 @@ impl Resolver {
     }
 
     fn policy(&mut self, rules: &Rules) -> Policy {
-        for (metric, gate, source) in rules.rows() {
-            let text = gate.map_or_else(|| "off".to_owned(), show::gate);
-            self.note(&format!("gates.{metric}"), text, source);
+        for (key, text, source) in rules.rows() {
+            self.note(&key, text, source);
         }
         let allow = self.find("allow", |twin| twin.allow.clone());
         let allow: BTreeSet<String> = allow.map_or_else(BTreeSet::new, |(names, source)| {
@@ -181,7 +180,41 @@ impl Resolver {
             self.note("allow", show::list(&names), source);
             names.into_iter().collect()
         });
-        rules.policy(allow)
+        Policy {
+            allow,
+            confidence: self.value(
+                "confidence",
+                Policy::CONFIDENCE,
+                |twin| twin.confidence.map(|level| level.0),
+                |level| show::percent(*level),
+            ),
+            family_error: self.value(
+                "family_error",
+                Policy::FAMILY_ERROR,
+                |twin| twin.family_error.map(|level| level.0),
+                |level| show::percent(*level),
+            ),
+            on_inconclusive: self.on_inconclusive(),
+            ..rules.policy()
+        }
+    }
+
+    fn on_inconclusive(&mut self) -> OnInconclusive {
+        let read = |twin: &ConfigFile| {
+            twin.on_inconclusive.map(|how| match how {
+                OnInconclusiveTwin::Warn => OnInconclusive::Warn,
+                OnInconclusiveTwin::Block => OnInconclusive::Block,
+                OnInconclusiveTwin::Pass => OnInconclusive::Pass,
+            })
+        };
+        self.value("on_inconclusive", OnInconclusive::Warn, read, |how| {
+            let text = match how {
+                OnInconclusive::Warn => "warn",
+                OnInconclusive::Block => "block",
+                OnInconclusive::Pass => "pass",
+            };
+            text.to_owned()
+        })
     }
 
     /// Requests of a warm-up, and the most it may take where it goes on until the server is steady.

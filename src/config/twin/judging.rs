@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use crate::config::{
-    either::scalar_or_map,
-    values::{Limit, Scalar},
-};
+use crate::config::{either::scalar_or_map, limits::Limit, values::Scalar};
 
 /// One limit for all gated metrics, or limits by metric.
 #[derive(Clone, Debug, JsonSchema)]
@@ -34,6 +31,8 @@ impl<'de> Deserialize<'de> for ThresholdTwin {
 pub(in crate::config) enum GateTwin {
     /// A limit that blocks.
     Limit(Limit),
+    /// What a regression does, at the limit that stands.
+    Does(ActionTwin),
     /// Not gated.
     Off(Off),
     /// A limit with what it does.
@@ -66,6 +65,27 @@ pub(in crate::config) struct RuleTwin {
 pub(in crate::config) enum ActionTwin {
     Block,
     Warn,
+    Report,
+}
+
+/// What a difference in a fingerprint field means.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum FieldRuleTwin {
+    Refuse,
+    Warn,
+    Ignore,
+}
+
+/// What an open gate does.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum OnInconclusiveTwin {
+    Warn,
+    Block,
+    Pass,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -81,21 +101,28 @@ pub(in crate::config) enum RequiresTwin {
 struct LimitOrOff(GateTwin);
 
 impl Scalar for LimitOrOff {
-    const EXPECTS: &'static str = "a limit such as `5%`, or `off`";
+    const EXPECTS: &'static str = "a limit such as `5%`, `block`, `warn`, `report` or `off`";
     const FROM_TEXT: bool = true;
 
     fn read(text: &str) -> Result<Self, String> {
-        if text == "off" {
-            return Ok(Self(GateTwin::Off(Off::Off)));
+        let does = |action| Ok(Self(GateTwin::Does(action)));
+        match text {
+            "off" => Ok(Self(GateTwin::Off(Off::Off))),
+            "block" => does(ActionTwin::Block),
+            "warn" => does(ActionTwin::Warn),
+            "report" => does(ActionTwin::Report),
+            limit => Limit::read(limit).map(|limit| Self(GateTwin::Limit(limit))),
         }
-        Limit::read(text).map(|limit| Self(GateTwin::Limit(limit)))
     }
 }
 
 impl<'de> Deserialize<'de> for GateTwin {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        scalar_or_map(deserializer, "a limit such as `5%`, `off`, or a map with `threshold`")
-            .map(|either| either.map_or_else(Self::Rule, |LimitOrOff(gate)| gate))
+        scalar_or_map(
+            deserializer,
+            "a limit such as `5%`, `off`, `warn`, or a map with `threshold`",
+        )
+        .map(|either| either.map_or_else(Self::Rule, |LimitOrOff(gate)| gate))
     }
 }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 pub(super) use self::{
     arms::{AbTwin, ArmTwin, ArmsTwin, MeasureTwin},
-    judging::{ALL, ActionTwin, GateTwin, RequiresTwin, RuleTwin, ThresholdTwin},
+    judging::{ALL, ActionTwin, FieldRuleTwin, GateTwin, OnInconclusiveTwin, RequiresTwin, ThresholdTwin},
     load::{ArrivalsTwin, AxisTwin, CapacityTwin, RampTwin, Ratio, StageTwin, SweepTwin},
     target::{ApiTwin, HeaderTwin, SpreadTwin, TargetTwin, TimeoutsTwin},
     workload::{
@@ -22,6 +22,7 @@ pub(super) use self::{
 };
 use super::{
     lengths::LengthsTwin,
+    limits::{Ceiling, Confidence, FamilyError},
     steps::Steps,
     texts::{FreeMap, Word},
     values::{Count, OneOrMany, RateRps, Share, Streams, Whole},
@@ -111,6 +112,16 @@ pub(super) struct ConfigFile {
     pub(super) threshold: Option<ThresholdTwin>,
     /// Rules by metric; each replaces the built-in rule of that metric.
     pub(super) gates: Option<BTreeMap<String, GateTwin>>,
+    /// What the candidate itself must keep, whatever the baseline did, by metric (`ttft_p95: <= 2 s`).
+    pub(super) ceilings: Option<BTreeMap<String, Ceiling>>,
+    /// How sure it must be that a change is beyond its limit before it blocks.
+    pub(super) confidence: Option<Confidence>,
+    /// The chance that anything is called a real change without one, over all blocking checks together.
+    pub(super) family_error: Option<FamilyError>,
+    /// What a gate does that could not be settled: exit code 3, 1 or 0; its word stays `inconclusive`.
+    pub(super) on_inconclusive: Option<OnInconclusiveTwin>,
+    /// What a difference in a fingerprint field means, field by field.
+    pub(super) fields: Option<BTreeMap<String, FieldRuleTwin>>,
     /// Fingerprint fields that may differ from the baseline.
     pub(super) allow: Option<Vec<Word>>,
     /// How `gate` measures: the candidate `alone`, against a stored baseline, or both arms in alternation (`ab`).

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::twin::{
-    ActionTwin, ArmTwin, CellTwin, CheckTwin, DifferenceTwin, EvidenceTwin, FactTwin, FailureTwin, MetricTwin,
-    ObligationTwin, ReportTwin, VerdictTwin,
+    ActionTwin, ArmTwin, BoundTwin, CellTwin, CheckTwin, DifferenceTwin, EvidenceTwin, FactTwin, FailureTwin,
+    FieldRuleTwin, MetricTwin, ObligationTwin, ReportTwin, VerdictTwin,
 };
 use crate::{
     metric::Metric,
     render::RenderError,
     report::{Arm, CellFigures, Check, Difference, Figure, Obligation, Report},
-    verdict::{Action, Evidence, Verdict},
+    verdict::{Action, Bound, Evidence, FieldRule, Verdict},
 };
 
 /// Which metrics of a cell are written.
@@ -32,7 +32,7 @@ pub(super) fn report_twin(report: &Report) -> ReportTwin {
         baseline: report.baseline.as_ref().map(|arm| arm_twin(arm, Metrics::Held)),
         candidate: arm_twin(&report.candidate, Metrics::Held),
         checks: report.checks.iter().map(check_twin).collect(),
-        differences: report.differences.iter().cloned().map(DifferenceTwin::from).collect(),
+        differences: report.differences.iter().map(difference_twin).collect(),
         obligations: report.obligations.iter().map(obligation_twin).collect(),
         warnings: report.warnings.clone(),
         method: report.method.clone(),
@@ -55,7 +55,7 @@ pub(super) fn report(twin: ReportTwin) -> Result<Report, RenderError> {
         baseline: twin.baseline.map(arm).transpose()?,
         candidate: arm(twin.candidate)?,
         checks: twin.checks.into_iter().map(check).collect::<Result<_, _>>()?,
-        differences: twin.differences.into_iter().map(Difference::from).collect(),
+        differences: twin.differences.into_iter().map(difference).collect::<Result<_, _>>()?,
         obligations: twin.obligations.into_iter().map(obligation).collect::<Result<_, _>>()?,
         warnings: twin.warnings,
         method: twin.method,
@@ -193,6 +193,28 @@ fn metric(key: &str) -> Result<Metric, RenderError> {
     Metric::from_key(key).ok_or_else(|| RenderError::UnknownMetric(key.into()))
 }
 
+impl From<Bound> for BoundTwin {
+    fn from(bound: Bound) -> Self {
+        match bound {
+            Bound::Relative(change) => Self::Relative(change),
+            Bound::Absolute(size) => Self::Absolute(size),
+            Bound::Value(value) => Self::Value(value),
+            Bound::NoMoreFailures => Self::NoMoreFailures,
+        }
+    }
+}
+
+impl From<BoundTwin> for Bound {
+    fn from(twin: BoundTwin) -> Self {
+        match twin {
+            BoundTwin::Relative(change) => Self::Relative(change),
+            BoundTwin::Absolute(size) => Self::Absolute(size),
+            BoundTwin::Value(value) => Self::Value(value),
+            BoundTwin::NoMoreFailures => Self::NoMoreFailures,
+        }
+    }
+}
+
 fn check_twin(check: &Check) -> CheckTwin {
     CheckTwin {
         cell: check.cell.clone(),
@@ -202,7 +224,8 @@ fn check_twin(check: &Check) -> CheckTwin {
         candidate: check.candidate,
         change: check.change,
         interval: check.interval.map(Into::into),
-        threshold: check.threshold,
+        threshold: check.limit.as_change(check.baseline),
+        limit: Some(check.limit.into()),
         action: check.action.into(),
         requires: check.requires.map(Into::into),
         p_real: check.p_real,
@@ -216,6 +239,11 @@ fn check_twin(check: &Check) -> CheckTwin {
 }
 
 fn check(twin: CheckTwin) -> Result<Check, RenderError> {
+    let limit = twin.limit.map(Bound::from).or(twin.threshold.map(Bound::Relative));
+    let limit = limit.ok_or_else(|| {
+        let place = format!("check `{}` of cell `{}`", twin.metric, twin.cell);
+        contradiction(place, "neither a `limit` nor a `threshold`")
+    })?;
     Ok(Check {
         metric: known_metric(&twin.metric, twin.unit)?,
         cell: twin.cell,
@@ -223,7 +251,7 @@ fn check(twin: CheckTwin) -> Result<Check, RenderError> {
         candidate: twin.candidate,
         change: twin.change,
         interval: twin.interval.map(Into::into),
-        threshold: twin.threshold,
+        limit,
         action: twin.action.into(),
         requires: twin.requires.map(Into::into),
         p_real: twin.p_real,
@@ -234,6 +262,35 @@ fn check(twin: CheckTwin) -> Result<Check, RenderError> {
         n_baseline: twin.n_baseline,
         n_candidate: twin.n_candidate,
     })
+}
+
+fn difference_twin(difference: &Difference) -> DifferenceTwin {
+    DifferenceTwin {
+        field: difference.field.clone(),
+        baseline: difference.baseline.clone(),
+        candidate: difference.candidate.clone(),
+        allowed: difference.is_allowed(),
+        rule: Some(difference.rule.into()),
+    }
+}
+
+fn difference(twin: DifferenceTwin) -> Result<Difference, RenderError> {
+    let unstated = if twin.allowed {
+        FieldRule::Warn
+    } else {
+        FieldRule::Refuse
+    };
+    let found = Difference {
+        rule: twin.rule.map_or(unstated, Into::into),
+        field: twin.field,
+        baseline: twin.baseline,
+        candidate: twin.candidate,
+    };
+    if found.is_allowed() != twin.allowed {
+        let place = format!("`differences` of `{}`", found.field);
+        return Err(contradiction(place, "another `rule` than its `allowed` says"));
+    }
+    Ok(found)
 }
 
 fn obligation_twin(obligation: &Obligation) -> ObligationTwin {
@@ -264,7 +321,8 @@ pub(super) fn refuse_infinite(report: &Report) -> Result<(), RenderError> {
             check.change,
             low,
             high,
-            Some(check.threshold),
+            check.limit.as_change(check.baseline),
+            check.limit.size(),
             check.p_real,
             check.p_beyond,
             check.minimum_detectable_change,
@@ -297,7 +355,7 @@ pub(super) fn refuse_infinite_arm(arm: &Arm, arm_name: &str) -> Result<(), Rende
     Ok(())
 }
 
-/// Two types with the same fields or variants, converted into each other.
+/// Two types with the same variants, converted into each other.
 macro_rules! twins {
     (enum $ours:ident, $twin:ident: $($variant:ident),+) => {
         impl From<$ours> for $twin {
@@ -311,22 +369,10 @@ macro_rules! twins {
             }
         }
     };
-    (struct $ours:ident, $twin:ident: $($field:ident),+) => {
-        impl From<$ours> for $twin {
-            fn from(ours: $ours) -> Self {
-                Self { $($field: ours.$field),+ }
-            }
-        }
-        impl From<$twin> for $ours {
-            fn from(twin: $twin) -> Self {
-                Self { $($field: twin.$field),+ }
-            }
-        }
-    };
 }
 
-twins!(enum Action, ActionTwin: Block, Warn);
+twins!(enum Action, ActionTwin: Block, Warn, Report);
 twins!(enum Evidence, EvidenceTwin: Explanation, Profile);
 twins!(enum Verdict, VerdictTwin:
     Improvement, Pass, Inconclusive, Regression, Incomparable, NoBaseline, Invalid);
-twins!(struct Difference, DifferenceTwin: field, baseline, candidate, allowed);
+twins!(enum FieldRule, FieldRuleTwin: Refuse, Warn, Ignore);

@@ -147,8 +147,12 @@ pub(super) struct CheckTwin {
     /// Two-sided 90 % interval of the change, low end first.
     #[serde(deserialize_with = "present")]
     pub(super) interval: Option<[f64; 2]>,
-    /// The limit with the sign of harm (0.05 for latency, −0.05 for throughput).
-    pub(super) threshold: f64,
+    /// The limit as a change, with the sign of harm (0.05 for latency, −0.05 for throughput); null where it is none.
+    #[serde(deserialize_with = "present")]
+    pub(super) threshold: Option<f64>,
+    /// What it is held against, as it was configured; absent in older files, where it is `threshold`.
+    #[serde(default)]
+    pub(super) limit: Option<BoundTwin>,
     /// What a regression does.
     pub(super) action: ActionTwin,
     /// What a regression asks for; null for nothing.
@@ -184,8 +188,11 @@ pub(super) struct DifferenceTwin {
     pub(super) baseline: String,
     /// The candidate's value.
     pub(super) candidate: String,
-    /// Whether `--allow` overrode it.
+    /// Whether the two are compared all the same.
     pub(super) allowed: bool,
+    /// What it means to this comparison; absent in older files.
+    #[serde(default)]
+    pub(super) rule: Option<FieldRuleTwin>,
 }
 
 /// What a warning asks for.
@@ -224,6 +231,21 @@ pub(super) enum VerdictTwin {
     Invalid,
 }
 
+/// What a check holds a metric against.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Limit")]
+pub(super) enum BoundTwin {
+    /// A change by this fraction of the baseline, with the sign of harm.
+    Relative(f64),
+    /// A change by this much in the metric's unit, with the sign of harm.
+    Absolute(f64),
+    /// The candidate's own value in the metric's unit: a ceiling, or a floor where higher is better.
+    Value(f64),
+    /// No more failed requests than the baseline has.
+    NoMoreFailures,
+}
+
 /// What a regression of a metric does.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -233,6 +255,21 @@ pub(super) enum ActionTwin {
     Block,
     /// Is shown as a warning.
     Warn,
+    /// Is told in the table and nowhere else.
+    Report,
+}
+
+/// What a difference between two fingerprints means.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "FieldRule")]
+pub(super) enum FieldRuleTwin {
+    /// The sessions are incomparable.
+    Refuse,
+    /// They are compared, with a warning.
+    Warn,
+    /// They are compared.
+    Ignore,
 }
 
 /// What a warning asks for.

@@ -3,6 +3,8 @@
 mod calibration;
 mod gate;
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::{
     compare::{Background, compare},
@@ -10,6 +12,7 @@ use crate::{
         measure,
         synthetic::{Figures, fail, in_pairs, scaled, session},
     },
+    metric::Percentile,
     session::Session,
 };
 
@@ -24,7 +27,7 @@ type Scale = fn(&mut Figures, f64);
 fn policy(gates: &[(Metric, f64, Action, Option<Evidence>)]) -> Policy {
     let gates = gates.iter().map(|(metric, threshold, action, requires)| {
         let gate = Gate {
-            threshold: *threshold,
+            limit: Limit::Relative(*threshold),
             action: *action,
             requires: *requires,
         };
@@ -32,7 +35,7 @@ fn policy(gates: &[(Metric, f64, Action, Option<Evidence>)]) -> Policy {
     });
     Policy {
         gates: gates.collect(),
-        allow: BTreeSet::new(),
+        ..Policy::default()
     }
 }
 
@@ -96,7 +99,7 @@ fn no_metric_is_read_the_wrong_way_round() {
         } else {
             -1.0
         };
-        assert!((check.threshold - 0.05 * harmful).abs() < 1e-12);
+        assert_eq!(check.limit, Bound::Relative(0.05 * harmful));
     }
 }
 

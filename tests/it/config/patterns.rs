@@ -419,7 +419,7 @@ fn without_streamed_tokens_the_built_in_gates_watch_whole_answers() {
             .policy
             .gates
             .values()
-            .all(|gate| (gate.threshold - 0.03).abs() < 1e-12)
+            .all(|gate| gate.limit == perfgate::verdict::Limit::Relative(0.03))
     );
 }
 

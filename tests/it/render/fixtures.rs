@@ -9,7 +9,7 @@ use perfgate::{
     },
     plan::{Arrivals, Load},
     report::{Arm, CellFigures, Check, Difference, Figure, Obligation, Report},
-    verdict::{Action, Evidence, Verdict},
+    verdict::{Action, Bound, Evidence, FieldRule, Verdict},
 };
 
 pub(super) const CELL: &str = "synthetic-1000±200/128 @ c=16";
@@ -93,7 +93,7 @@ pub(super) fn arm(name: &str, commit: &str, factor: f64) -> Arm {
 }
 
 pub(super) fn check(metric: Metric, verdict: Verdict, change: f64) -> Check {
-    let (threshold, action, requires, baseline) = match metric {
+    let (limit, action, requires, baseline) = match metric {
         Metric::OutputTokensPerS => (-0.05, Action::Block, None, 12_395.0),
         Metric::Ttft(_) => (0.10, Action::Warn, Some(Evidence::Explanation), 182.4),
         Metric::GpuMemoryPeakGb => (0.10, Action::Warn, Some(Evidence::Profile), 61.2),
@@ -106,7 +106,7 @@ pub(super) fn check(metric: Metric, verdict: Verdict, change: f64) -> Check {
         candidate: Some(baseline * (1.0 + change)),
         change: Some(change),
         interval: Some((change - 0.011, change + 0.011)),
-        threshold,
+        limit: Bound::Relative(limit),
         action,
         requires,
         p_real: Some(0.000_02),
@@ -194,7 +194,7 @@ pub(super) fn regression() -> Report {
             field: "engine.version".into(),
             baseline: "0.32.0".into(),
             candidate: "0.32.1".into(),
-            allowed: true,
+            rule: FieldRule::Warn,
         }],
         warnings: vec!["`engine.version` differs and was allowed: the change may be the engine's".into()],
         ..report(
@@ -242,7 +242,7 @@ pub(super) fn incomparable() -> Report {
             field: "hardware.gpu".into(),
             baseline: "H200".into(),
             candidate: "H100-80GB SXM".into(),
-            allowed: false,
+            rule: FieldRule::Refuse,
         }],
         next_steps: vec!["measure both sides on the same hardware, or override with `--allow hardware.gpu`".into()],
         ..report(Verdict::Incomparable, 3, "incomparable: `hardware.gpu` differs", 1.0)
