@@ -110,6 +110,7 @@ fn plan(url: &str) -> Plan {
     let prompts = Prompts::Synthetic {
         input_tokens: Lengths::Fixed(64),
     };
-    let workload = Workload::new(prompts, Lengths::Fixed(16));
+    // Answers of equal length would end together, and requests march in waves.
+    let workload = Workload::new(prompts, Lengths::Uniform { min: 12, max: 20 });
     Plan::new(target, workload, vec![Load::Concurrency(4), Load::Concurrency(16)])
 }

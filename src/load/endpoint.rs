@@ -201,7 +201,9 @@ impl Endpoint {
             Some((connector, name)) => {
                 let stream = Stream::Tls(Box::new(connector.connect(name.clone(), wire).await?));
                 if self.http == Http::Two && !stream.has_chosen_http2() {
-                    return Err(io::Error::other("the server does not offer HTTP/2 (`target.http`)"));
+                    return Err(io::Error::other(
+                        "the server does not offer HTTP/2; give `http: auto` or `1`",
+                    ));
                 }
                 Ok(stream)
             }

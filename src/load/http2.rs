@@ -7,7 +7,10 @@ use std::{
     future::{Future, poll_fn},
     io,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Poll,
 };
 
@@ -25,6 +28,7 @@ use super::{
     deadline::Deadline,
     http1::Head,
     pool::{Body, Step},
+    server_words,
     stamp::Reads,
     wire::Stream,
 };
@@ -35,6 +39,8 @@ pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     reads: Arc<Reads>,
     connect_ns: Arc<Mutex<Option<u64>>>,
+    /// Whether the other side has ever answered in HTTP/2.
+    is_spoken: Arc<AtomicBool>,
 }
 
 /// One request and its answer on a shared connection.
@@ -59,6 +65,7 @@ impl Connection {
             sender,
             reads,
             connect_ns: Arc::new(Mutex::new(Some(connect_ns))),
+            is_spoken: Arc::default(),
         })
     }
 
@@ -115,9 +122,11 @@ impl Exchange {
         });
         match step.await {
             None => Step::Late,
-            Some(Err(error)) => Step::Broken(broken(error)),
+            Some(Err(error)) if self.connection.is_spoken.load(Ordering::Relaxed) => Step::Broken(broken(error)),
+            Some(Err(error)) => Step::Broken(not_spoken(&broken(error))),
             Some(Ok(response)) => {
                 self.any = true;
+                self.connection.is_spoken.store(true, Ordering::Relaxed);
                 let head = head(&response);
                 self.body = Some(response.into_body());
                 Step::Got(head)
@@ -165,6 +174,15 @@ fn head(response: &Response<Incoming>) -> Head {
 fn value(headers: &HeaderMap, name: &HeaderName) -> String {
     let value = headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
     value.unwrap_or_default().into_owned()
+}
+
+/// An error before any answer: most often of a server that takes HTTP/2 for garbage.
+fn not_spoken(error: &io::Error) -> io::Error {
+    let words = server_words::chain(error);
+    io::Error::new(
+        error.kind(),
+        format!("no answer in HTTP/2: {words}; if the server speaks HTTP/1 only, give `http: 1`"),
+    )
 }
 
 /// As an error of the connection: the peer's end of it is told apart from all else.

@@ -23,6 +23,7 @@
 //! | `runner.rs`, `closed.rs`, `open.rs`, `pacer.rs`, `courier.rs`, `tally.rs` | the loops of one run |
 //! | `warmup.rs`, `cache.rs` | what comes before a run: a warm server, an empty prefix cache |
 //! | `probe.rs` | which engine, which models |
+//! | `counted.rs` | numbers with their nouns |
 //! | `interrupt.rs` | Ctrl-C |
 
 mod answer;
@@ -31,6 +32,7 @@ mod cache;
 mod client;
 mod clock;
 mod closed;
+mod counted;
 mod courier;
 mod dataset;
 mod deadline;

@@ -30,7 +30,7 @@ pub(super) fn measure(cell: &CellRuns, plan: &Plan, stage: u16, stages: usize) -
         plan.in_own_unit(&cell.load.stage_name(stage))
     );
     let own = CellRuns {
-        name: format!("{} @ {place}", plan.workload.name()),
+        name: format!("{} @ {place}", plan.workload_name()),
         runs: cell.runs.iter().map(part).collect(),
         ..cell.clone()
     };

@@ -174,9 +174,10 @@ fn no_cpu_to_spare(client: &ClientUse) -> Option<String> {
     let share = judged_cpu_share(client)?;
     (share >= MAX_CPU_SHARE).then(|| {
         format!(
-            "it used {:.0} % of the time of its {} threads",
+            "it used {:.0} % of the time of its {} {}",
             share * 100.0,
-            client.threads
+            client.threads,
+            if client.threads == 1 { "thread" } else { "threads" }
         )
     })
 }

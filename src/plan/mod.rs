@@ -71,7 +71,15 @@ impl Plan {
 
     /// The name of one cell: workload and load level (`synthetic-512/128 @ c=16`).
     pub fn cell_name(&self, load: &Load) -> String {
-        format!("{} @ {}", self.workload.name(), self.load_name(load))
+        format!("{} @ {}", self.workload_name(), self.load_name(load))
+    }
+
+    /// What is sent, in a few signs; embeddings have no length of answers.
+    pub fn workload_name(&self) -> String {
+        match self.target.api {
+            Api::Embeddings => self.workload.name_of_prompts(),
+            _ => self.workload.name(),
+        }
     }
 
     /// A load level in words, in this plan's unit.
@@ -91,6 +99,18 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn embeddings_are_named_without_a_length_of_answers() {
+        let mut target = Target::at("http://127.0.0.1:8000");
+        target.api = Api::Embeddings;
+        let prompts = Prompts::Synthetic {
+            input_tokens: Lengths::Fixed(32),
+        };
+        let load = Load::Concurrency(4);
+        let plan = Plan::new(target, Workload::new(prompts, Lengths::Fixed(16)), vec![load.clone()]);
+        assert_eq!(plan.cell_name(&load), "synthetic-32 @ c=4");
+    }
 
     #[test]
     fn a_rate_of_conversations_is_named_so() {

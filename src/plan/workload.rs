@@ -40,17 +40,7 @@ impl Workload {
 
     /// Short name for cells (`synthetic-1000±200/200±50`, `chat.jsonl/128`; a trace has lengths of its own).
     pub fn name(&self) -> String {
-        let file_name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
-        let prompts = match &self.prompts {
-            Prompts::Synthetic { input_tokens } => format!("synthetic-{input_tokens}"),
-            Prompts::SharedPrefix {
-                groups,
-                prefix_tokens,
-                input_tokens,
-                ..
-            } => format!("prefix-{groups}x{prefix_tokens}+{input_tokens}"),
-            Prompts::Dataset { path, .. } | Prompts::Trace { path, .. } => file_name(path),
-        };
+        let prompts = self.name_of_prompts();
         let answers = match &self.prompts {
             Prompts::Trace { .. } => String::new(),
             _ => format!("/{}", self.output_tokens),
@@ -60,6 +50,21 @@ impl Workload {
             .as_ref()
             .map(|talk| format!(" × {} turns", talk.turns));
         format!("{prompts}{answers}{}", turns.unwrap_or_default())
+    }
+
+    /// The same of the prompts alone (`synthetic-1000±200`).
+    pub fn name_of_prompts(&self) -> String {
+        let file_name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+        match &self.prompts {
+            Prompts::Synthetic { input_tokens } => format!("synthetic-{input_tokens}"),
+            Prompts::SharedPrefix {
+                groups,
+                prefix_tokens,
+                input_tokens,
+                ..
+            } => format!("prefix-{groups}x{prefix_tokens}+{input_tokens}"),
+            Prompts::Dataset { path, .. } | Prompts::Trace { path, .. } => file_name(path),
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! Signs that figures are true and yet mislead: requests that march in step, runs that had not settled.
 
+use std::time::Duration;
+
 use crate::{
     measure::{
         lockstep::in_lockstep,
         settled::{Movement, movements},
         validity::streams_stood_idle,
     },
-    plan::Load,
+    plan::{Load, Stage, StageLength, StageLevel},
     session::{CellRuns, Run, Session, WarmupEnd},
     verdict::wording::percent,
 };
@@ -17,6 +19,7 @@ pub(super) fn of(arm: &str, session: &Session) -> Vec<String> {
     for cell in &session.cells {
         let runs: Vec<&Run> = cell.runs.iter().filter(|run| run.cut_short.is_none()).collect();
         told.extend(never_full(arm, session, cell));
+        told.extend(short_stages(arm, session, cell, &runs));
         told.extend(lockstep(arm, cell, &runs));
         told.extend(unsettled(arm, cell, &runs));
         told.extend(cold(arm, cell, &runs));
@@ -39,6 +42,40 @@ fn never_full(arm: &str, session: &Session, cell: &CellRuns) -> Option<String> {
             cell.name
         )
     })
+}
+
+/// Closed stages that had sent all that a run sends before their time was up.
+fn short_stages(arm: &str, session: &Session, cell: &CellRuns, runs: &[&Run]) -> Vec<String> {
+    let Load::Stages { stages, .. } = &cell.load else {
+        return Vec::new();
+    };
+    let most = session.plan.requests_per_run as usize;
+    let sentence = |(number, stage): (u16, &Stage)| {
+        let (StageLevel::Concurrency(_), StageLength::Duration(time)) = (stage.level, stage.length) else {
+            return None;
+        };
+        let is_short = |run: &&&Run| {
+            let sent = run.requests.iter().filter(|record| record.stage == number);
+            let sent: Vec<u64> = sent.map(|record| record.sent_ns).collect();
+            let lasted_ns = sent
+                .iter()
+                .max()
+                .zip(sent.iter().min())
+                .map(|(last, first)| last - first);
+            sent.len() >= most && lasted_ns.is_some_and(|ns| Duration::from_nanos(ns) < time)
+        };
+        let short = runs.iter().filter(is_short).count();
+        (short > 0).then(|| {
+            format!(
+                "{arm}: `{}` of {} ended in {short} of {} runs before its time was up, as `num_requests` is {most}; give \
+                 more",
+                cell.load.stage_name(number),
+                cell.name,
+                runs.len()
+            )
+        })
+    };
+    (0_u16..).zip(stages).filter_map(sentence).collect()
 }
 
 fn lockstep(arm: &str, cell: &CellRuns, runs: &[&Run]) -> Option<String> {
@@ -173,6 +210,28 @@ mod tests {
                  give more `num_requests`"
             ]
         );
+    }
+
+    #[test]
+    fn a_stage_that_ran_out_of_requests_is_told() {
+        let mut staged = five_runs();
+        staged.plan.requests_per_run = 200;
+        staged.cells[0].load = Load::Stages {
+            stages: vec![Stage {
+                level: StageLevel::Concurrency(4),
+                length: StageLength::Duration(Duration::from_secs(3600)),
+            }],
+            arrivals: crate::plan::Arrivals::Poisson,
+        };
+        assert_eq!(
+            of("candidate", &staged),
+            [
+                "candidate: `c=4 for 3600s` of synthetic-64/16 @ c=4 ended in 5 of 5 runs before its time was up, as \
+                 `num_requests` is 200; give more"
+            ]
+        );
+        staged.plan.requests_per_run = 201;
+        assert_eq!(of("candidate", &staged), Vec::<String>::new());
     }
 
     #[test]

@@ -184,7 +184,7 @@ fn a_session_whose_client_had_no_cpu_time_or_read_late_carries_no_verdict() {
     let lag = |p95_ms: f64| json!({"p50_ms": 0.0, "p95_ms": p95_ms, "p99_ms": 1000.0, "max_ms": 1000.0});
     let client = |cpu_s: f64, p95_ms: f64| json!({"cpu_s": cpu_s, "wall_s": 2.0, "threads": 1, "kernel_stamps": true, "read_lag": lag(p95_ms)});
     for (client, why) in [
-        (client(1.81, 0.0), "it used 90 % of the time of its 1 threads"),
+        (client(1.81, 0.0), "it used 90 % of the time of its 1 thread"),
         (
             client(0.1, 1000.0),
             "answers were read up to 1000 ms after they had arrived (P95)",

@@ -103,3 +103,25 @@ fn a_warm_up_by_evidence_outlasts_the_slow_beginning() {
     let requests: u32 = rest.split(' ').next().unwrap().parse().unwrap();
     assert!((41..400).contains(&requests), "{text}");
 }
+
+#[test]
+fn a_stage_that_ran_out_of_requests_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = serve(|_| Answer::honest(5, 4));
+    let config = format!(
+        "target: {{url: '{url}', model: tiny}}\nstages: [{{concurrency: 2, duration: 60s}}, {{concurrency: 1, requests: 5}}]\n\
+         num_requests: 20\nrepeat: 1\nwarmup_requests: 0\n"
+    );
+    std::fs::write(folder.path().join("perfgate.yaml"), config).unwrap();
+    let output = crate::command::perfgate(folder.path(), &["run", "--quiet"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        text.contains("`c=2 for 60s` of")
+            && text.contains("ended in 1 of 1 runs before its time was up, as `num_requests` is 20"),
+        "{text}"
+    );
+    assert!(!text.contains("`c=1 × 5` of"), "{text}");
+}

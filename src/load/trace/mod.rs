@@ -19,7 +19,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use super::{LoadError, dataset::Prompt, hash::hex};
+use super::{LoadError, counted::counted, dataset::Prompt, hash::hex};
 use crate::plan::{Api, TraceFormat};
 
 /// The rows of a trace that are replayed, by time.
@@ -87,19 +87,23 @@ impl Trace {
         let mut notes = Vec::new();
         if census.rows > used as u64 {
             notes.push(format!(
-                "the trace has {} rows: each run uses the first {used}",
-                census.rows
+                "the trace has {}: each run uses the first {used}",
+                counted(census.rows, "row")
             ));
         }
         if census.out_of_order > 0 {
             let rows = census.out_of_order;
             notes.push(format!(
-                "{rows} rows of the trace came before the row above them: it was sorted by time"
+                "{} of the trace came before the row above: it was sorted by time",
+                counted(rows, "row")
             ));
         }
         if census.without_answer > 0 {
             let rows = census.without_answer;
-            notes.push(format!("{rows} rows of the trace have no answer: they are left out"));
+            notes.push(format!(
+                "{} of the trace without an answer: left out",
+                counted(rows, "row")
+            ));
         }
         if self.rows.iter().any(|row| matches!(row.asked, Asked::Prompt(_))) {
             let trouble = "each run sends the trace's own prompts again, which a prefix cache answers faster";

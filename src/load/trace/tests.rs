@@ -103,7 +103,12 @@ fn rows_without_an_answer_are_left_out_and_counted() {
         "7,ChatGPT,10,2,12,Conversation log",
     ]);
     assert_eq!(lengths(&trace), [(0, 10, Some(2))]);
-    assert!(trace.notes().join("\n").contains("1 rows of the trace have no answer"));
+    assert!(
+        trace
+            .notes()
+            .join("\n")
+            .contains("1 row of the trace without an answer: left out")
+    );
 }
 
 #[test]

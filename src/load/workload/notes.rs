@@ -1,7 +1,7 @@
 //! What the user should know of the prompts, in sentences.
 
 use super::{PromptSet, Source};
-use crate::load::dataset::Rows;
+use crate::load::{counted::counted, dataset::Rows};
 
 impl PromptSet {
     /// What the user should know of the prompts, in sentences.
@@ -9,8 +9,9 @@ impl PromptSet {
         let mut notes = Vec::new();
         if let Source::Dataset { rows, silent, .. } = &self.source {
             if *silent > 0 {
+                let conversations = counted(*silent, "conversation");
                 notes.push(format!(
-                    "the dataset holds {silent} conversations in which no user speaks: they were left out"
+                    "the dataset holds {conversations} in which no user speaks: left out"
                 ));
             }
             if !self.reuse_prompts {
@@ -30,9 +31,9 @@ impl PromptSet {
     fn repeats_of(&self, rows: &Rows) -> Option<String> {
         if self.searches() {
             return Some(format!(
-                "the dataset has {} rows: should the searches send more prompts, they repeat, which a prefix cache \
+                "the dataset has {}: should the searches send more prompts, they repeat, which a prefix cache \
                  answers faster",
-                rows.count()
+                counted(rows.count(), "row")
             ));
         }
         let (have, runs, a_run) = (rows.count(), self.runs(), self.texts_per_run());
@@ -43,8 +44,10 @@ impl PromptSet {
             (false, false) => return None,
         };
         Some(format!(
-            "the dataset has {have} rows for {runs} runs of {a_run} requests: prompts repeat {place}, which a prefix \
-             cache answers faster"
+            "the dataset has {} for {} of {}: prompts repeat {place}, which a prefix cache answers faster",
+            counted(have, "row"),
+            counted(runs, "run"),
+            counted(a_run, "request")
         ))
     }
 
@@ -56,8 +59,9 @@ impl PromptSet {
             0 if self.searches() => None,
             0 => Some("the dataset has no rows beyond the measured ones: warm-up prompts are synthetic".into()),
             spare => Some(format!(
-                "the dataset has {spare} rows beyond the measured ones for {warmups} warm-up requests: the other \
-                 warm-up prompts are synthetic"
+                "the dataset has {} beyond the measured ones for {}: the other warm-up prompts are synthetic",
+                counted(spare, "row"),
+                counted(warmups, "warm-up request")
             )),
         }
     }
@@ -74,7 +78,9 @@ impl PromptSet {
             (models, 1) => format!("{models} models"),
             (models, groups) => format!("{groups} shared prefixes of {models} models"),
         };
-        (wanted > 1 && have < wanted)
-            .then(|| format!("{have} warm-up requests do not reach all {parts}: give at least {wanted}"))
+        (wanted > 1 && have < wanted).then(|| {
+            let have = counted(u64::from(have), "warm-up request");
+            format!("{have} cannot reach all {parts}: give at least {wanted}")
+        })
     }
 }

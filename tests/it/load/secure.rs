@@ -35,7 +35,7 @@ use tokio_rustls::{
 
 use super::{
     class, measure, plan,
-    server::{DONE, FINISH, token},
+    server::{self as scripted, DONE, FINISH, token},
 };
 
 const GAP: Duration = Duration::from_millis(15);
@@ -284,6 +284,20 @@ fn http_2_that_is_not_offered_is_a_failed_connection() {
         let server = Server::start(Speaks::Tls(offers));
         let (key, message) = class(&measure(&server.plan(Http::Two, 1)).requests[0]);
         assert_eq!(key, "connect", "{message}");
+    }
+}
+
+#[test]
+fn http_2_to_a_server_of_http_1_says_so_and_what_to_do() {
+    let server = scripted::Server::of(vec![scripted::send(
+        "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+    )]);
+    let mut plan = plan(&server.url, 1);
+    plan.target.http = Http::Two;
+    let (key, message) = class(&measure(&plan).requests[0]);
+    assert_eq!(key, "connection_lost", "{message}");
+    for words in ["no answer in HTTP/2", "give `http: 1`"] {
+        assert!(message.contains(words), "{message}");
     }
 }
 

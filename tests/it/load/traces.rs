@@ -133,7 +133,7 @@ fn a_long_trace_is_cut_at_the_requests_of_a_run_and_says_so() {
     let notes = prompts.notes().join("\n");
     assert!(notes.contains("3 rows: each run uses the first 2"), "{notes}");
     assert!(
-        notes.contains("1 rows of the trace came before the row above them"),
+        notes.contains("1 row of the trace came before the row above"),
         "{notes}"
     );
     assert_eq!(prompts.dataset_sha256().map(str::len), Some(64));

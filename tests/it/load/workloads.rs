@@ -228,7 +228,7 @@ fn models_share_the_requests_by_weight_alike_in_every_run() {
     plan.warmup_requests = 2;
     let notes = PromptSet::prepare(&plan, Path::new(".")).unwrap().notes().concat();
     assert!(
-        notes.contains("2 warm-up requests do not reach all 3 models: give at least 3"),
+        notes.contains("2 warm-up requests cannot reach all 3 models: give at least 3"),
         "{notes}"
     );
 }
