@@ -211,6 +211,7 @@ mod tests {
             name: "chat @ c=4".into(),
             token_drift: None,
             token_counts: None,
+            tpot_tail_gap: None,
             answer: None,
             work,
             metrics: BTreeMap::new(),

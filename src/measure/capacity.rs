@@ -1,6 +1,6 @@
 //! What a capacity search found, as a metric: its answer, or why there is none.
 
-use super::{RunValue, Sample};
+use super::{RunValue, run::sample};
 use crate::{
     metric::Metric,
     plan::Axis,
@@ -41,10 +41,10 @@ fn moved(axis: Axis) -> &'static str {
 /// An end of the searched range is no answer: the true one may be anywhere beyond it.
 fn answer(search: &Search, unit: &str) -> RunValue {
     match search.end {
-        SearchEnd::Found(value) if value.is_finite() && value > 0.0 => Ok(Sample {
+        SearchEnd::Found(value) if value.is_finite() && value > 0.0 => Ok(sample(
             value,
-            samples: search.steps.iter().map(|step| step.requests as usize).sum(),
-        }),
+            search.steps.iter().map(|step| step.requests as usize).sum(),
+        )),
         SearchEnd::Found(value) => Err(format!("the search found `{value}` {unit}, which is no level")),
         SearchEnd::AboveMax(max) => Err(format!(
             "even {max} {unit}, the highest level tried, met the SLO: raise the search's `max`"

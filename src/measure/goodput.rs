@@ -1,8 +1,8 @@
 //! Requests that kept what users are promised: goodput and SLO attainment.
 
 use super::{
-    RunValue, Sample,
-    run::{Latency, e2e, nothing_completed, output_tokens, throughput, tpot, ttft},
+    RunValue,
+    run::{Latency, e2e, nothing_completed, output_tokens, sample, throughput, tpot, ttft},
 };
 use crate::{
     metric::Metric,
@@ -65,8 +65,6 @@ fn attainment(run: &Run, slo: &Slo) -> RunValue {
         let good = good(record, slo).map_err(|lack| format!("request {} completed, but {lack}", record.index))?;
         met += usize::from(good);
     }
-    Ok(Sample {
-        value: real(met) / real(run.requests.len()),
-        samples: run.requests.len(),
-    })
+    let all = run.requests.len();
+    Ok(sample(real(met) / real(all), all))
 }

@@ -134,7 +134,7 @@ fn ttfas(run: &Run) -> Result<Latencies, String> {
 /// An answer whose tokens all came in one read has none: 0 ms would be the server's buffering, not its speed (seen on
 /// a starved vLLM, whose whole answers came at once). Where more than one answer in twenty is like that, the others
 /// are no fair sample of the run.
-fn tpots(run: &Run) -> Result<Latencies, String> {
+pub(super) fn tpots(run: &Run) -> Result<Latencies, String> {
     let several = |record: &&RequestRecord| record.completed() && record.output_tokens.is_some_and(|tokens| tokens > 1);
     let answers = run.requests.iter().filter(several);
     let (all, at_once) = answers.fold((0_usize, 0_usize), |(all, at_once), record| {
@@ -165,9 +165,22 @@ fn ms(ns: u64) -> f64 {
 }
 
 /// The latencies of one run, failed requests as +∞, rising.
-struct Latencies {
+pub(super) struct Latencies {
     sorted: Vec<f64>,
     failed: usize,
+}
+
+impl Latencies {
+    /// `None` where it would fall on a failed request, or beside one that it is interpolated with.
+    pub(super) fn quantile(&self, p: f64) -> Option<f64> {
+        quantile::quantile_sorted(&self.sorted, p).filter(|value| value.is_finite())
+    }
+
+    /// The same of the completed requests alone, where others failed.
+    fn of_completed(&self, p: f64) -> Option<f64> {
+        let completed = self.sorted.len().checked_sub(self.failed).filter(|_| self.failed > 0)?;
+        quantile::quantile_sorted(self.sorted.get(..completed)?, p).filter(|value| value.is_finite())
+    }
 }
 
 /// Failed requests stay in as +∞: dropping them would make a server faster by failing.
@@ -201,22 +214,27 @@ fn percentiles(
 }
 
 fn one(latencies: &Latencies, percentile: Percentile) -> RunValue {
-    let samples = latencies.sorted.len();
-    match quantile::quantile_sorted(&latencies.sorted, percentile.probability()) {
-        Some(value) if value.is_finite() => Ok(Sample { value, samples }),
-        _ => Err(too_many(latencies, percentile)),
+    let completed_only = latencies.of_completed(percentile.probability());
+    match latencies.quantile(percentile.probability()) {
+        Some(value) => Ok(Sample {
+            value,
+            samples: latencies.sorted.len(),
+            completed_only,
+        }),
+        None => Err(too_many(latencies, percentile, completed_only)),
     }
 }
 
-fn too_many(latencies: &Latencies, percentile: Percentile) -> String {
+fn too_many(latencies: &Latencies, percentile: Percentile, completed_only: Option<f64>) -> String {
     let endless = latencies.sorted.iter().filter(|value| value.is_infinite()).count();
     let what = if endless > latencies.failed {
         "failed or ended before their answer began"
     } else {
         "failed"
     };
+    let alone = completed_only.map_or_else(String::new, |ms| format!(" ({ms:.1} ms among those that completed)"));
     format!(
-        "{endless} of {} requests {what}, too many for P{}",
+        "{endless} of {} requests {what}, too many for P{}{alone}",
         latencies.sorted.len(),
         percentile.percent()
     )
@@ -234,7 +252,7 @@ fn gap(run: &Run, percentile: Percentile) -> RunValue {
     let samples = total.and_then(|total| usize::try_from(total).ok());
     let value = quantile::quantile_weighted(&bins, percentile.probability());
     let (value, samples) = value.zip(samples).ok_or("no gap between output chunks was recorded")?;
-    Ok(Sample { value, samples })
+    Ok(sample(value, samples))
 }
 
 pub(super) fn output_tokens(record: &RequestRecord) -> Result<f64, &'static str> {
@@ -252,21 +270,27 @@ pub(super) fn throughput(run: &Run, of: impl Fn(&RequestRecord) -> Result<f64, &
     let end = run.requests.iter().map(|record| record.end_ns).max();
     let window_ns = start.zip(end).and_then(|(start, end)| end.checked_sub(start));
     match window_ns {
-        Some(ns) if ns > 0 => Ok(Sample {
-            value: sum / (ms(ns) / 1e3),
-            samples: run.requests.len(),
-        }),
+        Some(ns) if ns > 0 => Ok(sample(sum / (ms(ns) / 1e3), run.requests.len())),
         _ => Err("the run has no duration: its last end is not after its first send".into()),
+    }
+}
+
+/// A figure of all requests, failed ones in the place they have.
+pub(super) fn sample(value: f64, samples: usize) -> Sample {
+    Sample {
+        value,
+        samples,
+        completed_only: None,
     }
 }
 
 fn outcomes(run: &Run) -> Vec<(Metric, RunValue)> {
     let samples = run.requests.len();
     let none = || "the run holds no request".to_owned();
-    let of_all = |value: f64| (samples > 0).then_some(Sample { value, samples }).ok_or_else(none);
+    let of_all = |value: f64| (samples > 0).then_some(sample(value, samples)).ok_or_else(none);
     let rate = run.error_rate().ok_or_else(none);
     vec![
-        (Metric::ErrorRate, rate.map(|value| Sample { value, samples })),
+        (Metric::ErrorRate, rate.map(|value| sample(value, samples))),
         (Metric::Completed, of_all(real(samples - failed(run)))),
         (Metric::Failed, of_all(real(failed(run)))),
     ]
@@ -285,7 +309,7 @@ fn gpu(run: &Run) -> Vec<(Metric, RunValue)> {
             samples,
         } => {
             let samples = usize::try_from(*samples).unwrap_or(usize::MAX);
-            let sample = |value: f64| Sample { value, samples };
+            let sample = |value: f64| sample(value, samples);
             let utilization = utilization_mean_pct
                 .is_finite()
                 .then_some(sample(*utilization_mean_pct))

@@ -138,10 +138,45 @@ fn failed_requests_are_infinitely_slow_and_stay_in_the_sample() {
     run.requests.iter_mut().take(5).for_each(fail);
     assert_near(&run, Metric::Ttft(P95), 50.0);
     assert_eq!(value(&run, &CLOSED, Metric::Tpot(P95)).unwrap().samples, 200);
-    assert_reason(&run, Metric::Ttft(P99), "5 of 200 requests failed, too many for P99");
+    assert_reason(
+        &run,
+        Metric::Ttft(P99),
+        "5 of 200 requests failed, too many for P99 (50.0 ms among those that completed)",
+    );
     assert_near(&run, Metric::ErrorRate, 0.025);
     assert_near(&run, Metric::Completed, 195.0);
     assert_near(&run, Metric::OutputTokensPerS, 975.0);
+}
+
+#[test]
+fn a_percentile_ends_where_the_share_of_failures_reaches_it_and_is_shown_without_them() {
+    let failing = |requests: u32, failures: usize| {
+        let mut run = Figures {
+            requests,
+            ..Figures::default()
+        }
+        .run();
+        for (place, record) in (0_u64..).zip(&mut run.requests) {
+            record.first_token_ns = record.first_token_ns.map(|ns| ns + place * 1_000_000);
+        }
+        run.requests.iter_mut().take(failures).for_each(fail);
+        value(&run, &CLOSED, Metric::Ttft(P95))
+    };
+    for requests in [20, 57, 100, 101, 110, 200, 333] {
+        // The first whole number of failures that is 5 % of the requests or more.
+        let too_many = (requests as usize).div_ceil(20);
+        let last = failing(requests, too_many - 1).unwrap();
+        let share = last.completed_only.is_some_and(|alone| alone <= last.value);
+        assert!(share || too_many == 1, "{requests}: {last:?}");
+        assert!(failing(requests, too_many).is_err(), "{requests}");
+    }
+    assert_eq!(failing(200, 0).unwrap().completed_only, None);
+    // 190 are left, from 60 ms on: numpy.percentile(numpy.arange(190) + 60.0, 95) = 239.55, shown to one digit
+    let why = failing(200, 10).unwrap_err();
+    assert_eq!(
+        why,
+        "10 of 200 requests failed, too many for P95 (239.5 ms among those that completed)"
+    );
 }
 
 #[test]

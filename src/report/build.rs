@@ -3,11 +3,11 @@
 use super::{
     Report,
     arm::{describe_measured, say_none_replaced},
-    conduct, doubts, wording,
+    conduct, doubts, tails, wording,
 };
 use crate::{
     compare::{Background, PairNoise, compare},
-    measure::{Measurements, measure},
+    measure::{Measurements, measure, measure_alike},
     obligation::obligations,
     session::{Ended, Session, TokensFrom},
     verdict::{FieldRule, Judgement, Policy, Refusal, differences, judge, refuse, refuse_work},
@@ -49,8 +49,7 @@ impl<'a> Reference<'a> {
 pub fn build(reference: Option<&Reference<'_>>, candidate: (&str, &Session), policy: &Policy) -> Report {
     let background = reference.map_or_else(Background::default, Reference::background);
     let baseline = reference.map(|reference| (reference.name, reference.session));
-    let old = baseline.map(|(name, session)| (name, session, measure(session)));
-    let new = measure(candidate.1);
+    let (old, new, cut) = measure_both(baseline, candidate.1);
     let differences = baseline.map_or_else(Vec::new, |(_, session)| differences(session, candidate.1, policy));
     let refusal = refuse(baseline.map(|(_, session)| session), candidate.1, &differences);
     let outcome = match (refusal, &old) {
@@ -71,11 +70,14 @@ pub fn build(reference: Option<&Reference<'_>>, candidate: (&str, &Session), pol
     let mut warnings = of_session("candidate", candidate.1);
     if let Some((_, session)) = baseline {
         warnings.splice(0..0, of_session("baseline", session));
+        warnings.extend(old.iter().flat_map(|(_, _, old)| tails::of("baseline", old)));
         warnings.extend(counted_differently(session, candidate.1));
         if session == candidate.1 {
             warnings.push("both sides are the same session: nothing can differ".into());
         }
     }
+    warnings.extend(cut);
+    warnings.extend(tails::of("candidate", &new));
     let allowed = differences
         .iter()
         .filter(|difference| difference.rule == FieldRule::Warn);
@@ -111,6 +113,21 @@ pub fn build(reference: Option<&Reference<'_>>, candidate: (&str, &Session), pol
 /// What a reader should know of a session by itself, in sentences.
 pub fn warnings(session: &Session) -> Vec<String> {
     of_session("session", session)
+}
+
+/// A session with its name, measured.
+type Measured<'a> = (&'a str, &'a Session, Measurements);
+
+/// Both sides measured, and what was cut to make them alike.
+fn measure_both<'a>(
+    baseline: Option<(&'a str, &'a Session)>,
+    candidate: &Session,
+) -> (Option<Measured<'a>>, Measurements, Vec<String>) {
+    let Some((name, session)) = baseline else {
+        return (None, measure(candidate), Vec::new());
+    };
+    let (old, new, cut) = measure_alike(session, candidate);
+    (Some((name, session, old)), new, cut)
 }
 
 /// What a reader should know of one session.

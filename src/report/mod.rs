@@ -7,6 +7,7 @@ mod build;
 mod conduct;
 mod doubts;
 mod health;
+mod tails;
 #[cfg(test)]
 mod tests;
 mod wording;

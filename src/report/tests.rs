@@ -146,6 +146,7 @@ fn refusals_read_like_this() {
 
         invalid: the candidate cannot carry a verdict: `synthetic-64/16 @ c=16`, run 3: 4.5 % of requests failed, more than `max_error_rate` 1.0 %; 9 × http_500: out of memory [exit 4]
         next: fix what is named above and measure again with `perfgate run`; nothing that was measured is lost
+        warning: candidate: failed requests count as infinitely slow at synthetic-64/16 @ c=16: TPOT P95 10.0 ms, 10.0 ms without them, TTFT P95 50.0 ms, 50.0 ms without them
         No change was computed: there is nothing to judge.
         ");
 }

@@ -201,7 +201,7 @@ fn what_cannot_be_judged_says_why() {
             &zero,
             &base(),
             Metric::GpuMemoryPeakGb,
-            "the baseline has the value `0`, of which no ratio can be made",
+            "not measured on the baseline: it came out as `0 GB`, which no server can do",
         ),
         (
             &base(),
