@@ -54,37 +54,54 @@ fn point(cell: &CellFigures) -> CurvePoint {
     }
 }
 
-/// What is drawn: throughput to the right, median latency upwards.
-struct Drawn<'a> {
-    points: Vec<(&'a str, f64, f64)>,
-    most_throughput: f64,
-    most_latency_ms: f64,
-    unit: &'static str,
+/// The frame of a picture: throughput to the right, median latency upwards, both from zero.
+pub(super) struct Frame {
+    pub(super) most_throughput: f64,
+    pub(super) most_latency_ms: f64,
+    has_tokens: bool,
 }
 
-impl<'a> Drawn<'a> {
-    fn of(curve: &'a [CurvePoint]) -> Self {
-        let has_tokens = curve.iter().all(|point| point.tokens_per_s.is_some());
-        let place = |point: &'a CurvePoint| {
-            let throughput = if has_tokens {
-                point.tokens_per_s
-            } else {
-                point.requests_per_s
-            };
-            Some((point.level.as_str(), throughput?, point.e2e_p50_ms?))
+impl Frame {
+    /// Around all these points.
+    pub(super) fn around<'a>(points: impl Iterator<Item = &'a CurvePoint> + Clone) -> Self {
+        let mut frame = Self {
+            most_throughput: 0.0,
+            most_latency_ms: 0.0,
+            has_tokens: points.clone().all(|point| point.tokens_per_s.is_some()),
         };
-        let points: Vec<_> = curve.iter().filter_map(place).collect();
-        let most = |of: fn(&(&str, f64, f64)) -> f64| points.iter().map(of).fold(0.0, f64::max);
-        Self {
-            most_throughput: most(|point| point.1),
-            most_latency_ms: most(|point| point.2),
-            unit: if has_tokens { "tokens/s" } else { "req/s" },
-            points,
+        for (throughput, latency_ms) in points.filter_map(|point| frame.figures(point)).collect::<Vec<_>>() {
+            frame.most_throughput = frame.most_throughput.max(throughput);
+            frame.most_latency_ms = frame.most_latency_ms.max(latency_ms);
+        }
+        frame
+    }
+
+    /// What throughput is counted in.
+    pub(super) fn unit(&self) -> &'static str {
+        self.throughput().unit()
+    }
+
+    /// The metric to the right.
+    pub(super) fn throughput(&self) -> Metric {
+        if self.has_tokens {
+            Metric::OutputTokensPerS
+        } else {
+            Metric::Qps
         }
     }
 
+    /// Throughput and latency of a point; `None` where one was not measured.
+    pub(super) fn figures(&self, point: &CurvePoint) -> Option<(f64, f64)> {
+        let throughput = if self.has_tokens {
+            point.tokens_per_s
+        } else {
+            point.requests_per_s
+        };
+        Some((throughput?, point.e2e_p50_ms?))
+    }
+
     /// Where a point stands, both ways from 0 to 1.
-    fn share(&self, throughput: f64, latency_ms: f64) -> (f64, f64) {
+    pub(super) fn share(&self, (throughput, latency_ms): (f64, f64)) -> (f64, f64) {
         let of = |value: f64, most: f64| {
             if most > 0.0 {
                 (value / most).clamp(0.0, 1.0)
@@ -99,6 +116,23 @@ impl<'a> Drawn<'a> {
     }
 }
 
+/// The levels that can be drawn, each with its place.
+struct Drawn<'a> {
+    places: Vec<(&'a str, (f64, f64))>,
+    frame: Frame,
+}
+
+impl<'a> Drawn<'a> {
+    fn of(curve: &'a [CurvePoint]) -> Self {
+        let frame = Frame::around(curve.iter());
+        let place = |point: &'a CurvePoint| Some((point.level.as_str(), frame.share(frame.figures(point)?)));
+        Self {
+            places: curve.iter().filter_map(place).collect(),
+            frame,
+        }
+    }
+}
+
 const CHART_ROWS: u16 = 12;
 const CHART_COLUMNS: u16 = 64;
 
@@ -106,7 +140,7 @@ const CHART_COLUMNS: u16 = 64;
 pub fn terminal_curve(curve: &[CurvePoint], width: u16) -> String {
     let mut text = format!("{}\n", table(curve).trim_fmt());
     let drawn = Drawn::of(curve);
-    if drawn.points.len() < 2 {
+    if drawn.places.len() < 2 {
         return text;
     }
     let columns = CHART_COLUMNS.min(width.saturating_sub(12)).max(20);
@@ -154,9 +188,8 @@ fn mark(number: u32) -> char {
 /// Rows from the top, with the axis to the left and below.
 fn chart(drawn: &Drawn<'_>, columns: u16) -> Vec<String> {
     let mut grid = vec![vec![' '; usize::from(columns)]; usize::from(CHART_ROWS)];
-    for (number, (_, throughput, latency_ms)) in (1..).zip(&drawn.points) {
-        let (right, up) = drawn.share(*throughput, *latency_ms);
-        let (column, row) = (cell(right, columns), CHART_ROWS - 1 - cell(up, CHART_ROWS));
+    for (number, (_, (right, up))) in (1..).zip(&drawn.places) {
+        let (column, row) = (cell(*right, columns), CHART_ROWS - 1 - cell(*up, CHART_ROWS));
         let place = grid
             .get_mut(usize::from(row))
             .and_then(|row| row.get_mut(usize::from(column)));
@@ -169,7 +202,7 @@ fn chart(drawn: &Drawn<'_>, columns: u16) -> Vec<String> {
         .enumerate()
         .map(|(row, cells)| {
             let label = if row == 0 {
-                format!("{:.0} ms", drawn.most_latency_ms)
+                format!("{:.0} ms", drawn.frame.most_latency_ms)
             } else {
                 String::new()
             };
@@ -177,7 +210,7 @@ fn chart(drawn: &Drawn<'_>, columns: u16) -> Vec<String> {
         })
         .collect();
     lines.push(format!("{:>10} └{}", "0", "─".repeat(usize::from(columns))));
-    let end = format!("{:.0} {}", drawn.most_throughput, drawn.unit);
+    let end = format!("{:.0} {}", drawn.frame.most_throughput, drawn.frame.unit());
     lines.push(format!("{:>11} 0{end:>width$}", "", width = usize::from(columns) - 1));
     lines
 }
@@ -201,12 +234,9 @@ pub fn curve_svg(curve: &[CurvePoint]) -> String {
     let drawn = Drawn::of(curve);
     let (right, bottom) = (LEFT + PLOT_WIDTH, TOP + PLOT_HEIGHT);
     let places: Vec<(f64, f64, &str)> = drawn
-        .points
+        .places
         .iter()
-        .map(|(level, throughput, latency_ms)| {
-            let (across, up) = drawn.share(*throughput, *latency_ms);
-            (LEFT + across * PLOT_WIDTH, bottom - up * PLOT_HEIGHT, *level)
-        })
+        .map(|(level, (across, up))| (LEFT + across * PLOT_WIDTH, bottom - up * PLOT_HEIGHT, *level))
         .collect();
     let mut svg = String::from(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 360\" role=\"img\" \
@@ -243,19 +273,24 @@ fn labels(drawn: &Drawn<'_>, (right, bottom): (f64, f64)) -> String {
         format!("<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{words}</text>\n")
     };
     [
-        text(LEFT - 6.0, TOP + 4.0, "end", format!("{:.0} ms", drawn.most_latency_ms)),
+        text(
+            LEFT - 6.0,
+            TOP + 4.0,
+            "end",
+            format!("{:.0} ms", drawn.frame.most_latency_ms),
+        ),
         text(LEFT - 6.0, bottom, "end", "0".to_owned()),
         text(
             right,
             bottom + 16.0,
             "end",
-            format!("{:.0} {}", drawn.most_throughput, drawn.unit),
+            format!("{:.0} {}", drawn.frame.most_throughput, drawn.frame.unit()),
         ),
         text(
             LEFT + PLOT_WIDTH / 2.0,
             bottom + 34.0,
             "middle",
-            format!("throughput ({})", drawn.unit),
+            format!("throughput ({})", drawn.frame.unit()),
         ),
         text(LEFT, TOP - 8.0, "start", "E2E P50".to_owned()),
     ]

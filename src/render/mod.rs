@@ -11,6 +11,7 @@ mod figures;
 mod format;
 mod html;
 mod json;
+mod ladder;
 mod listing;
 mod markdown;
 mod reproduce;

@@ -6,6 +6,7 @@ use super::{
     chart::{Axis, Bar, Domain},
     figures::{self, CellTable, NOT_MEASURED, NamedArm, Rows, Runs},
     format::{self, SPACE, Scale},
+    ladder::{Ladder, ladder},
     reproduce,
     words::{self, Look, Tone},
 };
@@ -35,6 +36,8 @@ pub(super) struct ReportView {
     pub(super) checks: Vec<CheckView>,
     pub(super) axis: Axis,
     pub(super) indicators: Vec<CellTable>,
+    /// Throughput against latency, where the levels make a ladder.
+    pub(super) ladder: Option<Ladder>,
     pub(super) runs: Vec<Runs>,
     pub(super) metrics: Vec<CellTable>,
     pub(super) failures: Vec<FailureView>,
@@ -165,6 +168,7 @@ impl ReportView {
                 .collect(),
             axis: domain.axis(),
             indicators: figures::tables(&arms, &report.checks, Rows::Indicators),
+            ladder: ladder(&arms),
             runs: figures::runs(&arms, &report.checks),
             metrics: figures::tables(&arms, &report.checks, Rows::Measured),
             failures: arms.iter().flat_map(failures).collect(),

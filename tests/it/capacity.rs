@@ -282,6 +282,13 @@ fn a_ladder_ends_where_the_server_is_saturated() {
     );
     let svg = std::fs::read_to_string(folder.join("curve.svg")).unwrap();
     assert!(svg.starts_with("<svg") && svg.matches("<circle").count() >= 2, "{svg}");
+    let compare = ["compare", "sweep.json", "sweep.json", "--format", "html"];
+    let page = String::from_utf8(perfgate(folder, &compare).output().unwrap().stdout).unwrap();
+    let measured = runs.iter().filter(|runs| **runs > 0).count();
+    for arm in ["baseline", "candidate"] {
+        let marks = page.matches(&format!("<title>{arm} at c=")).count();
+        assert_eq!(marks, if measured < 3 { 0 } else { measured }, "{page}");
+    }
 
     let (_, is_valid_too) = sweep("all.json", &["--all"]);
     if !(is_valid && is_valid_too) {

@@ -193,3 +193,22 @@ fn no_template_turns_escaping_off() {
         }
     }
 }
+
+#[test]
+fn a_ladder_is_drawn_for_both_arms_and_two_levels_are_none() {
+    let plain = fixtures::regression();
+    assert!(!html(&plain).unwrap().contains("class=\"ladder\""));
+    let climbed = fixtures::ladder();
+    let page = html(&climbed).unwrap();
+    fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ladder.html"), &page).unwrap();
+    for arm in ["baseline", "candidate"] {
+        assert_eq!(page.matches(&format!("<title>{arm} at c=")).count(), 4, "{page}");
+        assert_eq!(page.matches(&format!("class=\"{arm}-line\"")).count(), 1);
+    }
+    // Both arms share one frame: the baseline's best is at its right end, the candidate's slowest at its top.
+    assert!(page.contains("610.0,") && page.contains(",24.0"), "{page}");
+    assert!(!page.contains("610.0,24.0"), "{page}");
+    let mut mixed = climbed;
+    mixed.candidate.cells[0].load = plain.candidate.cells[1].load.clone();
+    assert!(!html(&mixed).unwrap().contains("class=\"ladder\""));
+}

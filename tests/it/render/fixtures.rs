@@ -324,6 +324,36 @@ pub(super) fn hostile() -> Report {
     report
 }
 
+/// Four levels of a closed loop on either side; ever less is won by each, and the candidate is slower.
+pub(super) fn ladder() -> Report {
+    let mut report = regression();
+    for (arm, slower) in report
+        .baseline
+        .iter_mut()
+        .chain([&mut report.candidate])
+        .zip([1.0, 1.15])
+    {
+        let cell = arm.cells.remove(0);
+        let levels = [
+            (1, 800.0, 410.0),
+            (4, 2900.0, 440.0),
+            (16, 7900.0, 620.0),
+            (64, 9100.0, 2100.0),
+        ];
+        let climb = |(streams, tokens_per_s, e2e_ms)| {
+            let mut level = cell.clone();
+            level.load = Load::Concurrency(streams);
+            level
+                .metrics
+                .insert(Metric::OutputTokensPerS, measured(&[tokens_per_s / slower]));
+            level.metrics.insert(Metric::E2e(P50), measured(&[e2e_ms * slower]));
+            level
+        };
+        arm.cells = levels.map(climb).into();
+    }
+    report
+}
+
 /// Every fixture with its name.
 pub(super) fn all() -> Vec<(&'static str, Report)> {
     vec![
