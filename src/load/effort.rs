@@ -12,7 +12,10 @@ use crate::session::{ClientUse, Lag};
 pub(super) struct Effort<'a> {
     threads: &'a Threads,
     stamper: &'a Stamper,
-    began: Instant,
+    /// When it last began to work, and the CPU time then; `None` while it rests.
+    working: Option<(Instant, Option<Duration>)>,
+    /// Of the stretches that are over.
+    wall: Duration,
     cpu: Option<Duration>,
 }
 
@@ -20,23 +23,45 @@ impl<'a> Effort<'a> {
     /// Counts from now on, and so does the calling thread.
     pub(super) fn begin(threads: &'a Threads, stamper: &'a Stamper) -> Self {
         stamper.take_lags();
-        Self {
+        let mut effort = Self {
             threads,
             stamper,
-            began: Instant::now(),
-            cpu: threads.cpu_time(),
+            working: None,
+            wall: Duration::ZERO,
+            cpu: Some(Duration::ZERO),
+        };
+        effort.resume();
+        effort
+    }
+
+    /// Counts again, after a rest.
+    pub(super) fn resume(&mut self) {
+        self.working = Some((Instant::now(), self.threads.cpu_time()));
+    }
+
+    /// What follows does not count.
+    pub(super) fn rest(&mut self) {
+        if let Some((began, before)) = self.working.take() {
+            self.wall += began.elapsed();
+            let used = self
+                .threads
+                .cpu_time()
+                .zip(before)
+                .map(|(now, then)| now.saturating_sub(then));
+            self.cpu = self.cpu.zip(used).map(|(cpu, used)| cpu + used);
         }
     }
 
     /// The cost since the beginning; `None` on a system that does not tell CPU time.
     ///
     /// To be called by the thread that began.
-    pub(super) fn end(self) -> Option<ClientUse> {
-        let cpu = self.threads.cpu_time()?.saturating_sub(self.cpu?);
+    pub(super) fn end(mut self) -> Option<ClientUse> {
+        self.rest();
+        let cpu = self.cpu?;
         let lags = self.stamper.take_lags();
         Some(ClientUse {
             cpu_s: cpu.as_secs_f64(),
-            wall_s: self.began.elapsed().as_secs_f64(),
+            wall_s: self.wall.as_secs_f64(),
             threads: u32::try_from(readers()).unwrap_or(u32::MAX),
             kernel_stamps: lags.by_kernel(),
             read_lag: read_lag(&lags),

@@ -21,6 +21,7 @@
 //! | `http1.rs`, `framing.rs` | the head of an HTTP/1 answer, and where its body ends |
 //! | `client.rs`, `deadline.rs`, `fleet.rs` | one request; which replica gets it, and what if it refuses |
 //! | `runner.rs`, `closed.rs`, `open.rs`, `pacer.rs`, `courier.rs`, `tally.rs` | the loops of one run |
+//! | `blocks.rs` | a run with rests between its parts |
 //! | `warmup.rs`, `cache.rs` | what comes before a run: a warm server, an empty prefix cache |
 //! | `probe.rs` | which engine, which models |
 //! | `counted.rs` | numbers with their nouns |
@@ -28,6 +29,7 @@
 
 mod answer;
 mod belief;
+mod blocks;
 mod cache;
 mod client;
 mod clock;
@@ -77,6 +79,7 @@ mod workload;
 
 use std::path::PathBuf;
 
+pub use blocks::BlockedRun;
 pub use interrupt::Interrupt;
 pub use probe::Probe;
 pub use runner::{Runner, Stopped, Watch};

@@ -161,6 +161,11 @@ impl Runner {
         self.scheduler.measured(load).requests()
     }
 
+    /// Into how many blocks a run of a load can be cut, at most `wanted`; 1 where it can only be sent in one piece.
+    pub fn blocks(&self, load: &Load, wanted: u32) -> u32 {
+        self.scheduler.blocks(load, wanted, self.warmup_requests)
+    }
+
     /// Empties the prefix cache of each replica as the plan wishes; the page that did it, if one did.
     ///
     /// # Errors
@@ -191,7 +196,8 @@ impl Runner {
         let schedule = self.scheduler.warm_up(load, repeat, most);
         let payloads = self.prompts.warmup(load, repeat, &schedule);
         let mut evidence = self.warmup_limit.map(|_| Evidence::every(self.warmup_requests));
-        let (tally, _) = self.send_all(schedule, payloads, evidence.as_mut(), watch, interrupt)?;
+        let mut tally = self.tally();
+        self.send_all(&mut tally, schedule, payloads, evidence.as_mut(), watch, interrupt)?;
         if tally.was_interrupted() {
             return Err(Stopped::Interrupted);
         }
@@ -211,25 +217,41 @@ impl Runner {
     /// # Errors
     /// The system gives no pacing thread.
     pub fn measure(&self, load: &Load, repeat: u32, watch: &dyn Watch, interrupt: &Interrupt) -> Result<Run, Stopped> {
-        let schedule = self.scheduler.measured(load);
-        let payloads = self.prompts.measured(load, repeat, &schedule);
-        let effort = Effort::begin(&self.threads, &self.fleet.stamper);
-        let (tally, origin_ns) = self.send_all(schedule, payloads, None, watch, interrupt)?;
+        let (schedule, payloads) = self.measured(load, repeat);
+        let (mut tally, effort) = (self.tally(), self.effort());
+        let origin_ns = self.send_all(&mut tally, schedule, payloads, None, watch, interrupt)?;
         Ok(Run {
             client: effort.end(),
             ..tally.into_run(repeat, origin_ns)
         })
     }
 
-    /// Sends payloads on a schedule; the tally's stamps count from the clock, the run's origin comes beside it.
-    fn send_all(
+    /// What a measured run sends.
+    pub(super) fn measured(&self, load: &Load, repeat: u32) -> (Schedule, Arc<[Payload]>) {
+        let schedule = self.scheduler.measured(load);
+        let payloads = self.prompts.measured(load, repeat, &schedule);
+        (schedule, payloads)
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        Tally::new(self.no_gaps.clone())
+    }
+
+    /// What this costs the machine from now on.
+    pub(super) fn effort(&self) -> Effort<'_> {
+        Effort::begin(&self.threads, &self.fleet.stamper)
+    }
+
+    /// Sends payloads on a schedule into a tally, whose stamps count from the clock; gives the origin of what was sent.
+    pub(super) fn send_all(
         &self,
+        tally: &mut Tally,
         schedule: Schedule,
         payloads: Arc<[Payload]>,
         mut evidence: Option<&mut Evidence>,
         watch: &dyn Watch,
         interrupt: &Interrupt,
-    ) -> Result<(Tally, u64), Stopped> {
+    ) -> Result<u64, Stopped> {
         let (replies, mut arrived) = unbounded_channel();
         let courier = Courier {
             client: Arc::clone(&self.fleet),
@@ -244,7 +266,6 @@ impl Runner {
             alarms: None,
             replies,
         };
-        let mut tally = Tally::new(self.no_gaps.clone());
         let mut origin_ns = None;
         for part in schedule.parts {
             self.warm(&part);
@@ -263,13 +284,13 @@ impl Runner {
                     courier.enough.store(true, Ordering::Relaxed);
                 }
             };
-            let collected = collect(&mut tally, tasks, &mut arrived, take, interrupt);
+            let collected = collect(tally, tasks, &mut arrived, take, interrupt);
             self.runtime.block_on(collected);
             if tally.is_cut_short() {
                 break;
             }
         }
-        Ok((tally, origin_ns.unwrap_or(0)))
+        Ok(origin_ns.unwrap_or(0))
     }
 
     /// Opens the connections of a part before its clock starts, where it is known how many they are.

@@ -35,6 +35,9 @@ pub(super) struct Tally {
     abandoned: u32,
     cut_short: Option<String>,
     interrupted: bool,
+    /// How many records count from the run's start already, and when the last of them ended.
+    placed: usize,
+    ended_ns: u64,
 }
 
 /// Why a run holds fewer requests than planned when Ctrl-C ended it.
@@ -52,6 +55,8 @@ impl Tally {
             abandoned: 0,
             cut_short: None,
             interrupted: false,
+            placed: 0,
+            ended_ns: 0,
         }
     }
 
@@ -106,10 +111,25 @@ impl Tally {
         &self.records
     }
 
+    /// When the last block ended, on the clock of a run whose blocks follow one another.
+    pub(super) fn ended_ns(&self) -> u64 {
+        self.ended_ns
+    }
+
+    /// A block that began at `origin_ns` is over: it stands behind those before it.
+    pub(super) fn end_block(&mut self, origin_ns: u64) {
+        let start_ns = self.ended_ns;
+        for record in self.records.iter_mut().skip(self.placed) {
+            place(record, |at_ns| at_ns.saturating_sub(origin_ns).saturating_add(start_ns));
+            self.ended_ns = self.ended_ns.max(record.end_ns);
+        }
+        self.placed = self.records.len();
+    }
+
     /// The run's records with their stamps counted from `origin_ns`, in workload order.
     pub(super) fn into_run(mut self, repeat: u32, origin_ns: u64) -> Run {
         for record in &mut self.records {
-            count_from(record, origin_ns);
+            place(record, |at_ns| at_ns.saturating_sub(origin_ns));
         }
         self.records.sort_by_key(|record| record.index);
         Run {
@@ -148,13 +168,13 @@ fn was_abandoned(record: &RequestRecord) -> bool {
     matches!(&record.outcome, Outcome::Failed(failure) if failure.class == FailureClass::Abandoned)
 }
 
-fn count_from(record: &mut RequestRecord, origin_ns: u64) {
-    let shift = |at_ns: u64| at_ns.saturating_sub(origin_ns);
-    record.scheduled_ns = record.scheduled_ns.map(shift);
+/// Moves all stamps of a record to another clock.
+fn place(record: &mut RequestRecord, shift: impl Fn(u64) -> u64) {
+    record.scheduled_ns = record.scheduled_ns.map(&shift);
     record.sent_ns = shift(record.sent_ns);
-    record.first_token_ns = record.first_token_ns.map(shift);
-    record.first_answer_ns = record.first_answer_ns.map(shift);
-    record.last_token_ns = record.last_token_ns.map(shift);
+    record.first_token_ns = record.first_token_ns.map(&shift);
+    record.first_answer_ns = record.first_answer_ns.map(&shift);
+    record.last_token_ns = record.last_token_ns.map(&shift);
     record.end_ns = shift(record.end_ns);
 }
 
@@ -221,6 +241,30 @@ mod tests {
         let first = &run.requests[0];
         assert_eq!((first.scheduled_ns, first.sent_ns, first.end_ns), (Some(0), 10, 40));
         assert_eq!((first.first_token_ns, first.last_token_ns), (Some(20), Some(30)));
+    }
+
+    #[test]
+    fn blocks_follow_one_another_without_the_rests_between_them() {
+        let mut tally = tally(None);
+        tally.take(reply(0, true, &[]));
+        tally.end_block(100);
+        assert_eq!(tally.ended_ns(), 40);
+        let mut later = reply(1, true, &[]);
+        place(&mut later.record, |at_ns| at_ns + 5_000);
+        tally.take(later);
+        tally.end_block(5_100);
+        let run = tally.into_run(0, 0);
+        let times = |at: usize| {
+            let record = &run.requests[at];
+            (
+                record.scheduled_ns,
+                record.sent_ns,
+                record.first_token_ns,
+                record.end_ns,
+            )
+        };
+        assert_eq!(times(0), (Some(0), 10, Some(20), 40));
+        assert_eq!(times(1), (Some(40), 50, Some(60), 80));
     }
 
     #[test]

@@ -22,22 +22,25 @@ const FEWEST_WAVES: usize = 5;
 /// Whether a run's requests marched in step, with this many in flight; `None` where that cannot be told.
 pub fn in_lockstep(run: &Run, streams: u32) -> Option<bool> {
     let wave = usize::try_from(streams).ok()?;
-    let mut sent: Vec<u64> = run
-        .requests
-        .iter()
-        .map(|record: &RequestRecord| record.sent_ns)
-        .collect();
-    sent.sort_unstable();
-    let later = sent.get(wave.checked_sub(1)?..).unwrap_or_default();
-    let pauses: Vec<u64> = later
-        .windows(2)
-        .filter_map(|two| two.last()?.checked_sub(*two.first()?))
-        .collect();
-    let shares: Vec<f64> = pauses.chunks_exact(wave).filter_map(longest_share).collect();
+    let first = wave.checked_sub(1)?;
+    let pieces = run.pieces().into_iter();
+    let shares: Vec<f64> = pieces.flat_map(|piece| longest_shares(piece, first, wave)).collect();
     if streams < FEWEST_STREAMS || shares.len() < FEWEST_WAVES {
         return None;
     }
     Some(quantile(&shares, 0.5)? > MAX_PAUSE_SHARE)
+}
+
+/// What share of each wave's time its longest pause between two sends takes.
+fn longest_shares(requests: &[RequestRecord], first: usize, wave: usize) -> Vec<f64> {
+    let mut sent: Vec<u64> = requests.iter().map(|record| record.sent_ns).collect();
+    sent.sort_unstable();
+    let later = sent.get(first..).unwrap_or_default();
+    let pauses: Vec<u64> = later
+        .windows(2)
+        .filter_map(|two| two.last()?.checked_sub(*two.first()?))
+        .collect();
+    pauses.chunks_exact(wave).filter_map(longest_share).collect()
 }
 
 /// The longest of as many pauses as there are streams, over their sum: one of them holds all of a march's waiting.

@@ -34,16 +34,18 @@ pub enum Movement {
 
 /// A latency of one run in the order in which its requests were sent, in ms.
 ///
-/// In closed loop without the first wave, which meets an empty server, and the last, which leaves one.
+/// In closed loop without the first wave of each piece, which meets an empty server, and the last, which leaves one.
 pub fn series_ms(run: &Run, load: &Load, of: impl Fn(&RequestRecord) -> Option<f64>) -> Vec<f64> {
-    let mut sent: Vec<&RequestRecord> = run.requests.iter().collect();
-    sent.sort_unstable_by_key(|record| record.sent_ns);
     let wave = match load {
         Load::Concurrency(streams) => usize::try_from(*streams).unwrap_or(usize::MAX),
         _ => 0,
     };
-    let middle = sent.len().saturating_sub(wave.saturating_mul(2));
-    let steady = sent.into_iter().skip(wave).take(middle);
+    let steady = run.pieces().into_iter().flat_map(|piece| {
+        let mut sent: Vec<&RequestRecord> = piece.iter().collect();
+        sent.sort_unstable_by_key(|record| record.sent_ns);
+        let middle = sent.len().saturating_sub(wave.saturating_mul(2));
+        sent.into_iter().skip(wave).take(middle)
+    });
     steady.filter(|record| record.completed()).filter_map(of).collect()
 }
 

@@ -214,21 +214,30 @@ pub fn streams_stood_idle(session: &Session, load: &Load, run: &Run) -> Option<I
     }
     let Load::Stages { stages, .. } = load else {
         return match load {
-            Load::Concurrency(streams) => idle(run.requests.iter(), *streams),
+            Load::Concurrency(streams) => idle(run.pieces().into_iter().map(<[_]>::iter), *streams),
             _ => None,
         };
     };
     let mut numbered = (0_u16..).zip(stages);
     numbered.find_map(|(number, stage)| match stage.level {
-        StageLevel::Concurrency(streams) => idle(run.requests.iter().filter(|r| r.stage == number), streams),
+        StageLevel::Concurrency(streams) => {
+            let of_stage = run.requests.iter().filter(|record| record.stage == number);
+            idle([of_stage].into_iter(), streams)
+        }
         StageLevel::Rate(_) => None,
     })
 }
 
-fn idle<'a>(requests: impl Iterator<Item = &'a RequestRecord>, streams: u32) -> Option<Idle> {
-    let spans: Vec<(u64, u64)> = requests.map(|record| (record.sent_ns, record.end_ns)).collect();
-    let lasted: Vec<f64> = spans.iter().map(|(from, to)| ms(to.saturating_sub(*from))).collect();
-    let mut pauses = pauses_ms(&spans);
+fn idle<'a, Piece>(pieces: impl Iterator<Item = Piece>, streams: u32) -> Option<Idle>
+where
+    Piece: Iterator<Item = &'a RequestRecord>,
+{
+    let (mut lasted, mut pauses) = (Vec::new(), Vec::new());
+    for piece in pieces {
+        let spans: Vec<(u64, u64)> = piece.map(|record| (record.sent_ns, record.end_ns)).collect();
+        lasted.extend(spans.iter().map(|(from, to)| ms(to.saturating_sub(*from))));
+        pauses.extend(pauses_ms(&spans));
+    }
     if pauses.len() < FEWEST_FOR_PACE {
         return None;
     }

@@ -48,6 +48,22 @@ impl PairArm {
         }
     }
 
+    /// What of a pair, baseline first, belongs to this arm.
+    pub const fn pick<T>(self, [baseline, candidate]: &[T; 2]) -> &T {
+        match self {
+            Self::Baseline => baseline,
+            Self::Candidate => candidate,
+        }
+    }
+
+    /// The same, to be changed.
+    pub const fn pick_mut<T>(self, [baseline, candidate]: &mut [T; 2]) -> &mut T {
+        match self {
+            Self::Baseline => baseline,
+            Self::Candidate => candidate,
+        }
+    }
+
     /// The other one.
     #[must_use]
     pub const fn other(self) -> Self {

@@ -220,6 +220,21 @@ impl Run {
         rows
     }
 
+    /// The requests of each of its blocks, in order; all of them where it was measured in one piece.
+    pub fn pieces(&self) -> Vec<&[RequestRecord]> {
+        if self.blocks.is_empty() {
+            return vec![&self.requests];
+        }
+        let mut rest = self.requests.as_slice();
+        let counts = self.blocks.iter().map(|block| block.requests as usize);
+        let pieces = counts.map(|count| {
+            let (piece, later) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            rest = later;
+            piece
+        });
+        pieces.collect()
+    }
+
     /// P99 (nearest rank) of how far behind its schedule a request was sent, in milliseconds; open loop only.
     pub fn send_lag_p99_ms(&self) -> Option<f64> {
         let behind_ns = |record: &RequestRecord| Some(record.sent_ns.saturating_sub(record.scheduled_ns?));
@@ -242,6 +257,29 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_falls_into_its_blocks_or_is_one_piece() {
+        let block = |requests| Block {
+            requests,
+            start_ns: 0,
+            started_unix_ms: 0,
+        };
+        let record = |index| RequestRecord {
+            index,
+            ..RequestRecord::default()
+        };
+        let mut run = Run {
+            requests: (0..5).map(record).collect(),
+            ..Run::default()
+        };
+        let sizes = |run: &Run| run.pieces().iter().map(|piece| piece.len()).collect::<Vec<_>>();
+        assert_eq!(sizes(&run), [5]);
+        run.blocks = vec![block(3), block(2)];
+        assert_eq!((sizes(&run), run.pieces()[1][0].index), (vec![3, 2], 3));
+        run.blocks = vec![block(3), block(9)];
+        assert_eq!(sizes(&run), [3, 2], "more than there are");
+    }
 
     #[test]
     fn the_send_lag_is_known_only_where_there_is_a_schedule() {

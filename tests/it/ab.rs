@@ -1,9 +1,17 @@
 //! `perfgate gate --ab`: two arms in alternation, against real servers.
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
-use std::path::Path;
+use std::{path::Path, sync::Mutex};
 
-use perfgate::session::{Ended, Pairing, Session};
+use perfgate::{
+    commands::{
+        Console, Stage,
+        ab::{self, Follow, Wanted},
+    },
+    load::Interrupt,
+    plan::{Alternation, ArmPlace, Arms, Lengths, Load, Plan, Prompts, Secrets, Target, Workload},
+    session::{Block, Ended, PairArm, Pairing, Run, Session},
+};
 
 use crate::command::{Sim, expect, perfgate};
 
@@ -45,7 +53,10 @@ fn both_arms_are_measured_pair_by_pair_into_two_sessions_that_know_each_other() 
         Sim::start(QUICK),
         Sim::start(&[QUICK, &["--slow", "tpot=600%"]].concat()),
     );
-    let args = gate([&old.url, &new.url], &["--looks", "3,4", "--commit", "abc"]);
+    let args = gate(
+        [&old.url, &new.url],
+        &["--looks", "3,4", "--commit", "abc", "--blocks", "off"],
+    );
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let output = perfgate(folder, &args).output().unwrap();
     assert_eq!(
@@ -93,4 +104,194 @@ fn without_both_arms_nothing_is_measured() {
     );
     assert!(trouble.contains("needs two arms"), "{trouble}");
     assert!(!folder.path().join("session.json").exists());
+}
+
+/// Remembers which arm was measured when.
+#[derive(Default)]
+struct Recorder(Mutex<Vec<(Option<&'static str>, bool, u32)>>);
+
+impl Console for Recorder {
+    fn say(&self, _: &str) {}
+    fn warn(&self, _: &str) {}
+    fn begin(&self, stage: &Stage) {
+        self.0.lock().unwrap().push((stage.arm, stage.warm_up, stage.run));
+    }
+    fn request_done(&self, _: bool) {}
+    fn end(&self) {}
+}
+
+/// Looks at nothing, or stops at once; Ctrl-C after so many pairs.
+struct Follower {
+    is_settled: bool,
+    interrupt_after: Option<(usize, Interrupt)>,
+}
+
+impl Follow for Follower {
+    fn on_pair(&mut self, sessions: &[Session; 2]) {
+        if let Some((pairs, interrupt)) = &self.interrupt_after
+            && sessions[0].cells[0].runs.len() == *pairs
+        {
+            interrupt.trigger();
+        }
+    }
+
+    fn is_settled(&mut self, sessions: &[Session; 2]) -> bool {
+        assert!(sessions.iter().all(|session| session.ended == Ended::Complete));
+        self.is_settled
+    }
+}
+
+fn wanted(urls: [&str; 2], loads: Vec<Load>, blocks: u32) -> Wanted<'static> {
+    let [baseline, candidate] = urls.map(|url| ArmPlace::Url(url.to_owned()));
+    let prompts = Prompts::Synthetic {
+        input_tokens: Lengths::Fixed(8),
+    };
+    let workload = Workload::new(prompts, Lengths::Uniform { min: 2, max: 6 });
+    Wanted {
+        plan: Plan {
+            requests_per_run: 40,
+            warmup_requests: 2,
+            ..Plan::new(Target::at("http://unused"), workload, loads)
+        },
+        alternation: Alternation {
+            looks: vec![3, 4],
+            blocks,
+            max: None,
+        },
+        arms: Arms {
+            baseline,
+            candidate,
+            together: true,
+            start_timeout: std::time::Duration::from_secs(10),
+        },
+        secrets: Secrets::default(),
+        dataset_dir: Path::new(""),
+        commit: None,
+    }
+}
+
+#[test]
+fn whole_runs_alternate_ab_ba_ab_each_after_its_own_warm_up() {
+    let (old, new) = (Sim::start(QUICK), Sim::start(QUICK));
+    let recorder = Recorder::default();
+    let mut follower = Follower {
+        is_settled: true,
+        interrupt_after: None,
+    };
+    let wanted = wanted([&old.url, &new.url], vec![Load::Concurrency(2)], 1);
+    let sessions = ab::measure(&wanted, &mut follower, &recorder, &Interrupt::never()).unwrap();
+    let (a, b) = (Some("baseline"), Some("candidate"));
+    let measured: Vec<_> = recorder.0.into_inner().unwrap();
+    let order = [(a, 1), (b, 1), (b, 2), (a, 2), (a, 3), (b, 3)];
+    let expected: Vec<_> = order
+        .into_iter()
+        .flat_map(|(arm, pair)| [(arm, true, pair), (arm, false, pair)])
+        .collect();
+    assert_eq!(measured, expected, "settled at the first look");
+    for session in sessions {
+        let pairing = session.pairing.unwrap();
+        assert_eq!(pairing.stopped_early.as_deref(), Some("settled at 3 pairs"));
+        assert_eq!((pairing.blocks, session.cells[0].runs.len()), (1, 3));
+        assert!(session.cells[0].runs.iter().all(|run| run.blocks.is_empty()));
+    }
+}
+
+/// When each block of each arm began, in the order in which they should have been measured.
+fn block_starts(old: &[Run], new: &[Run]) -> Vec<u64> {
+    let mut starts = Vec::new();
+    for (pair, (old, new)) in old.iter().zip(new).enumerate() {
+        for (at, (a, b)) in old.blocks.iter().zip(&new.blocks).enumerate() {
+            let (first, second) = if (pair + at) % 2 == 0 { (a, b) } else { (b, a) };
+            starts.extend([first.started_unix_ms, second.started_unix_ms]);
+        }
+    }
+    starts
+}
+
+#[test]
+fn blocks_alternate_within_a_pair_and_are_pooled_into_one_run_an_arm() {
+    let (old, new) = (Sim::start(QUICK), Sim::start(QUICK));
+    let poisson = Load::Rate {
+        rate_rps: 400.0,
+        arrivals: perfgate::plan::Arrivals::Poisson,
+    };
+    let ramp = Load::Ramp {
+        from_rps: 200.0,
+        to_rps: 400.0,
+        shape: perfgate::plan::RampShape::Linear,
+        arrivals: perfgate::plan::Arrivals::Constant,
+    };
+    let mut follower = Follower {
+        is_settled: false,
+        interrupt_after: None,
+    };
+    let wanted = wanted([&old.url, &new.url], vec![Load::Concurrency(4), poisson, ramp], 20);
+    let [old, new] = ab::measure(&wanted, &mut follower, &Recorder::default(), &Interrupt::never()).unwrap();
+    assert!(
+        old.notes.iter().any(|note| note.contains("whole runs")),
+        "{:?}",
+        old.notes
+    );
+    assert_eq!(old.pairing.as_ref().unwrap().blocks, 20);
+    for (cell, blocks) in [(0, 10), (1, 4), (2, 0)] {
+        let (old, new) = (&old.cells[cell].runs, &new.cells[cell].runs);
+        assert_eq!((old.len(), new.len()), (4, 4));
+        let starts = block_starts(old, new);
+        assert_eq!(starts.len(), 4 * 2 * blocks);
+        assert!(starts.is_sorted(), "{starts:?}");
+        for (old, new) in old.iter().zip(new) {
+            let work = |run: &Run| -> Vec<_> {
+                let all = run.requests.iter();
+                all.map(|record| (record.index, record.input_tokens, record.output_tokens))
+                    .collect()
+            };
+            assert_eq!(work(old), work(new));
+            assert_eq!(old.requests.len(), 40);
+            assert!(old.client.is_some() && old.warmup.requests == 2);
+            let edges = |run: &Run| run.blocks.iter().map(|block| block.requests).collect::<Vec<_>>();
+            assert_eq!(edges(old), edges(new));
+            assert_eq!(edges(old).iter().sum::<u32>(), if blocks == 0 { 0 } else { 40 });
+            is_spliced(old);
+            is_spliced(new);
+        }
+    }
+}
+
+/// Every request lies within its block, and no block waits for the other arm.
+fn is_spliced(run: &Run) {
+    let mut ended_ns = 0;
+    for (block, requests) in run.blocks.iter().zip(run.pieces()) {
+        let Block { start_ns, .. } = *block;
+        assert_eq!(start_ns, ended_ns, "the block begins when the one before ended");
+        assert!(
+            requests
+                .iter()
+                .all(|record| record.sent_ns >= start_ns && record.completed())
+        );
+        assert!(
+            requests
+                .iter()
+                .all(|record| record.scheduled_ns.is_none_or(|due| due >= start_ns))
+        );
+        ended_ns = requests.iter().map(|record| record.end_ns).max().unwrap();
+    }
+}
+
+#[test]
+fn ctrl_c_keeps_the_pairs_that_are_whole() {
+    let (old, new) = (Sim::start(QUICK), Sim::start(QUICK));
+    let interrupt = Interrupt::never();
+    let mut follower = Follower {
+        is_settled: false,
+        interrupt_after: Some((2, interrupt.clone())),
+    };
+    let wanted = wanted([&old.url, &new.url], vec![Load::Concurrency(4)], 20);
+    let sessions = ab::measure(&wanted, &mut follower, &Recorder::default(), &interrupt).unwrap();
+    for session in &sessions {
+        assert_eq!(session.ended, Ended::Interrupted);
+        assert_eq!(session.cells[0].runs.len(), 2);
+        assert!(session.cells[0].runs.iter().all(|run| run.requests.len() == 40));
+        assert_eq!(session.pairing.as_ref().unwrap().stopped_early, None);
+    }
+    assert_eq!(sessions[1].pairing.as_ref().unwrap().arm, PairArm::Candidate);
 }

@@ -2,9 +2,12 @@
 
 use super::sides::{ARMS, Sides};
 use crate::{
-    commands::{Console, Stage, measure},
+    commands::{
+        Console, Stage,
+        measure::{self, Requests, now_unix_s},
+    },
     load::{Interrupt, Stopped},
-    session::{PairArm, Run},
+    session::{GpuUse, PairArm, Run, Warmup},
 };
 
 /// What is to be measured: which pair of which cell.
@@ -44,6 +47,54 @@ pub(super) fn whole_run(
     measure::one_run(runner, &cell.load, place.pair, &announce, (console, interrupt))
 }
 
+/// A run of each arm, baseline first, in blocks: while one arm is measured the other rests.
+pub(super) fn in_blocks(
+    sides: &Sides,
+    place: Place,
+    blocks: u32,
+    (console, interrupt): (&dyn Console, &Interrupt),
+) -> Result<[Run; 2], Stopped> {
+    let [session, _] = &sides.sessions;
+    let Some(cell) = session.cells.get(place.cell) else {
+        return Ok([Run::default(), Run::default()]);
+    };
+    let watch = Requests(console);
+    console.begin(&stage(sides, None, place, true));
+    let mut warmed = [(None, Warmup::default()), (None, Warmup::default())];
+    for arm in order(place.pair) {
+        let runner = &sides.of(arm).runner;
+        let cache_reset = runner.reset_cache(interrupt)?;
+        let warmup = runner.warm_up(&cell.load, place.pair, &watch, interrupt)?;
+        *arm.pick_mut(&mut warmed) = (cache_reset, warmup);
+    }
+    console.begin(&stage(sides, None, place, false));
+    let started_unix_s = now_unix_s();
+    let begin = |arm| sides.of(arm).runner.in_blocks(&cell.load, place.pair, blocks);
+    let mut runs = ARMS.map(begin);
+    for block in 0..blocks {
+        for arm in order(place.pair + block) {
+            let run = arm.pick_mut(&mut runs);
+            if !run.is_cut_short() {
+                run.send_next(&watch, interrupt)?;
+            }
+        }
+    }
+    let [baseline, candidate] = runs;
+    let [old, new] = warmed;
+    Ok(
+        [(baseline, old), (candidate, new)].map(|(run, (cache_reset, warmup))| Run {
+            started_unix_s,
+            warmup,
+            cache_reset,
+            gpu: GpuUse::NotMeasured(BOTH_UP.to_owned()),
+            ..run.finish()
+        }),
+    )
+}
+
+/// Why there are no figures of the GPU.
+const BOTH_UP: &str = "both arms' servers were up at once, and a GPU does not tell their memory apart";
+
 /// For the progress display; the whole is all pairs up to the last look.
 pub(super) fn stage(sides: &Sides, arm: Option<PairArm>, place: Place, warm_up: bool) -> Stage {
     let [session, _] = &sides.sessions;
@@ -66,7 +117,7 @@ pub(super) fn stage(sides: &Sides, arm: Option<PairArm>, place: Place, warm_up: 
         warm_up,
         run: place.pair + 1,
         runs: plan.repeats,
-        requests: if warm_up { warmup_requests } else { requests(place.cell) },
+        requests: if warm_up { warmup_requests } else { requests(place.cell) } * if arm.is_none() { 2 } else { 1 },
         requests_in_all: u64::from(plan.repeats) * in_pair,
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     commands::{CommandError, Console, measure::why_dead},
     load::{Interrupt, Stopped},
     plan::Alternation,
-    session::{Ended, PairArm, Session},
+    session::{Ended, PairArm, Run, Session},
 };
 
 /// Who follows a measurement: both sessions so far, baseline first.
@@ -55,6 +55,15 @@ pub fn measure(
     Ok(measurement.finish(&end))
 }
 
+impl From<Stopped> for End {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Interrupted => Self::Interrupted,
+            Stopped::Load(error) => Self::Aborted(None, error.to_string()),
+        }
+    }
+}
+
 struct Measurement<'a> {
     sides: Sides,
     alternation: &'a Alternation,
@@ -80,20 +89,35 @@ impl Measurement<'_> {
 
     /// One pair of every cell, in plan order.
     fn one_pair(&mut self, pair: u32) -> Result<(), End> {
-        for cell in 0..self.sides.cells() {
-            for arm in cell::order(pair) {
-                self.one_run(arm, Place { cell, pair })?;
+        let blocks = self.sides.blocks.clone();
+        for (cell, blocks) in blocks.into_iter().enumerate() {
+            let place = Place { cell, pair };
+            if blocks > 1 {
+                self.blocks(place, blocks)?;
+            } else {
+                self.whole_runs(place)?;
             }
         }
         Ok(())
     }
 
-    fn one_run(&mut self, arm: PairArm, place: Place) -> Result<(), End> {
-        let measured = cell::whole_run(&self.sides, arm, place, (self.console, self.interrupt));
-        let run = measured.map_err(|stopped| match stopped {
-            Stopped::Interrupted => End::Interrupted,
-            Stopped::Load(error) => End::Aborted(None, error.to_string()),
-        })?;
+    fn whole_runs(&mut self, place: Place) -> Result<(), End> {
+        for arm in cell::order(place.pair) {
+            let run = cell::whole_run(&self.sides, arm, place, (self.console, self.interrupt))?;
+            self.keep(arm, place, run)?;
+        }
+        Ok(())
+    }
+
+    fn blocks(&mut self, place: Place, blocks: u32) -> Result<(), End> {
+        let runs = cell::in_blocks(&self.sides, place, blocks, (self.console, self.interrupt))?;
+        for (arm, run) in ARMS.into_iter().zip(runs) {
+            self.keep(arm, place, run)?;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, arm: PairArm, place: Place, run: Run) -> Result<(), End> {
         // Of a pair that is not whole, no half of a run is kept.
         if self.interrupt.is_set() && run.cut_short.is_some() {
             return Err(End::Interrupted);

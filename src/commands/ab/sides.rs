@@ -12,7 +12,7 @@ use crate::{
         measure::{self, Arm},
     },
     load::{Interrupt, Runner},
-    plan::{Alternation, ArmPlace, Arms, Plan, Secrets, Target},
+    plan::{Alternation, ArmPlace, Arms, Load, Plan, Secrets, Target},
     session::{PairArm, Pairing, Session},
 };
 
@@ -40,7 +40,9 @@ pub(super) struct Side {
 /// Both arms, baseline first; their sessions lie side by side, as they are written and judged together.
 pub(super) struct Sides {
     pub(super) sessions: [Session; 2],
-    sides: [Side; 2],
+    each: [Side; 2],
+    /// Into how many blocks a pair of each cell is cut; 1: whole runs.
+    pub(super) blocks: Vec<u32>,
 }
 
 /// The arms, baseline first.
@@ -61,32 +63,47 @@ impl Sides {
             let one = |arm| prepare(wanted, arm, &id, console, interrupt);
             [one(PairArm::Baseline)?, one(PairArm::Candidate)?]
         };
-        Ok(Self {
+        let mut sides = Self {
+            blocks: baseline.cells.iter().map(|_| 1).collect(),
             sessions: [baseline, candidate],
-            sides: [old, new],
-        })
+            each: [old, new],
+        };
+        if wanted.arms.together && wanted.alternation.blocks > 1 {
+            sides.cut(wanted.alternation.blocks);
+        }
+        Ok(sides)
     }
 
-    /// How many cells each arm has.
-    pub(super) fn cells(&self) -> usize {
-        let [session, _] = &self.sessions;
-        session.cells.len()
+    /// Cuts the pairs of each cell that can be cut into blocks, and notes which cannot.
+    fn cut(&mut self, wanted: u32) {
+        let [baseline, _] = &self.sessions;
+        let runner = &self.of(PairArm::Baseline).runner;
+        let cells = baseline.cells.iter();
+        let blocks: Vec<u32> = cells.map(|cell| runner.blocks(&cell.load, wanted)).collect();
+        let whole = baseline.cells.iter().zip(&blocks).filter(|(_, blocks)| **blocks == 1);
+        let mut notes: Vec<String> = whole.map(|(cell, _)| why_whole(&cell.name, &cell.load)).collect();
+        if blocks.iter().any(|blocks| *blocks > 1) {
+            notes.push(IN_BLOCKS.to_owned());
+        }
+        for session in &mut self.sessions {
+            session.notes.extend(notes.iter().cloned());
+            if let Some(pairing) = session
+                .pairing
+                .as_mut()
+                .filter(|_| blocks.iter().any(|blocks| *blocks > 1))
+            {
+                pairing.blocks = wanted;
+            }
+        }
+        self.blocks = blocks;
     }
 
     pub(super) fn of(&self, arm: PairArm) -> &Side {
-        let [baseline, candidate] = &self.sides;
-        match arm {
-            PairArm::Baseline => baseline,
-            PairArm::Candidate => candidate,
-        }
+        arm.pick(&self.each)
     }
 
     pub(super) fn session_mut(&mut self, arm: PairArm) -> &mut Session {
-        let [baseline, candidate] = &mut self.sessions;
-        match arm {
-            PairArm::Baseline => baseline,
-            PairArm::Candidate => candidate,
-        }
+        arm.pick_mut(&mut self.sessions)
     }
 }
 
@@ -123,6 +140,19 @@ fn prepare(
         stopped_early: None,
     });
     Ok((session, Side { runner }))
+}
+
+/// What blocks do to figures.
+const IN_BLOCKS: &str = "each pair was measured in alternating blocks, which begin and end with an idle server: the \
+                         throughput is below that of whole runs, on both arms alike";
+
+/// Why a cell is measured in whole runs although both arms are up.
+fn why_whole(cell: &str, load: &Load) -> String {
+    let why = match load {
+        Load::Concurrency(_) | Load::Rate { .. } => "a run has too few requests",
+        _ => "such a load changes over the run",
+    };
+    format!("`{cell}` is measured in whole runs instead of alternating blocks: {why}")
 }
 
 /// The plan of one arm: the target's address is the arm's, and a run is one of a pair.

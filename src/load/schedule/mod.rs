@@ -1,6 +1,7 @@
 //! When: what each run sends at which time, computed before its first request from plan and seed alone.
 
 mod arrivals;
+mod blocks;
 mod check;
 mod talks;
 
