@@ -20,6 +20,7 @@
 //! | | [`obligation`] | what a warning still owes |
 //! | | [`bisect`] | the search over commits, as a pure function of answers |
 //! | | [`report`] | all that any renderer shows |
+//! | | [`history`] | stored sessions over time: what may enter, steps, the window, slow creep |
 //! | 1 records | [`plan`] | what was asked |
 //! | | [`session`] | what happened |
 //! | 0 words | [`metric`] | each metric's name, unit, definition, and which way is better |
@@ -40,6 +41,7 @@ pub mod cli;
 pub mod commands;
 pub mod compare;
 pub mod config;
+pub mod history;
 pub mod load;
 pub mod measure;
 pub mod metric;

@@ -27,6 +27,7 @@ pub(crate) fn code(error: &CommandError) -> u8 {
         | CommandError::Report { .. }
         | CommandError::ModelUnclear { .. }
         | CommandError::File { .. }
+        | CommandError::Unfit { .. }
         | CommandError::Usage(_) => USAGE,
     }
 }

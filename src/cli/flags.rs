@@ -44,6 +44,13 @@ Examples:
   perfgate sweep --url http://127.0.0.1:8000
   perfgate sweep --axis rate --from 2 --to 20 --steps 10 --spacing linear --svg curve.svg";
 
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  perfgate history
+  perfgate history tpot_p95 --baseline main
+  perfgate history --check || echo 'main got slower, and nobody said why'
+A step is accepted with `perfgate baseline accept --reason TEXT`.";
+
 /// Tells whether a change made your LLM server slower or hungrier.
 #[derive(Debug, Parser)]
 #[command(name = "perfgate", version, arg_required_else_help = true, after_help = EXIT_CODES)]
@@ -103,6 +110,9 @@ pub(super) enum Verb {
         #[command(subcommand)]
         verb: BaselineVerb,
     },
+    /// Show the stored sessions of a baseline over time: steps, who answers for them, and what nobody answers for.
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(HistoryArgs),
     /// Show a session or the newest one of a baseline file.
     Show {
         /// Session or baseline file.
@@ -181,6 +191,9 @@ pub(super) enum BaselineVerb {
         /// A name for people.
         #[arg(long)]
         name: Option<String>,
+        /// Save it although it is noisy, was interrupted or is a candidate; what was overridden is kept with it.
+        #[arg(long)]
+        force: bool,
         #[command(flatten)]
         store: StoreArgs,
     },
@@ -196,6 +209,24 @@ pub(super) enum BaselineVerb {
         #[command(flatten)]
         store: StoreArgs,
     },
+    /// Answer for a change of level on the main branch: sessions before it are no measure any more.
+    Accept(AcceptArgs),
+    /// Check later sessions against this one for slow creep, however the history moves on.
+    Pin {
+        /// Name, hash or file name; may be left out where there is one baseline.
+        name: Option<String>,
+        /// Commit or hash of the session [default: the newest]
+        #[arg(long)]
+        commit: Option<String>,
+        /// Take the pin away.
+        #[arg(long, conflicts_with = "commit")]
+        remove: bool,
+        /// Who pins it [default: `GITHUB_ACTOR`, else git's `user.name`, else `USER`]
+        #[arg(long)]
+        who: Option<String>,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
     /// Remove a baseline with its history.
     Rm {
         /// Name, hash or file name.
@@ -203,6 +234,50 @@ pub(super) enum BaselineVerb {
         #[command(flatten)]
         store: StoreArgs,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HistoryArgs {
+    /// Metric, by its key (`tpot_p95`), with each session [default: every gated one, a line each]
+    pub(super) metric: Option<String>,
+    /// Only this cell, by its name.
+    #[arg(long)]
+    pub(super) cell: Option<String>,
+    /// Only this baseline, by name, hash or file name [default: every one of the store]
+    #[arg(long, value_name = "NAME")]
+    pub(super) baseline: Option<String>,
+    /// Exit with 1 where a step for the worse stands that nobody answers for.
+    #[arg(long)]
+    pub(super) check: bool,
+    /// `terminal` for people, `json` for programs.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: FormatArg,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AcceptArgs {
+    /// Name, hash or file name; may be left out where there is one baseline.
+    pub(super) name: Option<String>,
+    /// Why the step is accepted.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: String,
+    /// Commit of the first session after the step [default: the newest step that nobody answers for, else the newest
+    /// session]
+    #[arg(long)]
+    pub(super) commit: Option<String>,
+    /// Only this metric, by its key (`tpot_p95`) [default: all]
+    #[arg(long)]
+    pub(super) metric: Option<String>,
+    /// Only this cell, by its name [default: all]
+    #[arg(long)]
+    pub(super) cell: Option<String>,
+    /// Who accepts it [default: `GITHUB_ACTOR`, else git's `user.name`, else `USER`]
+    #[arg(long)]
+    pub(super) who: Option<String>,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
 }
 
 #[derive(Debug, Args)]
@@ -233,6 +308,8 @@ pub(super) enum SchemaOf {
     Session,
     /// `report.json`.
     Report,
+    /// `perfgate history --format json`.
+    History,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

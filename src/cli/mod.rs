@@ -6,6 +6,7 @@ mod flags;
 mod progress;
 mod search;
 mod serve;
+mod stored;
 
 use std::{
     env,
@@ -20,13 +21,13 @@ use clap::Parser;
 
 use self::{
     args::{JudgeArgs, PlanArgs},
-    flags::{BaselineVerb, Cli, ConfigVerb, SchemaOf, Verb},
+    flags::{Cli, ConfigVerb, SchemaOf, Verb},
     progress::{Mode, Progress},
     search::{LadderArgs, SearchArgs},
 };
 use crate::{
     commands::{
-        self, CommandError, Done, baseline, capacity,
+        self, CommandError, Done, capacity,
         compare::{self, Request},
         demo, gate,
         present::{Format, Screen},
@@ -98,7 +99,8 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
                 None => Ok(done),
             }
         }
-        Verb::Baseline { verb } => baseline_verb(verb),
+        Verb::Baseline { verb } => stored::baseline(&verb),
+        Verb::History(flags) => stored::history(&flags),
         Verb::Config {
             verb: ConfigVerb::Show { plan },
         } => Ok(Done::ok(config::show(&resolve(&plan)?))),
@@ -158,27 +160,12 @@ fn compare_files(files: &[PathBuf], judge: &JudgeArgs, format: Format) -> Result
     })
 }
 
-fn baseline_verb(verb: BaselineVerb) -> Result<Done, CommandError> {
-    let folder = |flags: &flags::StoreArgs| -> Result<PathBuf, CommandError> {
-        let mut overrides = Overrides::new();
-        if let Some(store) = &flags.store {
-            overrides.push("store", store);
-        }
-        Ok(resolve_with(flags.config.as_deref(), &overrides)?.settings.store)
-    };
-    match verb {
-        BaselineVerb::Save { session, name, store } => baseline::save(&session, &folder(&store)?, name.as_deref()),
-        BaselineVerb::List { store } => baseline::list(&folder(&store)?),
-        BaselineVerb::Show { name, store } => baseline::show_one(&name, &folder(&store)?, screen()),
-        BaselineVerb::Rm { name, store } => baseline::remove(&name, &folder(&store)?),
-    }
-}
-
 fn schema(of: SchemaOf) -> Result<Done, CommandError> {
     Ok(Done::ok(match of {
         SchemaOf::Config => config::json_schema(),
         SchemaOf::Session => store::session_schema(),
         SchemaOf::Report => render::report_schema()?,
+        SchemaOf::History => render::history_schema()?,
     }))
 }
 

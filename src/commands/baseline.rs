@@ -1,83 +1,57 @@
 //! `perfgate baseline`: sessions kept to compare with.
 
-use std::{cmp::Reverse, collections::BTreeSet, path::Path};
+use std::{fmt::Write as _, path::Path};
 
-use super::{CommandError, Done, measure, present::Screen, show};
+use super::{CommandError, Done, measure, present::Screen, reference::label, show};
 use crate::{
-    compare::fingerprint::{self, Fingerprint},
+    compare::fingerprint::Fingerprint,
+    history,
+    metric::Metric,
     render::{self, BaselineRow},
     report,
-    session::Session,
-    store::{Baseline, Baselines, Listed},
-    verdict::Policy,
+    store::{Baselines, Listed},
 };
 
-/// The stored session that a candidate is to be compared with, with its name.
-///
-/// Of the baselines of the same model: first one of the same plan and environment, then one that differs only in what
-/// `--allow` overrides, then one of the same plan, then the one that differs in the fewest fields, so that the
-/// comparison can name them. Inside a baseline it is the newest session that is not the candidate itself.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn find(store: &Path, candidate: &Session, policy: &Policy) -> Result<Option<(String, Session)>, CommandError> {
-    let plan_hash = Fingerprint::of(candidate).plan_hash();
-    let baselines = Baselines::open(store)?;
-    let mut found: Vec<Baseline> = baselines.for_plan(&plan_hash)?;
-    if found.is_empty() {
-        let readable = baselines.list()?.into_iter().filter_map(|listed| listed.baseline.ok());
-        let plans: BTreeSet<String> = readable.map(|info| info.plan_hash).collect();
-        for plan in plans {
-            found.extend(baselines.for_plan(&plan)?);
-        }
-    }
-    let others = found.into_iter().filter_map(|mut baseline| {
-        let at = baseline.history.iter().rposition(|session| session != candidate)?;
-        let session = baseline.history.swap_remove(at);
-        Some((label(&baseline), baseline.last_saved_unix_s, session))
-    });
-    let best = others
-        .filter(|(_, _, session)| same_model(session, candidate))
-        .min_by_key(|(_, saved, session)| {
-            let differences = fingerprint::differences(session, candidate);
-            let open = differences.iter().filter(|(field, _, _)| !policy.allows(field)).count();
-            (open, differences.len(), Reverse(*saved))
-        });
-    Ok(best.map(|(name, _, session)| (name, session)))
-}
-
-fn same_model(baseline: &Session, candidate: &Session) -> bool {
-    baseline.environment.model == candidate.environment.model
-}
-
-/// What people call a baseline: its name, else its file's name.
-fn label(baseline: &Baseline) -> String {
-    let file = || {
-        baseline
-            .file
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
-    };
-    baseline.name.clone().unwrap_or_else(file)
+/// A session on its way into a baseline.
+pub struct Saving<'a> {
+    /// Session file, or baseline file of which the newest session is meant.
+    pub file: &'a Path,
+    /// Folder of baselines.
+    pub store: &'a Path,
+    /// What people call the baseline.
+    pub name: Option<&'a str>,
+    /// The gated metrics: their runs must not lie too far apart.
+    pub gated: &'a [Metric],
+    /// Whether to save it whatever speaks against it; that is kept with it.
+    pub force: bool,
 }
 
 /// Appends a session to the baseline of its plan and environment.
 ///
 /// # Errors
-/// When the session is invalid or the store cannot be written.
-pub fn save(file: &Path, store: &Path, name: Option<&str>) -> Result<Done, CommandError> {
-    let session = show::read_session(file)?;
+/// When the session is invalid, or unfit and not forced, or the store cannot be written.
+pub fn save(saving: &Saving<'_>) -> Result<Done, CommandError> {
+    let session = show::read_session(saving.file)?;
+    let objections = history::objections(&session, saving.gated);
+    if !objections.is_empty() && !saving.force {
+        return Err(CommandError::Unfit {
+            objections: objections.join("; "),
+        });
+    }
     let fingerprint = Fingerprint::of(&session);
     let (plan, environment) = (fingerprint.plan_hash(), fingerprint.environment_hash());
-    let saved = Baselines::open(store)?.save(&session, name, &plan, &environment, measure::now_unix_s())?;
+    let baselines = Baselines::open(saving.store)?;
+    let now = measure::now_unix_s();
+    let saved = baselines.save(&session, saving.name, &plan, &environment, now, &objections)?;
     let what = if saved.already_there { "already in" } else { "saved to" };
     let history = sessions(saved.sessions);
-    Ok(Done::ok(format!(
-        "{what} `{}` ({history} in its history)\n",
-        saved.path.display()
-    )))
+    let mut text = format!("{what} `{}` ({history} in its history)\n", saved.path.display());
+    for objection in objections {
+        text.push_str("although ");
+        text.push_str(&objection);
+        text.push('\n');
+    }
+    Ok(Done::ok(text))
 }
 
 fn sessions(count: usize) -> String {
@@ -133,19 +107,23 @@ fn row(listed: Listed) -> BaselineRow {
 /// # Errors
 /// When there is no such baseline, or it is broken.
 pub fn show_one(name: &str, store: &Path, screen: Screen) -> Result<Done, CommandError> {
-    let baseline = Baselines::open(store)?.get(name)?;
-    let mut text = format!(
-        "{}: {}, newest shown\n\n",
-        label(&baseline),
-        sessions(baseline.history.len())
-    );
-    let session = show::newest(baseline)?;
-    text.push_str(&render::terminal_session(
-        &report::describe(name, &session),
-        &report::warnings(&session),
-        screen.color,
-        screen.width,
-    ));
+    let mut newest = None;
+    let baseline = Baselines::open(store)?.get_with(name, |session, _| newest = Some(session))?;
+    let count = sessions(baseline.history.len());
+    let mut text = format!("{}: {count}, newest shown\n", label(&baseline));
+    if let Some(pinned) = &baseline.pinned {
+        let commit = pinned.session.commit.as_ref().unwrap_or(&pinned.sha256);
+        let commit: String = commit.chars().take(12).collect();
+        let _ = writeln!(text, "pinned: `{commit}`, by {}", pinned.who);
+    }
+    for step in &baseline.accepted {
+        let _ = writeln!(text, "accepted: {}", render::accepted_step(step));
+    }
+    text.push('\n');
+    if let Some(session) = newest {
+        let (arm, warnings) = (report::describe(name, &session), report::warnings(&session));
+        text.push_str(&render::terminal_session(&arm, &warnings, screen.color, screen.width));
+    }
     Ok(Done::ok(text))
 }
 

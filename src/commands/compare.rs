@@ -3,14 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    CommandError, Done, baseline, gate,
+    CommandError, Done,
     present::{self, Format, Screen},
-    show,
+    reference, show,
 };
-use crate::{
-    report::{self, Reference, Report},
-    verdict::Policy,
-};
+use crate::{report::Report, verdict::Policy};
 
 /// What is compared, and how the answer is given.
 pub struct Request<'a> {
@@ -48,18 +45,16 @@ pub fn compare(request: &Request<'_>) -> Result<Done, CommandError> {
 }
 
 fn judge(request: &Request<'_>) -> Result<Report, CommandError> {
-    let name = |path: &Path| path.display().to_string();
     let candidate = show::read_session(request.candidate)?;
-    let candidate_name = name(request.candidate);
     let found = match (request.baseline, request.named) {
-        (Some(path), _) => Some((name(path), show::read_session(path)?)),
-        (None, Some(named)) => Some(gate::named_baseline(request.store, named)?),
-        (None, None) => baseline::find(request.store, &candidate, request.policy)?,
+        (Some(path), _) => Some(reference::file(path)?),
+        (None, Some(named)) => Some(reference::named(request.store, named)?),
+        (None, None) => reference::find(request.store, &candidate, request.policy)?,
     };
-    let reference = found.as_ref().map(|(name, session)| Reference::alone(name, session));
-    Ok(report::build(
-        reference.as_ref(),
-        (&candidate_name, &candidate),
-        request.policy,
-    ))
+    let found = match found {
+        Some(found) if candidate.pairing.is_some() => Some(found.knowing_pairs(request.store, &candidate)?),
+        found => found,
+    };
+    let name = request.candidate.display().to_string();
+    Ok(reference::judge(found.as_ref(), (&name, &candidate), request.policy))
 }

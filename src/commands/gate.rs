@@ -1,19 +1,17 @@
 //! `perfgate gate`: measures, compares with the stored baseline, writes the reports.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{
-    CommandError, Console, Done, ab, baseline,
+    CommandError, Console, Done, ab,
     present::{self, Format, Screen},
-    run, show,
+    reference, run,
 };
 use crate::{
     config::{Measure, Resolved},
     load::Interrupt,
     plan::Secrets,
-    report::{self, Reference},
-    session::{Ended, Session},
-    store::Baselines,
+    session::Ended,
 };
 
 /// Where reports are written when nothing is said.
@@ -38,7 +36,7 @@ pub fn gate(
         .settings
         .baseline
         .as_deref()
-        .map(|name| named_baseline(&resolved.settings.store, name));
+        .map(|name| reference::named(&resolved.settings.store, name));
     let named = named.transpose()?;
     let folder = report_dir(resolved);
     // An older verdict must not be taken for this one's, should this one not come to an end.
@@ -59,11 +57,10 @@ pub fn gate(
     }
     let found = match named {
         Some(found) => Some(found),
-        None => baseline::find(&resolved.settings.store, &measured.session, &resolved.policy)?,
+        None => reference::find(&resolved.settings.store, &measured.session, &resolved.policy)?,
     };
     let candidate = measured.path.display().to_string();
-    let reference = found.as_ref().map(|(name, session)| Reference::alone(name, session));
-    let report = report::build(reference.as_ref(), (&candidate, &measured.session), &resolved.policy);
+    let report = reference::judge(found.as_ref(), (&candidate, &measured.session), &resolved.policy);
     for path in present::write_files(&report, &folder)? {
         console.say(&format!("wrote `{}`", path.display()));
     }
@@ -77,17 +74,4 @@ pub fn gate(
 pub(super) fn report_dir(resolved: &Resolved) -> PathBuf {
     let named = resolved.settings.report_dir.clone();
     named.unwrap_or_else(|| PathBuf::from(DEFAULT_REPORT_DIR))
-}
-
-/// A baseline by file, or by its name in the store.
-///
-/// # Errors
-/// When there is no such baseline, or it is broken.
-pub fn named_baseline(store: &Path, name: &str) -> Result<(String, Session), CommandError> {
-    let file = Path::new(name);
-    if file.is_file() {
-        return Ok((name.to_owned(), show::read_session(file)?));
-    }
-    let baseline = Baselines::open(store)?.get(name)?;
-    Ok((name.to_owned(), show::newest(baseline)?))
 }

@@ -3,14 +3,17 @@
 //! A verb takes resolved settings and a [`Console`], and gives back what the door prints. It never prints itself.
 
 pub mod ab;
+pub mod answer;
 pub mod baseline;
 pub mod capacity;
 pub mod compare;
 pub mod demo;
 pub mod gate;
+pub mod history;
 pub mod init;
 pub mod measure;
 pub mod present;
+pub mod reference;
 pub mod report;
 pub mod run;
 pub mod selftest;
@@ -116,6 +119,14 @@ pub enum CommandError {
         path: PathBuf,
         /// The system's reason.
         source: std::io::Error,
+    },
+    /// A session that should not become a baseline.
+    #[error(
+        "this session should not become a baseline: {objections}; measure again on a quiet machine, or save it all the same with `--force`, which is recorded"
+    )]
+    Unfit {
+        /// What speaks against it, in sentences.
+        objections: String,
     },
     /// The command line asks for something that does not exist.
     #[error("{0}")]

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     render, report,
     session::Session,
-    store::{self, Baseline, Stored},
+    store::{self, Stored},
 };
 
 /// Reads a session, or the newest one of a baseline file.
@@ -17,22 +17,13 @@ use crate::{
 /// # Errors
 /// When the file is neither, or is broken.
 pub fn read_session(file: &Path) -> Result<Session, CommandError> {
-    match store::read(file)? {
+    let mut newest = None;
+    match store::read_with(file, |session, _| newest = Some(session))? {
         Stored::Session(session) => Ok(session),
-        Stored::Baseline(baseline) => newest(baseline),
+        Stored::Baseline(_) => {
+            newest.ok_or_else(|| CommandError::Usage(format!("baseline `{}` holds no session", file.display())))
+        }
     }
-}
-
-/// The newest session of a baseline.
-///
-/// # Errors
-/// When it holds none.
-pub fn newest(mut baseline: Baseline) -> Result<Session, CommandError> {
-    let file = baseline.file.display().to_string();
-    baseline
-        .history
-        .pop()
-        .ok_or_else(|| CommandError::Usage(format!("baseline `{file}` holds no session")))
 }
 
 /// Shows one session.

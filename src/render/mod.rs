@@ -9,6 +9,7 @@ mod curve;
 mod escape;
 mod figures;
 mod format;
+mod history;
 mod html;
 mod json;
 mod ladder;
@@ -23,8 +24,9 @@ mod words;
 
 pub use capacity::terminal_capacity;
 pub use curve::{CurvePoint, curve, curve_svg, terminal_curve};
+pub use history::{accepted_step, terminal_history};
 pub use html::html;
-pub use json::{read_report, report_json, report_schema, show_json};
+pub use json::{history_json, history_schema, read_report, report_json, report_schema, show_json};
 pub use listing::{BaselineRow, terminal_baselines};
 pub use markdown::markdown;
 pub use selftest::terminal_selftest;

@@ -1,23 +1,25 @@
-//! One baseline: its sessions, what a list shows of it, and how it is read from its file.
+//! One baseline: its sessions, and how they are read from its file, one after the other, and added to it.
 
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{
     StoreError,
-    baseline_file::{BaselineFile, BaselineHeader},
+    baseline_file::{BASELINE_SCHEMA, BaselineFile, BaselineHeader, EntryFile},
+    chain, entries,
     read::{self, Kind},
     session_file::SessionFile,
+    write,
 };
-use crate::session::Session;
+use crate::{history::Accepted, session::Session};
 
 /// How many sessions a baseline keeps; older ones make room.
 pub const MAX_HISTORY: usize = 30;
 
-/// The sessions of one plan in one environment.
+/// The sessions of one plan in one environment; `T` is what is kept of each.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Baseline {
+pub struct Baseline<T = Session> {
     /// Where it is stored.
     pub file: PathBuf,
     /// What people call it.
@@ -28,118 +30,222 @@ pub struct Baseline {
     pub environment_hash: String,
     /// When the newest session was added, seconds since 1970 UTC.
     pub last_saved_unix_s: u64,
-    /// At least one session, oldest first.
-    pub history: Vec<Session>,
+    /// Steps in the history that somebody answers for, in the order of their recording.
+    pub accepted: Vec<Accepted>,
+    /// The session against which slow creep is checked.
+    pub pinned: Option<Pinned>,
+    /// At least one, oldest first.
+    pub history: Vec<T>,
 }
 
-/// A baseline in a list, without its records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaselineInfo {
-    /// What people call it.
-    pub name: Option<String>,
-    /// Fingerprint of the plan.
-    pub plan_hash: String,
-    /// Fingerprint of the environment.
-    pub environment_hash: String,
-    /// How many sessions it holds.
-    pub sessions: usize,
-    /// When the newest session was added, seconds since 1970 UTC.
-    pub last_saved_unix_s: u64,
-    /// The model of the newest session: the one that answered, or else the one asked for.
-    pub model: Option<String>,
-    /// The GPUs of the newest session.
-    pub gpus: Vec<String>,
-    /// The commit of the newest session.
-    pub commit: Option<String>,
-    /// Names of the newest session's cells, in plan order.
-    pub cells: Vec<String>,
-    /// Runs in each of these cells.
-    pub runs: Vec<usize>,
+/// A session that stays what later ones are checked against, though the history moves on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pinned {
+    /// Its hash in the history.
+    pub sha256: String,
+    /// Who pinned it.
+    pub who: String,
+    /// When, seconds since 1970 UTC.
+    pub pinned_unix_s: u64,
+    /// The session itself.
+    pub session: Session,
 }
+
+/// What a history says of one of its sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// SHA-256, in hex, of its content and of the hash before: what it is called.
+    pub sha256: String,
+    /// What spoke against saving it and was overridden.
+    pub forced: Vec<String>,
+}
+
+/// A baseline's file as it stands, whole and unchanged since perfgate wrote it.
+pub(super) type Whole = BaselineFile<Vec<EntryFile>>;
 
 impl Baseline {
     /// The session measured last.
     pub fn latest(&self) -> Option<&Session> {
         self.history.last()
     }
-
-    pub(super) fn from_file(path: &Path, file: BaselineFile) -> Result<Self, StoreError> {
-        if file.history.is_empty() {
-            return Err(read::field(
-                path,
-                "history",
-                "is empty; a baseline holds at least one session".into(),
-            ));
-        }
-        let mut history = Vec::with_capacity(file.history.len());
-        for (at, session) in file.history.into_iter().enumerate() {
-            history.push(read::session(path, session).map_err(|error| match error {
-                StoreError::Field { key, problem, .. } => read::field(path, &format!("history[{at}].{key}"), problem),
-                other => other,
-            })?);
-        }
-        Ok(Self {
-            file: path.to_owned(),
-            name: file.name,
-            plan_hash: file.plan_hash,
-            environment_hash: file.environment_hash,
-            last_saved_unix_s: file.last_saved_unix_s,
-            history,
-        })
-    }
 }
 
-impl BaselineInfo {
-    pub(super) fn of(baseline: &Baseline) -> Self {
-        let newest = baseline.latest();
-        let cells = newest.map_or(&[][..], |session| &session.cells);
+impl Whole {
+    /// One without sessions yet.
+    pub(super) fn new(plan_hash: &str, environment_hash: &str, now_unix_s: u64) -> Self {
         Self {
-            name: baseline.name.clone(),
-            plan_hash: baseline.plan_hash.clone(),
-            environment_hash: baseline.environment_hash.clone(),
-            sessions: baseline.history.len(),
-            last_saved_unix_s: baseline.last_saved_unix_s,
-            model: newest.and_then(|session| session.environment.model.clone().or(session.plan.target.model.clone())),
-            gpus: newest.map_or_else(Vec::new, |session| session.environment.gpus.clone()),
-            commit: newest.and_then(|session| session.commit.clone()),
-            cells: cells.iter().map(|cell| cell.name.clone()).collect(),
-            runs: cells.iter().map(|cell| cell.runs.len()).collect(),
+            schema: BASELINE_SCHEMA.into(),
+            name: None,
+            plan_hash: plan_hash.into(),
+            environment_hash: environment_hash.into(),
+            last_saved_unix_s: now_unix_s,
+            accepted: Vec::new(),
+            pinned: None,
+            before: None,
+            seal: None,
+            history: Vec::new(),
         }
     }
-}
 
-/// Adds a session unless it is there; says whether it was.
-pub(super) fn append(file: &mut BaselineFile, session: &Session, now_unix_s: u64) -> bool {
-    let session = SessionFile::from(session);
-    if file.history.contains(&session) {
-        return true;
+    fn last_hash(&self) -> Option<&str> {
+        self.history.last().and_then(|entry| entry.sha256.as_deref())
     }
-    file.history.push(session);
-    file.history.drain(..file.history.len().saturating_sub(MAX_HISTORY));
-    file.last_saved_unix_s = now_unix_s;
-    false
+
+    /// Adds a session unless it is there; says whether it was.
+    pub(super) fn append(
+        &mut self,
+        path: &Path,
+        session: &Session,
+        forced: &[String],
+        now_unix_s: u64,
+    ) -> Result<bool, StoreError> {
+        let session = SessionFile::from(session);
+        if self.history.iter().any(|entry| entry.session == session) {
+            return Ok(true);
+        }
+        let mut entry = EntryFile {
+            sha256: None,
+            forced: forced.to_vec(),
+            session,
+        };
+        let before = self.last_hash().or(self.before.as_deref()).unwrap_or_default();
+        entry.sha256 = Some(chain::link(before, &entry).map_err(|error| unhashed(path, error))?);
+        self.history.push(entry);
+        for gone in self.history.drain(..self.history.len().saturating_sub(MAX_HISTORY)) {
+            self.before = gone.sha256;
+        }
+        self.last_saved_unix_s = now_unix_s;
+        Ok(false)
+    }
+
+    /// Writes it with its seal.
+    pub(super) fn write(&mut self, path: &Path) -> Result<(), StoreError> {
+        self.schema = BASELINE_SCHEMA.into();
+        let last = self.last_hash().unwrap_or_default().to_owned();
+        self.seal = Some(chain::seal(self, &last).map_err(|error| unhashed(path, error))?);
+        write::json(path, self, write::BASELINE_LINE_DEPTH)
+    }
 }
 
 /// The file's twin as it stands, to be added to; `None` where there is no file.
-pub(super) fn stored_at(path: &Path) -> Result<Option<BaselineFile>, StoreError> {
+pub(super) fn stored_at(path: &Path) -> Result<Option<Whole>, StoreError> {
     let bytes = match read::bytes_of(path) {
         Err(StoreError::Missing { .. }) => return Ok(None),
         other => other?,
     };
-    parse_as_baseline(path, &bytes).map(Some)
+    let mut history = Vec::new();
+    let head = each_entry(path, &bytes, |_, entry| {
+        history.push(entry);
+        Ok(())
+    })?;
+    Ok(Some(BaselineFile {
+        schema: head.schema,
+        name: head.name,
+        plan_hash: head.plan_hash,
+        environment_hash: head.environment_hash,
+        last_saved_unix_s: head.last_saved_unix_s,
+        accepted: head.accepted,
+        pinned: head.pinned,
+        before: head.before,
+        seal: head.seal,
+        history,
+    }))
 }
 
-/// The whole baseline, checked.
-pub(super) fn read_baseline(path: &Path) -> Result<Baseline, StoreError> {
-    let bytes = read::bytes_of(path)?;
-    let file: BaselineFile = parse_as_baseline(path, &bytes)?;
-    drop(bytes);
-    Baseline::from_file(path, file)
+/// The whole baseline, checked; of each session only what `keep` makes of it stays in memory.
+pub(super) fn read_with<T>(
+    path: &Path,
+    bytes: &[u8],
+    mut keep: impl FnMut(Session, &Link) -> T,
+) -> Result<Baseline<T>, StoreError> {
+    let mut history = Vec::new();
+    let head = each_entry(path, bytes, |at, entry| {
+        let session =
+            read::session(path, entry.session).map_err(|error| within(path, &format!("history[{at}]"), error))?;
+        let link = Link {
+            sha256: entry.sha256.unwrap_or_default(),
+            forced: entry.forced,
+        };
+        history.push(keep(session, &link));
+        Ok(())
+    })?;
+    if history.is_empty() {
+        let problem = "is empty; a baseline holds at least one session".into();
+        return Err(read::field(path, "history", problem));
+    }
+    let accepted = head.accepted.into_iter().enumerate().map(|(at, step)| {
+        let wrong = |key| read::field(path, &format!("accepted[{at}].metric"), format!("`{key}` is no metric"));
+        step.step().map_err(wrong)
+    });
+    let pinned = head.pinned.map(|pinned| {
+        let session = read::session(path, pinned.session).map_err(|error| within(path, "pinned.session", error));
+        session.map(|session| Pinned {
+            sha256: pinned.sha256,
+            who: pinned.who,
+            pinned_unix_s: pinned.pinned_unix_s,
+            session,
+        })
+    });
+    Ok(Baseline {
+        file: path.to_owned(),
+        name: head.name,
+        plan_hash: head.plan_hash,
+        environment_hash: head.environment_hash,
+        last_saved_unix_s: head.last_saved_unix_s,
+        accepted: accepted.collect::<Result<_, _>>()?,
+        pinned: pinned.transpose()?,
+        history,
+    })
 }
 
 /// What the file says of itself, without the sessions.
 pub(super) fn read_header(path: &Path) -> Result<BaselineHeader, StoreError> {
     parse_as_baseline(path, &read::bytes_of(path)?)
+}
+
+/// Goes through a history, oldest first, and checks that it is what was written; each entry has its hash.
+fn each_entry(
+    path: &Path,
+    bytes: &[u8],
+    mut each: impl FnMut(usize, EntryFile) -> Result<(), StoreError>,
+) -> Result<BaselineFile<IgnoredAny>, StoreError> {
+    let head: BaselineFile<IgnoredAny> = parse_as_baseline(path, bytes)?;
+    let mut before = head.before.clone().unwrap_or_default();
+    let mut at = 0;
+    let chained = head.schema == BASELINE_SCHEMA;
+    let mut checked = |mut entry: EntryFile| {
+        let found = chain::link(&before, &entry).map_err(|error| unhashed(path, error))?;
+        if chained && entry.sha256.as_ref() != Some(&found) {
+            return Err(broken(
+                path,
+                &format!("history[{at}]"),
+                "it, or the one before it, is not the session that was saved",
+            ));
+        }
+        before.clone_from(&found);
+        entry.sha256 = Some(found);
+        each(at, entry)?;
+        at += 1;
+        Ok(())
+    };
+    if chained {
+        entries::each::<EntryFile>(path, bytes, &mut checked)?;
+    } else {
+        entries::each::<SessionFile>(path, bytes, &mut |session| {
+            checked(EntryFile {
+                sha256: None,
+                forced: Vec::new(),
+                session,
+            })
+        })?;
+    }
+    let seal = chain::seal(&head, &before).map_err(|error| unhashed(path, error))?;
+    if chained && head.seal.as_ref() != Some(&seal) {
+        let problem =
+            "it does not fit: a session at the end, the name, an accepted step or the pinned session was changed";
+        return Err(broken(path, "seal", problem));
+    }
+    Ok(head)
 }
 
 fn parse_as_baseline<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, StoreError> {
@@ -151,4 +257,27 @@ fn parse_as_baseline<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T
         });
     }
     read::parse(path, bytes)
+}
+
+fn within(path: &Path, outer: &str, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Field { key, problem, .. } => read::field(path, &format!("{outer}.{key}"), problem),
+        other => other,
+    }
+}
+
+fn broken(path: &Path, entry: &str, problem: &str) -> StoreError {
+    StoreError::ChainBroken {
+        path: path.to_owned(),
+        entry: entry.into(),
+        problem: problem.into(),
+    }
+}
+
+fn unhashed(path: &Path, source: std::io::Error) -> StoreError {
+    StoreError::Io {
+        action: "hash",
+        path: path.to_owned(),
+        source,
+    }
 }

@@ -7,16 +7,14 @@ use std::{
 
 use super::{
     StoreError,
-    baseline::{Baseline, BaselineInfo, append, read_baseline, read_header, stored_at},
-    baseline_file::{BASELINE_SCHEMA, BaselineFile, BaselineHeader},
+    baseline::{self, Baseline, Link, Whole, read_header, stored_at},
+    baseline_file::BaselineHeader,
     check,
+    info::BaselineInfo,
     lock::DirLock,
-    names,
-    noise_file::{self, NoiseFile},
-    write,
+    names, noise_file, read,
 };
 use crate::{
-    compare::{PairNoise, PairVariance},
     measure::invalid_because,
     session::{Ended, Session},
 };
@@ -24,7 +22,7 @@ use crate::{
 /// A directory of baselines.
 #[derive(Clone, Debug)]
 pub struct Baselines {
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
 }
 
 /// One file of the directory, readable or not.
@@ -69,7 +67,7 @@ impl Baselines {
     /// Adds a session to the baseline of its plan and environment, under a name if one is given.
     ///
     /// Saving the same session twice adds it once: counted twice, it would look like evidence. Beyond
-    /// [`super::MAX_HISTORY`] sessions the oldest go.
+    /// [`super::MAX_HISTORY`] sessions the oldest go. `forced` is kept with it: what spoke against it and was overridden.
     ///
     /// # Errors
     /// When no verdict may rest on the session, the name is bad or taken, the file there is broken or newer, or the
@@ -81,6 +79,7 @@ impl Baselines {
         plan_hash: &str,
         environment_hash: &str,
         now_unix_s: u64,
+        forced: &[String],
     ) -> Result<Saved, StoreError> {
         refuse_unfit(session)?;
         name.map_or(Ok(()), names::check_name)?;
@@ -93,19 +92,12 @@ impl Baselines {
         if let Some(name) = name {
             self.refuse_taken(name, &path)?;
         }
-        let mut file = stored_at(&path)?.unwrap_or_else(|| BaselineFile {
-            schema: BASELINE_SCHEMA.into(),
-            name: None,
-            plan_hash: plan_hash.into(),
-            environment_hash: environment_hash.into(),
-            last_saved_unix_s: now_unix_s,
-            history: Vec::new(),
-        });
+        let mut file = stored_at(&path)?.unwrap_or_else(|| Whole::new(plan_hash, environment_hash, now_unix_s));
         let renamed = name.is_some() && file.name.as_deref() != name;
         file.name = name.map(str::to_owned).or(file.name);
-        let already_there = append(&mut file, session, now_unix_s);
+        let already_there = file.append(&path, session, forced, now_unix_s)?;
         if renamed || !already_there {
-            write::json(&path, &file, write::BASELINE_LINE_DEPTH)?;
+            file.write(&path)?;
         }
         Ok(Saved {
             path,
@@ -122,7 +114,7 @@ impl Baselines {
         let files = self.files()?.into_iter();
         Ok(files
             .map(|file| Listed {
-                baseline: read_baseline(&file).map(|baseline| BaselineInfo::of(&baseline)),
+                baseline: BaselineInfo::read(&file),
                 file,
             })
             .collect())
@@ -133,7 +125,16 @@ impl Baselines {
     /// # Errors
     /// When there is none, more than one, or its file is broken.
     pub fn get(&self, key: &str) -> Result<Baseline, StoreError> {
-        read_baseline(&self.find(key)?)
+        self.get_with(key, |session, _| session)
+    }
+
+    /// The same; of each session, oldest first, only what `keep` makes of it stays in memory.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn get_with<T>(&self, key: &str, keep: impl FnMut(Session, &Link) -> T) -> Result<Baseline<T>, StoreError> {
+        let path = self.path(key)?;
+        baseline::read_with(&path, &read::bytes_of(&path)?, keep)
     }
 
     /// Removes one baseline, found as by [`Self::get`] or broken, and tells its file.
@@ -142,68 +143,25 @@ impl Baselines {
     /// When there is none, more than one, or the file system refuses.
     pub fn remove(&self, key: &str) -> Result<PathBuf, StoreError> {
         // Looked up before the lock too: a directory that is not there cannot be locked.
-        self.find(key)?;
+        self.path(key)?;
         let _lock = DirLock::take(&self.dir)?;
-        let file = self.find(key)?;
+        let file = self.path(key)?;
         fs::remove_file(&file).map_err(|source| io_error("remove", &file, source))?;
         Ok(file)
     }
 
-    /// The baselines of a plan, one for each environment, by file name.
+    /// The files of a plan's baselines, one for each environment, by file name; broken ones too, where their name says
+    /// that they belong to it: a broken baseline must not look like none.
     ///
     /// # Errors
-    /// When one of them cannot be read: a broken baseline must not look like none.
-    pub fn for_plan(&self, plan_hash: &str) -> Result<Vec<Baseline>, StoreError> {
+    /// When the directory cannot be read.
+    pub fn for_plan(&self, plan_hash: &str) -> Result<Vec<PathBuf>, StoreError> {
         let prefix = format!("{plan_hash}-");
-        let entries = self.entries()?.into_iter();
-        entries
-            .filter(|entry| match &entry.header {
-                Ok(header) => header.plan_hash == plan_hash,
-                Err(_) => name_of(&entry.file).starts_with(&prefix),
-            })
-            .map(|entry| read_baseline(&entry.file))
-            .collect()
-    }
-
-    /// How far apart the pairs of earlier A/B measurements of this plan lay in the candidate's environment; nothing where
-    /// none was kept.
-    ///
-    /// # Errors
-    /// When the file there is broken or newer: noise that cannot be read must not look like none.
-    pub fn pair_noise(&self, plan_hash: &str, environment_hash: &str) -> Result<PairNoise, StoreError> {
-        let path = self.noise_path(plan_hash, environment_hash)?;
-        let stored = NoiseFile::stored_at(&path)?;
-        stored.map_or_else(|| Ok(PairNoise::default()), |file| file.noise(&path))
-    }
-
-    /// Keeps how far apart the pairs of an A/B measurement lay; gives the file back.
-    ///
-    /// A measurement that is there already, by its id, is replaced. Beyond [`super::MAX_NOISE`] measurements the oldest
-    /// go. A variance without degrees of freedom, or one that is no number, is left out.
-    ///
-    /// # Errors
-    /// When the file there is broken or newer, or the file system refuses.
-    pub fn add_pair_noise(
-        &self,
-        plan_hash: &str,
-        environment_hash: &str,
-        variances: &[PairVariance],
-    ) -> Result<PathBuf, StoreError> {
-        let path = self.noise_path(plan_hash, environment_hash)?;
-        fs::create_dir_all(&self.dir).map_err(|source| io_error("write", &self.dir, source))?;
-        let _lock = DirLock::take(&self.dir)?;
-        let stored = NoiseFile::stored_at(&path)?;
-        let mut file = stored.unwrap_or_else(|| NoiseFile::new(plan_hash, environment_hash));
-        file.add(variances);
-        file.write(&path)?;
-        Ok(path)
-    }
-
-    fn noise_path(&self, plan_hash: &str, environment_hash: &str) -> Result<PathBuf, StoreError> {
-        names::check_hash(plan_hash)?;
-        names::check_hash(environment_hash)?;
-        let name = format!("{}{plan_hash}-{environment_hash}.json", noise_file::PREFIX);
-        Ok(self.dir.join(name))
+        let entries = self.entries()?.into_iter().filter(|entry| match &entry.header {
+            Ok(header) => header.plan_hash == plan_hash,
+            Err(_) => name_of(&entry.file).starts_with(&prefix),
+        });
+        Ok(entries.map(|entry| entry.file).collect())
     }
 
     fn refuse_taken(&self, name: &str, own: &Path) -> Result<(), StoreError> {
@@ -219,7 +177,11 @@ impl Baselines {
         })
     }
 
-    fn find(&self, key: &str) -> Result<PathBuf, StoreError> {
+    /// The file of a baseline, found as by [`Self::get`], unread.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn path(&self, key: &str) -> Result<PathBuf, StoreError> {
         let entries = self.entries()?;
         let exact: Vec<&Entry> = entries.iter().filter(|entry| entry.is_called(key)).collect();
         let found = if exact.is_empty() {
@@ -313,7 +275,7 @@ fn refuse_unfit(session: &Session) -> Result<(), StoreError> {
         .map_or(Ok(()), |reason| Err(StoreError::Refused { reason }))
 }
 
-fn io_error(action: &'static str, path: &Path, source: io::Error) -> StoreError {
+pub(super) fn io_error(action: &'static str, path: &Path, source: io::Error) -> StoreError {
     StoreError::Io {
         action,
         path: path.to_owned(),

@@ -26,7 +26,7 @@ pub enum StoreError {
     /// The file system said no.
     #[error("cannot {action} `{}`", path.display())]
     Io {
-        /// What was tried (`read`, `write`, `lock`).
+        /// What was tried (`read`, `write`, `lock`, `hash`).
         action: &'static str,
         /// The file.
         path: PathBuf,
@@ -101,6 +101,27 @@ pub enum StoreError {
         /// Where in it (`cells[0].runs[1].requests[17].first_token_ns`).
         key: String,
         /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// A session that a baseline does not hold.
+    #[error("`{}` holds no session `{key}`; `perfgate history` lists them", path.display())]
+    NoSession {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        key: String,
+    },
+    /// A history that is not the one that was saved.
+    #[error(
+        "`{}`: `{entry}`: {problem}; restore the file from version control or a copy, or remove it with `perfgate baseline rm` and save anew",
+        path.display()
+    )]
+    ChainBroken {
+        /// The file.
+        path: PathBuf,
+        /// Where its hashes stop to fit (`history[3]`).
+        entry: String,
+        /// What that means.
         problem: String,
     },
     /// A session that no verdict may rest on.

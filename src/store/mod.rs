@@ -3,17 +3,22 @@
 //! The shape of the files is in the modules that end in `_file`; `docs/files.md` explains it to people.
 //! What a session means is `measure`'s; which baseline fits is `compare`'s (its hashes come in as text).
 
+mod answers;
 mod baseline;
 mod baseline_file;
 mod baselines;
+mod chain;
 mod check;
 mod convert;
 mod defaults;
+mod entries;
 mod error;
+mod info;
 mod lengths_file;
 mod load_file;
 mod lock;
 mod names;
+mod noise;
 mod noise_file;
 mod pairing_file;
 mod plan_file;
@@ -29,14 +34,15 @@ mod write;
 use std::path::Path;
 
 pub use self::{
-    baseline::{Baseline, BaselineInfo, MAX_HISTORY},
+    baseline::{Baseline, Link, MAX_HISTORY, Pinned},
     baselines::{Baselines, Listed, Saved},
     error::StoreError,
+    info::BaselineInfo,
     noise_file::MAX_NOISE,
     selftest_file::{read_selftest, write_selftest},
     write::claim_output,
 };
-use self::{baseline_file::BaselineFile, read::Kind, session_file::SessionFile};
+use self::{read::Kind, session_file::SessionFile};
 use crate::session::Session;
 
 /// What a file can hold.
@@ -45,11 +51,11 @@ use crate::session::Session;
     clippy::large_enum_variant,
     reason = "made once per file, and most files are sessions"
 )]
-pub enum Stored {
+pub enum Stored<T = Session> {
     /// One session.
     Session(Session),
     /// A baseline with its history.
-    Baseline(Baseline),
+    Baseline(Baseline<T>),
 }
 
 /// Writes a session so that a reader sees either the old file or the whole new one.
@@ -83,6 +89,14 @@ pub fn read_session(path: &Path) -> Result<Session, StoreError> {
 /// # Errors
 /// As [`read_session`].
 pub fn read(path: &Path) -> Result<Stored, StoreError> {
+    read_with(path, |session, _| session)
+}
+
+/// The same; of each session of a baseline, oldest first, only what `keep` makes of it stays in memory.
+///
+/// # Errors
+/// As [`read_session`], and where the hashes of a baseline do not fit its content.
+pub fn read_with<T>(path: &Path, keep: impl FnMut(Session, &Link) -> T) -> Result<Stored<T>, StoreError> {
     let bytes = read::bytes_of(path)?;
     match read::kind_of(path, &bytes)? {
         Kind::Session => {
@@ -90,11 +104,7 @@ pub fn read(path: &Path) -> Result<Stored, StoreError> {
             drop(bytes);
             read::session(path, file).map(Stored::Session)
         }
-        Kind::Baseline => {
-            let file: BaselineFile = read::parse(path, &bytes)?;
-            drop(bytes);
-            Baseline::from_file(path, file).map(Stored::Baseline)
-        }
+        Kind::Baseline => baseline::read_with(path, &bytes, keep).map(Stored::Baseline),
     }
 }
 

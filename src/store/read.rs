@@ -18,13 +18,10 @@ use crate::session::{CellRuns, Session};
 /// Larger files are refused before a byte is read.
 const MAX_BYTES: u64 = 2 << 30;
 
-/// The newest version of either kind that this perfgate reads.
-const VERSION: u32 = 1;
-
-/// The two kinds of file, with what their `schema` begins with.
-const KINDS: [(Kind, &str); 2] = [
-    (Kind::Session, "perfgate-llm/session/"),
-    (Kind::Baseline, "perfgate-llm/baseline/"),
+/// The two kinds of file, with what their `schema` begins with and the newest version that this perfgate reads.
+const KINDS: [(Kind, &str, u32); 2] = [
+    (Kind::Session, "perfgate-llm/session/", 1),
+    (Kind::Baseline, "perfgate-llm/baseline/", 2),
 ];
 
 /// What a file says that it is.
@@ -74,7 +71,7 @@ pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>, StoreError> {
 }
 
 /// Some editors put a byte-order mark before the text.
-fn text_of(bytes: &[u8]) -> &[u8] {
+pub(super) fn text_of(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii()
 }
 
@@ -96,13 +93,13 @@ pub(super) fn kind_of(path: &Path, bytes: &[u8]) -> Result<Kind, StoreError> {
     };
     let known = KINDS
         .iter()
-        .find_map(|(kind, prefix)| Some((*kind, schema.strip_prefix(prefix)?.parse::<u32>().ok()?)));
+        .find_map(|(kind, prefix, newest)| Some((*kind, schema.strip_prefix(prefix)?.parse::<u32>().ok()?, *newest)));
     match known {
-        Some((kind, VERSION)) => Ok(kind),
-        Some((_, version)) if version > VERSION => Err(StoreError::Newer {
+        Some((kind, version, newest)) if (1..=newest).contains(&version) => Ok(kind),
+        Some((_, version, newest)) if version > newest => Err(StoreError::Newer {
             path: path.to_owned(),
             schema,
-            supported: VERSION,
+            supported: newest,
         }),
         _ => Err(foreign(path, format!("its `schema` is `{schema}`"))),
     }
@@ -152,11 +149,18 @@ fn broken(path: &Path, error: &serde_json::Error) -> StoreError {
 
 /// Parses the file's twin; only a file with a fault pays for the search of its place.
 pub(super) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, StoreError> {
-    let text = text_of(bytes);
-    serde_json::from_slice(text).map_err(|error| match error.classify() {
-        Category::Data => field_error::<T>(path, text).unwrap_or_else(|| broken(path, &error)),
-        _ => broken(path, &error),
-    })
+    serde_json::from_slice(text_of(bytes)).map_err(|error| place_of::<T>(path, bytes, &error))
+}
+
+/// The error of a twin that did not parse, with its place.
+pub(super) fn place_of<T: DeserializeOwned>(path: &Path, bytes: &[u8], error: &serde_json::Error) -> StoreError {
+    let in_field = || field_error::<T>(path, text_of(bytes));
+    let found = if error.classify() == Category::Data {
+        in_field()
+    } else {
+        None
+    };
+    found.unwrap_or_else(|| broken(path, error))
 }
 
 fn field_error<T: DeserializeOwned>(path: &Path, text: &[u8]) -> Option<StoreError> {

@@ -17,8 +17,8 @@ use super::StoreError;
 /// Down to this depth each value of a session file has its line: `cells[].runs[].requests[]`, one request a line.
 pub(super) const SESSION_LINE_DEPTH: usize = 6;
 
-/// The same for a baseline, whose sessions stand two levels deeper.
-pub(super) const BASELINE_LINE_DEPTH: usize = SESSION_LINE_DEPTH + 2;
+/// The same for a baseline, whose sessions stand three levels deeper.
+pub(super) const BASELINE_LINE_DEPTH: usize = SESSION_LINE_DEPTH + 3;
 
 /// Checks that a file can be written, before the measuring starts: a bad path fails in second one, not minute twenty.
 ///

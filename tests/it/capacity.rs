@@ -89,7 +89,7 @@ fn the_most_requests_in_flight_are_found_and_a_loss_is_told() {
         assert!(matches!(end, SearchEnd::Found(level) if *level <= 5.0) || matches!(end, SearchEnd::BelowMin(_)));
     }
     assert!(matches!(session.plan.loads.as_slice(), [Load::Capacity(search)] if search.axis == Axis::Concurrency));
-    expect(folder, 0, &["baseline", "save", "base.json"]);
+    expect(folder, 0, &["baseline", "save", "base.json", "--force"]);
 
     let slow = Sim::start(&[FOUR_AT_10_MS, &["--slow", "tpot=150%"]].concat());
     if search(folder, &slow, "slow.json", &concurrency).is_none() {

@@ -40,7 +40,7 @@ fn a_slower_engine_blocks_and_the_same_engine_is_judged() {
     let folder = folder.path();
     let engine = Sim::start(&[]);
     run(folder, &engine.url, "base.json");
-    expect(folder, 0, &["baseline", "save", "base.json"]);
+    expect(folder, 0, &["baseline", "save", "base.json", "--force"]);
     run(folder, &engine.url, "same.json");
 
     let same = perfgate(folder, &["compare", "same.json", "--format", "json"])
@@ -77,7 +77,11 @@ fn gate_measures_compares_with_the_stored_baseline_and_writes_reports() {
     let gate = [&["gate", "--url", engine.url.as_str()], SMALL].concat();
     let (text, _) = expect(folder, 3, &gate);
     assert!(text.contains("no baseline"), "{text}");
-    expect(folder, 0, &["baseline", "save", "session.json", "--name", "main"]);
+    expect(
+        folder,
+        0,
+        &["baseline", "save", "session.json", "--force", "--name", "main"],
+    );
     let (list, _) = expect(folder, 0, &["baseline", "list"]);
     assert!(list.contains("main"), "{list}");
 

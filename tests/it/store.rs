@@ -1,6 +1,7 @@
 //! Sessions and baselines at rest.
 
 mod baselines;
+mod chains;
 mod noise;
 mod older;
 mod plans;

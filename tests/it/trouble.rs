@@ -218,7 +218,7 @@ fn the_store_never_compares_a_session_with_itself_and_names_what_differs_in_the_
         expect(folder.path(), 0, &args);
     };
     run("a.json", "1");
-    expect(folder.path(), 0, &["baseline", "save", "a.json"]);
+    expect(folder.path(), 0, &["baseline", "save", "a.json", "--force"]);
     let (text, _) = expect(folder.path(), 3, &["compare", "a.json"]);
     assert!(text.contains("no baseline"), "{text}");
     run("b.json", "2");

@@ -1,9 +1,12 @@
 //! The JSON report: a contract with a version, written without loss and read back into the same [`Report`].
 
 mod convert;
+mod history;
 mod load;
 mod twin;
 
+pub use history::{history_json, history_schema};
+use schemars::JsonSchema;
 use serde_json::Value;
 
 use self::twin::{ReportTwin, ShowTwin};
@@ -76,14 +79,16 @@ pub fn show_json(arm: &Arm, warnings: &[String]) -> Result<String, RenderError> 
 /// # Errors
 /// None that is known; serialisation itself may fail.
 pub fn report_schema() -> Result<String, RenderError> {
+    schema_of::<ReportTwin>(REPORT_SCHEMA)
+}
+
+/// The JSON Schema of a twin whose `schema` is always the same.
+fn schema_of<T: JsonSchema>(version_of_it: &str) -> Result<String, RenderError> {
     // As it is written: a key that may be null is there all the same.
     let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
-    let mut schema = settings
-        .into_generator()
-        .into_root_schema_for::<ReportTwin>()
-        .to_value();
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     if let Some(version) = schema.pointer_mut("/properties/schema").and_then(Value::as_object_mut) {
-        version.insert("const".into(), REPORT_SCHEMA.into());
+        version.insert("const".into(), version_of_it.into());
     }
     pretty(&schema)
 }

@@ -1,0 +1,92 @@
+//! The verbs that look at what is stored: `baseline` and `history`.
+
+use super::{
+    flags::{BaselineVerb, HistoryArgs, StoreArgs},
+    resolve_with, screen, variable,
+};
+use crate::{
+    commands::{
+        CommandError, Done,
+        answer::{self, Accepting, Pinning},
+        baseline::{self, Saving},
+        history::{self, Asked},
+    },
+    config::{Overrides, Resolved},
+    metric::Metric,
+};
+
+/// Runs one of the verbs of `baseline`.
+pub(super) fn baseline(verb: &BaselineVerb) -> Result<Done, CommandError> {
+    match verb {
+        BaselineVerb::Save {
+            session,
+            name,
+            force,
+            store,
+        } => {
+            let resolved = resolve(store)?;
+            baseline::save(&Saving {
+                file: session,
+                store: &resolved.settings.store,
+                name: name.as_deref(),
+                gated: &gated(&resolved),
+                force: *force,
+            })
+        }
+        BaselineVerb::List { store } => baseline::list(&resolve(store)?.settings.store),
+        BaselineVerb::Show { name, store } => baseline::show_one(name, &resolve(store)?.settings.store, screen()),
+        BaselineVerb::Accept(flags) => {
+            let resolved = resolve(&flags.store)?;
+            let accepting = Accepting {
+                name: flags.name.as_deref(),
+                reason: &flags.reason,
+                commit: flags.commit.as_deref(),
+                metric: flags.metric.as_deref(),
+                cell: flags.cell.as_deref(),
+                who: flags.who.as_deref(),
+            };
+            answer::accept(&accepting, (&resolved.settings.store, &gated(&resolved)), &variable)
+        }
+        BaselineVerb::Pin {
+            name,
+            commit,
+            remove,
+            who,
+            store,
+        } => {
+            let pinning = Pinning {
+                name: name.as_deref(),
+                commit: commit.as_deref(),
+                remove: *remove,
+                who: who.as_deref(),
+            };
+            answer::pin(&pinning, &resolve(store)?.settings.store, &variable)
+        }
+        BaselineVerb::Rm { name, store } => baseline::remove(name, &resolve(store)?.settings.store),
+    }
+}
+
+/// Runs `history`.
+pub(super) fn history(flags: &HistoryArgs) -> Result<Done, CommandError> {
+    let resolved = resolve(&flags.store)?;
+    let asked = Asked {
+        metric: flags.metric.as_deref(),
+        cell: flags.cell.as_deref(),
+        baseline: flags.baseline.as_deref(),
+        check: flags.check,
+        format: flags.format.into(),
+    };
+    history::history(&asked, (&resolved.settings.store, &resolved.policy), screen())
+}
+
+fn resolve(flags: &StoreArgs) -> Result<Resolved, CommandError> {
+    let mut overrides = Overrides::new();
+    if let Some(store) = &flags.store {
+        overrides.push("store", store);
+    }
+    resolve_with(flags.config.as_deref(), &overrides)
+}
+
+fn gated(resolved: &Resolved) -> Vec<Metric> {
+    resolved.policy.gates.keys().copied().collect()
+}

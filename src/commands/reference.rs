@@ -1,0 +1,210 @@
+//! What a candidate is compared with: a stored session with the window of its history, the noise of earlier pairs, and
+//! the session that is pinned. Of thirty stored sessions one is in memory with its records, and while reading two.
+
+use std::{
+    cmp::Reverse,
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use super::CommandError;
+use crate::{
+    compare::{
+        PairNoise,
+        fingerprint::{self, Fingerprint},
+    },
+    history::{self, Entry},
+    measure::Measurements,
+    metric::Metric,
+    report::{self, Reference, Report},
+    session::Session,
+    store::{self, Baseline, Baselines, Link, Stored},
+    verdict::Policy,
+};
+
+/// A stored session with what is known besides.
+pub struct Found {
+    /// What people call it: the name of its baseline, or its file.
+    pub name: String,
+    /// The session: the newest of its baseline.
+    pub session: Session,
+    history: Vec<Measurements>,
+    pair_noise: PairNoise,
+    pinned: Option<Session>,
+}
+
+impl Found {
+    /// As the report takes it.
+    pub fn reference(&self) -> Reference<'_> {
+        Reference {
+            name: &self.name,
+            session: &self.session,
+            history: &self.history,
+            pair_noise: Some(&self.pair_noise),
+        }
+    }
+
+    /// The same with what earlier A/B measurements of the candidate's plan, in its environment, showed of a pair's noise.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn knowing_pairs(self, store: &Path, candidate: &Session) -> Result<Self, CommandError> {
+        let print = Fingerprint::of(candidate);
+        let pair_noise = Baselines::open(store)?.pair_noise(&print.plan_hash(), &print.environment_hash())?;
+        Ok(Self { pair_noise, ..self })
+    }
+
+    fn alone(name: String, session: Session) -> Self {
+        Self {
+            name,
+            session,
+            history: Vec::new(),
+            pair_noise: PairNoise::default(),
+            pinned: None,
+        }
+    }
+}
+
+/// Judges a candidate, with the name of its file; slow creep away from a pinned session is among the warnings.
+pub fn judge(found: Option<&Found>, candidate: (&str, &Session), policy: &Policy) -> Report {
+    let reference = found.map(Found::reference);
+    let mut report = report::build(reference.as_ref(), candidate, policy);
+    let pinned = found.and_then(|found| found.pinned.as_ref());
+    report.warnings.extend(
+        pinned
+            .into_iter()
+            .flat_map(|pinned| history::creep(pinned, candidate.1, policy)),
+    );
+    report
+}
+
+/// A baseline by file, or by its name in the store.
+///
+/// # Errors
+/// When there is no such baseline, or it is broken.
+pub fn named(store: &Path, name: &str) -> Result<Found, CommandError> {
+    if Path::new(name).is_file() {
+        return file(Path::new(name));
+    }
+    let baselines = Baselines::open(store)?;
+    let found = read(&baselines.path(name)?, None)?;
+    found.map_or_else(
+        || Err(empty(name)),
+        |(_, found)| {
+            Ok(Found {
+                name: name.to_owned(),
+                ..found
+            })
+        },
+    )
+}
+
+/// A session file, or a baseline file with its history.
+///
+/// # Errors
+/// When there is no such file, or it is broken.
+pub fn file(path: &Path) -> Result<Found, CommandError> {
+    let name = path.display().to_string();
+    let found = read(path, None)?;
+    found.map_or_else(
+        || Err(empty(&name)),
+        |(_, found)| {
+            Ok(Found {
+                name: name.clone(),
+                ..found
+            })
+        },
+    )
+}
+
+fn empty(name: &str) -> CommandError {
+    CommandError::Usage(format!("baseline `{name}` holds no session"))
+}
+
+/// The stored session that a candidate is to be compared with.
+///
+/// Of the baselines of the same model: first one of the same plan and environment, then one that differs only in what
+/// `--allow` overrides, then one of the same plan, then the one that differs in the fewest fields, so that the
+/// comparison can name them. Inside a baseline it is the newest session that is not the candidate itself.
+///
+/// # Errors
+/// When the store cannot be read, or one of the baselines that come into question is broken.
+pub fn find(store: &Path, candidate: &Session, policy: &Policy) -> Result<Option<Found>, CommandError> {
+    let baselines = Baselines::open(store)?;
+    let mut best = None;
+    for path in in_question(&baselines, candidate)? {
+        let Some((saved, found)) = read(&path, Some(candidate))? else {
+            continue;
+        };
+        if found.session.environment.model != candidate.environment.model {
+            continue;
+        }
+        let differences = fingerprint::differences(&found.session, candidate);
+        let open = differences.iter().filter(|(field, _, _)| !policy.allows(field));
+        let rank = (open.count(), differences.len(), Reverse(saved));
+        if best.as_ref().is_none_or(|(best, _)| rank < *best) {
+            best = Some((rank, found));
+        }
+    }
+    Ok(best.map(|(_, found)| found))
+}
+
+/// The files of the candidate's plan, or of all plans where there is none of it.
+fn in_question(baselines: &Baselines, candidate: &Session) -> Result<Vec<PathBuf>, CommandError> {
+    let own = baselines.for_plan(&Fingerprint::of(candidate).plan_hash())?;
+    if !own.is_empty() {
+        return Ok(own);
+    }
+    let readable = baselines.list()?.into_iter().filter_map(|listed| listed.baseline.ok());
+    let plans: BTreeSet<String> = readable.map(|info| info.plan_hash).collect();
+    let mut all = Vec::new();
+    for plan in plans {
+        all.extend(baselines.for_plan(&plan)?);
+    }
+    Ok(all)
+}
+
+/// Reads a session, or the newest of a baseline that is not the candidate, with when it was saved; measures the others.
+fn read(path: &Path, candidate: Option<&Session>) -> Result<Option<(u64, Found)>, CommandError> {
+    let mut newest: Option<Session> = None;
+    let stored = store::read_with(path, |session: Session, link: &Link| {
+        let entry = (candidate != Some(&session)).then(|| Entry::of(&session, &link.sha256, &link.forced));
+        if entry.is_some() {
+            newest = Some(session);
+        }
+        entry
+    })?;
+    let baseline = match stored {
+        Stored::Session(session) => return Ok(Some((0, Found::alone(path.display().to_string(), session)))),
+        Stored::Baseline(baseline) => baseline,
+    };
+    let Some(session) = newest else { return Ok(None) };
+    let name = label(&baseline);
+    let entries = baseline.history.into_iter().flatten().collect();
+    let found = Found {
+        name,
+        session,
+        history: history::window(entries, &baseline.accepted),
+        pair_noise: PairNoise::default(),
+        pinned: baseline.pinned.map(|pinned| pinned.session),
+    };
+    Ok(Some((baseline.last_saved_unix_s, found)))
+}
+
+/// The metrics that a policy gates, in the order of reports.
+pub(super) fn gated(policy: &Policy) -> Vec<Metric> {
+    policy.gates.keys().copied().collect()
+}
+
+/// What people call a baseline: its name, else its file's name.
+pub(super) fn label<T>(baseline: &Baseline<T>) -> String {
+    let file = || {
+        baseline
+            .file
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
+    baseline.name.clone().unwrap_or_else(file)
+}

@@ -1,0 +1,69 @@
+//! What a session must be to enter a history: it will judge others for weeks.
+
+use super::course::values;
+use crate::{
+    measure::measure,
+    metric::Metric,
+    session::{Ended, PairArm, Session},
+    stats::moments::Moments,
+};
+
+/// The largest standard deviation of the logarithm between the runs of a session that may enter a history.
+///
+/// 10 % for decode, throughput and memory; 25 % for first tokens and whole answers, which wait in queues.
+pub const fn spread_limit(metric: Metric) -> f64 {
+    match metric {
+        Metric::Ttft(_)
+        | Metric::Ttfa(_)
+        | Metric::E2e(_)
+        | Metric::TtftFromSchedule(_)
+        | Metric::E2eFromSchedule(_) => 0.25,
+        _ => 0.10,
+    }
+}
+
+/// What speaks against a session as a baseline, in sentences: that it is a candidate, or not whole, or too noisy in one
+/// of the gated metrics. None: nothing does.
+///
+/// Whether it can carry a verdict at all is not asked here ([`crate::measure::invalid_because`]).
+pub fn objections(session: &Session, gated: &[Metric]) -> Vec<String> {
+    let mut objections = Vec::new();
+    let candidate = session
+        .pairing
+        .as_ref()
+        .filter(|pairing| pairing.arm == PairArm::Candidate);
+    if let Some(pairing) = candidate {
+        objections.push(format!(
+            "it is the candidate of A/B measurement `{}`: a baseline is what is on the main branch",
+            pairing.id
+        ));
+    }
+    if session.ended == Ended::Interrupted {
+        objections.push("it was interrupted: not all of its runs are there".into());
+    }
+    objections.extend(noisy(session, gated));
+    objections
+}
+
+fn noisy(session: &Session, gated: &[Metric]) -> Vec<String> {
+    let measured = measure(session);
+    let each = measured
+        .cells
+        .iter()
+        .flat_map(|cell| gated.iter().map(move |metric| (cell, *metric)));
+    let too_much = each.filter_map(|(cell, metric)| {
+        let logs: Vec<f64> = values(cell, metric)?.iter().map(|value| value.ln()).collect();
+        let sd = Moments::of(&logs)?.variance.sqrt();
+        let limit = spread_limit(metric);
+        (sd > limit).then(|| {
+            format!(
+                "the runs of {} at {} lie {:.1} % apart (standard deviation), more than {:.0} %",
+                metric.label(),
+                cell.name,
+                sd * 100.0,
+                limit * 100.0
+            )
+        })
+    });
+    too_much.collect()
+}

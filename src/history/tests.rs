@@ -1,0 +1,229 @@
+use super::*;
+use crate::{
+    measure::synthetic::{Figures, scaled, session},
+    metric::Percentile,
+    session::{Ended, PairArm, Pairing},
+    verdict::Policy,
+};
+
+const TPOT: Metric = Metric::Tpot(Percentile::P95);
+
+use crate::metric::Metric;
+
+/// A session whose TPOT is this many times the usual, in each of three runs that lie 1 % apart.
+fn at(factor: f64) -> Session {
+    scaled(&[0.99, 1.0, 1.01], |figures, run| figures.tpot_ms *= run * factor)
+}
+
+/// A history of such sessions; the commit of each is its place.
+fn history(factors: &[f64]) -> Vec<Entry> {
+    let entry = |(place, factor): (usize, &f64)| Entry {
+        commit: Some(format!("commit-{place}")),
+        ..Entry::of(&at(*factor), &format!("hash-{place}"), &[])
+    };
+    factors.iter().enumerate().map(entry).collect()
+}
+
+fn accepted(after: usize, metric: Option<Metric>) -> Accepted {
+    Accepted {
+        after: Some(format!("hash-{after}")),
+        commit: None,
+        metric,
+        cell: None,
+        reason: "wanted".into(),
+        who: "Ada".into(),
+        accepted_unix_s: 0,
+    }
+}
+
+/// Six sessions at the usual level and six at another, each a little off.
+fn stepped(by: f64) -> Vec<Entry> {
+    let wobble = [1.0, 1.004, 0.997, 1.002, 0.999, 1.003];
+    let after = wobble.map(|factor| factor * by);
+    history(&[wobble, after].concat())
+}
+
+fn overview(entries: Vec<Entry>, accepted: Vec<Accepted>) -> History {
+    let named = ("main".to_owned(), None);
+    History::of(named, (entries, accepted), (&[TPOT], None), &Policy::default())
+}
+
+#[test]
+fn a_step_for_the_worse_that_nobody_answers_for_is_an_alert_with_its_commits() {
+    let found = overview(stepped(1.2), Vec::new());
+    assert_eq!(found.courses.len(), 1);
+    let [step] = found.courses[0].steps.as_slice() else {
+        unreachable!("one step: {:?}", found.courses[0].steps)
+    };
+    assert_eq!(
+        (step.after, step.session, step.is_worse, step.is_found),
+        (5, 6, true, true)
+    );
+    assert!((step.change - 0.2).abs() < 0.01, "{step:?}");
+    let [alert] = found.alerts.as_slice() else {
+        unreachable!("one alert: {:?}", found.alerts)
+    };
+    assert_eq!(found.range(alert.from, alert.to), "commit-5..commit-6");
+    // A level is told by the runs' median, one value a session.
+    assert!(found.courses[0].points.iter().all(|point| point.run_sd.is_some()));
+    assert_eq!(found.courses[0].points.len(), 12);
+}
+
+#[test]
+fn an_accepted_step_an_improvement_and_a_small_step_raise_no_alert() {
+    for (by, accepted) in [
+        (1.2, vec![accepted(5, None)]),
+        (1.2, vec![accepted(5, Some(TPOT))]),
+        // The search places a step within a session or two of where it was accepted.
+        (1.2, vec![accepted(6, None)]),
+        (0.8, Vec::new()),
+        (1.03, Vec::new()),
+    ] {
+        let found = overview(stepped(by), accepted.clone());
+        assert_eq!(found.alerts, [], "{by} {accepted:?}");
+        assert_eq!(found.courses[0].steps.len(), 1, "{by} {accepted:?}");
+    }
+    // What was accepted for another metric or an earlier step explains nothing.
+    for wrong in [accepted(5, Some(Metric::Qps)), accepted(1, None)] {
+        assert_eq!(overview(stepped(1.2), vec![wrong.clone()]).alerts.len(), 1, "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_step_that_was_undone_stands_no_more() {
+    let mut factors = vec![1.0, 1.004, 0.997, 1.002, 0.999, 1.003];
+    factors.extend([1.2, 1.204, 1.197, 1.202, 1.199, 1.203]);
+    factors.extend([1.001, 1.004, 0.997, 1.002, 0.999, 1.003]);
+    let found = overview(history(&factors), Vec::new());
+    assert_eq!(found.courses[0].steps.len(), 2, "{:?}", found.courses[0].steps);
+    assert_eq!(found.alerts, []);
+}
+
+#[test]
+fn few_sessions_none_and_missing_figures_have_no_steps() {
+    assert_eq!(overview(Vec::new(), Vec::new()).courses, []);
+    let one = overview(history(&[1.0]), vec![accepted(0, None)]);
+    assert_eq!((one.courses[0].points.len(), one.courses[0].steps.len()), (1, 0));
+    assert_eq!(one.courses[0].sigma, None);
+    let mut entries = stepped(1.2);
+    for entry in &mut entries {
+        for cell in &mut entry.measured.cells {
+            cell.series.insert(TPOT, vec![Err("no request completed".into())]);
+        }
+    }
+    assert_eq!(overview(entries, Vec::new()).courses, []);
+}
+
+#[test]
+fn a_higher_is_better_metric_gets_worse_downwards() {
+    let entry = |(place, tokens): (usize, f64)| {
+        let session = scaled(&[0.99, 1.0, 1.01], |figures, run| {
+            figures.output_tokens_per_s = tokens * run;
+        });
+        Entry::of(&session, &format!("hash-{place}"), &[])
+    };
+    let tokens = [1000.0, 1001.0, 999.0, 1000.0, 900.0, 901.0, 899.0, 900.0];
+    let entries: Vec<Entry> = tokens.into_iter().enumerate().map(entry).collect();
+    let found = courses(&entries, &[], &[Metric::OutputTokensPerS]);
+    let [step] = found[0].steps.as_slice() else {
+        unreachable!("one step: {:?}", found[0].steps)
+    };
+    assert!(step.is_worse && step.change < -0.09, "{step:?}");
+}
+
+#[test]
+fn the_window_begins_after_an_accepted_step_for_what_it_is_about() {
+    let entries = || history(&[1.0; 6]);
+    let with = |window: &[Measurements], metric: Metric| -> usize {
+        let has = |session: &&Measurements| session.cells[0].series.contains_key(&metric);
+        window.iter().filter(has).count()
+    };
+    let whole = window(entries(), &[]);
+    assert_eq!(whole.len(), 5, "all but the newest");
+    assert_eq!(window(entries(), &[accepted(3, None)]).len(), 1);
+    assert_eq!(
+        window(entries(), &[accepted(4, None)]).len(),
+        0,
+        "the newest stands alone"
+    );
+    let for_one = window(entries(), &[accepted(3, Some(TPOT))]);
+    assert_eq!((with(&for_one, TPOT), with(&for_one, Metric::Qps)), (1, 5));
+    // A step that is still to come cuts nothing off; one before all sessions that are left neither.
+    assert_eq!(window(entries(), &[accepted(5, None)]).len(), 5);
+    assert_eq!(window(entries(), &[accepted(99, None)]).len(), 5);
+    assert_eq!(window(Vec::new(), &[accepted(0, None)]), []);
+}
+
+#[test]
+fn who_accepts_without_a_commit_means_the_newest_open_step_or_the_newest_session() {
+    let meant = |entries: &[Entry], accepted: &[Accepted], commit: Option<&str>| {
+        place_meant(entries, accepted, (&[TPOT], None), commit).map(|place| (place.after, place.label))
+    };
+    let place = |after: Option<usize>, first: usize| {
+        Some((after.map(|after| format!("hash-{after}")), format!("commit-{first}")))
+    };
+    let stepped = stepped(1.2);
+    assert_eq!(meant(&stepped, &[], None), place(Some(5), 6));
+    assert_eq!(meant(&stepped, &[accepted(5, None)], None), place(Some(10), 11));
+    assert_eq!(meant(&stepped, &[], Some("commit-9")), place(Some(8), 9));
+    assert_eq!(meant(&stepped, &[], Some("hash-0")), place(None, 0));
+    assert_eq!(meant(&stepped, &[], Some("no-such")), None);
+    assert_eq!(meant(&stepped, &[], Some("com")), None, "too short to mean one");
+    assert_eq!(meant(&[], &[], None), None);
+}
+
+#[test]
+fn a_candidate_a_part_and_a_noisy_session_are_no_baselines() {
+    let gated = [TPOT, Metric::OutputTokensPerS, Metric::Ttft(Percentile::P95)];
+    assert_eq!(objections(&at(1.0), &gated), [""; 0]);
+    let mut candidate = at(1.0);
+    candidate.pairing = Some(Pairing {
+        id: "ab".into(),
+        arm: PairArm::Candidate,
+        looks: vec![3],
+        blocks: 1,
+        remeasured: Vec::new(),
+        stopped_early: None,
+    });
+    assert!(objections(&candidate, &gated)[0].starts_with("it is the candidate of A/B measurement `ab`"));
+    candidate.pairing.as_mut().unwrap().arm = PairArm::Baseline;
+    assert_eq!(objections(&candidate, &gated), [""; 0]);
+    let interrupted = Session {
+        ended: Ended::Interrupted,
+        ..at(1.0)
+    };
+    assert!(objections(&interrupted, &gated)[0].starts_with("it was interrupted"));
+    let noisy = scaled(&[0.8, 1.0, 1.2], |figures, run| figures.tpot_ms *= run);
+    let found = objections(&noisy, &gated);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].contains("TPOT P95 at") && found[0].contains("20.3 % apart"),
+        "{found:?}"
+    );
+    // First tokens wait in queues: they may lie further apart.
+    let queued = scaled(&[0.8, 1.0, 1.2], |figures, run| figures.ttft_ms *= run);
+    assert_eq!(objections(&queued, &gated), [""; 0]);
+    // One run has no spread.
+    assert_eq!(objections(&session(&[4], &[Figures::default()]), &gated), [""; 0]);
+}
+
+#[test]
+fn slow_creep_is_told_against_the_pinned_session_and_nothing_else() {
+    let policy = Policy::default();
+    let pinned = at(1.0);
+    assert_eq!(creep(&pinned, &at(1.0), &policy), [""; 0]);
+    let told = creep(&pinned, &at(2.0), &policy);
+    let tpot = told.iter().find(|text| text.starts_with("TPOT P95 at"));
+    assert!(
+        tpot.is_some_and(|text| text.contains("against the pinned reference (0123456789ab), limit +5.0 %")),
+        "{told:?}"
+    );
+    let mut other = at(1.0);
+    other.environment.gpus = vec!["NVIDIA H200".into()];
+    let told = creep(&pinned, &other, &policy);
+    assert!(
+        told.len() == 1
+            && told[0].starts_with("not compared with the pinned reference (0123456789ab): `hardware.gpus`"),
+        "{told:?}"
+    );
+}

@@ -1,0 +1,280 @@
+//! `perfgate history` and what people say of one, through the binary and real files.
+#![expect(clippy::unwrap_used, reason = "test helper")]
+
+use std::{fs, path::Path};
+
+use perfgate::session::PairArm;
+use serde_json::Value;
+
+use crate::{
+    command::{expect, perfgate},
+    made,
+};
+
+/// Runs 1 % apart.
+const RUNS: [f64; 3] = [0.99, 1.0, 1.01];
+
+fn save(folder: &Path, number: usize, level: f64) {
+    let commit = format!("{number:04}{}", "c".repeat(36));
+    let runs = RUNS.map(|run| run * level);
+    let session = made::session(&commit, 1_790_000_000 + 3600 * number as u64, &runs);
+    made::save(&folder.join("baselines"), "main", &session);
+}
+
+/// Six sessions at the usual level, six that are 20 % slower.
+fn stepped(folder: &Path) {
+    let wobble = [1.0, 1.004, 0.997, 1.002, 0.999, 1.003];
+    for (number, level) in wobble.iter().chain(&wobble.map(|level| level * 1.2)).enumerate() {
+        save(folder, number, *level);
+    }
+}
+
+fn json(folder: &Path, args: &[&str]) -> Value {
+    let (text, _) = expect(folder, 0, &[&["history", "--format", "json"], args].concat());
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn a_step_that_nobody_answers_for_is_told_until_somebody_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    stepped(folder);
+    let (text, _) = expect(folder, 0, &["history"]);
+    assert!(text.contains("main: 12 sessions"), "{text}");
+    assert!(text.contains("▂▃▁▂▂▃████▇█") || text.contains("▁▁▁▁▁▁"), "{text}");
+    let alert = "main got worse: TPOT P95 at synthetic-64/17 @ c=4 by +20.0 % in 0005cccccccc..0006cccccccc";
+    assert!(text.contains(alert), "{text}");
+    let (again, _) = expect(folder, 1, &["history", "--check"]);
+    assert_eq!(again, text);
+
+    let without = perfgate(folder, &["baseline", "accept"]).output().unwrap();
+    assert_eq!(without.status.code(), Some(2), "a reason is asked for");
+    let (_, trouble) = expect(folder, 2, &["baseline", "accept", "--reason", " "]);
+    assert!(trouble.contains("`--reason` is empty"), "{trouble}");
+    let accept = [
+        "baseline",
+        "accept",
+        "--reason",
+        "fp8 gave wrong answers",
+        "--who",
+        "Ada",
+    ];
+    let (said, _) = expect(folder, 0, &accept);
+    assert!(
+        said.starts_with("accepted by Ada: every metric has a new level from `0006cccccccc` on"),
+        "{said}"
+    );
+    let (text, _) = expect(folder, 0, &["history", "--check"]);
+    assert!(
+        text.contains("by Ada") && text.contains("fp8 gave wrong answers"),
+        "{text}"
+    );
+    assert!(text.contains("at 0006cccccccc (accepted)"), "{text}");
+}
+
+#[test]
+fn a_history_in_json_is_the_data_for_a_chart() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    stepped(folder);
+    expect(folder, 0, &["baseline", "pin", "--commit", "0001", "--who", "Ada"]);
+    let schema: Value = serde_json::from_str(&expect(folder, 0, &["schema", "history"]).0).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let value = json(folder, &["tpot_p95", "--baseline", "main"]);
+    let errors: Vec<String> = schema.iter_errors(&value).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    let baseline = &value["baselines"][0];
+    assert_eq!(baseline["sessions"].as_array().unwrap().len(), 12);
+    assert_eq!(baseline["sessions"][1]["pinned"], true);
+    let course = &baseline["courses"][0];
+    assert_eq!(
+        (&course["metric"], &course["unit"], &course["better"]),
+        (&"tpot_p95".into(), &"ms".into(), &"lower".into())
+    );
+    assert!(
+        (course["points"][0]["value"].as_f64().unwrap() - 10.0).abs() < 1e-6,
+        "{course}"
+    );
+    let step = &course["steps"][0];
+    assert_eq!(
+        (&step["session"], &step["worse"], &step["alert"]),
+        (&6.into(), &true.into(), &true.into())
+    );
+    assert_eq!(baseline["alerts"][0]["range"], "0005cccccccc..0006cccccccc");
+    // Of a metric that is not gated there is a course and no alert.
+    let value = json(folder, &["ttft_p50"]);
+    assert_eq!(value["baselines"][0]["courses"][0]["limit"], Value::Null);
+    assert_eq!(value["baselines"][0]["alerts"].as_array().unwrap().len(), 0);
+}
+
+const SCHEMA_FILE: &str = "schemas/history.schema.json";
+
+#[test]
+fn the_committed_history_schema_is_the_one_of_the_twin() {
+    let schema = perfgate::render::history_schema().unwrap();
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        fs::write(SCHEMA_FILE, &schema).unwrap();
+    }
+    let committed = fs::read_to_string(SCHEMA_FILE).unwrap();
+    assert_eq!(
+        committed, schema,
+        "run `UPDATE_SCHEMAS=1 cargo test` and commit the file"
+    );
+}
+
+#[test]
+fn no_history_one_session_and_what_there_is_not_have_their_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (text, _) = expect(folder, 0, &["history", "--check"]);
+    assert!(text.contains("no baseline yet"), "{text}");
+    let (_, trouble) = expect(folder, 2, &["baseline", "accept", "--reason", "x", "--who", "Ada"]);
+    assert!(trouble.contains("there is no baseline yet"), "{trouble}");
+    save(folder, 0, 1.0);
+    let (text, _) = expect(folder, 0, &["history", "tpot_p95", "--check"]);
+    assert!(text.contains("main: 1 session") && text.contains("10.00 ms"), "{text}");
+    for (args, expected) in [
+        (&["history", "tpot"][..], "there is no metric `tpot`; there are qps, "),
+        (&["history", "--baseline", "dev"], "no baseline `dev` in"),
+        (&["history", "--format", "html"], "shown as `terminal` or `json`"),
+        (
+            &["baseline", "accept", "--reason", "x", "--cell", "c=9", "--who", "A"],
+            "there is no cell `c=9`; there are `synthetic-64/17 @ c=4`",
+        ),
+        (
+            &["baseline", "accept", "--reason", "x", "--commit", "ffff", "--who", "A"],
+            "no session is of `ffff`; there are `0000cccccccc`",
+        ),
+        (
+            &["baseline", "pin", "--commit", "ffff", "--who", "A"],
+            "no session is of `ffff`",
+        ),
+    ] {
+        let (_, trouble) = expect(folder, 2, args);
+        assert!(trouble.contains(expected), "{trouble}\n  lacks {expected}");
+    }
+    let (text, _) = expect(folder, 0, &["history", "--cell", "c=9"]);
+    assert!(text.contains("no session has such a metric in such a cell"), "{text}");
+}
+
+#[test]
+fn a_tampered_history_is_an_error_everywhere_and_never_a_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    save(folder, 0, 1.0);
+    save(folder, 1, 1.0);
+    let session = made::session("later", 1_790_900_000, &RUNS);
+    made::write(folder, "new.json", &session);
+    let file = fs::read_dir(folder.join("baselines"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let text = fs::read_to_string(&file).unwrap();
+    // The baseline's TTFT is made slower by hand, so that a slow candidate would pass.
+    fs::write(
+        &file,
+        text.replacen("\"first_token_ns\":50000000", "\"first_token_ns\":90000000", 1),
+    )
+    .unwrap();
+    assert_ne!(fs::read_to_string(&file).unwrap(), text);
+    for args in [
+        &["compare", "new.json"][..],
+        &["history"],
+        &["baseline", "save", "new.json"],
+        &["baseline", "show", "main"],
+    ] {
+        let (_, trouble) = expect(folder, 2, args);
+        assert!(
+            trouble.contains("is not the session that was saved"),
+            "{args:?}: {trouble}"
+        );
+    }
+    assert!(
+        expect(folder, 0, &["baseline", "list"])
+            .0
+            .contains("is not the session that was saved")
+    );
+}
+
+#[test]
+fn a_noisy_session_or_a_candidate_is_saved_by_force_only_and_that_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    made::write(
+        folder,
+        "noisy.json",
+        &made::session("aaaa0000", 1_790_000_000, &[0.8, 1.0, 1.2]),
+    );
+    let (_, trouble) = expect(folder, 2, &["baseline", "save", "noisy.json"]);
+    assert!(
+        trouble.contains("the runs of TPOT P95 at synthetic-64/17 @ c=4 lie 20.3 % apart"),
+        "{trouble}"
+    );
+    assert!(trouble.contains("`--force`"), "{trouble}");
+    assert!(!folder.join("baselines").exists());
+    let (text, _) = expect(
+        folder,
+        0,
+        &["baseline", "save", "noisy.json", "--force", "--name", "main"],
+    );
+    assert!(text.contains("although the runs of TPOT P95"), "{text}");
+    assert!(
+        expect(folder, 0, &["history", "tpot_p95"])
+            .0
+            .contains("forced: the runs of TPOT P95")
+    );
+
+    let candidate = made::arm(
+        made::session("bbbb0000", 1_790_000_000, &RUNS),
+        "ab1",
+        PairArm::Candidate,
+    );
+    made::write(folder, "candidate.json", &candidate);
+    let (_, trouble) = expect(folder, 2, &["baseline", "save", "candidate.json"]);
+    assert!(
+        trouble.contains("it is the candidate of A/B measurement `ab1`"),
+        "{trouble}"
+    );
+    let baseline = made::arm(
+        made::session("bbbb0000", 1_790_000_000, &RUNS),
+        "ab1",
+        PairArm::Baseline,
+    );
+    made::write(folder, "baseline.json", &baseline);
+    expect(folder, 0, &["baseline", "save", "baseline.json"]);
+}
+
+#[test]
+fn slow_creep_away_from_a_pinned_session_is_a_warning_that_blocks_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for number in 0..12_u32 {
+        save(folder, number as usize, 1.06_f64.powi(i32::try_from(number).unwrap()));
+    }
+    expect(folder, 0, &["baseline", "pin", "--commit", "0000", "--who", "Ada"]);
+    let session = made::session("later", 1_790_900_000, &RUNS.map(|run| run * 1.06_f64.powi(12)));
+    made::write(folder, "new.json", &session);
+    let output = perfgate(folder, &["compare", "new.json", "--format", "json"])
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let warnings = report["warnings"].as_array().unwrap();
+    let creep = "TPOT P95 at synthetic-64/17 @ c=4 is +101.2 %";
+    let told = |text: &str| text.starts_with(creep) && text.contains("against the pinned reference (0000cccccccc)");
+    assert!(warnings.iter().any(|one| told(one.as_str().unwrap())), "{warnings:#?}");
+    // Each step is within what one gate can tell.
+    assert_ne!(report["verdict"], "invalid");
+    expect(folder, 0, &["baseline", "pin", "--remove"]);
+    let output = perfgate(folder, &["compare", "new.json", "--format", "json"])
+        .output()
+        .unwrap();
+    let after: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(after["verdict"], report["verdict"], "the pin decides nothing");
+    assert!(
+        !after["warnings"].to_string().contains("pinned"),
+        "{}",
+        after["warnings"]
+    );
+}
