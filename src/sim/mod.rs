@@ -161,16 +161,18 @@ impl Server {
     }
 
     fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), SimError> {
-        let thread = thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(work)
-            .map_err(|source| SimError::System {
-                what: "threads",
-                source,
-            })?;
-        self.threads.push(thread);
+        self.threads.push(thread(name, work)?);
         Ok(())
     }
+}
+
+/// A thread of its own.
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, SimError> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map_err(|source| SimError::System {
+        what: "threads",
+        source,
+    })
 }
 
 impl Drop for Server {

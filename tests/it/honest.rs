@@ -121,6 +121,35 @@ fn answers_of_one_mean_length_and_another_shape_are_no_comparison() {
 }
 
 #[test]
+fn prompts_of_a_trace_that_come_again_in_each_run_are_told_with_the_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let rows = (0..6).map(|at| {
+        format!(
+            "{{\"timestamp\": {}, \"prompt\": \"say {at}\", \"output_tokens\": 4}}\n",
+            at * 10
+        )
+    });
+    fs::write(folder.join("trace.jsonl"), rows.collect::<String>()).unwrap();
+    let url = serve(|_| Answer::honest(5, 4));
+    let config = format!(
+        "target: {{url: '{url}', model: tiny}}\ntrace: {{file: trace.jsonl}}\nnum_requests: 6\nrepeat: 2\nwarmup_requests: 0\n"
+    );
+    fs::write(folder.join("perfgate.yaml"), config).unwrap();
+    let again = "each run sends the trace's own prompts again, which a prefix cache answers faster";
+    let ended = perfgate(folder, &["run", "--quiet", "-o", "s.json"]).output().unwrap();
+    let text = String::from_utf8(ended.stdout).unwrap();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(again), "{text}");
+    let compare = ["compare", "s.json", "s.json", "--format", "json"];
+    let report: Value = serde_json::from_slice(&perfgate(folder, &compare).output().unwrap().stdout).unwrap();
+    let warnings = report.get("warnings").unwrap().to_string();
+    for arm in ["baseline", "candidate"] {
+        assert!(warnings.contains(&format!("{arm}: {again}")), "{warnings}");
+    }
+}
+
+#[test]
 fn goodput_counts_what_kept_the_promise() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -9,7 +9,7 @@ use serde::{
 
 use super::{
     json,
-    said::{Course, Said, Text, Usage, finish},
+    said::{Course, Said, Text, Usage, finish, is_error},
 };
 
 /// One chunk of a stream, or a whole answer.
@@ -20,7 +20,6 @@ struct Chunk<'a> {
     usage: Option<Counts>,
     #[serde(borrow, default)]
     error: Text<'a>,
-    /// Older vLLM sends errors as `"object": "error"`.
     #[serde(borrow, default)]
     object: Text<'a>,
 }
@@ -78,7 +77,7 @@ struct Delta<'a> {
 /// It is not JSON, a field that we read is of another kind, or it has neither `choices` nor `usage`.
 pub(super) fn event(data: &[u8]) -> Result<Said<'_>, String> {
     let chunk: Chunk<'_> = json(data)?;
-    if chunk.error.filled || chunk.object.is("error") {
+    if is_error(&chunk.error, &chunk.object) {
         return Ok(Said::failed());
     }
     if chunk.choices.is_none() && chunk.usage.is_none() {

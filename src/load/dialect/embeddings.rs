@@ -7,8 +7,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    OURS, Speech, json, no_event,
-    said::{Course, Said, Text, Usage},
+    OURS, Speech,
+    choices::Counts,
+    json, no_event,
+    said::{Course, Said, Text, Usage, is_error},
     text_json,
 };
 
@@ -51,14 +53,9 @@ struct Entry<'a> {
     embedding: Text<'a>,
 }
 
-#[derive(Deserialize)]
-struct Counts {
-    prompt_tokens: Option<u32>,
-}
-
 fn whole(body: &[u8], inputs: u32) -> Result<Said<'_>, String> {
     let list: List<'_> = json(body)?;
-    if list.error.filled || list.object.is("error") {
+    if is_error(&list.error, &list.object) {
         return Ok(Said::failed());
     }
     let entries = list.data.ok_or("no `data`")?;
@@ -68,9 +65,10 @@ fn whole(body: &[u8], inputs: u32) -> Result<Said<'_>, String> {
     }
     Ok(Said {
         answer: true,
+        // Some servers count output tokens here, too: none.
         usage: Usage {
-            input_tokens: list.usage.and_then(|counts| counts.prompt_tokens),
             output_tokens: None,
+            ..list.usage.map(Usage::from).unwrap_or_default()
         },
         course: Course::Over,
         ..Said::default()

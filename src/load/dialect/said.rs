@@ -85,6 +85,11 @@ pub(super) fn finish(reason: &Text<'_>) -> (Option<Finish>, Course) {
     (finish, Course::GoesOn)
 }
 
+/// Whether an object is an error of the `OpenAI` APIs; older vLLM says so by `"object": "error"`.
+pub(super) fn is_error(error: &Text<'_>, object: &Text<'_>) -> bool {
+    error.filled || object.is("error")
+}
+
 /// A value that says something: a non-empty text, list or object. Only a text is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Text<'a> {
