@@ -1,0 +1,97 @@
+//! The whole form: the tables of `docs/statistics.md`, with every bound of the promise asserted.
+
+use crate::{
+    drifting,
+    gates::{DRIFT_TOGETHER, NOTHING, Place, Planted},
+    noise::{Class, QUIET_1, QUIET_2, QUIET_3, SHARED, SLOW_RUNS},
+    rates::{Tally, paired, proves_at_least, proves_at_most, stored},
+    server::{AT_LIMIT, Effect, TAIL, TWICE_LIMIT, World},
+};
+
+/// Gates of each kind, and the histories that take turns in them.
+const GATES: (u32, u32) = (2000, 200);
+/// Stored sessions to draw from.
+const POOL: u32 = 200;
+
+#[test]
+#[ignore = "minutes in release; its output stands in docs/statistics.md"]
+fn pairs_in_every_class_of_noise() {
+    let world = World::new();
+    println!(
+        "| machine | nothing changed: blocked | passed, mean pairs | 0.9 × limit | limit | 1.5 × | 2 × | 2 ×, by 5 pairs | 2 ×, all cells | tail 2 × |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
+    for class in [QUIET_1, QUIET_2, QUIET_3, SLOW_RUNS, SHARED] {
+        let of = |planted| paired(&world, class, planted, GATES);
+        let one = |effect| of(Planted::in_one_cell(effect));
+        let (same, limit, twice) = (of(NOTHING), one(AT_LIMIT), one(TWICE_LIMIT));
+        let cells = [
+            class.name.to_owned(),
+            count(same.blocked, same),
+            format!("{}, {:.1}", share(same.passed, same), same.mean_pairs()),
+            blocked(one(Effect::Decode(0.045))),
+            blocked(limit),
+            blocked(one(Effect::Decode(0.075))),
+            format!("{}, {:.1} pairs", blocked(twice), twice.mean_pairs()),
+            share(twice.blocked_by_5, twice),
+            blocked(of(Planted::everywhere(TWICE_LIMIT))),
+            blocked(one(TAIL)),
+        ];
+        println!("| {} |", cells.join(" | "));
+        assert!(proves_at_most(same.blocked, same.gates, 0.01), "{same:?}");
+        assert!(proves_at_most(limit.blocked, limit.gates, 0.15), "{limit:?}");
+        if class.run_sd <= 0.01 {
+            assert!(proves_at_least(twice.blocked_by_5, twice.gates, 0.95), "{twice:?}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "minutes in release; its output stands in docs/statistics.md"]
+fn stored_sessions_in_every_kind_of_drift() {
+    let world = World::new();
+    println!(
+        "| machine, drift between sessions | stored sessions | nothing changed: blocked | passed | 2 × limit | twice as slow |"
+    );
+    println!("|---|---|---|---|---|---|");
+    let alike = |class: Class| Place {
+        class,
+        drift: DRIFT_TOGETHER,
+        runs: 5,
+    };
+    for (place, drift) in [
+        (drifting(QUIET_2, 0.01), "1 %"),
+        (drifting(QUIET_2, 0.03), "3 %"),
+        (alike(QUIET_2), "3 %, all cells alike"),
+        (drifting(SHARED, 0.05), "5 %"),
+    ] {
+        for sessions in [1, 5, 20] {
+            let of = |planted| stored(&world, place, planted, sessions, (GATES.0, POOL));
+            let same = of(NOTHING);
+            let doubled = of(Planted::everywhere(Effect::Everything(1.0)));
+            let cells = [
+                format!("{}; {drift}", place.class.name),
+                sessions.to_string(),
+                count(same.blocked, same),
+                share(same.passed, same),
+                blocked(of(Planted::in_one_cell(TWICE_LIMIT))),
+                blocked(doubled),
+            ];
+            println!("| {} |", cells.join(" | "));
+            assert!(proves_at_most(same.blocked, same.gates, 0.01), "{same:?}");
+            assert!(proves_at_least(doubled.blocked, doubled.gates, 0.99), "{doubled:?}");
+        }
+    }
+}
+
+fn blocked(tally: Tally) -> String {
+    share(tally.blocked, tally)
+}
+
+fn share(hits: u32, of: Tally) -> String {
+    format!("{:.1} %", 100.0 * f64::from(hits) / f64::from(of.gates))
+}
+
+fn count(hits: u32, of: Tally) -> String {
+    format!("{hits}/{}", of.gates)
+}

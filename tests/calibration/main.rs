@@ -1,0 +1,117 @@
+//! How often the whole gate is wrong and right: simulated sessions in, verdicts out.
+//!
+//! Ten blocking checks (TPOT P95 and output throughput in five cells), the default policy, requests of a made-up server
+//! in closed loop (`server`), machines with known noise (`noise`). The default run is a small form; the whole one is
+//!
+//! ```text
+//! cargo test --release --test calibration -- --ignored --nocapture
+//! ```
+//!
+//! Its table stands in `docs/statistics.md`. Every number is seeded: the same code gives the same counts. A bound is
+//! asserted with the uncertainty of its count (Clopper and Pearson, one-sided 95 %): `proves` where the count shows it,
+//! `allows` where the count is too small for more than not to contradict it.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
+
+mod full;
+mod gates;
+mod noise;
+mod rates;
+mod server;
+
+use gates::{DRIFT_TOGETHER, Drift, NOTHING, Place, Planted, alone, alternated, judged, reported};
+use noise::{Class, QUIET_1, QUIET_2, QUIET_3, Random, SHARED, SLOW_RUNS};
+use perfgate::compare::Background;
+use rates::{allows_at_most, paired, proves_at_least, proves_at_most, stored};
+use server::{AT_LIMIT, Effect, TAIL, TWICE_LIMIT, World};
+
+#[test]
+fn nothing_changed_on_a_quiet_machine_blocks_less_than_once_in_a_hundred_gates() {
+    let found = paired(&World::new(), QUIET_1, NOTHING, (300, 8));
+    assert!(proves_at_most(found.blocked, found.gates, 0.01), "{found:?}");
+    assert!(proves_at_least(found.passed, found.gates, 0.95), "{found:?}");
+}
+
+#[test]
+fn nothing_changed_on_a_noisy_machine_blocks_as_rarely() {
+    let world = World::new();
+    for (class, gates) in [(QUIET_2, 80), (QUIET_3, 60), (SLOW_RUNS, 30), (SHARED, 30)] {
+        let found = paired(&world, class, NOTHING, (gates, 8));
+        assert!(
+            allows_at_most(found.blocked, found.gates, 0.01),
+            "{}: {found:?}",
+            class.name
+        );
+    }
+}
+
+#[test]
+fn twice_the_limit_in_one_cell_is_blocked_within_five_pairs_on_a_quiet_machine() {
+    let found = paired(&World::new(), QUIET_1, Planted::in_one_cell(TWICE_LIMIT), (150, 8));
+    assert!(proves_at_least(found.blocked_by_5, found.gates, 0.95), "{found:?}");
+}
+
+#[test]
+fn twice_the_limit_in_the_tail_alone_is_blocked() {
+    let found = paired(&World::new(), QUIET_1, Planted::in_one_cell(TAIL), (80, 8));
+    assert!(proves_at_least(found.blocked, found.gates, 0.75), "{found:?}");
+}
+
+#[test]
+fn a_change_of_just_the_limit_is_rarely_blocked() {
+    let found = paired(&World::new(), QUIET_1, Planted::in_one_cell(AT_LIMIT), (80, 8));
+    assert!(allows_at_most(found.blocked, found.gates, 0.15), "{found:?}");
+}
+
+/// A machine whose sessions drift by this much, each cell by itself, with five runs a session.
+const fn drifting(class: Class, sd: f64) -> Place {
+    let drift = Drift { sd, together: false };
+    Place { class, drift, runs: 5 }
+}
+
+#[test]
+fn stored_sessions_that_drift_block_less_than_once_in_a_hundred_gates() {
+    let world = World::new();
+    for sessions in [1, 5, 20] {
+        let found = stored(&world, drifting(QUIET_2, 0.03), NOTHING, sessions, (100, 40));
+        assert!(
+            allows_at_most(found.blocked, found.gates, 0.01),
+            "{sessions}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn on_the_first_day_twice_as_slow_blocks_and_equal_software_never_does() {
+    let world = World::new();
+    let doubled = Planted::everywhere(Effect::Everything(1.0));
+    for place in [drifting(QUIET_2, 0.03), drifting(SHARED, 0.05)] {
+        let found = stored(&world, place, doubled, 1, (60, 0));
+        assert_eq!(found.blocked, found.gates, "{place:?}: {found:?}");
+        let found = stored(&world, place, NOTHING, 1, (100, 0));
+        assert_eq!(found.blocked, 0, "{place:?}: {found:?}");
+    }
+}
+
+#[test]
+fn the_report_says_what_is_counted_here() {
+    let (world, nothing) = (World::new(), Background::default());
+    for (seed, planted) in [
+        (1, NOTHING),
+        (2, Planted::everywhere(TWICE_LIMIT)),
+        (3, Planted::in_one_cell(AT_LIMIT)),
+    ] {
+        let mut random = Random::new(seed);
+        let [baseline, candidate] = alternated(&world, QUIET_1, planted, 3, &mut random);
+        let expected = judged(&baseline, &candidate, &nothing);
+        assert_eq!(reported(&baseline, &candidate, &nothing), expected, "{planted:?}");
+        let place = Place {
+            class: QUIET_1,
+            drift: DRIFT_TOGETHER,
+            runs: 3,
+        };
+        let candidate = alone(&world, place, planted, &mut random);
+        let baseline = alone(&world, place, NOTHING, &mut random);
+        let expected = judged(&baseline, &candidate, &nothing);
+        assert_eq!(reported(&baseline, &candidate, &nothing), expected, "{planted:?}");
+    }
+}
