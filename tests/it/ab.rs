@@ -129,7 +129,9 @@ struct Follower {
 impl Follow for Follower {
     fn on_pair(&mut self, sessions: &[Session; 2]) {
         if let Some((pairs, interrupt)) = &self.interrupt_after
-            && sessions[0].cells[0].runs.len() == *pairs
+            && sessions
+                .iter()
+                .all(|session| session.cells.iter().all(|cell| cell.runs.len() == *pairs))
         {
             interrupt.trigger();
         }
