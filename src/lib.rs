@@ -8,6 +8,7 @@
 //! | 5 verbs | [`commands`] | one file a verb; each reads as a list of steps |
 //! | 4 hands | [`config`] | `perfgate.yaml`: layers, defaults, the resolved plan, its JSON Schema |
 //! | | [`load`] | when, what, which API, how: a measured [`session::Run`] |
+//! | | [`target`] | servers under test that we start: awaited, and stopped with all their children |
 //! | | [`telemetry`] | GPU samples during a run; what machine this is |
 //! | | [`store`] | sessions and baselines at rest |
 //! | | [`render`] | terminal, Markdown, HTML, JSON |
@@ -53,5 +54,6 @@ pub mod session;
 pub mod sim;
 pub mod stats;
 pub mod store;
+pub mod target;
 pub mod telemetry;
 pub mod verdict;

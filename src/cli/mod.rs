@@ -37,7 +37,7 @@ use crate::{
     },
     config::{self, Overrides, Resolved},
     load::Interrupt,
-    render, store,
+    render, store, target,
 };
 
 /// Runs one command line and gives its exit code.
@@ -86,7 +86,8 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             let resolved = resolve(&plan)?;
             let secrets = resolved.secrets(&variable)?;
             let form = (format.into(), screen());
-            gate::gate(&resolved, secrets, form, &console(&resolved), &Interrupt::on_ctrl_c())
+            let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);
+            gate::gate(&resolved, secrets, form, &console(&resolved), &interrupt)
         }
         Verb::Capacity { plan, search } => find_capacity(&plan, &search),
         Verb::Sweep { plan, ladder } => climb(&plan, &ladder),

@@ -22,7 +22,9 @@ pub mod sweep;
 
 use std::path::PathBuf;
 
-use crate::{config::ConfigError, load::LoadError, render::RenderError, sim::SimError, store::StoreError};
+use crate::{
+    config::ConfigError, load::LoadError, render::RenderError, sim::SimError, store::StoreError, target::TargetError,
+};
 
 /// One stage of a measurement, for the progress display.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +104,9 @@ pub enum CommandError {
     /// The embedded engine cannot start.
     #[error(transparent)]
     Sim(#[from] SimError),
+    /// A server that we start is not there.
+    #[error(transparent)]
+    Target(#[from] TargetError),
     /// The server does not say which model is meant.
     #[error("`model` is not set and `{url}` serves {served}; name one with `--model`")]
     ModelUnclear {

@@ -25,11 +25,16 @@ impl Interrupt {
     ///
     /// Where the system lets nobody listen for Ctrl-C, it ends the process as usual.
     pub fn on_ctrl_c() -> Self {
+        Self::on_ctrl_c_then(|| ())
+    }
+
+    /// The same; before a second one ends the process, `last_act` is done.
+    pub fn on_ctrl_c_then(last_act: fn()) -> Self {
         let interrupt = Self::never();
         let seen = interrupt.clone();
         let listener = thread::Builder::new().name("ctrl-c".into());
         // Without the thread nothing listens, and the system's own behaviour stays.
-        let _ = listener.spawn(move || seen.listen());
+        let _ = listener.spawn(move || seen.listen(last_act));
         interrupt
     }
 
@@ -49,7 +54,7 @@ impl Interrupt {
         let _ = self.wish.subscribe().wait_for(|set| *set).await;
     }
 
-    fn listen(&self) {
+    fn listen(&self, last_act: fn()) {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else {
             return;
         };
@@ -57,6 +62,7 @@ impl Interrupt {
             if wished().await.is_ok() {
                 self.trigger();
                 if wished().await.is_ok() {
+                    last_act();
                     std::process::exit(INTERRUPTED);
                 }
             }

@@ -18,5 +18,6 @@ mod settled;
 mod sim;
 mod slow_reader;
 mod store;
+mod target;
 mod telemetry;
 mod trouble;

@@ -12,6 +12,8 @@ mod files;
 mod pairs;
 mod sides;
 
+use std::path::Path;
+
 use self::files::Files;
 pub use self::{
     pairs::{Follow, measure},
@@ -43,7 +45,8 @@ pub fn gate(
     interrupt: &Interrupt,
 ) -> Result<Done, CommandError> {
     let folder = gate::report_dir(resolved);
-    let wanted = wanted(resolved, secrets)?;
+    let log_dir = resolved.settings.output.with_extension("logs");
+    let wanted = wanted(resolved, secrets, &log_dir)?;
     // An older verdict must not be taken for this one's, should this one not come to an end.
     present::remove_files(&folder)?;
     let mut gate = Gate {
@@ -68,7 +71,7 @@ pub fn gate(
     })
 }
 
-fn wanted(resolved: &Resolved, secrets: Secrets) -> Result<Wanted<'_>, CommandError> {
+fn wanted<'a>(resolved: &'a Resolved, secrets: Secrets, log_dir: &'a Path) -> Result<Wanted<'a>, CommandError> {
     let no_arms = || {
         CommandError::Usage(
             "an A/B measurement needs two arms; give `arms.baseline` and `arms.candidate` a `url` or a `command`, \
@@ -82,6 +85,7 @@ fn wanted(resolved: &Resolved, secrets: Secrets) -> Result<Wanted<'_>, CommandEr
         arms: resolved.arms.clone().ok_or_else(no_arms)?,
         secrets,
         dataset_dir: &resolved.settings.dataset_dir,
+        log_dir,
         commit: resolved.settings.commit.clone(),
     })
 }

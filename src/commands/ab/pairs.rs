@@ -9,6 +9,7 @@ use crate::{
     load::{Interrupt, Stopped},
     plan::Alternation,
     session::{Ended, PairArm, Run, Session},
+    target::TargetError,
 };
 
 /// Who follows a measurement: both sessions so far, baseline first.
@@ -45,6 +46,7 @@ pub fn measure(
     let sides = Sides::prepare(wanted, console, interrupt)?;
     let mut measurement = Measurement {
         sides,
+        together: wanted.arms.together,
         alternation: &wanted.alternation,
         follow,
         console,
@@ -66,6 +68,8 @@ impl From<Stopped> for End {
 
 struct Measurement<'a> {
     sides: Sides,
+    /// Whether both arms' servers are up at once.
+    together: bool,
     alternation: &'a Alternation,
     follow: &'a mut dyn Follow,
     console: &'a dyn Console,
@@ -89,22 +93,41 @@ impl Measurement<'_> {
 
     /// One pair of every cell, in plan order.
     fn one_pair(&mut self, pair: u32) -> Result<(), End> {
-        let blocks = self.sides.blocks.clone();
-        for (cell, blocks) in blocks.into_iter().enumerate() {
-            let place = Place { cell, pair };
-            if blocks > 1 {
-                self.blocks(place, blocks)?;
-            } else {
-                self.whole_runs(place)?;
+        if self.together {
+            self.start(&ARMS)?;
+            for (cell, blocks) in self.sides.blocks.clone().into_iter().enumerate() {
+                let place = Place { cell, pair };
+                if blocks > 1 {
+                    self.blocks(place, blocks)?;
+                } else {
+                    self.whole_runs(&cell::order(pair), place)?;
+                }
             }
+            self.sides.stop(&ARMS);
+            return Ok(());
+        }
+        for arm in cell::order(pair) {
+            self.start(&[arm])?;
+            for cell in 0..self.sides.blocks.len() {
+                self.whole_runs(&[arm], Place { cell, pair })?;
+            }
+            self.sides.stop(&[arm]);
         }
         Ok(())
     }
 
-    fn whole_runs(&mut self, place: Place) -> Result<(), End> {
-        for arm in cell::order(place.pair) {
-            let run = cell::whole_run(&self.sides, arm, place, (self.console, self.interrupt))?;
-            self.keep(arm, place, run)?;
+    fn start(&mut self, arms: &[PairArm]) -> Result<(), End> {
+        let started = self.sides.start(arms, self.interrupt);
+        started.map_err(|(arm, error)| match error {
+            TargetError::Interrupted => End::Interrupted,
+            error => End::Aborted(Some(arm), error.to_string()),
+        })
+    }
+
+    fn whole_runs(&mut self, arms: &[PairArm], place: Place) -> Result<(), End> {
+        for arm in arms {
+            let run = cell::whole_run(&self.sides, *arm, place, (self.console, self.interrupt))?;
+            self.keep(*arm, place, run)?;
         }
         Ok(())
     }
@@ -117,10 +140,13 @@ impl Measurement<'_> {
         Ok(())
     }
 
-    fn keep(&mut self, arm: PairArm, place: Place, run: Run) -> Result<(), End> {
+    fn keep(&mut self, arm: PairArm, place: Place, mut run: Run) -> Result<(), End> {
         // Of a pair that is not whole, no half of a run is kept.
         if self.interrupt.is_set() && run.cut_short.is_some() {
             return Err(End::Interrupted);
+        }
+        if let Some(ended) = self.sides.of_mut(arm).ended() {
+            run.cut_short = Some(ended.to_string());
         }
         let dead = why_dead(&run);
         if let Some(cell) = self.sides.session_mut(arm).cells.get_mut(place.cell) {

@@ -12,8 +12,9 @@ use crate::{
         measure::{self, Arm},
     },
     load::{Interrupt, Runner},
-    plan::{Alternation, ArmPlace, Arms, Load, Plan, Secrets, Target},
+    plan::{Alternation, ArmPlace, Arms, Launch, Load, Plan, Secrets, Target},
     session::{PairArm, Pairing, Session},
+    target::{self, Server, Start, TargetError},
 };
 
 /// What is to be measured in alternation.
@@ -28,6 +29,8 @@ pub struct Wanted<'a> {
     pub secrets: Secrets,
     /// Folder that a relative dataset path counts from.
     pub dataset_dir: &'a Path,
+    /// Folder of the logs of servers that are started.
+    pub log_dir: &'a Path,
     /// Commit of the candidate.
     pub commit: Option<String>,
 }
@@ -35,6 +38,24 @@ pub struct Wanted<'a> {
 /// One arm.
 pub(super) struct Side {
     pub(super) runner: Runner,
+    /// How its server is started, where it is ours to start.
+    start: Option<Start>,
+    server: Option<Server>,
+}
+
+impl Side {
+    /// Sees to it that its server is up.
+    fn start(&mut self, interrupt: &Interrupt) -> Result<(), TargetError> {
+        if let (Some(start), None) = (&self.start, &self.server) {
+            self.server = Some(start.start(&|| !interrupt.is_set())?);
+        }
+        Ok(())
+    }
+
+    /// How its server ended, if it is ours and did so by itself.
+    pub(super) fn ended(&mut self) -> Option<TargetError> {
+        self.server.as_mut()?.ended()
+    }
 }
 
 /// Both arms, baseline first; their sessions lie side by side, as they are written and judged together.
@@ -59,10 +80,13 @@ impl Sides {
         interrupt: &Interrupt,
     ) -> Result<Self, CommandError> {
         let id = new_id();
-        let [(baseline, old), (candidate, new)] = {
-            let one = |arm| prepare(wanted, arm, &id, console, interrupt);
-            [one(PairArm::Baseline)?, one(PairArm::Candidate)?]
-        };
+        let one = |arm| prepare(wanted, arm, &id, console, interrupt);
+        let (candidate, mut new) = one(PairArm::Candidate)?;
+        if !wanted.arms.together {
+            new.server = None;
+        }
+        // Last, as it is the first to be measured and stays up for that.
+        let (baseline, old) = one(PairArm::Baseline)?;
         let mut sides = Self {
             blocks: baseline.cells.iter().map(|_| 1).collect(),
             sessions: [baseline, candidate],
@@ -102,6 +126,26 @@ impl Sides {
         arm.pick(&self.each)
     }
 
+    pub(super) fn of_mut(&mut self, arm: PairArm) -> &mut Side {
+        arm.pick_mut(&mut self.each)
+    }
+
+    /// Sees to it that the servers of these arms are up.
+    ///
+    /// # Errors
+    /// One of them is ours to start, and does not come up.
+    pub(super) fn start(&mut self, arms: &[PairArm], interrupt: &Interrupt) -> Result<(), (PairArm, TargetError)> {
+        let mut arms = arms.iter();
+        arms.try_for_each(|arm| self.of_mut(*arm).start(interrupt).map_err(|error| (*arm, error)))
+    }
+
+    /// Stops the servers of these arms, where they are ours: the next pair has fresh ones.
+    pub(super) fn stop(&mut self, arms: &[PairArm]) {
+        for arm in arms {
+            self.of_mut(*arm).server = None;
+        }
+    }
+
     pub(super) fn session_mut(&mut self, arm: PairArm) -> &mut Session {
         arm.pick_mut(&mut self.sessions)
     }
@@ -119,9 +163,20 @@ fn prepare(
         PairArm::Baseline => &wanted.arms.baseline,
         PairArm::Candidate => &wanted.arms.candidate,
     };
-    let url = match place {
-        ArmPlace::Url(url) => url.clone(),
-        ArmPlace::Command(_) => return Err(CommandError::Usage("commands come later".into())),
+    let (url, start) = match place {
+        ArmPlace::Url(url) => (url.clone(), None),
+        ArmPlace::Command(launch) => {
+            let start = start_of(wanted, arm, launch)?;
+            (start.url(), Some(start))
+        }
+    };
+    let server = match &start {
+        Some(start) => {
+            let log = start.log.display();
+            console.say(&format!("starting the {}'s server, its log is `{log}`", arm.name()));
+            Some(start.start(&|| !interrupt.is_set())?)
+        }
+        None => None,
     };
     let measured = Arm {
         name: Some(arm.name()),
@@ -139,7 +194,23 @@ fn prepare(
         remeasured: Vec::new(),
         stopped_early: None,
     });
-    Ok((session, Side { runner }))
+    Ok((session, Side { runner, start, server }))
+}
+
+/// How the server of an arm is started, each time on the same port.
+fn start_of(wanted: &Wanted<'_>, arm: PairArm, launch: &Launch) -> Result<Start, CommandError> {
+    let no_port = |source| CommandError::File {
+        what: "find a free port for",
+        path: arm.name().into(),
+        source,
+    };
+    Ok(Start {
+        name: arm.name(),
+        launch: launch.clone(),
+        port: launch.port.map_or_else(target::free_port, Ok).map_err(no_port)?,
+        log: wanted.log_dir.join(format!("{}.log", arm.name())),
+        timeout: wanted.arms.start_timeout,
+    })
 }
 
 /// What blocks do to figures.

@@ -1,0 +1,150 @@
+//! A process group: its members, their CPU time, and how it is ended.
+
+use std::{
+    fs,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// Groups that are alive, for the moment when this process must end at once.
+static ALIVE: Mutex<Vec<Group>> = Mutex::new(Vec::new());
+
+/// Clock ticks of `/proc` in a second: `USER_HZ`, which is 100 on every system that this runs on.
+const TICKS_PER_S: u64 = 100;
+
+/// A process group by its leader's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Group(u32);
+
+/// A process as `/proc/PID/stat` tells it.
+#[derive(Debug, PartialEq, Eq)]
+struct Process {
+    group: u32,
+    is_alive: bool,
+    cpu_ticks: u64,
+}
+
+impl Group {
+    /// The group that a process leads; it is ended by [`stop_all`] until it is left.
+    pub(super) fn led_by(leader: u32) -> Self {
+        let group = Self(leader);
+        with_alive(|alive| alive.push(group));
+        group
+    }
+
+    /// It is over.
+    pub(super) fn leave(self) {
+        with_alive(|alive| alive.retain(|other| *other != self));
+    }
+
+    /// Asks all members to end.
+    pub(super) fn terminate(self) {
+        system::signal(self.0, false);
+    }
+
+    /// Ends all members.
+    pub(super) fn kill(self) {
+        system::signal(self.0, true);
+    }
+
+    /// Whether any member still runs; `None` where the system does not tell.
+    pub(super) fn is_alive(self) -> Option<bool> {
+        let processes = processes()?;
+        Some(
+            processes
+                .iter()
+                .any(|process| process.group == self.0 && process.is_alive),
+        )
+    }
+
+    /// CPU time of all members, of children that have ended too; `None` where the system does not tell.
+    pub(super) fn cpu(self) -> Option<Duration> {
+        let members = processes()?.into_iter().filter(|process| process.group == self.0);
+        let ticks: u64 = members.map(|process| process.cpu_ticks).sum();
+        Some(Duration::from_millis(ticks * 1000 / TICKS_PER_S))
+    }
+}
+
+/// Ends every server that was started and still runs, without waiting.
+pub fn stop_all() {
+    let alive = with_alive(|alive| alive.clone());
+    alive.into_iter().for_each(Group::kill);
+}
+
+fn with_alive<T>(work: impl FnOnce(&mut Vec<Group>) -> T) -> T {
+    work(&mut ALIVE.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// All processes of this machine that we may see; `None` without `/proc`.
+fn processes() -> Option<Vec<Process>> {
+    let entries = fs::read_dir("/proc").ok()?.flatten();
+    let is_number = |name: &str| name.bytes().all(|sign| sign.is_ascii_digit());
+    let ids = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_number));
+    // One that has just ended has no file any more.
+    let texts = ids.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+    Some(texts.filter_map(|text| process(&text)).collect())
+}
+
+/// `PID (NAME) STATE PPID PGRP …`; the name may hold blanks and brackets.
+fn process(stat: &str) -> Option<Process> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+    // utime, stime, and those of children that were waited for.
+    let cpu_ticks = number(11)? + number(12)? + number(13)? + number(14)?;
+    Some(Process {
+        group: u32::try_from(number(2)?).ok()?,
+        is_alive: !matches!(*fields.first()?, "Z" | "X"),
+        cpu_ticks,
+    })
+}
+
+#[cfg(unix)]
+mod system {
+    use nix::{
+        sys::signal::{Signal, killpg},
+        unistd::Pid,
+    };
+
+    pub(super) fn signal(group: u32, at_once: bool) {
+        let signal = if at_once { Signal::SIGKILL } else { Signal::SIGTERM };
+        if let Ok(group) = i32::try_from(group) {
+            // A group that is gone already is what was wanted.
+            let _ = killpg(Pid::from_raw(group), signal);
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod system {
+    pub(super) fn signal(_group: u32, _at_once: bool) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_read_whatever_its_name_is() {
+        let stat = "12 (a) b (c) S 1 7 7 0 -1 4194304 100 0 0 0 3 4 5 6 20 0 1 0";
+        let expected = Process {
+            group: 7,
+            is_alive: true,
+            cpu_ticks: 18,
+        };
+        assert_eq!(process(stat), Some(expected));
+        assert!(!process(&stat.replace(" S ", " Z ")).unwrap().is_alive);
+        for broken in ["", "12 (a", "12 (a) S", "12 (a) S 1 x 7 0 -1 0 1 0 0 0 3 4 5 6"] {
+            assert_eq!(process(broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn this_process_is_seen_at_work() {
+        let own = Group(nix::unistd::getpgrp().as_raw().unsigned_abs());
+        assert_eq!(own.is_alive(), Some(true));
+        let before = own.cpu().unwrap();
+        while own.cpu().unwrap() <= before {}
+    }
+}

@@ -1,0 +1,93 @@
+//! Servers under test that we start: a process group with a log, awaited on its ready page, stopped with all its children.
+
+mod group;
+mod ready;
+mod server;
+
+use std::{io, net::TcpListener, path::PathBuf, time::Duration};
+
+pub use self::{
+    group::stop_all,
+    server::{Server, Start},
+};
+
+/// Why a server is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// Its program cannot be started.
+    #[error("cannot start the {name}'s server `{program}`; give a program that is there, with its path")]
+    NotStarted {
+        /// Whose server.
+        name: &'static str,
+        /// The program.
+        program: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Somebody else listens where it would.
+    #[error("cannot start the {name}'s server: port {port} is taken; stop what listens there, or give another port")]
+    PortTaken {
+        /// Whose server.
+        name: &'static str,
+        /// The port.
+        port: u16,
+    },
+    /// It ended by itself.
+    #[error("the {name}'s server {how}{}", told(log, tail))]
+    Ended {
+        /// Whose server.
+        name: &'static str,
+        /// How (`ended with exit status: 1`).
+        how: String,
+        /// Its log.
+        log: PathBuf,
+        /// The last lines of its log.
+        tail: String,
+    },
+    /// It runs, but is not ready in time.
+    #[error(
+        "the {name}'s server was not ready within {} s: {problem}; give `ready` its page, or more `start_timeout`{}",
+        within.as_secs_f64(), told(log, tail)
+    )]
+    NotReady {
+        /// Whose server.
+        name: &'static str,
+        /// How long it was waited for.
+        within: Duration,
+        /// What its ready page said.
+        problem: String,
+        /// Its log.
+        log: PathBuf,
+        /// The last lines of its log.
+        tail: String,
+    },
+    /// Its log cannot be written.
+    #[error("cannot write the log `{}` of the {name}'s server", log.display())]
+    Log {
+        /// Whose server.
+        name: &'static str,
+        /// Its log.
+        log: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// The end of a message: where the log is, and its last lines.
+fn told(log: &std::path::Path, tail: &str) -> String {
+    match tail {
+        "" => format!("; its log `{}` is empty", log.display()),
+        tail => format!("; the end of its log `{}`:\n{tail}", log.display()),
+    }
+}
+
+/// A port of this machine on which nobody listens.
+///
+/// # Errors
+/// The system has none.
+pub fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}

@@ -1,0 +1,239 @@
+//! One server that we started: from its command to its end.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{TargetError, group::Group, ready};
+use crate::plan::Launch;
+
+/// How long a server may take to end when it is asked to.
+const STOP_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long killed processes may take to go away.
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between two looks: short at first, since small servers are there at once.
+const FIRST_WAIT: Duration = Duration::from_millis(10);
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
+
+/// Of a log in a message.
+const TAIL_LINES: usize = 10;
+const TAIL_BYTES: u64 = 2000;
+
+/// How a server is to be started.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Whose server it is (`baseline`).
+    pub name: &'static str,
+    /// Its command, and what it needs.
+    pub launch: Launch,
+    /// The port that it is told.
+    pub port: u16,
+    /// What it prints goes here, behind what is there already.
+    pub log: PathBuf,
+    /// How long it may take until it is ready.
+    pub timeout: Duration,
+}
+
+/// A server that runs in a process group of its own; it is stopped with all its children when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    name: &'static str,
+    child: Child,
+    group: Group,
+    log: PathBuf,
+    ended: Option<ExitStatus>,
+}
+
+impl Start {
+    /// Its base address.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it and waits until it is ready, or `wanted` says no more.
+    ///
+    /// # Errors
+    /// It cannot be started, ends, or is not ready in time; it is stopped again then.
+    pub fn start(&self, wanted: &dyn Fn() -> bool) -> Result<Server, TargetError> {
+        if ready::is_taken(self.port) {
+            return Err(TargetError::PortTaken {
+                name: self.name,
+                port: self.port,
+            });
+        }
+        let child = self.command()?.spawn().map_err(|source| TargetError::NotStarted {
+            name: self.name,
+            program: self.program(),
+            source,
+        })?;
+        let mut server = Server {
+            name: self.name,
+            group: Group::led_by(child.id()),
+            child,
+            log: self.log.clone(),
+            ended: None,
+        };
+        self.wait(&mut server, wanted)?;
+        Ok(server)
+    }
+
+    fn program(&self) -> String {
+        self.launch.command.first().cloned().unwrap_or_default()
+    }
+
+    fn command(&self) -> Result<Command, TargetError> {
+        let failed = |source| TargetError::Log {
+            name: self.name,
+            log: self.log.clone(),
+            source,
+        };
+        let log = open_log(&self.log).map_err(failed)?;
+        let own = |text: &String| text.replace("{port}", &self.port.to_string());
+        let mut command = Command::new(self.program());
+        command
+            .args(self.launch.command.iter().skip(1).map(own))
+            .envs(self.launch.env.iter().map(|(name, value)| (name, own(value))))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().map_err(failed)?)
+            .stderr(log);
+        if let Some(workdir) = &self.launch.workdir {
+            command.current_dir(workdir);
+        }
+        in_group_of_its_own(&mut command);
+        Ok(command)
+    }
+
+    fn wait(&self, server: &mut Server, wanted: &dyn Fn() -> bool) -> Result<(), TargetError> {
+        let begun = Instant::now();
+        let mut wait = FIRST_WAIT;
+        loop {
+            let problem = match ready::look(self.port, &self.launch.ready) {
+                // The answer may have come from somebody who took the port, after this one had failed to.
+                Ok(()) => return server.ended().map_or(Ok(()), Err),
+                Err(problem) => problem,
+            };
+            if let Some(ended) = server.ended() {
+                return Err(ended);
+            }
+            if !wanted() {
+                return Err(TargetError::Interrupted);
+            }
+            if begun.elapsed() >= self.timeout {
+                return Err(TargetError::NotReady {
+                    name: self.name,
+                    within: self.timeout,
+                    problem,
+                    log: self.log.clone(),
+                    tail: tail(&self.log),
+                });
+            }
+            thread::sleep(wait);
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+}
+
+impl Server {
+    /// Why it ended, with the end of its log; `None` while it runs.
+    pub fn ended(&mut self) -> Option<TargetError> {
+        self.ended = self.ended.or_else(|| self.child.try_wait().ok().flatten());
+        let status = self.ended?;
+        Some(TargetError::Ended {
+            name: self.name,
+            how: format!("ended with {status}"),
+            log: self.log.clone(),
+            tail: tail(&self.log),
+        })
+    }
+
+    /// CPU time of all its processes so far; `None` where the system does not tell.
+    pub fn cpu(&self) -> Option<Duration> {
+        self.group.cpu()
+    }
+
+    /// Whether the leader, or any process of the group, still runs.
+    fn is_alive(&mut self) -> bool {
+        self.ended = self.ended.or_else(|| self.child.try_wait().ok().flatten());
+        let leader = self.ended.is_none();
+        leader || self.group.is_alive().unwrap_or(false)
+    }
+
+    fn is_gone_within(&mut self, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        let mut wait = FIRST_WAIT;
+        while self.is_alive() {
+            if Instant::now() >= until {
+                return false;
+            }
+            thread::sleep(wait);
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+        true
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // One that has ended by itself, with all its children, may have left its number to another.
+        if self.is_alive() {
+            self.group.terminate();
+        }
+        if !self.is_gone_within(STOP_PATIENCE) {
+            self.group.kill();
+            // Where there are no groups.
+            let _ = self.child.kill();
+            self.is_gone_within(KILL_PATIENCE);
+        }
+        self.group.leave();
+    }
+}
+
+/// Ctrl-C in a terminal goes to all processes of its group: a server must end when we say so, not before.
+#[cfg(unix)]
+fn in_group_of_its_own(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    command.process_group(0);
+}
+
+#[cfg(not(unix))]
+fn in_group_of_its_own(_command: &mut Command) {}
+
+fn open_log(path: &Path) -> std::io::Result<File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut log = OpenOptions::new().create(true).append(true).open(path)?;
+    if log.metadata()?.len() > 0 {
+        log.write_all(b"=== started again\n")?;
+    }
+    Ok(log)
+}
+
+/// The last lines of a log, indented; empty where there are none.
+fn tail(path: &Path) -> String {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let text = String::from_utf8_lossy(&read().unwrap_or_default()).into_owned();
+    let is_printed = |sign: &char| !sign.is_control() || *sign == '\t';
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| format!("    {}", line.chars().filter(is_printed).collect::<String>()))
+        .collect();
+    lines
+        .get(lines.len().saturating_sub(TAIL_LINES)..)
+        .unwrap_or_default()
+        .join("\n")
+}

@@ -1,0 +1,130 @@
+//! Servers that we start: real processes, their groups, their logs.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::TcpStream,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use perfgate::{
+    plan::Launch,
+    target::{Start, TargetError, free_port},
+};
+
+/// `perfgate sim` with arguments behind it.
+pub(crate) fn sim(more: &str) -> String {
+    format!("{} sim --port {{port}} {more}", env!("CARGO_BIN_EXE_perfgate"))
+}
+
+fn start(folder: &Path, command: &[&str]) -> Start {
+    Start {
+        name: "candidate",
+        launch: Launch {
+            command: command.iter().map(|&word| word.to_owned()).collect(),
+            ready: "/health".into(),
+            port: None,
+            env: BTreeMap::new(),
+            workdir: None,
+        },
+        port: free_port().unwrap(),
+        log: folder.join("candidate.log"),
+        timeout: Duration::from_secs(60),
+    }
+}
+
+fn listens(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
+fn wanted() -> bool {
+    true
+}
+
+#[test]
+fn a_server_is_up_when_it_is_ready_and_gone_when_it_is_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = [env!("CARGO_BIN_EXE_perfgate"), "sim", "--port", "{port}"];
+    let start = start(folder.path(), &command);
+    let mut server = start.start(&wanted).unwrap();
+    assert!(listens(start.port));
+    assert!(server.ended().is_none());
+    #[cfg(target_os = "linux")]
+    assert!(server.cpu().is_some());
+    let again = start.start(&wanted);
+    assert!(matches!(again, Err(TargetError::PortTaken { .. })), "{again:?}");
+    drop(server);
+    assert!(!listens(start.port));
+    let log = fs::read_to_string(folder.path().join("candidate.log")).unwrap();
+    assert!(log.contains(&format!("serving on {}", start.url())), "{log}");
+    drop(start.start(&wanted).unwrap());
+}
+
+#[test]
+fn children_of_a_server_end_with_it_and_one_that_ignores_the_request_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!("trap '' TERM; {} & wait; wait", sim(""));
+    let start = start(folder.path(), &["sh", "-c", &script]);
+    let server = start.start(&wanted).unwrap();
+    assert!(listens(start.port));
+    drop(server);
+    assert!(!listens(start.port), "the child of the shell is gone");
+}
+
+#[test]
+fn a_server_that_ends_at_once_is_told_with_the_end_of_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = start(folder.path(), &["sh", "-c", "echo no such model >&2; exit 3"]);
+    let error = start.start(&wanted).unwrap_err().to_string();
+    assert!(
+        error.starts_with("the candidate's server ended with exit status: 3"),
+        "{error}"
+    );
+    assert!(error.ends_with("candidate.log`:\n    no such model"), "{error}");
+}
+
+#[test]
+fn a_server_that_is_never_ready_is_stopped_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = [env!("CARGO_BIN_EXE_perfgate"), "sim", "--port", "{port}"];
+    let mut start = start(folder.path(), &command);
+    start.launch.ready = "/nowhere".into();
+    start.timeout = Duration::from_secs(3);
+    let error = start.start(&wanted).unwrap_err().to_string();
+    assert!(error.contains("was not ready within 3 s: `GET /nowhere`"), "{error}");
+    assert!(!listens(start.port));
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = start(folder.path(), &["/no/such/program"]).start(&wanted).unwrap_err();
+    assert!(error.to_string().contains("`/no/such/program`"), "{error}");
+}
+
+#[test]
+fn waiting_ends_when_nobody_wants_the_server_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let begun = Instant::now();
+    let start = start(folder.path(), &["sleep", "600"]);
+    let error = start
+        .start(&|| begun.elapsed() < Duration::from_millis(100))
+        .unwrap_err();
+    assert!(matches!(error, TargetError::Interrupted), "{error}");
+}
+
+#[test]
+fn variables_and_the_folder_reach_the_server_with_its_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut start = start(folder.path(), &["sh", "-c", "pwd; echo at $ADDRESS; exit 1"]);
+    start.launch.env.insert("ADDRESS".into(), "here:{port}".into());
+    start.launch.workdir = Some(PathBuf::from("/"));
+    let error = start.start(&wanted).unwrap_err().to_string();
+    assert!(
+        error.ends_with(&format!("    /\n    at here:{}", start.port)),
+        "{error}"
+    );
+}
