@@ -1,7 +1,7 @@
 //! An answer and its arrival stamps to one outcome. Knows no socket: bytes and stamps come in as arguments.
 
 use super::{
-    dialect::{Course, Dialect, Said, Usage},
+    dialect::{Course, Dialect, Pattern, Said, Usage},
     server_words,
     sse::{Event, Reader},
 };
@@ -42,6 +42,7 @@ pub(super) struct Facts {
     pub(super) gaps_ns: Vec<u64>,
     /// What the model said, where somebody asked for it.
     pub(super) text: Option<String>,
+    pattern: Pattern,
     usage: Usage,
     /// Sum of the tokens that each event counted by itself.
     own_tokens: Option<u32>,
@@ -173,9 +174,14 @@ impl Facts {
             self.fail(FailureClass::ErrorInStream, server_words::from_event(event.data));
         } else if event.data.trim_ascii() == b"[DONE]" {
             self.done = true;
+        } else if let Some(said) = self.pattern.read(event.data) {
+            self.take(&said, event.data, at_ns);
         } else {
             match dialect.event(event.data) {
-                Ok(said) => self.take(&said, event.data, at_ns),
+                Ok(said) => {
+                    self.pattern.learn(event.data, &said);
+                    self.take(&said, event.data, at_ns);
+                }
                 Err(problem) => self.not_read(FailureClass::BadEvent, &format!("{problem} in event"), event.data),
             }
         }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `body.rs` | request bodies, put together from parts that are serialised before the run |
 //! | `said.rs` | what an answer says, in no API's words, read without keeping any of its text |
+//! | `pattern.rs` | the short way through a stream whose events differ in their text alone |
 //! | `choices.rs` | the list that chat and completions share |
 //! | `chat.rs` … `tgi.rs` | one [`Speech`] each |
 
@@ -15,6 +16,7 @@ mod embeddings;
 mod kserve_generate;
 mod kserve_infer;
 mod messages;
+mod pattern;
 mod responses;
 mod said;
 #[cfg(test)]
@@ -27,6 +29,7 @@ use serde_json::Value;
 
 pub(super) use self::{
     body::{Ask, Payload, Stimulus, Template},
+    pattern::Pattern,
     said::{Course, Said, Usage},
 };
 use super::dataset::Prompt;

@@ -8,7 +8,7 @@ use crate::{
     session::Finish,
 };
 
-fn dialect(api: Api, streaming: bool) -> Dialect {
+pub(super) fn dialect(api: Api, streaming: bool) -> Dialect {
     let target = Target {
         api,
         streaming,
