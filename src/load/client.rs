@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -15,7 +16,7 @@ use super::{
     dialect::{Ask, Dialect},
     endpoint::Endpoint,
     http1::Head,
-    lane::Lane,
+    lane::{Lane, Prepared},
     pool::{Body, Step},
     server_words,
     ways::Ways,
@@ -85,12 +86,12 @@ pub(super) type Failed = (FailureClass, String);
 
 impl Client {
     /// Sends one request and reads its answer; whatever happens is in the reply.
-    pub(super) async fn request(&self, index: u32, ask: &Ask) -> Tried {
+    pub(super) async fn request(self: &Arc<Self>, index: u32, ask: &Ask) -> Tried {
         let mut replaced_connections = 0;
         if let Some(mut idle) = self.ways.idle() {
             if idle.is_alive().await {
                 let is_fresh = idle.is_fresh();
-                match self.exchange(idle, ask, index).await {
+                match self.send(idle, ask, index).await {
                     Ok(tried) => return tried,
                     Err(dead) if is_fresh => return self.lost(index, &dead),
                     Err(_) => {}
@@ -102,7 +103,7 @@ impl Client {
         let mut tried = match self.ways.connect(&self.endpoint, self.timeouts.connect).await {
             Err(failure) => self.tried(index, started_ns, self.heard_nothing(failure)),
             Ok(fresh) => {
-                let tried = self.exchange(fresh, ask, index).await;
+                let tried = self.send(fresh, ask, index).await;
                 tried.unwrap_or_else(|dead| self.lost(index, &dead))
             }
         };
@@ -116,12 +117,34 @@ impl Client {
         self.tried(index, dead.sent_ns, self.heard_nothing(failure))
     }
 
-    /// One try on a connection that is ready.
-    async fn exchange(&self, mut lane: Lane, ask: &Ask, index: u32) -> Result<Tried, Dead> {
+    /// One try on a connection that is ready, by whoever waits for that connection.
+    async fn send(self: &Arc<Self>, lane: Lane, ask: &Ask, index: u32) -> Result<Tried, Dead> {
         let request = match &lane {
             Lane::One(_) => self.endpoint.request(ask),
             Lane::Two(_) => self.endpoint.request_http2(ask),
         };
+        let mut tried = Arc::clone(self).seated(lane, request, index).await?;
+        belief::disbelieve(&mut tried.reply.record, ask);
+        Ok(tried)
+    }
+
+    /// The exchange where the lane is read: in its event loop, if it has one.
+    async fn seated(self: Arc<Self>, lane: Lane, request: Prepared, index: u32) -> Result<Tried, Dead> {
+        #[cfg(target_os = "linux")]
+        if let Some(seat) = lane.seat() {
+            return seat.run(self.exchange(lane, request, index, Deadline::in_turn)).await;
+        }
+        // In a box: it would take its room in every task, also where an event loop has it.
+        Box::pin(self.exchange(lane, request, index, Deadline::new)).await
+    }
+
+    async fn exchange(
+        self: Arc<Self>,
+        mut lane: Lane,
+        request: Prepared,
+        index: u32,
+        deadline: fn(Clock, u64) -> Deadline,
+    ) -> Result<Tried, Dead> {
         let patience = Patience {
             sent_ns: self.clock.now_ns(),
             timeouts: self.timeouts,
@@ -130,7 +153,7 @@ impl Client {
         let connect_ns = lane.take_connect_ns();
         lane.request_sent(sent_ns);
         let (limit_ns, late_class) = patience.limit(Phase::Waiting);
-        let mut deadline = Deadline::new(self.clock, limit_ns);
+        let mut deadline = deadline(self.clock, limit_ns);
         let heard = match lane.send(request, &mut deadline).await {
             Step::Got(head) => self.listen(lane, &head, patience, &mut deadline).await,
             Step::Late => self.heard_nothing((late_class, patience.words(late_class))),
@@ -139,7 +162,6 @@ impl Client {
         };
         let mut tried = self.tried(index, sent_ns, heard);
         tried.reply.record.connect_ns = connect_ns;
-        belief::disbelieve(&mut tried.reply.record, ask);
         Ok(tried)
     }
 

@@ -8,40 +8,70 @@ use std::{
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::clock::Clock;
+#[cfg(target_os = "linux")]
+use super::turn;
 use crate::{plan::Timeouts, session::FailureClass};
 
 /// A point in time that ends the wait for the server.
 pub(super) struct Deadline {
     clock: Clock,
     at_ns: u64,
-    timer: Pin<Box<Sleep>>,
+    timer: Timer,
+}
+
+/// Who looks at the clock.
+enum Timer {
+    Runtime(Pin<Box<Sleep>>),
+    /// The event loop whose turn it is.
+    #[cfg(target_os = "linux")]
+    Loop,
 }
 
 impl Deadline {
-    /// One that ends at a stamp of the clock.
+    /// One that ends at a stamp of the clock, for work that the runtime polls.
     pub(super) fn new(clock: Clock, at_ns: u64) -> Self {
         let timer = Box::pin(sleep_until(Instant::from_std(clock.instant(at_ns))));
-        Self { clock, at_ns, timer }
+        Self {
+            clock,
+            at_ns,
+            timer: Timer::Runtime(timer),
+        }
     }
 
-    /// Moves the end. Only an earlier end touches the timer.
+    /// One for work that an event loop polls.
+    #[cfg(target_os = "linux")]
+    pub(super) fn in_turn(clock: Clock, at_ns: u64) -> Self {
+        Self {
+            clock,
+            at_ns,
+            timer: Timer::Loop,
+        }
+    }
+
+    /// Moves the end. Only an earlier end touches a timer.
     pub(super) fn move_to(&mut self, at_ns: u64) {
         self.at_ns = at_ns;
-        let at = Instant::from_std(self.clock.instant(at_ns));
-        if at < self.timer.deadline() {
-            self.timer.as_mut().reset(at);
+        if let Timer::Runtime(timer) = &mut self.timer {
+            let at = Instant::from_std(self.clock.instant(at_ns));
+            if at < timer.deadline() {
+                timer.as_mut().reset(at);
+            }
         }
     }
 
     /// Ready once the end has passed.
     pub(super) fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            ready!(self.timer.as_mut().poll(cx));
-            if self.clock.now_ns() >= self.at_ns {
-                return Poll::Ready(());
-            }
-            let at = Instant::from_std(self.clock.instant(self.at_ns));
-            self.timer.as_mut().reset(at);
+        match &mut self.timer {
+            Timer::Runtime(timer) => loop {
+                ready!(timer.as_mut().poll(cx));
+                if self.clock.now_ns() >= self.at_ns {
+                    return Poll::Ready(());
+                }
+                let at = Instant::from_std(self.clock.instant(self.at_ns));
+                timer.as_mut().reset(at);
+            },
+            #[cfg(target_os = "linux")]
+            Timer::Loop => turn::poll_until(self.at_ns),
         }
     }
 }

@@ -11,7 +11,9 @@ use super::{
     dialect::{Ask, Dialect},
     endpoint::Endpoint,
     random::{Purpose, Stream},
+    readers::Readers,
     stamp::Stamper,
+    threads::Threads,
     ways::Ways,
 };
 use crate::{
@@ -24,9 +26,9 @@ pub(super) struct Fleet {
     pub(super) clock: Clock,
     pub(super) stamper: Arc<Stamper>,
     /// The client of `target.url`.
-    pub(super) first: Client,
+    pub(super) first: Arc<Client>,
     /// Those of `target.more_urls`.
-    more: Vec<Client>,
+    more: Vec<Arc<Client>>,
     spread: Spread,
     seed: u64,
     retries: u32,
@@ -47,24 +49,25 @@ impl Fleet {
     ///
     /// # Errors
     /// An address or a header cannot be used, or TLS cannot be set up.
-    pub(super) fn new(plan: &Plan, secrets: &Secrets) -> Result<Self, LoadError> {
+    pub(super) fn new(plan: &Plan, secrets: &Secrets, threads: &Threads) -> Result<Self, LoadError> {
         let target = &plan.target;
         let clock = Clock::start();
         let stamper = Stamper::new(clock)?;
         let dialect = Dialect::of(plan);
-        let client = |url: &str| -> Result<Client, LoadError> {
+        let readers = Arc::new(Readers::start(clock, threads)?);
+        let client = |url: &str| -> Result<Arc<Client>, LoadError> {
             let there = Target {
                 url: url.to_owned(),
                 ..target.clone()
             };
-            Ok(Client {
+            Ok(Arc::new(Client {
                 endpoint: Endpoint::new(&there, secrets, dialect)?,
                 dialect,
                 clock,
                 timeouts: dialect.timeouts(target.timeouts),
-                ways: Ways::new(Arc::clone(&stamper), target.reuse_connections),
+                ways: Ways::new(Arc::clone(&stamper), Arc::clone(&readers), target.reuse_connections),
                 keeps_text: plan.workload.conversation.is_some(),
-            })
+            }))
         };
         Ok(Self {
             first: client(&target.url)?,
@@ -91,7 +94,10 @@ impl Fleet {
     /// Sets the model that further requests name, where the API wants it in the path.
     pub(super) fn set_model(&mut self, model: &str) {
         for client in std::iter::once(&mut self.first).chain(&mut self.more) {
-            client.endpoint.set_model(Some(model));
+            match Arc::get_mut(client) {
+                Some(client) => client.endpoint.set_model(Some(model)),
+                None => debug_assert!(false, "no request is under way between two runs"),
+            }
         }
     }
 
@@ -149,13 +155,13 @@ impl Fleet {
     }
 
     /// The client at a place, the first one for a place that does not exist.
-    fn at(&self, place: usize) -> &Client {
+    fn at(&self, place: usize) -> &Arc<Client> {
         let behind_first = place.checked_sub(1).and_then(|place| self.more.get(place));
         behind_first.unwrap_or(&self.first)
     }
 
     /// The client that gets a unit of the workload: a request, or a whole conversation.
-    fn client(&self, unit: u32) -> &Client {
+    fn client(&self, unit: u32) -> &Arc<Client> {
         let replicas = self.more.len() as u64 + 1;
         let place = match self.spread {
             Spread::RoundRobin => u64::from(unit) % replicas,
@@ -221,7 +227,7 @@ mod tests {
         let urls = listeners
             .each_ref()
             .map(|listener| format!("http://{}", listener.local_addr().unwrap()));
-        let fleet = Arc::new(Fleet::new(&plan(urls), &Secrets::default()).unwrap());
+        let fleet = Arc::new(Fleet::new(&plan(urls), &Secrets::default(), &Threads::default()).unwrap());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -241,7 +247,7 @@ mod tests {
         for spread in [Spread::RoundRobin, Spread::Random] {
             let mut plan = plan(urls.clone());
             plan.target.spread = spread;
-            let fleet = Fleet::new(&plan, &Secrets::default()).unwrap();
+            let fleet = Fleet::new(&plan, &Secrets::default(), &Threads::default()).unwrap();
             let first = (0..10_000).filter(|unit| std::ptr::eq(fleet.client(*unit), &raw const fleet.first));
             let share = first.count();
             assert!((4_800..5_200).contains(&share), "{spread:?}: {share}");

@@ -50,9 +50,10 @@ pub(super) fn poll_read(
 #[repr(align(8))]
 struct Control([u8; 64]);
 
+/// Reads once what is there, from a connection that does not block; count and stamp as in [`poll_read`].
 #[cfg(target_os = "linux")]
-fn receive(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<(usize, Option<u64>)> {
-    use std::{io::IoSliceMut, os::fd::AsRawFd as _};
+pub(super) fn receive(tcp: &impl std::os::fd::AsRawFd, buffer: &mut [u8]) -> io::Result<(usize, Option<u64>)> {
+    use std::io::IoSliceMut;
 
     use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
@@ -91,8 +92,12 @@ pub(super) fn poll_read(
 /// Whether nothing has arrived, not even the end of the stream; asks the system itself.
 #[cfg(unix)]
 pub(super) fn is_silent(tcp: &TcpStream, _cx: &mut Context<'_>) -> bool {
-    use std::os::fd::AsRawFd as _;
+    is_empty(tcp)
+}
 
+/// Whether nothing has arrived, not even the end of the stream.
+#[cfg(unix)]
+pub(super) fn is_empty(tcp: &impl std::os::fd::AsRawFd) -> bool {
     use nix::{
         errno::Errno,
         sys::socket::{MsgFlags, recv},

@@ -11,6 +11,8 @@ use super::{
     pool::{Body, Connection, Step},
     stamp::Reads,
 };
+#[cfg(target_os = "linux")]
+use super::{seat::Seat, socket::Socket};
 
 /// One of the two.
 pub(super) enum Lane {
@@ -34,6 +36,18 @@ impl Lane {
         match self {
             Self::One(connection) => connection.reads(),
             Self::Two(exchange) => exchange.reads(),
+        }
+    }
+
+    /// Its place at an event loop; `None` where the runtime waits for it.
+    #[cfg(target_os = "linux")]
+    pub(super) fn seat(&self) -> Option<Seat> {
+        match self {
+            Self::One(connection) => match connection.socket() {
+                Socket::Loop { seat, .. } => Some(seat.clone()),
+                Socket::Runtime(_) => None,
+            },
+            Self::Two(_) => None,
         }
     }
 

@@ -17,6 +17,7 @@
 //! | `endpoint.rs`, `tls.rs`, `hidden.rs` | address and headers, whom to trust, secrets taken out of texts |
 //! | `wire.rs`, `pool.rs`, `http2.rs`, `lane.rs`, `ways.rs` | a stamped stream, connections kept open, one request's share |
 //! | `clock.rs`, `kernel.rs`, `stamp.rs` | when bytes arrived |
+//! | `readers.rs`, `event_loop.rs`, `seat.rs`, `turn.rs`, `socket.rs` | who waits for a connection: a loop of ours, or the runtime |
 //! | `threads.rs`, `effort.rs` | the generator's own threads, what a run costs the machine that sends it |
 //! | `http1.rs`, `framing.rs` | the head of an HTTP/1 answer, and where its body ends |
 //! | `client.rs`, `deadline.rs`, `fleet.rs` | one request; which replica gets it, and what if it refuses |
@@ -41,6 +42,8 @@ mod deadline;
 mod dialect;
 mod effort;
 mod endpoint;
+#[cfg(target_os = "linux")]
+mod event_loop;
 mod fleet;
 mod framing;
 mod hash;
@@ -59,9 +62,13 @@ mod pool;
 mod prefix;
 mod probe;
 mod random;
+mod readers;
 mod runner;
 mod schedule;
+#[cfg(target_os = "linux")]
+mod seat;
 mod server_words;
+mod socket;
 mod sse;
 mod stamp;
 mod synthetic;
@@ -71,6 +78,8 @@ mod tls;
 mod tokenize;
 mod tokenizer;
 mod trace;
+#[cfg(target_os = "linux")]
+mod turn;
 mod vocabulary;
 mod warmup;
 mod ways;

@@ -15,6 +15,7 @@ use super::{
     deadline::Deadline,
     framing::{BadChunk, Framing},
     http1::{Head, read_head},
+    socket::Socket,
     stamp::Reads,
     wire::Stream,
 };
@@ -82,6 +83,11 @@ impl Connection {
     /// Stamps of what arrived.
     pub(super) fn reads(&self) -> &Reads {
         self.stream.reads()
+    }
+
+    /// Who waits for it.
+    pub(super) fn socket(&self) -> &Socket {
+        self.stream.socket()
     }
 
     /// Whether no request has been sent on it.

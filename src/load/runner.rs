@@ -87,7 +87,7 @@ impl Runner {
         allow_many_connections();
         let threads = Threads::default();
         let runtime = threads::runtime(&threads)?;
-        let fleet = Fleet::new(plan, &secrets)?;
+        let fleet = Fleet::new(plan, &secrets, &threads)?;
         drop(secrets);
         Ok(Self {
             fleet: Arc::new(fleet),

@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whom to ask, and in which words.
 pub(super) struct Counter<'a> {
-    pub(super) client: &'a Client,
+    pub(super) client: &'a Arc<Client>,
     pub(super) api: Api,
     pub(super) model: Option<&'a str>,
     pub(super) templates: Arc<[Template]>,

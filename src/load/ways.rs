@@ -11,6 +11,7 @@ use super::{
     http2,
     lane::Lane,
     pool::{Connection, Pool},
+    readers::Readers,
     server_words,
     stamp::Stamper,
 };
@@ -19,6 +20,7 @@ use crate::session::FailureClass;
 /// What is open to one server.
 pub(super) struct Ways {
     stamper: Arc<Stamper>,
+    readers: Arc<Readers>,
     pool: Pool,
     /// The connection that requests share, in HTTP/2.
     shared: http2::Shared,
@@ -30,9 +32,10 @@ pub(super) struct Ways {
 
 impl Ways {
     /// None yet.
-    pub(super) fn new(stamper: Arc<Stamper>, reuses: bool) -> Self {
+    pub(super) fn new(stamper: Arc<Stamper>, readers: Arc<Readers>, reuses: bool) -> Self {
         Self {
             stamper,
+            readers,
             pool: Pool::default(),
             shared: http2::Shared::default(),
             opening: tokio::sync::Mutex::default(),
@@ -90,9 +93,10 @@ impl Ways {
 
     async fn open(&self, endpoint: &Endpoint, timeout: Duration) -> Result<Lane, Failed> {
         let began = Instant::now();
-        let stream = endpoint.connect(&self.stamper, timeout).await?;
+        let mut stream = endpoint.connect(&self.stamper, timeout).await?;
         let connect_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         if !endpoint.is_http2(&stream) {
+            stream.leave_runtime(&self.readers);
             return Ok(Lane::One(Connection::new(stream, connect_ns)));
         }
         let opened = http2::Connection::open(stream, connect_ns).await;

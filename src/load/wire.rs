@@ -16,13 +16,15 @@ use tokio_rustls::client::TlsStream;
 
 use super::{
     kernel,
+    readers::Readers,
+    socket::Socket,
     stamp::{Reads, Stamper},
 };
 
 /// A TCP connection.
 #[derive(Debug)]
 pub(super) struct Wire {
-    tcp: TcpStream,
+    socket: Socket,
     reads: Arc<Reads>,
     takes_turns: bool,
     /// It is the others' turn before the next read.
@@ -50,7 +52,7 @@ impl Wire {
     pub(super) fn new(tcp: TcpStream, stamper: Arc<Stamper>) -> Self {
         kernel::ask_for_stamps(&tcp);
         Self {
-            tcp,
+            socket: Socket::Runtime(tcp),
             reads: Arc::new(Reads::new(stamper)),
             takes_turns: false,
             others_turn: false,
@@ -62,7 +64,7 @@ impl Wire {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let (count, kernel_ns) = ready!(kernel::poll_read(&self.tcp, cx, buffer))?;
+        let (count, kernel_ns) = ready!(self.socket.poll_read(cx, buffer))?;
         // The stamp is taken here, at the read, so that nothing of TLS, HTTP, SSE or JSON comes before it.
         if count > 0 {
             self.reads.stamp(kernel_ns);
@@ -80,11 +82,20 @@ impl Stream {
 
     /// From now on, other tasks run after each read before the next one may replace its stamp.
     pub(super) fn take_turns(&mut self) {
-        let wire = match self {
-            Self::Plain(wire) => wire,
-            Self::Tls(tls) => tls.get_mut().0,
-        };
-        wire.takes_turns = true;
+        self.wire_mut().takes_turns = true;
+    }
+
+    /// From now on an event loop waits for it, where this system has them.
+    pub(super) fn leave_runtime(&mut self, readers: &Readers) {
+        let wire = self.wire_mut();
+        if let Some(socket) = readers.seat(&wire.socket) {
+            wire.socket = socket;
+        }
+    }
+
+    /// Who waits for it.
+    pub(super) fn socket(&self) -> &Socket {
+        &self.wire().socket
     }
 
     /// Whether the server has chosen HTTP/2 while TLS was set up.
@@ -129,11 +140,18 @@ impl Stream {
     ///
     /// The system is asked, since its news may not have come round to us yet.
     pub(super) fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
-        if kernel::is_silent(&self.wire().tcp, cx) {
+        if self.wire().socket.is_silent(cx) {
             return true;
         }
         // Under TLS the news may be none of ours, as a session ticket.
         matches!(self, Self::Tls(_)) && self.poll_take(cx, |_, _| ()).is_pending()
+    }
+
+    fn wire_mut(&mut self) -> &mut Wire {
+        match self {
+            Self::Plain(wire) => wire,
+            Self::Tls(tls) => tls.get_mut().0,
+        }
     }
 
     fn wire(&self) -> &Wire {
@@ -154,15 +172,16 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+        self.socket.poll_write(cx, bytes)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+    /// What was written has been sent: there is no buffer of ours.
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        self.socket.poll_shutdown(cx)
     }
 }
 
