@@ -4,12 +4,16 @@ use crate::{
     drifting,
     gates::{DRIFT_TOGETHER, NOTHING, Place, Planted},
     noise::{Class, QUIET_1, QUIET_2, QUIET_3, SHARED, SLOW_RUNS},
-    rates::{Tally, paired, proves_at_least, proves_at_most, stored},
+    rates::{Many, Tally, paired, proves_at_least, proves_at_most, stored},
     server::{AT_LIMIT, Effect, TAIL, TWICE_LIMIT, World},
 };
 
-/// Gates of each kind, and the histories that take turns in them.
-const GATES: (u32, u32) = (2000, 200);
+/// Gates of each kind, with priors from twenty earlier measurements.
+const MANY: Many = Many {
+    gates: 2000,
+    earlier: 20,
+    histories: 200,
+};
 /// Stored sessions to draw from.
 const POOL: u32 = 200;
 
@@ -22,7 +26,7 @@ fn pairs_in_every_class_of_noise() {
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for class in [QUIET_1, QUIET_2, QUIET_3, SLOW_RUNS, SHARED] {
-        let of = |planted| paired(&world, class, planted, GATES);
+        let of = |planted| paired(&world, class, planted, MANY);
         let one = |effect| of(Planted::in_one_cell(effect));
         let (same, limit, twice) = (of(NOTHING), one(AT_LIMIT), one(TWICE_LIMIT));
         let cells = [
@@ -48,6 +52,32 @@ fn pairs_in_every_class_of_noise() {
 
 #[test]
 #[ignore = "minutes in release; its output stands in docs/statistics.md"]
+fn pairs_with_few_earlier_measurements() {
+    let world = World::new();
+    println!(
+        "| machine | earlier measurements | nothing changed: blocked | passed, mean pairs | 2 × limit | 2 ×, by 5 pairs |"
+    );
+    println!("|---|---|---|---|---|---|");
+    for class in [QUIET_2, SLOW_RUNS] {
+        for earlier in [0, 1, 5] {
+            let of = |planted| paired(&world, class, planted, Many { earlier, ..MANY });
+            let (same, twice) = (of(NOTHING), of(Planted::in_one_cell(TWICE_LIMIT)));
+            let cells = [
+                class.name.to_owned(),
+                earlier.to_string(),
+                count(same.blocked, same),
+                format!("{}, {:.1}", share(same.passed, same), same.mean_pairs()),
+                format!("{}, {:.1} pairs", blocked(twice), twice.mean_pairs()),
+                share(twice.blocked_by_5, twice),
+            ];
+            println!("| {} |", cells.join(" | "));
+            assert!(proves_at_most(same.blocked, same.gates, 0.01), "{same:?}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "minutes in release; its output stands in docs/statistics.md"]
 fn stored_sessions_in_every_kind_of_drift() {
     let world = World::new();
     println!(
@@ -66,7 +96,7 @@ fn stored_sessions_in_every_kind_of_drift() {
         (drifting(SHARED, 0.05), "5 %"),
     ] {
         for sessions in [1, 5, 20] {
-            let of = |planted| stored(&world, place, planted, sessions, (GATES.0, POOL));
+            let of = |planted| stored(&world, place, planted, sessions, (MANY.gates, POOL));
             let same = of(NOTHING);
             let doubled = of(Planted::everywhere(Effect::Everything(1.0)));
             let cells = [

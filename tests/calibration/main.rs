@@ -21,12 +21,21 @@ mod server;
 use gates::{DRIFT_TOGETHER, Drift, NOTHING, Place, Planted, alone, alternated, judged, reported};
 use noise::{Class, QUIET_1, QUIET_2, QUIET_3, Random, SHARED, SLOW_RUNS};
 use perfgate::compare::Background;
-use rates::{allows_at_most, paired, proves_at_least, proves_at_most, stored};
+use rates::{Many, allows_at_most, paired, proves_at_least, proves_at_most, stored};
 use server::{AT_LIMIT, Effect, TAIL, TWICE_LIMIT, World};
+
+/// A small number of gates, with priors from twenty earlier measurements.
+const fn few(gates: u32) -> Many {
+    Many {
+        gates,
+        earlier: 20,
+        histories: 8,
+    }
+}
 
 #[test]
 fn nothing_changed_on_a_quiet_machine_blocks_less_than_once_in_a_hundred_gates() {
-    let found = paired(&World::new(), QUIET_1, NOTHING, (300, 8));
+    let found = paired(&World::new(), QUIET_1, NOTHING, few(300));
     assert!(proves_at_most(found.blocked, found.gates, 0.01), "{found:?}");
     assert!(proves_at_least(found.passed, found.gates, 0.95), "{found:?}");
 }
@@ -35,7 +44,7 @@ fn nothing_changed_on_a_quiet_machine_blocks_less_than_once_in_a_hundred_gates()
 fn nothing_changed_on_a_noisy_machine_blocks_as_rarely() {
     let world = World::new();
     for (class, gates) in [(QUIET_2, 80), (QUIET_3, 60), (SLOW_RUNS, 30), (SHARED, 30)] {
-        let found = paired(&world, class, NOTHING, (gates, 8));
+        let found = paired(&world, class, NOTHING, few(gates));
         assert!(
             allows_at_most(found.blocked, found.gates, 0.01),
             "{}: {found:?}",
@@ -45,20 +54,29 @@ fn nothing_changed_on_a_noisy_machine_blocks_as_rarely() {
 }
 
 #[test]
+fn the_first_measurements_on_a_machine_block_as_rarely() {
+    let world = World::new();
+    for earlier in [0, 1] {
+        let found = paired(&world, QUIET_2, NOTHING, Many { earlier, ..few(40) });
+        assert!(allows_at_most(found.blocked, found.gates, 0.01), "{earlier}: {found:?}");
+    }
+}
+
+#[test]
 fn twice_the_limit_in_one_cell_is_blocked_within_five_pairs_on_a_quiet_machine() {
-    let found = paired(&World::new(), QUIET_1, Planted::in_one_cell(TWICE_LIMIT), (150, 8));
+    let found = paired(&World::new(), QUIET_1, Planted::in_one_cell(TWICE_LIMIT), few(150));
     assert!(proves_at_least(found.blocked_by_5, found.gates, 0.95), "{found:?}");
 }
 
 #[test]
 fn twice_the_limit_in_the_tail_alone_is_blocked() {
-    let found = paired(&World::new(), QUIET_1, Planted::in_one_cell(TAIL), (80, 8));
+    let found = paired(&World::new(), QUIET_1, Planted::in_one_cell(TAIL), few(80));
     assert!(proves_at_least(found.blocked, found.gates, 0.75), "{found:?}");
 }
 
 #[test]
 fn a_change_of_just_the_limit_is_rarely_blocked() {
-    let found = paired(&World::new(), QUIET_1, Planted::in_one_cell(AT_LIMIT), (80, 8));
+    let found = paired(&World::new(), QUIET_1, Planted::in_one_cell(AT_LIMIT), few(80));
     assert!(allows_at_most(found.blocked, found.gates, 0.15), "{found:?}");
 }
 

@@ -83,23 +83,27 @@ pub(crate) fn allows_at_most(hits: u32, of: u32, rate: f64) -> bool {
     bounds(hits, of).0 <= rate
 }
 
-/// So many gates in pairs, each with noise of its own and a prior from twenty earlier measurements.
-///
-/// `priors` different histories take turns, as each costs as much as many gates.
-pub(crate) fn paired(world: &World, class: Class, planted: Planted, (gates, priors): (u32, u32)) -> Tally {
-    let histories = spread(priors, |number| {
-        vec![earlier_noise(
-            world,
-            class,
-            20,
-            &mut Random::new(1_000_000 + u64::from(number)),
-        )]
+/// How many gates, and what they know of their noise.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Many {
+    pub(crate) gates: u32,
+    /// So many earlier measurements make the prior of each.
+    pub(crate) earlier: usize,
+    /// So many different histories take turns, as each costs as much as many gates.
+    pub(crate) histories: u32,
+}
+
+/// So many gates in pairs, each with noise of its own.
+pub(crate) fn paired(world: &World, class: Class, planted: Planted, many: Many) -> Tally {
+    let histories = spread(many.histories, |number| {
+        let mut random = Random::new(1_000_000 + u64::from(number));
+        vec![earlier_noise(world, class, many.earlier, &mut random)]
     });
     let one = |number: u32| {
-        let prior = &histories[(number % priors) as usize];
+        let prior = &histories[(number % many.histories) as usize];
         in_pairs(world, class, planted, prior, &mut Random::new(u64::from(number)))
     };
-    count(gates, one)
+    count(many.gates, one)
 }
 
 /// So many gates against `sessions` stored sessions, drawn from a pool but for the newest.
