@@ -15,9 +15,9 @@ pub use policy::{Action, Evidence, FieldRule, Gate, Limit, OnInconclusive, Polic
 pub use rule::{BEYOND_LEVEL, FAMILY_LEVEL, MAX_RUNS, MIN_RUNS, WITHIN_LEVEL};
 
 use crate::{
-    compare,
+    compare::{self, fingerprint::is_of_the_arm},
     metric::{Better, Metric},
-    session::Session,
+    session::{Pairing, Session},
 };
 
 /// An answer, for one check or for the whole gate.
@@ -174,10 +174,19 @@ impl Verdict {
 }
 
 /// What the fingerprints of two sessions differ in, each with what the policy makes of it.
+///
+/// Between the arms of one A/B measurement, what says which server it is differs on purpose: it is told, and refuses
+/// only where the policy says so by name.
 pub fn differences(baseline: &Session, candidate: &Session, policy: &Policy) -> Vec<Difference> {
+    let arms = Pairing::is_pair(baseline.pairing.as_ref(), candidate.pairing.as_ref());
+    let on_purpose = |field: &str| arms && is_of_the_arm(field) && !policy.fields.contains_key(field);
     let fields = compare::differences(baseline, candidate).into_iter();
     let marked = fields.map(|(field, baseline, candidate)| Difference {
-        rule: policy.field_rule(&field),
+        rule: if on_purpose(&field) {
+            FieldRule::Warn
+        } else {
+            policy.field_rule(&field)
+        },
         field,
         baseline,
         candidate,

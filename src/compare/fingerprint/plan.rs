@@ -8,6 +8,9 @@ use crate::{
     session::Session,
 };
 
+/// The times at which requests were due, cell by cell.
+pub(super) const SCHEDULE: &str = "plan.schedule";
+
 /// Fields that are new since the first version stand only where they differ from what was then the only way: a session
 /// of then keeps its fingerprint.
 pub(super) fn fields(session: &Session) -> Vec<(String, String)> {
@@ -140,7 +143,7 @@ fn load_fields(fields: &mut Fields, session: &Session) {
         .map(|cell| cell.schedule_sha256.as_deref().unwrap_or("-"))
         .collect();
     let unknown = schedules.iter().all(|hash| *hash == "-");
-    fields.unless(unknown, "plan.schedule", || schedules.join(", "));
+    fields.unless(unknown, SCHEDULE, || schedules.join(", "));
 }
 
 fn slo(slo: &Slo) -> String {

@@ -243,3 +243,32 @@ fn a_lost_capacity_blocks_and_nothing_else_is_asked_of_a_search() {
     let found = judge_sessions(&old, &old, &policy(&[]));
     assert_eq!(found.verdict, Verdict::Inconclusive, "nothing was gated");
 }
+
+#[test]
+fn arms_of_one_measurement_may_be_other_servers_on_the_same_machine() {
+    let (old, mut other) = (scaled(&QUIET, tpot), scaled(&QUIET, tpot));
+    other.environment.engine_version = Some("0.7.0".into());
+    other.plan.framework.insert("command".into(), "serve --fast".into());
+    let rules = |old: &Session, new: &Session, policy: &Policy| -> Vec<(String, FieldRule)> {
+        let found = differences(old, new, policy).into_iter();
+        found.map(|difference| (difference.field, difference.rule)).collect()
+    };
+    let field = |name: &str, rule| (name.to_owned(), rule);
+    let policy = blocking(TPOT);
+    let (refused, told) = (FieldRule::Refuse, FieldRule::Warn);
+    let apart = [field("engine.version", refused), field("framework.command", refused)];
+    assert_eq!(rules(&old, &other, &policy), apart);
+    let (old, mut other) = in_pairs(&old, &other);
+    let in_turn = [field("engine.version", told), field("framework.command", told)];
+    assert_eq!(rules(&old, &other, &policy), in_turn);
+    let mut strict = policy.clone();
+    strict.fields.insert("engine.version".into(), refused);
+    assert_eq!(rules(&old, &other, &strict)[0], field("engine.version", refused));
+    other.environment.gpus.clear();
+    other.plan.seed = 7;
+    let open: Vec<_> = rules(&old, &other, &policy)
+        .into_iter()
+        .filter(|(_, rule)| *rule == refused)
+        .collect();
+    assert_eq!(open, [field("plan.seed", refused), field("hardware.gpus", refused)]);
+}
