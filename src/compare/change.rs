@@ -12,6 +12,10 @@ use crate::{
 /// The standard deviation of the log between runs is taken as at least this (0.1 %): ties and constants are no proof.
 pub const RUN_SD_FLOOR: f64 = 0.001;
 
+/// A change between sessions is never surer than Student's t with so many degrees of freedom: a bad session lies further
+/// out than a normal distribution has it.
+pub const SESSIONS_DF: f64 = 10.0;
+
 /// How much worse a metric got, with the error of that figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
@@ -128,8 +132,8 @@ impl Change {
 
     /// Of sessions measured apart, with so many runs in the newest of the baseline and in the candidate.
     ///
-    /// `se² = σᵣ² (1/R_B + Σ 1/Rᵢ / K²) + σₛ² (1 + 1/K)`, degrees of freedom after Satterthwaite (1946). `None` where
-    /// that is no number above zero.
+    /// `se² = σᵣ² (1/R_B + Σ 1/Rᵢ / K²) + σₛ² (1 + 1/K)`, degrees of freedom after Satterthwaite (1946), at most
+    /// [`SESSIONS_DF`]. `None` where that is no number above zero.
     pub fn of_sessions(log_difference: f64, noise: Stored, n_baseline: usize, n_candidate: usize) -> Option<Self> {
         let runs = noise.run_variance * (1.0 / real(n_candidate) + noise.baseline_share);
         let sessions = noise.session_variance * (1.0 + 1.0 / real(noise.sessions));
@@ -139,7 +143,7 @@ impl Change {
         usable.then(|| Self {
             log_difference,
             se: total.sqrt(),
-            df,
+            df: df.min(SESSIONS_DF),
             n_baseline,
             n_candidate,
             noise: Noise::Stored(noise),

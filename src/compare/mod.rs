@@ -7,6 +7,8 @@ mod background;
 pub mod change;
 pub mod fingerprint;
 mod pairs;
+#[cfg(test)]
+mod synthetic;
 pub mod window;
 pub mod work;
 

@@ -121,9 +121,10 @@ fn other_cells(place: usize, metric: Metric, cells: &[BTreeMap<Metric, Vec<f64>>
 
 /// Pairs of the cell that has fewest.
 pub(super) fn fewest(cells: &[CellComparison]) -> usize {
+    let runs = |found: &MetricComparison| found.baseline.runs.min(found.candidate.runs);
     let pairs = cells
         .iter()
-        .map(|cell| cell.work.baseline.len().min(cell.work.candidate.len()));
+        .map(|cell| cell.metrics.values().map(runs).max().unwrap_or(0));
     pairs.min().unwrap_or(0)
 }
 
@@ -140,3 +141,6 @@ pub(super) fn own_noise(found: &MetricComparison) -> Option<(f64, u32)> {
         Noise::Stored(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

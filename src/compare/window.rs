@@ -3,11 +3,11 @@
 //! The priors for the noise between sessions are stated, so that the first stored session can be compared with.
 
 use super::{
-    CellComparison, Change,
+    CellComparison, Change, Side,
     change::{RUN_SD_FLOOR, Stored},
 };
 use crate::{
-    measure::{CellMeasurements, Measurements},
+    measure::{CellMeasurements, Measurements, RunValue},
     metric::{Better, Metric},
     stats::{
         change_point::segments,
@@ -22,12 +22,19 @@ use crate::{
 pub const SESSIONS: usize = 30;
 /// From so many sessions on the window is cut at the last change of level.
 pub const SESSIONS_TO_CUT: usize = 8;
-/// What timing is taken to vary by from session to session before anything is known (log scale).
-pub const TIMING_DRIFT: f64 = 0.03;
-/// The same of what is counted and not timed: memory, errors.
+/// So many sessions at the end that lie off to one side are a window of their own; with one more they are a change.
+const STEP_SESSIONS: usize = 3;
+/// How far off, in standard deviations between sessions.
+const STEP_SIGMAS: f64 = 3.0;
+/// What timing is taken to vary by from session to session before anything is known (6 % on the log scale): twice a
+/// usual drift, so that one stored session blocks a slowdown to half the speed and never a drift of 5 %.
+pub const TIMING_DRIFT: f64 = 0.06;
+/// The same of what is counted and not timed, as memory and errors (0.5 %).
 pub const COUNT_DRIFT: f64 = 0.005;
-/// What those are worth, in degrees of freedom.
-pub const DRIFT_DF: f64 = 6.0;
+/// What those are worth in degrees of freedom, less one for each session that is there.
+pub const DRIFT_DF: f64 = 8.0;
+/// What they are worth at least, however many sessions there are.
+pub const DRIFT_DF_LEAST: f64 = 0.5;
 /// The most degrees of freedom that the runs of older sessions are worth.
 const PRIOR_DF: f64 = 50.0;
 
@@ -74,7 +81,8 @@ pub(super) fn fill(cell: &mut CellComparison, level: &Level<'_>) {
         }
         let all = level
             .iter()
-            .filter_map(|(session, cell)| Runs::of(session, cell, *metric))
+            .filter_map(|(session, cell)| Runs::of(session, cell.series.get(metric)?))
+            .filter(|runs| metric.percentile().is_none() || is_as_long(runs.samples, found.candidate.samples_mean))
             .collect();
         let (window, runs) = since_last_change(all);
         found.change = logs(&found.candidate.values).and_then(|new| change(*metric, &runs, &new));
@@ -82,21 +90,31 @@ pub(super) fn fill(cell: &mut CellComparison, level: &Level<'_>) {
     }
 }
 
+/// Percentiles of runs whose lengths differ by more than a tenth are biased apart.
+fn is_as_long(one: f64, other: f64) -> bool {
+    one.max(other) <= one.min(other) * 1.1
+}
+
 /// One session's runs of one metric in one cell, as logarithms.
 struct Runs<'a> {
     session: &'a Measurements,
     logs: Vec<f64>,
     mean: f64,
+    /// Mean samples of a run.
+    samples: f64,
 }
 
 impl<'a> Runs<'a> {
     /// `None` where a run has no value, or one that has no logarithm.
-    fn of(session: &'a Measurements, cell: &CellMeasurements, metric: Metric) -> Option<Self> {
-        let values = cell.series.get(&metric)?.iter().map(|run| run.as_ref().ok());
-        let values: Option<Vec<f64>> = values.map(|run| Some(run?.value)).collect();
-        let logs = logs(&values?)?;
-        let mean = mean(&logs)?;
-        Some(Self { session, logs, mean })
+    fn of(session: &'a Measurements, series: &[RunValue]) -> Option<Self> {
+        let side = Side::of(series);
+        let logs = logs(&side.values).filter(|_| side.missing.is_empty())?;
+        Some(Self {
+            session,
+            mean: mean(&logs)?,
+            logs,
+            samples: side.samples_mean,
+        })
     }
 }
 
@@ -110,8 +128,8 @@ fn logs(values: &[f64]) -> Option<Vec<f64>> {
 fn since_last_change(mut all: Vec<Runs<'_>>) -> (Window, Vec<Runs<'_>>) {
     let medians: Option<Vec<f64>> = all.iter().map(|runs| quantile(&runs.logs, 0.5)).collect();
     let long = medians.filter(|medians| medians.len() >= SESSIONS_TO_CUT);
-    let start = long.and_then(|medians| segments(&medians)?.starts.last().copied());
-    let window = all.split_off(start.unwrap_or(0).min(all.len()));
+    let start = long.and_then(|medians| last_change(&medians)).unwrap_or(0);
+    let window = all.split_off(start.min(all.len()));
     let first = window.first().filter(|_| !all.is_empty());
     let cut_at = first.map(|first| Cut {
         commit: first.session.commit.clone(),
@@ -120,6 +138,28 @@ fn since_last_change(mut all: Vec<Runs<'_>>) -> (Window, Vec<Runs<'_>>) {
     });
     let sessions = window.len();
     (Window { sessions, cut_at }, window)
+}
+
+/// The place of the first session of the newest level.
+fn last_change(levels: &[f64]) -> Option<usize> {
+    let found = segments(levels)?;
+    let start = found.starts.last().copied().unwrap_or(0);
+    let newest = step_too_new(levels.get(start..)?, found.sigma.max(RUN_SD_FLOOR));
+    Some(newest.map_or(start, |at| start + at))
+}
+
+/// Where the last few all lie off to one side: too few for a change of level, and too far off to belong to what was
+/// before. Whether the level changed or they were bad sessions, the others would blame it on the candidate.
+fn step_too_new(levels: &[f64], sigma: f64) -> Option<usize> {
+    let apart = |at: &usize| {
+        let (before, last) = levels.split_at_checked(*at)?;
+        let middle = quantile(before, 0.5)?;
+        let above = last.iter().all(|level| level - middle > STEP_SIGMAS * sigma);
+        let below = last.iter().all(|level| middle - level > STEP_SIGMAS * sigma);
+        (above || below).then_some(())
+    };
+    let first = levels.len().checked_sub(STEP_SESSIONS)?;
+    (first..levels.len()).find(|at| *at > 0 && apart(at).is_some())
 }
 
 /// The candidate against the mean of the window's sessions.
@@ -181,8 +221,8 @@ fn between_sessions(metric: Metric, means: &[f64], run_variance: f64, run_share:
         df: real(means.len() - 1),
     };
     let prior = VariancePrior {
-        variance: drift(metric).powi(2).max(run_variance),
-        df: DRIFT_DF,
+        variance: drift(metric).powi(2),
+        df: (DRIFT_DF - real(means.len())).max(DRIFT_DF_LEAST),
     };
     moderated(Some(prior), sample, RUN_SD_FLOOR)
 }
@@ -194,3 +234,6 @@ const fn drift(metric: Metric) -> f64 {
         _ => TIMING_DRIFT,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,6 +66,13 @@ fn sessions_measured_apart_add_their_own_noise_to_that_of_the_runs() {
     assert!((change.se - total.sqrt()).abs() < 1e-15);
     let df = total * total / (runs * runs / 8.0 + sessions * sessions / 6.0);
     assert!((change.df - df).abs() < 1e-12);
+    let sure = Stored {
+        session_df: 40.0,
+        run_df: 90.0,
+        ..stored()
+    };
+    let sure = Change::of_sessions(0.1, sure, 5, 5).unwrap();
+    assert!((sure.df - SESSIONS_DF).abs() < 1e-12, "sessions have long tails");
 }
 
 #[test]
