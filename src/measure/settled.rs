@@ -69,9 +69,17 @@ pub fn movement(series: &[f64], runs: usize) -> Option<Movement> {
 
 fn warming(series: &[f64]) -> Option<Movement> {
     let split = steady::moved(series, CUSUM_LEVEL)?;
-    let cut = steady::mser5(series)?;
+    let cut = steady::mser5(series).or_else(|| still_after(series, split.at))?;
     let (share, excess) = (real(cut) / real(series.len()), 1.0 / split.ratio - 1.0);
     (share > MIN_WARM_UP && excess > HARMLESS_MOVE).then_some(Movement::Warming { share, excess })
+}
+
+/// The split itself, where it is in the first half and nothing moves after it: of a server as even as a metronome, one
+/// late outlier makes MSER cut all that comes before it.
+fn still_after(series: &[f64], at: usize) -> Option<usize> {
+    let rest = series.get(at..).filter(|rest| rest.len() >= at)?;
+    let moves = steady::moved(rest, cusum::LEVEL_1_PCT).is_some() || steady::drifted(rest, LEVEL).is_some();
+    (!moves).then_some(at)
 }
 
 fn drift(series: &[f64], runs: usize) -> Option<Movement> {
@@ -103,12 +111,38 @@ mod tests {
     }
 
     #[test]
+    fn an_outlier_after_a_warm_up_does_not_hide_it() {
+        // Steady as a metronome but for one answer, which MSER alone would cut away with all before it.
+        for (outlier, at) in [(8.0, 50), (20.0, 70), (60.0, 85), (30.0, 40)] {
+            let mut values: Vec<f64> = (0..90)
+                .map(|place| if place < 30 { 60.0 } else { 5.0 } + 0.01 * f64::from(place % 7))
+                .collect();
+            values[at] = outlier;
+            let found = movement(&values, 1);
+            assert!(
+                matches!(found, Some(Movement::Warming { share, .. }) if (0.25..=0.5).contains(&share)),
+                "{outlier} at {at}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
     fn a_run_that_gets_slower_drifts() {
         let values = series::noise(5, 300).into_iter().enumerate();
         let slower: Vec<f64> = values.map(|(at, value)| value * (1.0 + real(at) / 600.0)).collect();
         let found = movement(&slower, 5);
         assert!(
             matches!(found, Some(Movement::Drift(change)) if (0.3..0.7).contains(&change)),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_run_that_gets_faster_to_its_end_drifts_and_was_not_warming_up() {
+        let faster: Vec<f64> = (0..90).map(|place| 60.0 - 0.5 * f64::from(place)).collect();
+        let found = movement(&faster, 1);
+        assert!(
+            matches!(found, Some(Movement::Drift(change)) if change < -0.3),
             "{found:?}"
         );
     }
