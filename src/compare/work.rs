@@ -54,11 +54,17 @@ pub fn different_work(cells: &[CellComparison]) -> Option<String> {
         } else {
             lengths(&cell.work, level).or_else(|| shape(&cell.work, level))
         };
-        let told = told
-            .or_else(|| finishes(&cell.work, level))
-            .or_else(|| failures(&cell.work, level))?;
+        let told = told.or_else(|| finishes(&cell.work, level))?;
         Some(format!("{told} at {}", cell.name))
     })
+}
+
+/// Why the candidate did less work by failing more, with place and numbers, if so.
+pub fn more_failures(cells: &[CellComparison]) -> Option<String> {
+    let level = LEVEL / real(RULES * cells.len().max(1));
+    let told = cells.iter().map(|cell| Some((failures(&cell.work, level)?, cell)));
+    let (told, cell) = told.flatten().next()?;
+    Some(format!("{told} at {}", cell.name))
 }
 
 fn per_run(runs: &[Work], of: impl Fn(&Work) -> Option<f64>) -> Option<Vec<f64>> {
@@ -207,7 +213,7 @@ mod tests {
 
     fn told(baseline: Vec<Work>, candidate: Vec<Work>) -> Option<String> {
         let work = WorkComparison { baseline, candidate };
-        different_work(&[CellComparison {
+        let cells = [CellComparison {
             name: "chat @ c=4".into(),
             token_drift: None,
             token_counts: None,
@@ -215,7 +221,8 @@ mod tests {
             answer: None,
             work,
             metrics: BTreeMap::new(),
-        }])
+        }];
+        different_work(&cells).or_else(|| more_failures(&cells))
     }
 
     fn all_alike(work: &Work) -> Vec<Work> {

@@ -11,7 +11,7 @@ use crate::{
 /// the rule of stored baselines, or why the two cannot be compared. It never blocks.
 pub fn creep(pinned: &Session, candidate: &Session, policy: &Policy) -> Vec<String> {
     let differences = differences(pinned, candidate, policy);
-    if let Some(refusal) = refuse(Some(pinned), candidate, &differences) {
+    if let Some(refusal) = refuse(Some(pinned), candidate, &differences, policy) {
         return vec![not_checked(pinned, &refusal.reason)];
     }
     let comparison = compare(&measure(pinned), &measure(candidate), &Background::default());

@@ -139,7 +139,7 @@ pub(crate) fn in_pairs(baseline: &Session, candidate: &Session) -> (Session, Ses
         session.pairing = Some(Pairing {
             id: "a0".into(),
             arm,
-            looks: vec![5],
+            looks: vec![3, 5, 8, 12],
             blocks: 1,
             remeasured: Vec::new(),
             stopped_early: None,

@@ -32,18 +32,31 @@ const FEWEST_FOR_PACE: usize = 20;
 
 /// Why no verdict may rest on this session, if so.
 pub fn invalid_because(session: &Session) -> Option<String> {
+    first_invalid(session, true)
+}
+
+/// The same for a session whose failed requests are judged themselves, and dead runs with them.
+pub fn invalid_beside_failures(session: &Session) -> Option<String> {
+    first_invalid(session, false)
+}
+
+fn first_invalid(session: &Session, by_failures: bool) -> Option<String> {
     let mut runs = session
         .cells
         .iter()
         .flat_map(|cell| cell.runs.iter().map(move |run| (cell, run)));
     runs.find_map(|(cell, run)| {
-        let why = invalid_run(session, &cell.load, run)?;
+        let why = invalid_run(session, &cell.load, run, by_failures)?;
         Some(format!("`{}`, run {}: {why}", cell.name, run.repeat + 1))
     })
 }
 
-fn invalid_run(session: &Session, load: &Load, run: &Run) -> Option<String> {
+fn invalid_run(session: &Session, load: &Load, run: &Run, by_failures: bool) -> Option<String> {
     if session.was_cut_by_interrupt(run) {
+        return None;
+    }
+    let is_dead = !run.requests.is_empty() && !run.requests.iter().any(RequestRecord::completed);
+    if !by_failures && is_dead && run.search.is_none() {
         return None;
     }
     if let Some(reason) = &run.cut_short {
@@ -52,7 +65,8 @@ fn invalid_run(session: &Session, load: &Load, run: &Run) -> Option<String> {
     if run.search.is_some() {
         return None;
     }
-    too_many_errors(session, run).or_else(|| {
+    let errors = too_many_errors(session, run).filter(|_| by_failures || run.requests.is_empty());
+    errors.or_else(|| {
         let why = client_was_bottleneck(session, load, run)?;
         Some(format!("the client was the bottleneck: {why}"))
     })

@@ -109,6 +109,20 @@ pub(super) fn interval(ends: (f64, f64)) -> String {
     unbroken(&wording::interval(ends))
 }
 
+/// A change in the metric's unit (`+55 ms`).
+pub(super) fn difference(metric: Metric, by: f64) -> String {
+    unbroken(&format!("{} {}", wording::amount(by, true), metric.unit()))
+}
+
+/// Its interval (`+35 … +75 ms`).
+pub(super) fn difference_interval(metric: Metric, (low, high): (f64, f64)) -> String {
+    unbroken(&format!(
+        "{} … {}",
+        wording::amount(low, true),
+        wording::amount(high, true)
+    )) + &unbroken(&format!(" {}", metric.unit()))
+}
+
 /// A limit with its side (`≤ +5.0 %` where lower is better).
 pub(super) fn limit(metric: Metric, limit: Bound) -> String {
     let text = wording::bound(metric, limit);

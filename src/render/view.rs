@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     report::{Arm, Check, Report},
-    verdict::{self, Action, Verdict},
+    verdict::{self, Action, Bound, Verdict},
 };
 
 /// Everything that is shown of one report.
@@ -25,6 +25,8 @@ pub(super) struct ReportView {
     pub(super) exit_code: u8,
     pub(super) exit_meaning: &'static str,
     pub(super) headline: String,
+    /// What throughput, TTFT and TPOT tell together.
+    pub(super) story: Option<String>,
     /// The headline without the verdict that it begins with.
     pub(super) finding: String,
     pub(super) next_steps: Vec<String>,
@@ -87,6 +89,8 @@ pub(super) struct CheckView {
     pub(super) limit: String,
     /// Why, without the figures, which stand beside it.
     pub(super) reason: String,
+    /// The same in full; empty where nothing was tested.
+    pub(super) explanation: String,
     /// Whether a warning gives the same reason.
     pub(super) in_warnings: bool,
     pub(super) runs: String,
@@ -153,8 +157,9 @@ impl ReportView {
             glyph,
             class: tone.class(),
             exit_code: report.exit_code,
-            exit_meaning: words::exit_meaning(report.exit_code),
+            exit_meaning: words::exit_meaning(report.verdict, report.exit_code),
             headline: report.headline.clone(),
+            story: report.story.clone(),
             finding: finding.unwrap_or(&report.headline).trim().to_owned(),
             next_steps: report.next_steps.clone(),
             counts: words::counts(&report.checks),
@@ -218,10 +223,11 @@ fn check_view(check: &Check, domain: Domain, warnings: &[String]) -> CheckView {
         baseline,
         candidate,
         unit: scale.unit(),
-        change: check.change.map(format::percent).unwrap_or_default(),
-        interval: check.interval.map(format::interval).unwrap_or_default(),
+        change: change(check),
+        interval: interval(check),
         limit: format::limit(check.metric, check.limit),
         reason: reason(check).to_owned(),
+        explanation: check.explanation.clone().unwrap_or_default(),
         in_warnings: in_warnings(check, warnings),
         runs: format!("{} and {}", check.n_baseline, check.n_candidate),
         p_real: check.p_real.map(format::p_value).unwrap_or_default(),
@@ -229,6 +235,26 @@ fn check_view(check: &Check, domain: Domain, warnings: &[String]) -> CheckView {
         detectable: check.minimum_detectable_change.map(format::size).unwrap_or_default(),
         sentence: sentence(check, word),
         bar: domain.bar(check),
+    }
+}
+
+/// Empty where it is not known; a bound has no change to be held against.
+fn change(check: &Check) -> String {
+    match (check.difference, check.limit) {
+        (Some(change), _) => format::difference(check.metric, change.by),
+        (None, Bound::Value(_) | Bound::NoMoreFailures) => "–".into(),
+        (None, _) => check.change.map(format::percent).unwrap_or_default(),
+    }
+}
+
+/// Empty where it is not known.
+fn interval(check: &Check) -> String {
+    match check.difference {
+        Some(change) => change
+            .interval
+            .map(|ends| format::difference_interval(check.metric, ends))
+            .unwrap_or_default(),
+        None => check.interval.map(format::interval).unwrap_or_default(),
     }
 }
 
@@ -255,15 +281,23 @@ fn reason(check: &Check) -> &str {
 fn sentence(check: &Check, word: &str) -> String {
     let label = check.metric.label();
     let limit = format::limit(check.metric, check.limit);
-    let change = match check.change {
-        Some(change) => format!("changed by {}", format::percent(change)),
-        None => "has no known change".into(),
+    let change = match change(check).as_str() {
+        "" => "has no known change".into(),
+        "–" => format!("is {}", number_of(check)),
+        change => format!("changed by {change}"),
     };
-    let interval = match check.interval {
-        Some(interval) => format!(", 90{SPACE}% interval {}", format::interval(interval)),
-        None => String::new(),
+    let interval = match interval(check).as_str() {
+        "" => String::new(),
+        interval => format!(", 90{SPACE}% interval {interval}"),
     };
     format!("{word}: {label} {change}{interval}, limit {limit}")
+}
+
+fn number_of(check: &Check) -> String {
+    let scale = Scale::of(check.metric, check.candidate);
+    check
+        .candidate
+        .map_or_else(|| NOT_MEASURED.to_owned(), |value| scale.with_unit(value))
 }
 
 fn failures<'a>((arm_name, arm): &NamedArm<'a>) -> impl Iterator<Item = FailureView> + use<'a> {

@@ -80,8 +80,16 @@ pub(super) fn check_look(check: &Check) -> Look {
     }
 }
 
-/// What the exit code means to a merge.
-pub(super) const fn exit_meaning(exit_code: u8) -> &'static str {
+/// What the exit code means to a merge; a gate that is not settled is never said to pass.
+pub(super) const fn exit_meaning(verdict: Verdict, exit_code: u8) -> &'static str {
+    match (verdict, exit_code) {
+        (Verdict::Inconclusive, 0) => "not settled, and let through by `on_inconclusive: pass`",
+        (Verdict::Inconclusive, 1) => "not settled, and blocked by `on_inconclusive: block`",
+        _ => code_meaning(exit_code),
+    }
+}
+
+const fn code_meaning(exit_code: u8) -> &'static str {
     match exit_code {
         0 => "the gate passes",
         1 => "merge is blocked",

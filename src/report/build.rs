@@ -1,16 +1,19 @@
 //! From two sessions to a report: measure, compare, judge, say it.
 
 use super::{
-    Report,
+    Judging, Report,
     arm::{describe_measured, say_none_replaced},
-    conduct, doubts, tails, wording,
+    conduct, doubts, method, tails, wording,
 };
 use crate::{
-    compare::{Background, PairNoise, compare},
+    compare::{Background, Design, PairNoise, compare},
     measure::{Measurements, measure, measure_alike},
     obligation::obligations,
     session::{Ended, Session, TokensFrom},
-    verdict::{FieldRule, Judgement, Policy, Refusal, differences, judge, refuse, refuse_work},
+    verdict::{
+        Action, Check, Difference, FieldRule, Judgement, OnInconclusive, Policy, Refusal, Verdict, differences, judge,
+        judge_alone, refuse, refuse_failures, refuse_work,
+    },
 };
 
 /// What a candidate is compared with.
@@ -47,37 +50,122 @@ impl<'a> Reference<'a> {
 
 /// Compares a candidate, with the name of its file, with a baseline, and judges the change.
 pub fn build(reference: Option<&Reference<'_>>, candidate: (&str, &Session), policy: &Policy) -> Report {
-    let background = reference.map_or_else(Background::default, Reference::background);
     let baseline = reference.map(|reference| (reference.name, reference.session));
     let (old, new, cut) = measure_both(baseline, candidate.1);
     let differences = baseline.map_or_else(Vec::new, |(_, session)| differences(session, candidate.1, policy));
-    let refusal = refuse(baseline.map(|(_, session)| session), candidate.1, &differences);
-    let outcome = match (refusal, &old) {
-        (None, Some((_, _, old))) => {
-            let comparison = compare(old, &new, &background);
-            refuse_work(&comparison, policy).map_or_else(|| Ok(judge(&comparison, policy)), Err)
-        }
-        (Some(refusal), _) => Err(refusal),
-        (None, None) => Err(Refusal::no_baseline()),
-    };
+    let measured = (old.as_ref().map(|(_, _, old)| old), &new);
+    let mut outcome = outcome(reference, candidate.1, measured, &differences, policy);
+    let alone = beside_refusal(&mut outcome, &new, policy);
     let verdict = match &outcome {
         Ok(judgement) => judgement.verdict,
         Err(refusal) => refusal.verdict,
     };
-    let obligations = outcome
-        .as_ref()
-        .map_or_else(|_| Vec::new(), |judgement| obligations(&judgement.checks));
-    let mut warnings = of_session("candidate", candidate.1);
+    let checks = outcome.as_ref().map_or(&alone, |judgement| &judgement.checks);
+    let obligations = obligations(checks);
+    let of_old = old.iter().flat_map(|(_, _, old)| tails::of("baseline", old));
+    let of_figures = of_old.chain(cut).chain(tails::of("candidate", &new)).collect();
+    let warnings = all_warnings(baseline, candidate.1, &differences, outcome.as_ref(), of_figures);
+    let mut baseline_arm = old.map(|(name, session, measured)| describe_measured(name, session, &measured));
+    let mut candidate_arm = describe_measured(candidate.0, candidate.1, &new);
+    if let Some(baseline) = &mut baseline_arm {
+        say_none_replaced([baseline, &mut candidate_arm]);
+    }
+    let sessions = (baseline.map(|(_, session)| session), candidate.1);
+    Report {
+        verdict,
+        exit_code: exit_code(verdict, checks, policy),
+        headline: wording::headline(outcome.as_ref(), &obligations),
+        story: outcome.as_ref().ok().and_then(|judgement| judgement.story.clone()),
+        next_steps: wording::next_steps(outcome.as_ref(), &obligations, candidate.0, sessions),
+        baseline: baseline_arm,
+        candidate: candidate_arm,
+        method: method::method(outcome.as_ref(), candidate.1, policy),
+        judging: Judging::of(policy),
+        checks: outcome.map_or(alone, |judgement: Judgement| judgement.checks),
+        differences,
+        obligations,
+        warnings,
+    }
+}
+
+type Outcome = Result<Judgement, Refusal>;
+
+fn outcome(
+    reference: Option<&Reference<'_>>,
+    candidate: &Session,
+    (old, new): (Option<&Measurements>, &Measurements),
+    differences: &[Difference],
+    policy: &Policy,
+) -> Outcome {
+    let Some((reference, old)) = reference.zip(old) else {
+        return Err(refuse(None, candidate, differences, policy).unwrap_or_else(Refusal::no_baseline));
+    };
+    if let Some(refusal) = refuse(Some(reference.session), candidate, differences, policy) {
+        return Err(refusal);
+    }
+    let comparison = compare(old, new, &reference.background());
+    if let Some(refusal) = refuse_work(&comparison, policy) {
+        return Err(refusal);
+    }
+    let judgement = judge(&comparison, policy);
+    refuse_failures(candidate, &judgement.checks).map_or(Ok(judgement), Err)
+}
+
+/// Where there is nothing to compare with, what the candidate itself must keep is still judged: a ceiling that is surely
+/// broken blocks, and nothing else comes of it.
+fn beside_refusal(outcome: &mut Outcome, new: &Measurements, policy: &Policy) -> Vec<Check> {
+    let Err(refusal) = outcome else { return Vec::new() };
+    if !matches!(refusal.verdict, Verdict::NoBaseline | Verdict::Incomparable) {
+        return Vec::new();
+    }
+    let checks = judge_alone(new, policy);
+    if checks.iter().any(|check| check.verdict == Verdict::Regression) {
+        *outcome = Ok(Judgement {
+            verdict: Verdict::Regression,
+            checks,
+            warnings: vec![format!("{}: {}", refusal.verdict.name(), refusal.reason)],
+            story: None,
+            design: Design::Apart { sessions: 0 },
+            repeat_more: None,
+            requests_needed: None,
+        });
+        return Vec::new();
+    }
+    checks
+}
+
+/// That of the verdict; an open gate does what the policy says, unless nothing was judged or only evidence is owed.
+fn exit_code(verdict: Verdict, checks: &[Check], policy: &Policy) -> u8 {
+    let is_open = |check: &Check| check.action == Action::Block && check.verdict == Verdict::Inconclusive;
+    if verdict != Verdict::Inconclusive || !checks.iter().any(is_open) {
+        return verdict.exit_code();
+    }
+    match policy.on_inconclusive {
+        OnInconclusive::Warn => verdict.exit_code(),
+        OnInconclusive::Block => Verdict::Regression.exit_code(),
+        OnInconclusive::Pass => Verdict::Pass.exit_code(),
+    }
+}
+
+fn all_warnings(
+    baseline: Option<(&str, &Session)>,
+    candidate: &Session,
+    differences: &[Difference],
+    outcome: Result<&Judgement, &Refusal>,
+    of_figures: Vec<String>,
+) -> Vec<String> {
+    let mut warnings = outcome.map_or_else(|_| Vec::new(), |judgement| judgement.warnings.clone());
     if let Some((_, session)) = baseline {
-        warnings.splice(0..0, of_session("baseline", session));
-        warnings.extend(old.iter().flat_map(|(_, _, old)| tails::of("baseline", old)));
-        warnings.extend(counted_differently(session, candidate.1));
-        if session == candidate.1 {
+        warnings.extend(of_session("baseline", session));
+    }
+    warnings.extend(of_session("candidate", candidate));
+    if let Some((_, session)) = baseline {
+        warnings.extend(counted_differently(session, candidate));
+        if session == candidate {
             warnings.push("both sides are the same session: nothing can differ".into());
         }
     }
-    warnings.extend(cut);
-    warnings.extend(tails::of("candidate", &new));
+    warnings.extend(of_figures);
     let allowed = differences
         .iter()
         .filter(|difference| difference.rule == FieldRule::Warn);
@@ -87,27 +175,7 @@ pub fn build(reference: Option<&Reference<'_>>, candidate: (&str, &Session), pol
             d.field, d.baseline, d.candidate
         )
     }));
-    if let Ok(judgement) = &outcome {
-        warnings.splice(0..0, judgement.warnings.iter().cloned());
-    }
-    let mut baseline = old.map(|(name, session, measured)| describe_measured(name, session, &measured));
-    let mut candidate_arm = describe_measured(candidate.0, candidate.1, &new);
-    if let Some(baseline) = &mut baseline {
-        say_none_replaced([baseline, &mut candidate_arm]);
-    }
-    Report {
-        verdict,
-        exit_code: verdict.exit_code(),
-        headline: wording::headline(outcome.as_ref(), &obligations),
-        next_steps: wording::next_steps(outcome.as_ref(), &obligations, candidate),
-        baseline,
-        candidate: candidate_arm,
-        method: wording::method(outcome.as_ref()),
-        checks: outcome.map_or_else(|_| Vec::new(), |judgement: Judgement| judgement.checks),
-        differences,
-        obligations,
-        warnings,
-    }
+    warnings
 }
 
 /// What a reader should know of a session by itself, in sentences.

@@ -5,8 +5,10 @@
 mod arm;
 mod build;
 mod conduct;
+mod cost;
 mod doubts;
 mod health;
+mod method;
 mod tails;
 #[cfg(test)]
 mod tests;
@@ -14,7 +16,11 @@ mod wording;
 
 use std::collections::BTreeMap;
 
-use crate::{metric::Metric, plan::Load, verdict::Verdict};
+use crate::{
+    metric::Metric,
+    plan::Load,
+    verdict::{OnInconclusive, Policy, Verdict},
+};
 pub use arm::describe;
 pub use build::{Reference, build, warnings};
 
@@ -32,6 +38,8 @@ pub struct Report {
     pub exit_code: u8,
     /// The verdict in one sentence with the worst check (`regression: TPOT P95 +12.1 % at …`), no Markdown.
     pub headline: String,
+    /// What throughput, TTFT and TPOT tell together, in one sentence; `None` where none of them got worse.
+    pub story: Option<String>,
     /// What the reader should do now, in sentences; most useful first.
     pub next_steps: Vec<String>,
     /// The baseline arm; `None` where there is none.
@@ -48,6 +56,30 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// How the verdict was reached, in one paragraph.
     pub method: String,
+    /// How sure it had to be.
+    pub judging: Judging,
+}
+
+/// How sure a verdict had to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judging {
+    /// How sure it must be that a change is beyond its limit (0.90).
+    pub confidence: f64,
+    /// The chance that anything is called real without a cause (0.01).
+    pub family_error: f64,
+    /// What an open gate does.
+    pub on_inconclusive: OnInconclusive,
+}
+
+impl Judging {
+    /// As a policy has it.
+    pub const fn of(policy: &Policy) -> Self {
+        Self {
+            confidence: policy.confidence,
+            family_error: policy.family_error,
+            on_inconclusive: policy.on_inconclusive,
+        }
+    }
 }
 
 /// One arm of a comparison, for people.

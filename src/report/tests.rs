@@ -34,6 +34,7 @@ fn report(old: Option<&Session>, new: &Session) -> Report {
 /// Headline, next steps, warnings and obligations, as a reader meets them.
 fn text(report: &Report) -> String {
     let mut lines = vec![format!("{} [exit {}]", report.headline, report.exit_code)];
+    lines.extend(report.story.iter().map(|story| format!("story: {story}")));
     lines.extend(report.next_steps.iter().map(|step| format!("next: {step}")));
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.extend(
@@ -50,46 +51,50 @@ fn text(report: &Report) -> String {
 fn a_regression_reads_like_this() {
     insta::assert_snapshot!(text(&report(Some(&slower(&QUIET, 1.0)), &slower(&QUIET, 1.12))), @r"
         regression: TPOT P95 +12.0 % (90 % interval +11.7 … +12.3 %) at synthetic-64/16 @ c=16, limit +5.0 % [exit 1]
+        story: decode is slower: each token takes longer at synthetic-64/16 @ c=16 (Output throughput 0.0 %, TTFT P95 0.0 %, TPOT P95 +12.0 %)
         next: find the cause and measure again
         next: or, if the change is wanted, accept it with a new baseline: `perfgate baseline save pr.json`
         tpot_p95: +12.0 % (90 % interval +11.7 … +12.3 %): real (family-wise p < 0.0001 over 2 blocking checks) and beyond the limit of +5.0 % (more than 99.9 % sure)
         output_tokens_per_s: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of −5.0 % (more than 99.9 % sure)
         ttft_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
         gpu_memory_peak_gb: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
-        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. TPOT P95 at synthetic-64/16 @ c=16 is +12.0 % (90 % interval +11.7 … +12.3 %) over 5 runs a side, limit +5.0 %: p < 0.0001 for no change for the worse, and we are more than 99.9 % sure that it is beyond the limit; with these runs a change of +5.3 % is found with 80 % probability.
+        error_rate: none of 1000 requests of the baseline failed, and none of 1000 of the candidate
+        The two sides were measured in alternation, 5 pairs; each pair gives one log-ratio of each metric, and a paired t test moderated by what is known of the noise tests their mean. The gate looks after 3, 5, 8 and 12 pairs, at levels that keep all looks together at those named here. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else it is inconclusive. TPOT P95 at synthetic-64/16 @ c=16 is +12.0 % (90 % interval +11.7 … +12.3 %, limit +5.0 %) over 5 A/B pairs in alternation. The change is real (family-wise p < 0.0001 over 2 blocking checks, limit 0.0034 at this look) and we are more than 99.9 % sure that it is beyond the limit. Noise of one pair: 0.3 % (from these pairs alone, 4 df). With 5 pairs a change of +5.4 % is found with 80 % probability.
         ");
 }
 
 #[test]
 fn a_pass_reads_like_this() {
     insta::assert_snapshot!(text(&report(Some(&slower(&QUIET, 1.0)), &slower(&QUIET, 1.003))), @r"
-        pass: 2 blocking checks within their limits [exit 0]
+        pass: 3 blocking checks within their limits [exit 0]
         next: no action is needed
         tpot_p95: +0.3 % (90 % interval +0.1 … +0.5 %): within the limit of +5.0 % (more than 99.9 % sure)
         output_tokens_per_s: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of −5.0 % (more than 99.9 % sure)
         ttft_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
         gpu_memory_peak_gb: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
-        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. TPOT P95 at synthetic-64/16 @ c=16 is +0.3 % (90 % interval +0.1 … +0.5 %) over 5 runs a side, limit +5.0 %: p 0.029 for no change for the worse, and we are more than 99.9 % sure that it is within the limit; with these runs a change of +5.3 % is found with 80 % probability.
+        error_rate: none of 1000 requests of the baseline failed, and none of 1000 of the candidate
+        The two sides were measured in alternation, 5 pairs; each pair gives one log-ratio of each metric, and a paired t test moderated by what is known of the noise tests their mean. The gate looks after 3, 5, 8 and 12 pairs, at levels that keep all looks together at those named here. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else it is inconclusive. TPOT P95 at synthetic-64/16 @ c=16 is +0.3 % (90 % interval +0.1 … +0.5 %, limit +5.0 %) over 5 A/B pairs in alternation. We are more than 99.9 % sure that it is within the limit. Noise of one pair: 0.3 % (from these pairs alone, 4 df). With 5 pairs a change of +5.4 % is found with 80 % probability.
         ");
 }
 
 #[test]
 fn an_improvement_reads_like_this() {
     insta::assert_snapshot!(report(Some(&slower(&QUIET, 1.0)), &slower(&QUIET, 0.9)).headline, @r"
-        improvement: TPOT P95 −10.0 % (90 % interval −10.2 … −9.8 %) at synthetic-64/16 @ c=16, limit +5.0 %; 2 blocking checks within their limits
+        improvement: TPOT P95 −10.0 % (90 % interval −10.2 … −9.8 %) at synthetic-64/16 @ c=16, limit +5.0 %; 3 blocking checks within their limits
         ");
 }
 
 #[test]
 fn an_open_question_reads_like_this() {
     insta::assert_snapshot!(text(&report(Some(&slower(&NOISY, 1.0)), &slower(&NOISY, 1.03))), @r"
-        inconclusive: 1 of 2 blocking checks not settled; TPOT P95 at synthetic-64/16 @ c=16: +3.0 % (90 % interval −5.0 … +11.6 %): these runs cannot tell whether that is beyond the limit of +5.0 %; it cannot be settled within 20 runs a side; the smallest change that can is +9.4 % [exit 3]
+        inconclusive: 1 of 3 blocking checks not settled; TPOT P95 at synthetic-64/16 @ c=16: +3.0 % (90 % interval −5.0 … +11.6 %): these pairs cannot tell whether that is beyond the limit of +5.0 %; it cannot be settled within 12 pairs; the smallest change that can is +12.3 % [exit 3]
         next: give each check what its reason names; against noise help an idle machine, more requests a run, or a wider limit
-        tpot_p95: +3.0 % (90 % interval −5.0 … +11.6 %): these runs cannot tell whether that is beyond the limit of +5.0 %; it cannot be settled within 20 runs a side; the smallest change that can is +9.4 %
+        tpot_p95: +3.0 % (90 % interval −5.0 … +11.6 %): these pairs cannot tell whether that is beyond the limit of +5.0 %; it cannot be settled within 12 pairs; the smallest change that can is +12.3 %
         output_tokens_per_s: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of −5.0 % (more than 99.9 % sure)
         ttft_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
         gpu_memory_peak_gb: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
-        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. TPOT P95 at synthetic-64/16 @ c=16 is +3.0 % (90 % interval −5.0 … +11.6 %) over 5 runs a side, limit +5.0 %: p 0.239 for no change for the worse, and we are 68 % sure that it is within the limit; with these runs a change of +22.8 % is found with 80 % probability.
+        error_rate: none of 1000 requests of the baseline failed, and none of 1000 of the candidate
+        The two sides were measured in alternation, 5 pairs; each pair gives one log-ratio of each metric, and a paired t test moderated by what is known of the noise tests their mean. The gate looks after 3, 5, 8 and 12 pairs, at levels that keep all looks together at those named here. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else it is inconclusive. TPOT P95 at synthetic-64/16 @ c=16 is +3.0 % (90 % interval −5.0 … +11.6 %, limit +5.0 %) over 5 A/B pairs in alternation. That is not settled: it is not shown to be a real change (family-wise p 0.478 over 2 blocking checks, limit 0.0034 at this look), and we are 68 % sure that it is within the limit. Noise of one pair: 8.4 % (from these pairs alone, 4 df). With 5 pairs a change of +30.6 % is found with 80 % probability.
         ");
 }
 
@@ -107,7 +112,8 @@ fn an_owed_profile_reads_like_this() {
         tpot_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +5.0 % (more than 99.9 % sure)
         output_tokens_per_s: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of −5.0 % (more than 99.9 % sure)
         ttft_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
-        Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else the runs cannot tell. The two sides were measured one after the other: what drifted in the machine or the server between them is not in the interval. Peak GPU memory at synthetic-64/16 @ c=16 is +20.0 % (90 % interval +19.9 … +20.1 %) over 5 runs a side, limit +10.0 %: p < 0.0001 for no change for the worse, and we are more than 99.9 % sure that it is beyond the limit; with these runs a change of +10.1 % is found with 80 % probability.
+        error_rate: none of 1000 requests of the baseline failed, and none of 1000 of the candidate
+        The two sides were measured in alternation, 5 pairs; each pair gives one log-ratio of each metric, and a paired t test moderated by what is known of the noise tests their mean. The gate looks after 3, 5, 8 and 12 pairs, at levels that keep all looks together at those named here. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else it is inconclusive. Peak GPU memory at synthetic-64/16 @ c=16 is +20.0 % (90 % interval +19.9 … +20.1 %, limit +10.0 %) over 5 A/B pairs in alternation. The change is real (family-wise p < 0.0001 over 2 warning checks, limit 0.0034 at this look) and we are more than 99.9 % sure that it is beyond the limit. Noise of one pair: 0.1 % (from these pairs alone, 4 df). With 5 pairs a change of +10.2 % is found with 80 % probability.
         ");
 }
 
@@ -116,7 +122,7 @@ fn too_few_requests_read_like_this() {
     let few = scaled(&QUIET, |figures, _| figures.requests = 40);
     let found = report(Some(&few), &few);
     insta::assert_snapshot!(format!("{}\n{}", found.headline, found.next_steps.join("\n")), @r"
-        inconclusive: 1 of 2 blocking checks not settled; TPOT P95 at synthetic-64/16 @ c=16: P95 needs 200 requests a run, these have 40
+        inconclusive: 1 of 3 blocking checks not settled; TPOT P95 at synthetic-64/16 @ c=16: P95 needs 200 requests a run, these have 40
         measure both sides with more requests a run: `--requests 200`
         ");
 }
@@ -144,10 +150,15 @@ fn refusals_read_like_this() {
         next: if the new setting is here to stay, accept it: `perfgate baseline save pr.json`
         No change was computed: there is nothing to judge.
 
-        invalid: the candidate cannot carry a verdict: `synthetic-64/16 @ c=16`, run 3: 4.5 % of requests failed, more than `max_error_rate` 1.0 %; 9 × http_500: out of memory [exit 4]
-        next: fix what is named above and measure again with `perfgate run`; nothing that was measured is lost
+        inconclusive: 1 of 3 blocking checks not settled; Error rate at synthetic-64/16 @ c=16: 9 of 1000 requests of the candidate failed, 0 of 1000 of the baseline (Fisher's exact p 0.002; p 0.500 when whole runs are exchanged): they came in too few runs to tell; repeat 3 more pairs [exit 3]
+        next: measure again with `perfgate gate --ab`: 3 more pairs would most likely settle it
         warning: candidate: failed requests count as infinitely slow at synthetic-64/16 @ c=16: TPOT P95 10.0 ms, 10.0 ms without them, TTFT P95 50.0 ms, 50.0 ms without them
-        No change was computed: there is nothing to judge.
+        error_rate: 9 of 1000 requests of the candidate failed, 0 of 1000 of the baseline (Fisher's exact p 0.002; p 0.500 when whole runs are exchanged): they came in too few runs to tell; repeat 3 more pairs
+        output_tokens_per_s: −0.9 % (90 % interval −2.8 … +1.0 %): within the limit of −5.0 % (99.4 % sure)
+        tpot_p95: 0.0 % (90 % interval −0.2 … +0.2 %): within the limit of +5.0 % (more than 99.9 % sure)
+        ttft_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
+        gpu_memory_peak_gb: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
+        The two sides were measured in alternation, 5 pairs; each pair gives one log-ratio of each metric, and a paired t test moderated by what is known of the noise tests their mean. The gate looks after 3, 5, 8 and 12 pairs, at levels that keep all looks together at those named here. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else it is inconclusive. Error rate at synthetic-64/16 @ c=16: 9 of 1000 requests of the candidate failed, 0 of 1000 of the baseline (Fisher's exact p 0.002; p 0.500 when whole runs are exchanged): they came in too few runs to tell; repeat 3 more pairs.
         ");
 }
 
@@ -174,6 +185,7 @@ fn what_the_reader_should_know_is_a_warning() {
     assert_eq!((found.exit_code, found.differences.len()), (3, 1));
     assert!(found.differences[0].is_allowed());
     insta::assert_snapshot!(found.warnings.join("\n"), @r"
+        TTFT P95 at synthetic-64/16 @ c=16 could not be judged: 0.0 % (90 % interval −14.9 … +17.4 %): these runs cannot tell whether that is beyond the limit of +10.0 %; it cannot be settled within 20 runs a side; the smallest change that can is +44.5 %
         the candidate was interrupted: only its finished runs are compared
         candidate: the client was busy
         candidate: 2 of 50 warm-up requests failed at synthetic-64/16 @ c=16

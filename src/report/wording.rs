@@ -1,12 +1,12 @@
 //! The sentences of a report: headline, next steps, method.
 
-use super::{Check, Obligation};
+use super::{Check, Obligation, cost};
 use crate::{
-    metric::Better,
+    compare::Design,
     session::Session,
     verdict::{
-        Action, BEYOND_LEVEL, Evidence, FAMILY_LEVEL, Judgement, MIN_RUNS, Refusal, Verdict, WITHIN_LEVEL, figures,
-        wording::{bound, count, p_value, percent, sure},
+        Action, Evidence, Judgement, MIN_RUNS, Refusal, Verdict, figures,
+        wording::{bound, count, count_more},
     },
 };
 
@@ -78,7 +78,7 @@ fn open(judgement: &Judgement, obligations: &[Obligation]) -> String {
     let blocking: Vec<&Check> = checks.iter().filter(|check| check.action == Action::Block).collect();
     let unsettled: Vec<&Check> = blocking.iter().copied().filter(is_open).collect();
     let told = |check: &Check| {
-        let what = settled_by(&check.reason, judgement.repeat_more);
+        let what = settled_by(&check.reason, judgement.repeat_more, &judgement.design);
         format!("{} at {}: {what}", check.metric.label(), check.cell)
     };
     if let Some(first) = unsettled.first() {
@@ -92,21 +92,28 @@ fn open(judgement: &Judgement, obligations: &[Obligation]) -> String {
 }
 
 /// Why a check is open: it says how many runs it lacks itself, the headline how many settle all that runs can settle.
-fn settled_by(reason: &str, repeat_more: Option<usize>) -> String {
+fn settled_by(reason: &str, repeat_more: Option<usize>, design: &Design) -> String {
     let (why, others) = match reason.split_once("; repeat ") {
         Some((why, _)) => (why, "repeat"),
         None => (reason, "others need"),
     };
-    let more = repeat_more.map(|more| format!("; {others} {more} more on each side"));
+    let more = repeat_more.map(|more| match design {
+        Design::Apart { .. } => format!("; {others} {more} more on each side"),
+        Design::Paired { .. } => format!("; {others} {}", count_more(more, "pair")),
+    });
     format!("{why}{}", more.unwrap_or_default())
 }
 
-/// What the reader should do now, most useful first.
-pub(super) fn next_steps(outcome: Outcome<'_>, obligations: &[Obligation], candidate: (&str, &Session)) -> Vec<String> {
-    let (file, session) = candidate;
+/// What the reader should do now, most useful first; `file` is the candidate's.
+pub(super) fn next_steps(
+    outcome: Outcome<'_>,
+    obligations: &[Obligation],
+    file: &str,
+    sessions: (Option<&Session>, &Session),
+) -> Vec<String> {
     let mut steps = match outcome {
         Err(refusal) => refused(refusal, file),
-        Ok(judgement) => judged(judgement, file, session),
+        Ok(judgement) => judged(judgement, file, sessions),
     };
     steps.extend(obligations.iter().map(|owed| owed.text.clone()));
     if steps.is_empty() {
@@ -136,7 +143,7 @@ fn refused(refusal: &Refusal, file: &str) -> Vec<String> {
     }
 }
 
-fn judged(judgement: &Judgement, file: &str, session: &Session) -> Vec<String> {
+fn judged(judgement: &Judgement, file: &str, (baseline, candidate): (Option<&Session>, &Session)) -> Vec<String> {
     let mut steps = Vec::new();
     if judgement.verdict == Verdict::Regression {
         steps.push("find the cause and measure again".into());
@@ -147,12 +154,18 @@ fn judged(judgement: &Judgement, file: &str, session: &Session) -> Vec<String> {
     if judgement.verdict != Verdict::Inconclusive {
         return steps;
     }
-    if let Some(more) = judgement.repeat_more {
-        let runs = session.cells.iter().map(|cell| cell.runs.len()).max().unwrap_or(0);
-        let repeats = (runs + more).max(MIN_RUNS);
-        steps.push(format!("measure both sides again with more runs: `--repeat {repeats}`"));
+    let is_open = |check: &&Check| check.action == Action::Block && check.verdict == Verdict::Inconclusive;
+    let mut open = judgement.checks.iter().filter(is_open).peekable();
+    let is_noise = open.any(|check| check.p_real.is_some());
+    match &judgement.design {
+        Design::Apart { .. } => {
+            let cost = baseline.and_then(|baseline| cost::in_pairs(baseline, candidate));
+            steps.extend(cost.filter(|_| is_noise).as_deref().map(in_alternation));
+            steps.extend(more_runs(judgement, candidate));
+        }
+        Design::Paired { .. } => steps.extend(more_pairs(judgement, candidate)),
     }
-    let asked = usize::try_from(session.plan.requests_per_run).unwrap_or(usize::MAX);
+    let asked = usize::try_from(candidate.plan.requests_per_run).unwrap_or(usize::MAX);
     if let Some(needed) = judgement.requests_needed.filter(|needed| *needed > asked) {
         steps.push(format!(
             "measure both sides with more requests a run: `--requests {needed}`"
@@ -161,8 +174,7 @@ fn judged(judgement: &Judgement, file: &str, session: &Session) -> Vec<String> {
     if judgement.checks.is_empty() {
         steps.push("gate a metric: set a limit under `gates` in `perfgate.yaml`".into());
     }
-    let unsettled = |check: &Check| check.action == Action::Block && check.verdict == Verdict::Inconclusive;
-    if steps.is_empty() && judgement.checks.iter().any(unsettled) {
+    if steps.is_empty() && judgement.checks.iter().any(|check| is_open(&check)) {
         steps.push(
             "give each check what its reason names; against noise help an idle machine, more requests a run, or a wider limit"
                 .into(),
@@ -171,60 +183,32 @@ fn judged(judgement: &Judgement, file: &str, session: &Session) -> Vec<String> {
     steps
 }
 
-/// How the verdict was reached, in one paragraph.
-pub(super) fn method(outcome: Outcome<'_>) -> String {
-    let Ok(judgement) = outcome else {
-        return "No change was computed: there is nothing to judge.".into();
-    };
-    let rule = format!(
-        "Each run gives one value of each metric; a change is the ratio of the geometric means of the runs, with a \
-         two-sided 90 % interval from Welch's t test on logarithms. A check is a regression when the change is real \
-         (Holm-corrected over all checks of its kind, level {}) and beyond its limit with {} confidence; it passes when \
-         the change is within the limit with {} confidence; else the runs cannot tell. The two sides were measured one \
-         after the other: what drifted in the machine or the server between them is not in the interval.",
-        whole(FAMILY_LEVEL),
-        whole(1.0 - BEYOND_LEVEL),
-        whole(1.0 - WITHIN_LEVEL),
-    );
-    let example = judgement.checks.iter().find_map(example);
-    example.map_or_else(|| rule.clone(), |example| format!("{rule} {example}"))
+/// Two sessions that were measured apart differ by more than their runs: no number of runs takes that away.
+fn in_alternation(cost: &str) -> String {
+    format!(
+        "`perfgate gate --ab` can settle it: it measures both sides in alternation, so that what drifts between sessions \
+         drops out; {cost}"
+    )
 }
 
-/// The worst tested check in full (`TPOT P95 at … is +7.7 % (…) over 5 runs a side: …`).
-fn example(check: &Check) -> Option<String> {
-    let (real, beyond) = check.p_real.zip(check.p_beyond)?;
-    let runs = if check.n_baseline == check.n_candidate {
-        format!("{} runs a side", check.n_baseline)
-    } else {
-        format!("{} baseline and {} candidate runs", check.n_baseline, check.n_candidate)
-    };
-    let beyond = if beyond <= 0.5 {
-        format!("we are {} that it is beyond the limit", sure(beyond))
-    } else {
-        format!("we are {} that it is within the limit", sure(1.0 - beyond))
-    };
-    let power = check.minimum_detectable_change.map_or_else(String::new, |smallest| {
-        let signed = match check.metric.better() {
-            Better::Lower => smallest,
-            Better::Higher => -smallest,
-        };
-        format!(
-            "; with these runs a change of {} is found with 80 % probability",
-            percent(signed)
-        )
-    });
+fn more_runs(judgement: &Judgement, session: &Session) -> Option<String> {
+    let more = judgement.repeat_more?;
+    let runs = session.cells.iter().map(|cell| cell.runs.len()).max().unwrap_or(0);
+    let repeats = (runs + more).max(MIN_RUNS);
+    Some(format!("measure both sides again with more runs: `--repeat {repeats}`"))
+}
+
+fn more_pairs(judgement: &Judgement, session: &Session) -> Option<String> {
+    let more = judgement.repeat_more?;
+    let ended = session
+        .pairing
+        .as_ref()
+        .and_then(|pairing| pairing.stopped_early.as_ref());
+    let until = ended.map_or("", |_| ", and let it run to its last look");
     Some(format!(
-        "{} at {} is {} over {runs}, limit {}: {} for no change for the worse, and {beyond}{power}.",
-        check.metric.label(),
-        check.cell,
-        figures(check),
-        bound(check.metric, check.limit),
-        p_value(real),
+        "measure again with `perfgate gate --ab`{until}: {} would most likely settle it",
+        count_more(more, "pair")
     ))
-}
-
-fn whole(fraction: f64) -> String {
-    format!("{:.0} %", fraction * 100.0)
 }
 
 #[cfg(test)]
@@ -243,7 +227,7 @@ mod tests {
             ("too noisy", None, "too noisy"),
         ];
         for (reason, more, expected) in table {
-            assert_eq!(settled_by(reason, more), expected);
+            assert_eq!(settled_by(reason, more, &Design::Apart { sessions: 1 }), expected);
         }
     }
 }

@@ -1,74 +1,121 @@
 //! From a comparison to judged checks: the rule, family by family, and the reason of each answer.
 
 use super::{
-    Action, Bound, Check, Gate, Verdict,
+    Action, Bound, Check, Gate, Limit, UnitChange, Verdict, counts, explain,
     obstacle::{obstacle, samples_needed},
-    rule::{self, FAMILY_LEVEL, MAX_RUNS, MIN_RUNS},
+    rule::{self, MAX_RUNS, MIN_RUNS, Rule},
     wording,
 };
 use crate::{
-    compare::{CellComparison, Change, MetricComparison, Tested, change::raw_change},
-    metric::Metric,
+    compare::{CellComparison, Change, MetricComparison, Tested, Window, change::raw_change},
+    metric::{Better, Metric},
     stats::holm,
 };
 
 /// A check on its way to a verdict.
 pub(super) struct Draft {
     pub(super) check: Check,
-    /// How many more runs a side would settle it, where that is what it lacks.
+    /// How many more pairs (runs a side) would settle it, where that is what it lacks.
     pub(super) repeat_more: Option<usize>,
     /// How many requests a run it needs, where it has fewer.
     pub(super) requests_needed: Option<usize>,
-    evidence: Option<(Change, Tested)>,
-    /// The limit on the log scale.
-    limit: f64,
+    /// Whether it is one of the tests that Holm's correction is over: a ceiling and a count of failures are not.
+    pub(super) is_in_family: bool,
+    pub(super) evidence: Option<Evidence>,
+    /// Whether only noise keeps it open, so that more pairs or runs may settle it.
+    pub(super) is_open_by_noise: bool,
+}
+
+/// What a check is decided on.
+#[derive(Clone, Debug)]
+pub(super) struct Evidence {
+    pub(super) change: Change,
+    pub(super) tested: Tested,
+    /// The limit on the scale of the change.
+    pub(super) limit: f64,
+    /// The stored sessions behind the baseline.
+    pub(super) window: Option<Window>,
 }
 
 impl Draft {
     /// One gated metric in a cell that both arms have.
-    pub(super) fn of(cell: &CellComparison, metric: Metric, gate: &Gate) -> Self {
+    pub(super) fn of(cell: &CellComparison, metric: Metric, gate: &Gate, rule: &Rule) -> Self {
         let empty = MetricComparison::default();
         let found = cell.metrics.get(&metric).unwrap_or(&empty);
-        let mut draft = Self::blank(&cell.name, metric, gate);
-        let raw = |log: f64| raw_change(metric.better(), log);
-        draft.limit = gate
-            .limit
-            .log(metric.better(), found.baseline.geometric_mean())
-            .unwrap_or(f64::NAN);
-        let check = &mut draft.check;
-        check.baseline = found.baseline.geometric_mean();
-        check.candidate = found.candidate.geometric_mean();
-        check.change = found.ratio.map(|ratio| ratio - 1.0);
-        let interval = found.change.as_ref().and_then(Change::interval);
-        check.interval = interval.map(|(low, high)| (raw(low).min(raw(high)), raw(low).max(raw(high))));
-        check.n_baseline = found.baseline.values.len();
-        check.n_candidate = found.candidate.values.len();
+        let mut draft = Self::blank(&cell.name, metric, Bound::of(metric, gate.limit), gate.action);
+        draft.check.requires = gate.requires;
+        draft.check.n_baseline = found.baseline.values.len();
+        draft.check.n_candidate = found.candidate.values.len();
+        let (change, limit) = if metric.is_count() {
+            draft.count(metric, found);
+            (counts::change(metric, found, rule.is_paired()), gate.limit.size())
+        } else {
+            draft.ratio(metric, found, gate);
+            let limit = gate.limit.log(metric.better(), draft.check.baseline);
+            (found.change, limit.unwrap_or(f64::NAN))
+        };
         let measured = !found.baseline.values.is_empty() && !found.candidate.values.is_empty();
         draft.requests_needed = samples_needed(metric, found).filter(|_| measured);
-        let evidence = || {
-            found
-                .change
-                .and_then(|change| Some((change, change.test(draft.limit)?)))
-        };
-        match obstacle(cell, metric, gate, found) {
-            Some(reason) => check.reason = reason,
-            None => draft.evidence = evidence(),
+        match obstacle(cell, metric, gate, found, change.is_some()) {
+            Some(reason) => draft.check.reason = reason,
+            None => draft.evidence = change.and_then(|change| Evidence::of(change, limit, found.window.clone())),
+        }
+        if metric.is_count() {
+            draft.check.difference = draft
+                .evidence
+                .as_ref()
+                .and_then(|evidence| unit_change(metric, &evidence.change));
         }
         let fewest = draft.check.n_baseline.min(draft.check.n_candidate);
-        if found.is_complete() && fewest > 0 && fewest < MIN_RUNS {
+        if found.is_complete() && fewest > 0 && fewest < MIN_RUNS && draft.evidence.is_none() {
             draft.repeat_more = Some(MIN_RUNS - fewest);
         }
         draft
     }
 
+    /// What a ratio of geometric means shows; the baseline is the level that the change is counted from.
+    fn ratio(&mut self, metric: Metric, found: &MetricComparison, gate: &Gate) {
+        let check = &mut self.check;
+        let raw = |log: f64| raw_change(metric.better(), log);
+        check.baseline = found.baseline.geometric_mean();
+        check.candidate = found.candidate.geometric_mean();
+        check.change = found.ratio.map(|ratio| ratio - 1.0);
+        if let Some(change) = &found.change {
+            let by = raw(change.log_difference);
+            check.change = Some(by);
+            if found.window.as_ref().is_some_and(|window| window.sessions > 1) {
+                check.baseline = check.candidate.map(|candidate| candidate / (1.0 + by));
+            }
+        }
+        let interval = found.change.as_ref().and_then(Change::interval);
+        check.interval = interval.map(|(low, high)| (raw(low).min(raw(high)), raw(low).max(raw(high))));
+        if let (Limit::Absolute(_), Some(baseline), Some(by)) = (gate.limit, check.baseline, check.change) {
+            check.difference = Some(UnitChange {
+                by: by * baseline,
+                interval: check.interval.map(|(low, high)| (low * baseline, high * baseline)),
+            });
+        }
+    }
+
+    /// What counts show: means of the runs, as 0 is a good value.
+    fn count(&mut self, metric: Metric, found: &MetricComparison) {
+        self.check.baseline = counts::mean(&found.baseline);
+        self.check.candidate = counts::mean(&found.candidate);
+        let ratio = self.check.baseline.zip(self.check.candidate);
+        let ratio = ratio.filter(|(old, _)| *old > 0.0 && metric.is_count());
+        self.check.change = ratio.map(|(old, new)| new / old - 1.0);
+    }
+
     /// One gated metric in a cell that only one arm has.
     pub(super) fn one_sided(cell: &str, metric: Metric, gate: &Gate, has: &str, lacks: &str) -> Self {
-        let mut draft = Self::blank(cell, metric, gate);
+        let mut draft = Self::blank(cell, metric, Bound::of(metric, gate.limit), gate.action);
+        draft.check.requires = gate.requires;
         draft.check.reason = format!("only the {has} has this cell: measure it on the {lacks} too");
         draft
     }
 
-    fn blank(cell: &str, metric: Metric, gate: &Gate) -> Self {
+    /// A check of which nothing is known yet.
+    pub(super) fn blank(cell: &str, metric: Metric, limit: Bound, action: Action) -> Self {
         let check = Check {
             cell: cell.to_owned(),
             metric,
@@ -76,13 +123,15 @@ impl Draft {
             candidate: None,
             change: None,
             interval: None,
-            limit: Bound::of(metric, gate.limit),
-            action: gate.action,
-            requires: gate.requires,
+            difference: None,
+            limit,
+            action,
+            requires: None,
             p_real: None,
             p_beyond: None,
             verdict: Verdict::Inconclusive,
             reason: "there are no figures to compare".into(),
+            explanation: None,
             minimum_detectable_change: None,
             n_baseline: 0,
             n_candidate: 0,
@@ -91,8 +140,9 @@ impl Draft {
             check,
             repeat_more: None,
             requests_needed: None,
+            is_in_family: true,
             evidence: None,
-            limit: f64::NAN,
+            is_open_by_noise: false,
         }
     }
 
@@ -108,78 +158,174 @@ impl Draft {
             (_, Action::Block) => 2,
             (_, _) => 3,
         };
-        let excess = self
-            .evidence
-            .map_or(0.0, |(change, _)| change.log_difference - self.limit);
-        (rank, -excess)
+        let excess = |evidence: &Evidence| evidence.change.log_difference - evidence.limit;
+        let untested = if self.check.verdict.is_within() {
+            f64::NEG_INFINITY
+        } else {
+            0.0
+        };
+        (rank, -self.evidence.as_ref().map_or(untested, excess))
     }
 
-    fn settle(&mut self, real: f64, better: f64, family: usize) {
-        let Some((change, tested)) = self.evidence else {
+    /// Decides; `real` and `better` are adjusted over so many checks of its kind.
+    fn settle(&mut self, (real, better): (f64, f64), family: usize, rule: &Rule) {
+        let Some(Evidence {
+            change, tested, limit, ..
+        }) = self.evidence.clone()
+        else {
             return;
         };
+        let n = change.n_baseline.min(change.n_candidate);
+        let (levels, may_show) = (rule.levels(n), rule.may_show_a_change(n));
+        let verdict = rule::decide(&tested, (real, better), levels, may_show);
         let metric = self.check.metric;
-        let verdict = rule::decide(&tested, real, better);
-        let detectable = rule::minimum_detectable(&change, self.limit, family);
+        let detectable = rule::minimum_detectable(&change, limit, levels, family);
         self.check.verdict = verdict;
         self.check.p_real = Some(tested.p_real);
         self.check.p_beyond = Some(tested.p_beyond);
-        self.check.minimum_detectable_change = detectable.map(|log| raw_change(metric.better(), log).abs());
-        let family_text = format!("over {}", wording::count(family, kind(self.check.action)));
-        let limit = wording::bound(metric, self.check.limit);
-        let told = match verdict {
+        let as_fraction = |log: f64| raw_change(metric.better(), log).abs();
+        self.check.minimum_detectable_change = detectable.filter(|_| !metric.is_count()).map(as_fraction);
+        let said = Said {
+            real,
+            better,
+            family,
+            rule,
+            n,
+        };
+        let told = self.told(&change, &tested, limit, &said);
+        self.check.reason = format!("{}: {told}", figures(&self.check));
+        self.is_open_by_noise = verdict == Verdict::Inconclusive;
+        self.check.explanation = Some(explain::check(self, &said));
+    }
+
+    fn told(&mut self, change: &Change, tested: &Tested, limit: f64, said: &Said<'_>) -> String {
+        let over = format!("over {}", wording::count(said.family, kind(self.check.action)));
+        let bound = wording::bound(self.check.metric, self.check.limit);
+        match self.check.verdict {
             Verdict::Regression => format!(
-                "real (family-wise {} {family_text}) and beyond the limit of {limit} ({})",
-                wording::p_value(real),
+                "real (family-wise {} {over}) and beyond the limit of {bound} ({})",
+                wording::p_value(said.real),
                 wording::sure(tested.p_beyond)
             ),
             Verdict::Improvement => format!(
-                "better, and really so (family-wise {} {family_text})",
-                wording::p_value(better)
+                "better, and really so (family-wise {} {over})",
+                wording::p_value(said.better)
             ),
-            Verdict::Pass => format!("within the limit of {limit} ({})", wording::sure(tested.p_within)),
-            _ => self.open_question(&change, &tested, real, family),
-        };
-        self.check.reason = format!("{}: {told}", self.figures());
+            Verdict::Pass => format!("within the limit of {bound} ({})", wording::sure(tested.p_within)),
+            _ => self.open_question(change, tested, limit, said),
+        }
     }
 
-    /// The change with its interval (`+12.1 % (90 % interval +11.0 … +13.2 %)`).
-    fn figures(&self) -> String {
-        figures(&self.check)
-    }
-
-    fn open_question(&mut self, change: &Change, tested: &Tested, real: f64, family: usize) -> String {
-        let limit = wording::bound(self.check.metric, self.check.limit);
-        let question = if tested.p_beyond <= rule::BEYOND_LEVEL {
+    fn open_question(&mut self, change: &Change, tested: &Tested, limit: f64, said: &Said<'_>) -> String {
+        let bound = wording::bound(self.check.metric, self.check.limit);
+        let (rule, levels) = (said.rule, said.rule.levels(said.n));
+        let these = if rule.is_paired() { "pairs" } else { "runs" };
+        let question = if !rule.may_show_a_change(said.n) && tested.p_beyond <= levels.beyond {
+            let needed = rule.ahead(said.n).first().copied().unwrap_or(MIN_RUNS);
+            format!("beyond the limit of {bound} as it seems, which {needed} {these} at least must show")
+        } else if tested.p_beyond <= levels.beyond {
             format!(
-                "beyond the limit of {limit} if it is real, which these runs cannot show (family-wise {} over {}, \
-                 level {FAMILY_LEVEL})",
-                wording::p_value(real),
-                wording::count(family, kind(self.check.action))
+                "beyond the limit of {bound} if it is real, which these {these} cannot show (family-wise {} over {}, level \
+                 {})",
+                wording::p_value(said.real),
+                wording::count(said.family, kind(self.check.action)),
+                wording::level(levels.real),
             )
         } else {
-            format!("these runs cannot tell whether that is beyond the limit of {limit}")
+            format!("these {these} cannot tell whether that is beyond the limit of {bound}")
         };
-        self.repeat_more = rule::more_runs(change, self.limit, family);
-        let raw = |log: f64| wording::percent(raw_change(self.check.metric.better(), log));
-        let remedy = match self.repeat_more {
-            Some(more) => format!("repeat {more} more on each side"),
-            None => rule::settleable(change, self.limit, family).map_or_else(
-                || format!("it cannot be settled within {MAX_RUNS} runs a side"),
-                |log| {
-                    let smallest = raw(log);
-                    format!(
-                        "it cannot be settled within {MAX_RUNS} runs a side; the smallest change that can is {smallest}"
-                    )
-                },
-            ),
-        };
-        format!("{question}; {remedy}")
+        self.repeat_more = rule::more(change, limit, rule, said.family);
+        format!("{question}; {}", self.remedy(change, limit, said))
     }
+
+    /// What would settle it: more pairs or runs, or none of them.
+    fn remedy(&self, change: &Change, limit: f64, said: &Said<'_>) -> String {
+        let is_paired = said.rule.is_paired();
+        if let Some(more) = self.repeat_more {
+            return if is_paired {
+                format!("repeat {}", wording::count_more(more, "pair"))
+            } else {
+                format!("repeat {more} more on each side")
+            };
+        }
+        let most = said.rule.most();
+        let within = if is_paired {
+            format!("within {most} pairs")
+        } else {
+            format!("within {MAX_RUNS} runs a side")
+        };
+        let smallest =
+            rule::settleable(change, limit, said.rule, said.family).filter(|_| !self.check.metric.is_count());
+        let smallest = smallest.map(|log| raw_change(self.check.metric.better(), log));
+        smallest.map_or_else(
+            || format!("it cannot be settled {within}"),
+            |raw| {
+                format!(
+                    "it cannot be settled {within}; the smallest change that can is {}",
+                    wording::percent(raw)
+                )
+            },
+        )
+    }
+}
+
+/// What a check was decided by, for its words.
+pub(super) struct Said<'a> {
+    /// Family-wise p that there is no change for the worse.
+    pub(super) real: f64,
+    /// Family-wise p that there is no change for the better.
+    pub(super) better: f64,
+    /// Checks in its family.
+    pub(super) family: usize,
+    pub(super) rule: &'a Rule,
+    /// Pairs, or runs on the side that has fewer.
+    pub(super) n: usize,
+}
+
+impl Evidence {
+    pub(super) fn of(change: Change, limit: f64, window: Option<Window>) -> Option<Self> {
+        Some(Self {
+            change,
+            tested: change.test(limit)?,
+            limit,
+            window,
+        })
+    }
+}
+
+/// A change on the metric's own scale, with its raw sign.
+fn unit_change(metric: Metric, change: &Change) -> Option<UnitChange> {
+    let raw = |worse: f64| match metric.better() {
+        Better::Lower => worse,
+        Better::Higher => -worse,
+    };
+    let (low, high) = change.interval()?;
+    Some(UnitChange {
+        by: raw(change.log_difference),
+        interval: Some((raw(low).min(raw(high)), raw(low).max(raw(high)))),
+    })
 }
 
 /// The change of a check with its interval.
 pub(crate) fn figures(check: &Check) -> String {
+    if let Some(UnitChange { by, interval }) = check.difference {
+        let unit = check.metric.unit();
+        let by = wording::amount(by, true);
+        return match interval {
+            Some((low, high)) => format!(
+                "{by} {unit} (90 % interval {} … {} {unit})",
+                wording::amount(low, true),
+                wording::amount(high, true)
+            ),
+            None => format!("{by} {unit}"),
+        };
+    }
+    if let (Bound::NoMoreFailures, Some(old), Some(new)) = (check.limit, check.baseline, check.candidate) {
+        return format!("{} → {}", wording::share(old), wording::share(new));
+    }
+    if let (Bound::Value(_), Some(value)) = (check.limit, check.candidate) {
+        return format!("{} {}", wording::amount(value, false), check.metric.unit());
+    }
     let change = check
         .change
         .map_or_else(|| "no change known".to_owned(), wording::percent);
@@ -189,27 +335,28 @@ pub(crate) fn figures(check: &Check) -> String {
     }
 }
 
-/// Judges all drafts; blocking and warning checks are Holm families of their own.
-pub(super) fn settle(drafts: &mut [Draft]) {
+/// Judges all drafts; blocking, warning and reported checks are Holm families of their own.
+pub(super) fn settle(drafts: &mut [Draft], rule: &Rule) {
     for action in Action::ALL {
-        let mut family: Vec<&mut Draft> = drafts.iter_mut().filter(|draft| draft.check.action == action).collect();
+        let in_family = |draft: &&mut Draft| draft.check.action == action && draft.is_in_family;
+        let mut family: Vec<&mut Draft> = drafts.iter_mut().filter(in_family).collect();
         // A check that cannot be tested stays in its family as p = 1: a missing figure never makes the others easier.
         let adjusted = |p: fn(&Tested) -> f64| {
             let all: Vec<f64> = family
                 .iter()
-                .map(|draft| draft.evidence.as_ref().map_or(1.0, |(_, tested)| p(tested)))
+                .map(|draft| draft.evidence.as_ref().map_or(1.0, |evidence| p(&evidence.tested)))
                 .collect();
             holm::adjusted(&all)
         };
         let (real, better) = (adjusted(|tested| tested.p_real), adjusted(|tested| tested.p_better));
         let size = family.len();
-        for (draft, (real, better)) in family.iter_mut().zip(real.into_iter().zip(better)) {
-            draft.settle(real, better, size);
+        for (draft, adjusted) in family.iter_mut().zip(real.into_iter().zip(better)) {
+            draft.settle(adjusted, size, rule);
         }
     }
 }
 
-fn kind(action: Action) -> &'static str {
+pub(super) const fn kind(action: Action) -> &'static str {
     match action {
         Action::Block => "blocking check",
         Action::Warn => "warning check",

@@ -1,15 +1,16 @@
 //! The gate's answer from all checks, and the reasons to give none.
 
 use super::{
-    Action, Check, Difference, Evidence, Policy, Verdict,
+    Action, Bound, Check, Evidence, Policy, Verdict, ceiling,
     check::{self, Draft, figures},
+    coupled, errors,
+    rule::Rule,
     wording,
 };
 use crate::{
-    compare::{CellComparison, Comparison, different_work, work::ALLOW},
-    measure::invalid_because,
+    compare::{CellComparison, Comparison, Design, Side, different_work, work::ALLOW},
+    measure::Measurements,
     metric::Metric,
-    session::{Ended, Session},
 };
 
 /// All checks of one comparison, judged.
@@ -21,86 +22,28 @@ pub struct Judgement {
     pub checks: Vec<Check>,
     /// What the reader should know, in sentences.
     pub warnings: Vec<String>,
-    /// How many more runs a side would settle every check that more runs can settle.
+    /// What throughput, TTFT and TPOT tell together, in one sentence; `None` where none of them got worse.
+    pub story: Option<String>,
+    /// How the two were measured.
+    pub design: Design,
+    /// How many more pairs (runs a side, of sessions measured apart) would settle every check that more can settle.
     pub repeat_more: Option<usize>,
     /// How many requests a run every gated percentile needs, where some have fewer.
     pub requests_needed: Option<usize>,
 }
 
-/// Why there is nothing to judge.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Invalid, no baseline, or incomparable.
-    pub verdict: Verdict,
-    /// In one sentence.
-    pub reason: String,
-}
-
-impl Refusal {
-    /// There is nothing to compare with.
-    pub fn no_baseline() -> Self {
-        Self {
-            verdict: Verdict::NoBaseline,
-            reason: "there is nothing to compare with yet".into(),
-        }
-    }
-}
-
-/// Whether two sessions can be judged at all: both valid, both there, and both the same measurement.
-pub fn refuse(baseline: Option<&Session>, candidate: &Session, differences: &[Difference]) -> Option<Refusal> {
-    let refusal = |verdict, reason| Some(Refusal { verdict, reason });
-    let arms = baseline.map(|session| ("baseline", session)).into_iter();
-    for (arm, session) in arms.chain([("candidate", candidate)]) {
-        if let Ended::Aborted(why) = &session.ended {
-            return refusal(Verdict::Invalid, format!("the {arm} was stopped before its end: {why}"));
-        }
-        if let Some(why) = invalid_because(session) {
-            return refusal(Verdict::Invalid, format!("the {arm} cannot carry a verdict: {why}"));
-        }
-    }
-    if baseline.is_none() {
-        return Some(Refusal::no_baseline());
-    }
-    incomparable(differences).and_then(|reason| refusal(Verdict::Incomparable, reason))
-}
-
-/// Whether the arms did work so different that none is faster, unless the policy allows it.
-pub fn refuse_work(comparison: &Comparison, policy: &Policy) -> Option<Refusal> {
-    let why = different_work(&comparison.cells).filter(|_| !policy.allows(ALLOW))?;
-    Some(Refusal {
-        verdict: Verdict::Invalid,
-        reason: format!("different work: {why}"),
-    })
-}
-
-/// The fields that differ and are not allowed: the first three with their values, the others by name.
-fn incomparable(differences: &[Difference]) -> Option<String> {
-    let open: Vec<&Difference> = differences
-        .iter()
-        .filter(|difference| !difference.is_allowed())
-        .collect();
-    let told = open.iter().take(3).map(|d| {
-        format!(
-            "`{}` is `{}` in the baseline and `{}` here",
-            d.field, d.baseline, d.candidate
-        )
-    });
-    let others: Vec<String> = open.iter().skip(3).map(|d| format!("`{}`", d.field)).collect();
-    let mut told: Vec<String> = told.collect();
-    if !others.is_empty() {
-        told.push(format!("different too: {}", others.join(", ")));
-    }
-    (!told.is_empty()).then(|| told.join("; "))
-}
-
 /// Judges every gated metric in every cell.
 pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
-    let (mut drafts, mut warnings) = drafts(comparison, policy);
+    let rule = Rule::new(&comparison.design, policy);
+    let (mut drafts, mut warnings) = drafts(comparison, policy, &rule);
     if policy.allows(ALLOW) {
         warnings
             .extend(different_work(&comparison.cells).map(|why| format!("different work, which is allowed: {why}")));
     }
-    check::settle(&mut drafts);
+    check::settle(&mut drafts, &rule);
+    drafts.extend(errors::drafts(comparison, policy, &rule));
+    drafts.extend(ceilings(comparison, policy, &rule));
+    coupled::guard(&mut drafts, comparison, &rule);
     drafts.sort_by(|a, b| {
         let ((rank_a, excess_a), (rank_b, excess_b)) = (a.rank(), b.rank());
         rank_a.cmp(&rank_b).then(excess_a.total_cmp(&excess_b))
@@ -113,11 +56,15 @@ pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
     let checks: Vec<Check> = drafts.into_iter().map(|draft| draft.check).collect();
     warnings.extend(checks.iter().filter_map(warning));
     warnings.extend(not_judged(&checks));
-    if !checks.is_empty() && !checks.iter().any(|check| check.action == Action::Block) {
+    let gates = || checks.iter().filter(|check| check.limit != Bound::NoMoreFailures);
+    if gates().next().is_some() && !gates().any(|check| check.action == Action::Block) {
         warnings.push("no gate blocks: every gated metric only warns".into());
     }
+    let cells: Vec<&str> = checks.iter().map(|check| check.cell.as_str()).collect();
     Judgement {
         verdict: answer(&checks),
+        story: coupled::story(comparison, &cells),
+        design: comparison.design.clone(),
         checks,
         warnings,
         repeat_more,
@@ -125,13 +72,63 @@ pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
     }
 }
 
+/// What the candidate must keep by itself, where there is nothing to compare it with: one check for each ceiling and
+/// cell, in the order of the cells.
+pub fn judge_alone(candidate: &Measurements, policy: &Policy) -> Vec<Check> {
+    let rule = Rule::new(&Design::Apart { sessions: 0 }, policy);
+    let cells = candidate.cells.iter().filter(|cell| cell.skipped.is_none());
+    let drafts = cells.flat_map(|cell| {
+        let bounds = policy.ceilings.iter();
+        let held = bounds.filter(|(metric, _)| !metric.is_capacity() && !cell.work.is_empty());
+        held.map(|(metric, bound)| {
+            let series = cell.series.get(metric).map_or(&[][..], Vec::as_slice);
+            ceiling::draft(&cell.name, *metric, *bound, &Side::of(series), &rule).check
+        })
+        .collect::<Vec<_>>()
+    });
+    drafts.collect()
+}
+
+fn ceilings(comparison: &Comparison, policy: &Policy, rule: &Rule) -> Vec<Draft> {
+    let cells = comparison.cells.iter();
+    let drafts = cells.flat_map(|cell| {
+        let bounds = policy.ceilings.iter().filter(|(metric, _)| can_have(cell, **metric));
+        bounds.map(|(metric, bound)| {
+            let side = cell.metrics.get(metric).map(|found| &found.candidate);
+            let nothing = Side::default();
+            ceiling::draft(&cell.name, *metric, *bound, side.unwrap_or(&nothing), rule)
+        })
+    });
+    drafts.collect()
+}
+
+/// Whether nothing that blocks is open, so that no further pair is needed.
+///
+/// Where nothing blocks, every check counts.
+pub fn is_settled(checks: &[Check]) -> bool {
+    let is_open = |check: &&Check| check.verdict == Verdict::Inconclusive;
+    let mut blocking = checks.iter().filter(|check| check.action == Action::Block).peekable();
+    if blocking.peek().is_some() {
+        return blocking.find(is_open).is_none();
+    }
+    !checks.is_empty() && checks.iter().find(is_open).is_none()
+}
+
+/// Whether further pairs may settle what is open: it was tested, and only noise or chance leaves it open.
+pub fn can_settle(checks: &[Check]) -> bool {
+    let tested = |check: &Check| check.p_real.or(check.p_beyond).is_some();
+    let mut open = checks.iter().filter(|check| check.verdict == Verdict::Inconclusive);
+    open.any(tested)
+}
+
 /// One draft for each gated metric and cell, and a warning for each cell that was left out on purpose.
-fn drafts(comparison: &Comparison, policy: &Policy) -> (Vec<Draft>, Vec<String>) {
+fn drafts(comparison: &Comparison, policy: &Policy, rule: &Rule) -> (Vec<Draft>, Vec<String>) {
     let mut drafts = Vec::new();
     let mut warnings = comparison.left_out.clone();
     for cell in &comparison.cells {
-        let gates = policy.gates.iter().filter(|(metric, _)| can_have(cell, **metric));
-        drafts.extend(gates.map(|(metric, gate)| Draft::of(cell, *metric, gate)));
+        let here = |metric: Metric| can_have(cell, metric) && !errors::is_counted(cell, metric);
+        let gates = policy.gates.iter().filter(|(metric, _)| here(**metric));
+        drafts.extend(gates.map(|(metric, gate)| Draft::of(cell, *metric, gate, rule)));
     }
     let alone = [
         (&comparison.only_baseline, "baseline", "candidate"),
@@ -163,7 +160,11 @@ fn can_have(cell: &CellComparison, metric: Metric) -> bool {
 /// Blocking checks decide; a warning holds the merge only where a profiling report is owed.
 fn answer(checks: &[Check]) -> Verdict {
     let blocking = || checks.iter().filter(|check| check.action == Action::Block);
-    let mut settled = checks.iter().filter(|check| check.verdict != Verdict::Inconclusive);
+    // That nothing failed more is no verdict on how fast it was.
+    let gates = checks
+        .iter()
+        .filter(|check| check.limit != Bound::NoMoreFailures || check.metric != Metric::ErrorRate);
+    let mut settled = gates.filter(|check| check.verdict != Verdict::Inconclusive);
     let owes_profile =
         |check: &Check| check.verdict == Verdict::Regression && check.requires == Some(Evidence::Profile);
     if blocking().any(|check| check.verdict == Verdict::Regression) {

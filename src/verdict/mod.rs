@@ -1,18 +1,25 @@
 //! Thresholds and decisions: which change is a regression, and what the gate answers.
 
+mod ceiling;
 mod check;
+mod counts;
+mod coupled;
+mod errors;
+mod explain;
 mod gate;
 mod obstacle;
 mod policy;
+mod refusal;
 mod rule;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wording;
 
 pub(crate) use check::figures;
-pub use gate::{Judgement, Refusal, judge, refuse, refuse_work};
+pub use gate::{Judgement, can_settle, is_settled, judge, judge_alone};
 pub use policy::{Action, Evidence, FieldRule, Gate, Limit, OnInconclusive, Policy};
-pub use rule::{BEYOND_LEVEL, FAMILY_LEVEL, MAX_RUNS, MIN_RUNS, WITHIN_LEVEL};
+pub use refusal::{Refusal, refuse, refuse_failures, refuse_work};
+pub use rule::{MAX_RUNS, MIN_RUNS, WITHIN_LEVEL};
 
 use crate::{
     compare::{self, fingerprint::is_of_the_arm},
@@ -101,6 +108,8 @@ pub struct Check {
     pub change: Option<f64>,
     /// Two-sided 90 % interval of the change, raw sign, low end first.
     pub interval: Option<(f64, f64)>,
+    /// The same change in the metric's unit, where its limit is in it.
+    pub difference: Option<UnitChange>,
     /// What it is held against.
     pub limit: Bound,
     /// What a regression does.
@@ -115,12 +124,23 @@ pub struct Check {
     pub verdict: Verdict,
     /// Why, in one sentence.
     pub reason: String,
+    /// The same in full, with what it rests on; `None` where nothing was tested.
+    pub explanation: Option<String>,
     /// Smallest change for the worse that these runs would find with 80 % probability, as a positive fraction.
     pub minimum_detectable_change: Option<f64>,
     /// Runs with a value on the baseline side.
     pub n_baseline: usize,
     /// Runs with a value on the candidate side.
     pub n_candidate: usize,
+}
+
+/// A change in the unit of its metric.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UnitChange {
+    /// candidate − baseline.
+    pub by: f64,
+    /// Its two-sided 90 % interval, low end first.
+    pub interval: Option<(f64, f64)>,
 }
 
 /// A field in which two fingerprints differ.

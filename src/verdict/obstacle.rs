@@ -10,17 +10,44 @@ use crate::{
 /// Sample sizes that differ by more than this share bias percentiles apart (10 %).
 const SAMPLES_DIFFER: f64 = 0.10;
 
-/// Why no verdict can rest on these figures, if so.
-pub(super) fn obstacle(cell: &CellComparison, metric: Metric, gate: &Gate, found: &MetricComparison) -> Option<String> {
+/// Why no verdict can rest on these figures, if so; fewer runs than usual may still have a change, where the noise is
+/// known from elsewhere.
+pub(super) fn obstacle(
+    cell: &CellComparison,
+    metric: Metric,
+    gate: &Gate,
+    found: &MetricComparison,
+    has_change: bool,
+) -> Option<String> {
     limit_makes_no_sense(metric, gate)
         .or_else(|| not_measured(found))
         .or_else(|| runs_without_a_value(found))
-        .or_else(|| no_ratio(found))
-        .or_else(|| too_few_runs(found))
+        .or_else(|| no_ratio(found).filter(|_| !metric.is_count()))
+        .or_else(|| too_few_runs(found).filter(|_| !has_change))
         .or_else(|| tokens_counted_differently(cell, metric))
         .or_else(|| different_work(cell, metric))
         .or_else(|| too_few_samples(metric, found))
         .or_else(|| samples_differ(metric, found))
+}
+
+/// The same of one arm alone, which is held against a bound.
+pub(super) fn of_one_side(metric: Metric, name: &'static str, side: &Side) -> Option<String> {
+    let not_measured = || {
+        let why = side.missing.first();
+        let why = why.map_or("the cell has no run", |(_, why)| why.as_str());
+        side.values
+            .is_empty()
+            .then(|| format!("not measured on the {name}: {why}"))
+    };
+    let told = || told_missing(name, side).map(|told| format!("no value in {told}"));
+    let few = || {
+        let needed = metric.percentile()?.min_samples_to_judge();
+        (side.samples_fewest < needed).then(|| needs_samples(metric, needed, side.samples_fewest))?
+    };
+    not_measured()
+        .or_else(told)
+        .or_else(|| unusable(name, side))
+        .or_else(few)
 }
 
 fn limit_makes_no_sense(metric: Metric, gate: &Gate) -> Option<String> {
@@ -56,12 +83,9 @@ fn not_measured(found: &MetricComparison) -> Option<String> {
 
 /// A verdict on the runs that went well would call a server that fails half the time unchanged.
 fn runs_without_a_value(found: &MetricComparison) -> Option<String> {
-    let told = sides(found).into_iter().filter_map(|(name, side)| {
-        let (run, why) = side.missing.first()?;
-        let (missing, runs) = (side.missing.len(), wording::count(side.runs, "run"));
-        let first = if missing == 1 { "" } else { "the first is " };
-        Some(format!("{missing} of {runs} of the {name} ({first}run {run}: {why})"))
-    });
+    let told = sides(found)
+        .into_iter()
+        .filter_map(|(name, side)| told_missing(name, side));
     let told: Vec<String> = told.collect();
     (!told.is_empty()).then(|| {
         format!(
@@ -71,12 +95,22 @@ fn runs_without_a_value(found: &MetricComparison) -> Option<String> {
     })
 }
 
+fn told_missing(name: &str, side: &Side) -> Option<String> {
+    let (run, why) = side.missing.first()?;
+    let (missing, runs) = (side.missing.len(), wording::count(side.runs, "run"));
+    let first = if missing == 1 { "" } else { "the first is " };
+    Some(format!("{missing} of {runs} of the {name} ({first}run {run}: {why})"))
+}
+
+fn unusable(name: &str, side: &Side) -> Option<String> {
+    let value = side.without_ratio()?;
+    Some(format!(
+        "the {name} has the value `{value}`, of which no ratio can be made"
+    ))
+}
+
 fn no_ratio(found: &MetricComparison) -> Option<String> {
-    let mut bad = sides(found)
-        .into_iter()
-        .filter_map(|(name, side)| Some((name, side.without_ratio()?)));
-    bad.next()
-        .map(|(name, value)| format!("the {name} has the value `{value}`, of which no ratio can be made"))
+    sides(found).into_iter().find_map(|(name, side)| unusable(name, side))
 }
 
 fn too_few_runs(found: &MetricComparison) -> Option<String> {
@@ -148,8 +182,12 @@ pub(super) fn samples_needed(metric: Metric, found: &MetricComparison) -> Option
 
 fn too_few_samples(metric: Metric, found: &MetricComparison) -> Option<String> {
     let needed = samples_needed(metric, found)?;
-    let p = metric.percentile()?.percent();
     let fewest = found.baseline.samples_fewest.min(found.candidate.samples_fewest);
+    needs_samples(metric, needed, fewest)
+}
+
+fn needs_samples(metric: Metric, needed: usize, fewest: usize) -> Option<String> {
+    let p = metric.percentile()?.percent();
     let what = if matches!(metric, Metric::Itl(_)) {
         "gaps"
     } else {

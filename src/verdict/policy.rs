@@ -119,6 +119,13 @@ impl Policy {
 }
 
 impl Limit {
+    /// The number in it.
+    pub const fn size(self) -> f64 {
+        match self {
+            Self::Relative(size) | Self::Absolute(size) => size,
+        }
+    }
+
     /// The limit on the log scale, above zero: `ln(1 + θ)`, or `−ln(1 − θ)` where higher is better.
     ///
     /// An absolute limit is a share of the baseline's value; `None` where that is not above zero. Infinite where no

@@ -52,6 +52,42 @@ fn plain(value: f64, plus: bool) -> String {
     digits.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// A value with about three digits (`55.2`, `1234`, `+0.012`).
+pub(crate) fn amount(value: f64, plus: bool) -> String {
+    if !value.is_finite() {
+        return "not a number".into();
+    }
+    let decimals = match value.abs() {
+        size if size >= 100.0 => 0,
+        size if size >= 10.0 => 1,
+        size if size >= 1.0 => 2,
+        _ => 3,
+    };
+    let digits = signed(value, decimals, plus);
+    if digits.contains('.') {
+        return digits.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    digits
+}
+
+/// A share without sign, as it was configured (`90 %`, `99.5 %`, `1 %`).
+pub(crate) fn share(fraction: f64) -> String {
+    let digits = format!("{:.2}", fraction * 100.0);
+    format!("{} %", digits.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A level that p values are held against (`0.01`, `0.0034`).
+pub(crate) fn level(level: f64) -> String {
+    let digits = format!("{level:.4}");
+    digits.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// How many more of something (`1 more pair`, `3 more pairs`).
+pub(crate) fn count_more(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} more {noun}{plural}")
+}
+
 /// The size of a change without its sign (`12.1 %`).
 pub(crate) fn size(fraction: f64) -> String {
     percent(fraction.abs()).trim_start_matches('+').to_owned()

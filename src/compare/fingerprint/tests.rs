@@ -172,7 +172,7 @@ fn model_revision_and_cuda_are_compared_where_they_are_declared() {
             s.plan.hardware.insert("cuda".into(), "13.0".into());
         }),
         ("hardware.gpus", |s| {
-            s.environment.gpus.push("NVIDIA H100 80GB HBM3".into())
+            s.environment.gpus.push("NVIDIA H100 80GB HBM3".into());
         }),
     ]);
 }

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::twin::{
-    ActionTwin, ArmTwin, BoundTwin, CellTwin, CheckTwin, DifferenceTwin, EvidenceTwin, FactTwin, FailureTwin,
-    FieldRuleTwin, MetricTwin, ObligationTwin, ReportTwin, VerdictTwin,
+use super::{
+    check,
+    twin::{
+        ActionTwin, ArmTwin, CellTwin, DifferenceTwin, EvidenceTwin, FactTwin, FailureTwin, FieldRuleTwin, JudgingTwin,
+        MetricTwin, ObligationTwin, OnInconclusiveTwin, ReportTwin, VerdictTwin,
+    },
 };
 use crate::{
     metric::Metric,
     render::RenderError,
-    report::{Arm, CellFigures, Check, Difference, Figure, Obligation, Report},
-    verdict::{Action, Bound, Evidence, FieldRule, Verdict},
+    report::{Arm, CellFigures, Difference, Figure, Judging, Obligation, Report},
+    verdict::{Action, Evidence, FieldRule, OnInconclusive, Policy, Verdict},
 };
 
 /// Which metrics of a cell are written.
@@ -31,17 +34,24 @@ pub(super) fn report_twin(report: &Report) -> ReportTwin {
         next_steps: report.next_steps.clone(),
         baseline: report.baseline.as_ref().map(|arm| arm_twin(arm, Metrics::Held)),
         candidate: arm_twin(&report.candidate, Metrics::Held),
-        checks: report.checks.iter().map(check_twin).collect(),
+        checks: report.checks.iter().map(check::twin).collect(),
         differences: report.differences.iter().map(difference_twin).collect(),
         obligations: report.obligations.iter().map(obligation_twin).collect(),
         warnings: report.warnings.clone(),
         method: report.method.clone(),
+        story: report.story.clone(),
+        judging: Some(JudgingTwin {
+            confidence: report.judging.confidence,
+            family_error: report.judging.family_error,
+            on_inconclusive: report.judging.on_inconclusive.into(),
+        }),
     }
 }
 
 pub(super) fn report(twin: ReportTwin) -> Result<Report, RenderError> {
     let verdict: Verdict = twin.verdict.into();
-    if verdict.exit_code() != twin.exit_code {
+    let is_policy = verdict == Verdict::Inconclusive && twin.exit_code <= 1;
+    if verdict.exit_code() != twin.exit_code && !is_policy {
         return Err(contradiction(
             "`exit_code`".into(),
             "another value than its `verdict` has",
@@ -54,12 +64,26 @@ pub(super) fn report(twin: ReportTwin) -> Result<Report, RenderError> {
         next_steps: twin.next_steps,
         baseline: twin.baseline.map(arm).transpose()?,
         candidate: arm(twin.candidate)?,
-        checks: twin.checks.into_iter().map(check).collect::<Result<_, _>>()?,
+        checks: twin.checks.into_iter().map(check::check).collect::<Result<_, _>>()?,
         differences: twin.differences.into_iter().map(difference).collect::<Result<_, _>>()?,
         obligations: twin.obligations.into_iter().map(obligation).collect::<Result<_, _>>()?,
         warnings: twin.warnings,
         method: twin.method,
+        story: twin.story,
+        judging: judging(twin.judging),
     })
+}
+
+/// A file without it was judged by the built-in rule.
+fn judging(twin: Option<JudgingTwin>) -> Judging {
+    twin.map_or_else(
+        || Judging::of(&Policy::default()),
+        |twin| Judging {
+            confidence: twin.confidence,
+            family_error: twin.family_error,
+            on_inconclusive: twin.on_inconclusive.into(),
+        },
+    )
 }
 
 pub(super) fn arm_twin(arm: &Arm, metrics: Metrics) -> ArmTwin {
@@ -170,14 +194,14 @@ fn cell(twin: CellTwin) -> Result<CellFigures, RenderError> {
     })
 }
 
-fn contradiction(place: String, what: &str) -> RenderError {
+pub(super) fn contradiction(place: String, what: &str) -> RenderError {
     RenderError::Contradiction {
         place,
         what: what.into(),
     }
 }
 
-fn known_metric(key: &str, unit: String) -> Result<Metric, RenderError> {
+pub(super) fn known_metric(key: &str, unit: String) -> Result<Metric, RenderError> {
     let metric = metric(key)?;
     if metric.unit() == unit {
         return Ok(metric);
@@ -191,77 +215,6 @@ fn known_metric(key: &str, unit: String) -> Result<Metric, RenderError> {
 
 fn metric(key: &str) -> Result<Metric, RenderError> {
     Metric::from_key(key).ok_or_else(|| RenderError::UnknownMetric(key.into()))
-}
-
-impl From<Bound> for BoundTwin {
-    fn from(bound: Bound) -> Self {
-        match bound {
-            Bound::Relative(change) => Self::Relative(change),
-            Bound::Absolute(size) => Self::Absolute(size),
-            Bound::Value(value) => Self::Value(value),
-            Bound::NoMoreFailures => Self::NoMoreFailures,
-        }
-    }
-}
-
-impl From<BoundTwin> for Bound {
-    fn from(twin: BoundTwin) -> Self {
-        match twin {
-            BoundTwin::Relative(change) => Self::Relative(change),
-            BoundTwin::Absolute(size) => Self::Absolute(size),
-            BoundTwin::Value(value) => Self::Value(value),
-            BoundTwin::NoMoreFailures => Self::NoMoreFailures,
-        }
-    }
-}
-
-fn check_twin(check: &Check) -> CheckTwin {
-    CheckTwin {
-        cell: check.cell.clone(),
-        metric: check.metric.key().into(),
-        unit: check.metric.unit().into(),
-        baseline: check.baseline,
-        candidate: check.candidate,
-        change: check.change,
-        interval: check.interval.map(Into::into),
-        threshold: check.limit.as_change(check.baseline),
-        limit: Some(check.limit.into()),
-        action: check.action.into(),
-        requires: check.requires.map(Into::into),
-        p_real: check.p_real,
-        p_beyond: check.p_beyond,
-        verdict: check.verdict.into(),
-        reason: check.reason.clone(),
-        minimum_detectable_change: check.minimum_detectable_change,
-        n_baseline: check.n_baseline,
-        n_candidate: check.n_candidate,
-    }
-}
-
-fn check(twin: CheckTwin) -> Result<Check, RenderError> {
-    let limit = twin.limit.map(Bound::from).or(twin.threshold.map(Bound::Relative));
-    let limit = limit.ok_or_else(|| {
-        let place = format!("check `{}` of cell `{}`", twin.metric, twin.cell);
-        contradiction(place, "neither a `limit` nor a `threshold`")
-    })?;
-    Ok(Check {
-        metric: known_metric(&twin.metric, twin.unit)?,
-        cell: twin.cell,
-        baseline: twin.baseline,
-        candidate: twin.candidate,
-        change: twin.change,
-        interval: twin.interval.map(Into::into),
-        limit,
-        action: twin.action.into(),
-        requires: twin.requires.map(Into::into),
-        p_real: twin.p_real,
-        p_beyond: twin.p_beyond,
-        verdict: twin.verdict.into(),
-        reason: twin.reason,
-        minimum_detectable_change: twin.minimum_detectable_change,
-        n_baseline: twin.n_baseline,
-        n_candidate: twin.n_candidate,
-    })
 }
 
 fn difference_twin(difference: &Difference) -> DifferenceTwin {
@@ -314,20 +267,7 @@ fn obligation(twin: ObligationTwin) -> Result<Obligation, RenderError> {
 /// JSON knows no infinity and no NaN; serde would write null, which reads as absent.
 pub(super) fn refuse_infinite(report: &Report) -> Result<(), RenderError> {
     for check in &report.checks {
-        let (low, high) = check.interval.unzip();
-        let numbers = [
-            check.baseline,
-            check.candidate,
-            check.change,
-            low,
-            high,
-            check.limit.as_change(check.baseline),
-            check.limit.size(),
-            check.p_real,
-            check.p_beyond,
-            check.minimum_detectable_change,
-        ];
-        if numbers.into_iter().flatten().any(|number| !number.is_finite()) {
+        if check::numbers(check).into_iter().any(|number| !number.is_finite()) {
             return Err(RenderError::NotFinite {
                 place: format!("check `{}` of cell `{}`", check.metric, check.cell),
             });
@@ -375,4 +315,5 @@ twins!(enum Action, ActionTwin: Block, Warn, Report);
 twins!(enum Evidence, EvidenceTwin: Explanation, Profile);
 twins!(enum Verdict, VerdictTwin:
     Improvement, Pass, Inconclusive, Regression, Incomparable, NoBaseline, Invalid);
+twins!(enum OnInconclusive, OnInconclusiveTwin: Warn, Block, Pass);
 twins!(enum FieldRule, FieldRuleTwin: Refuse, Warn, Ignore);

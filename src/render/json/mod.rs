@@ -1,5 +1,6 @@
 //! The JSON report: a contract with a version, written without loss and read back into the same [`Report`].
 
+mod check;
 mod convert;
 mod history;
 mod load;

@@ -18,10 +18,13 @@ pub(super) struct ReportTwin {
     pub(super) schema: String,
     /// The gate's answer.
     pub(super) verdict: VerdictTwin,
-    /// 0 pass, 1 regression, 2 usage, 3 not settled, 4 measurement failed or invalid, 5 could not be posted.
+    /// 0 pass, 1 regression (or not settled, where that blocks), 2 usage, 3 not settled, 4 measurement failed or invalid, 5 could not be posted.
     pub(super) exit_code: u8,
     /// The answer in one sentence.
     pub(super) headline: String,
+    /// What throughput, TTFT and TPOT tell together; null where none of them got worse, absent in older files.
+    #[serde(default)]
+    pub(super) story: Option<String>,
     /// What to do now, most useful first.
     pub(super) next_steps: Vec<String>,
     /// The baseline arm; null where there is none.
@@ -39,6 +42,35 @@ pub(super) struct ReportTwin {
     pub(super) warnings: Vec<String>,
     /// How the verdict was reached.
     pub(super) method: String,
+    /// How sure it had to be; absent in older files.
+    #[serde(default)]
+    pub(super) judging: Option<JudgingTwin>,
+}
+
+/// How sure a verdict had to be.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Judging")]
+pub(super) struct JudgingTwin {
+    /// How sure it must be that a change is beyond its limit.
+    pub(super) confidence: f64,
+    /// The chance that anything is called real without a cause, over all blocking checks.
+    pub(super) family_error: f64,
+    /// What an open gate does.
+    pub(super) on_inconclusive: OnInconclusiveTwin,
+}
+
+/// What a gate does that could not be settled.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "OnInconclusive")]
+pub(super) enum OnInconclusiveTwin {
+    /// Exit code 3.
+    Warn,
+    /// Exit code 1.
+    Block,
+    /// Exit code 0.
+    Pass,
 }
 
 /// One arm of a comparison.
@@ -147,6 +179,9 @@ pub(super) struct CheckTwin {
     /// Two-sided 90 % interval of the change, low end first.
     #[serde(deserialize_with = "present")]
     pub(super) interval: Option<[f64; 2]>,
+    /// The change in the metric's unit, where its limit is in it; absent in older files.
+    #[serde(default)]
+    pub(super) difference: Option<UnitChangeTwin>,
     /// The limit as a change, with the sign of harm (0.05 for latency, −0.05 for throughput); null where it is none.
     #[serde(deserialize_with = "present")]
     pub(super) threshold: Option<f64>,
@@ -168,6 +203,9 @@ pub(super) struct CheckTwin {
     pub(super) verdict: VerdictTwin,
     /// Why, in one sentence.
     pub(super) reason: String,
+    /// The same in full, with the noise it rests on; null where nothing was tested, absent in older files.
+    #[serde(default)]
+    pub(super) explanation: Option<String>,
     /// Smallest change for the worse that these runs would find with 80 % probability.
     #[serde(deserialize_with = "present")]
     pub(super) minimum_detectable_change: Option<f64>,
@@ -229,6 +267,18 @@ pub(super) enum VerdictTwin {
     NoBaseline,
     /// The measurement cannot carry a verdict.
     Invalid,
+}
+
+/// A change in the unit of its metric.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "UnitChange")]
+pub(super) struct UnitChangeTwin {
+    /// candidate − baseline.
+    pub(super) by: f64,
+    /// Its two-sided 90 % interval, low end first.
+    #[serde(deserialize_with = "present")]
+    pub(super) interval: Option<[f64; 2]>,
 }
 
 /// What a check holds a metric against.

@@ -35,6 +35,7 @@ fn policy(gates: &[(Metric, f64, Action, Option<Evidence>)]) -> Policy {
     });
     Policy {
         gates: gates.collect(),
+        errors: None,
         ..Policy::default()
     }
 }
@@ -128,36 +129,41 @@ fn a_constant_metric_is_within_or_beyond_and_never_undefined() {
 }
 
 #[test]
-fn fewer_than_three_runs_are_inconclusive_with_the_number_that_lacks() {
-    let found = judged(&QUIET[..2], 1.5, tpot, &blocking(TPOT));
-    assert_eq!((found.verdict, found.repeat_more), (Verdict::Inconclusive, Some(1)));
-    let check = &found.checks[0];
-    assert_eq!(
-        check.reason,
-        "a verdict needs 3 runs a side, the baseline has 2: measure 1 more"
+fn fewer_pairs_than_the_first_look_may_be_within_and_never_beyond() {
+    let far = judged(&QUIET[..2], 1.5, tpot, &blocking(TPOT));
+    assert_eq!((far.verdict, far.repeat_more), (Verdict::Inconclusive, Some(1)));
+    let reason = &far.checks[0].reason;
+    assert!(
+        reason.contains("beyond the limit of +5.0 % as it seems, which 3 pairs at least must show"),
+        "{reason}"
     );
-    assert!(check.change.is_some() && check.p_real.is_none());
+    let steady: Vec<f64> = QUIET.iter().map(|factor| factor.sqrt().sqrt()).collect();
+    let near = judged(&steady[..2], 1.0, tpot, &blocking(TPOT));
+    assert_eq!(near.verdict, Verdict::Pass, "{}", near.checks[0].reason);
     assert_eq!(
         judged(&QUIET[..3], 1.5, tpot, &blocking(TPOT)).verdict,
         Verdict::Regression
     );
+    let one = judged(&QUIET[..1], 1.5, tpot, &blocking(TPOT));
+    assert_eq!((one.verdict, one.repeat_more), (Verdict::Inconclusive, Some(2)));
+    assert_eq!(
+        one.checks[0].reason,
+        "a verdict needs 3 runs a side, the baseline has 1: measure 2 more"
+    );
 }
 
 #[test]
-fn an_open_question_says_how_many_more_runs_would_settle_it() {
-    let found = judged(&NOISY, 1.0, tpot, &blocking(TPOT));
-    let more = found.repeat_more.unwrap();
-    assert!((1..=15).contains(&more), "{more}");
-    assert!(
-        found.checks[0]
-            .reason
-            .contains(&format!("repeat {more} more on each side"))
-    );
+fn an_open_question_says_how_many_more_pairs_would_settle_it() {
+    let steps = [0.98, 1.02, 1.0, 1.03, 0.97];
+    let found = judged(&steps, 1.0, tpot, &blocking(TPOT));
+    let reason = &found.checks[0].reason;
+    assert_eq!(found.repeat_more, Some(3), "to the look at 8: {reason}");
+    assert!(reason.contains("repeat 3 more pairs"), "{reason}");
     let wild = judged(&[0.6, 1.4, 1.0, 1.5, 0.7], 1.0, tpot, &blocking(TPOT));
     assert_eq!(wild.repeat_more, None);
     let reason = &wild.checks[0].reason;
     assert!(
-        reason.contains("cannot be settled within 20 runs a side; the smallest change that can is +"),
+        reason.contains("cannot be settled within 12 pairs; the smallest change that can is +"),
         "{reason}"
     );
 }

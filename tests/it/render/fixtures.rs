@@ -8,8 +8,8 @@ use perfgate::{
         Percentile::{P50, P95, P99},
     },
     plan::{Arrivals, Load},
-    report::{Arm, CellFigures, Check, Difference, Figure, Obligation, Report},
-    verdict::{Action, Bound, Evidence, FieldRule, Verdict},
+    report::{Arm, CellFigures, Check, Difference, Figure, Judging, Obligation, Report},
+    verdict::{Action, Bound, Evidence, FieldRule, Policy, Verdict},
 };
 
 pub(super) const CELL: &str = "synthetic-1000±200/128 @ c=16";
@@ -106,6 +106,7 @@ pub(super) fn check(metric: Metric, verdict: Verdict, change: f64) -> Check {
         candidate: Some(baseline * (1.0 + change)),
         change: Some(change),
         interval: Some((change - 0.011, change + 0.011)),
+        difference: None,
         limit: Bound::Relative(limit),
         action,
         requires,
@@ -113,6 +114,7 @@ pub(super) fn check(metric: Metric, verdict: Verdict, change: f64) -> Check {
         p_beyond: Some(0.0042),
         verdict,
         reason: "real, and within the limit with 90 % confidence".into(),
+        explanation: None,
         minimum_detectable_change: Some(0.014),
         n_baseline: 5,
         n_candidate: 5,
@@ -140,6 +142,7 @@ fn report(verdict: Verdict, exit_code: u8, headline: &str, factor: f64) -> Repor
         verdict,
         exit_code,
         headline: headline.into(),
+        story: None,
         next_steps: vec!["nothing to do".into()],
         baseline: Some(arm("baselines/llama-8b.json", "9f8e7d6c5b4a39281706", 1.0)),
         candidate: arm("session.json", "a1b2c3d4e5f60718293a", factor),
@@ -150,6 +153,7 @@ fn report(verdict: Verdict, exit_code: u8, headline: &str, factor: f64) -> Repor
         method: "each run gives one value; log-ratio of the runs' means, Welch t; a regression is real (Holm over \
                  2 blocking checks, 1 %) and beyond its limit with 90 % confidence"
             .into(),
+        judging: Judging::of(&Policy::default()),
     }
 }
 

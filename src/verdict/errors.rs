@@ -1,0 +1,249 @@
+//! Failed requests: does the candidate fail more often, and do runs of it fail altogether? Goodput of zero is asked alike.
+//!
+//! Fisher's exact test on all requests, and, as failures come in bursts, a permutation of whole runs beside it. A family of
+//! its own: failures cost latency checks no power.
+
+use super::{Action, Bound, Check, Policy, Verdict, check::Draft, rule::Rule, wording};
+use crate::{
+    compare::{CellComparison, Comparison, MetricComparison},
+    measure::Work,
+    metric::Metric,
+    stats::{
+        Alternative,
+        fisher::{self, Counts},
+        holm, permutation, real,
+    },
+};
+
+/// Whole runs, exchanged between the arms, must show as many failures no oftener than this.
+const RUNS_LEVEL: f64 = 0.05;
+/// So many runs in which nothing succeeded block without statistics, where the baseline has none.
+pub(crate) const DEAD_RUNS: usize = 2;
+/// What is asked for where only the requests speak, and not the runs, of sessions measured apart.
+const MORE_RUNS: usize = 2;
+
+/// One run: requests that failed (missed an SLO), and all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct RunCount {
+    bad: u32,
+    all: u32,
+}
+
+/// What both arms counted in one cell.
+struct Counted {
+    draft: Draft,
+    baseline: Vec<RunCount>,
+    candidate: Vec<RunCount>,
+    /// What a bad request is called (`failed`).
+    what: &'static str,
+}
+
+/// One check of failures for each cell in which requests were counted, and one for each gate on a goodput that is zero.
+pub(super) fn drafts(comparison: &Comparison, policy: &Policy, rule: &Rule) -> Vec<Draft> {
+    let plain = comparison.cells.iter().filter(|cell| cell.answer.is_none());
+    let mut counted: Vec<Counted> = Vec::new();
+    for cell in plain {
+        counted.extend(policy.errors.and_then(|action| Counted::failures(cell, action)));
+        let goodput = policy.gates.iter().filter(|(metric, _)| is_goodput(**metric));
+        counted.extend(goodput.filter_map(|(metric, gate)| Counted::misses(cell, *metric, gate.action)));
+    }
+    let all: Vec<f64> = counted.iter().map(Counted::p_requests).collect();
+    let adjusted = holm::adjusted(&all);
+    let settled = counted.into_iter().zip(adjusted);
+    settled.map(|(counted, p)| counted.settle(p, all.len(), rule)).collect()
+}
+
+/// Whether a metric is a goodput of zero in some run, of which no ratio can be made: its requests are counted instead.
+pub(super) fn is_counted(cell: &CellComparison, metric: Metric) -> bool {
+    is_goodput(metric) && cell.metrics.get(&metric).is_some_and(has_zero) && missed(cell).is_some()
+}
+
+const fn is_goodput(metric: Metric) -> bool {
+    matches!(
+        metric,
+        Metric::GoodputRps | Metric::GoodputTokensPerS | Metric::SloAttainment
+    )
+}
+
+fn has_zero(found: &MetricComparison) -> bool {
+    let sides = [&found.baseline, &found.candidate];
+    found.is_complete() && sides.iter().any(|side| side.values.contains(&0.0))
+}
+
+/// Requests of each run that missed an SLO, baseline and candidate, where every run was counted.
+fn missed(cell: &CellComparison) -> Option<[Vec<RunCount>; 2]> {
+    let found = cell.metrics.get(&Metric::SloAttainment)?;
+    let counts = |values: &[f64], work: &[Work]| -> Option<Vec<RunCount>> {
+        let runs = values.iter().zip(work).map(|(met, work)| {
+            let all = u32::try_from(work.requests).ok().filter(|all| *all > 0)?;
+            let good = (met * f64::from(all)).round();
+            let good = (0..=all).rev().find(|count| f64::from(*count) <= good)?;
+            Some(RunCount { bad: all - good, all })
+        });
+        (values.len() == work.len() && !values.is_empty()).then(|| runs.collect())?
+    };
+    let old = counts(&found.baseline.values, &cell.work.baseline)?;
+    let new = counts(&found.candidate.values, &cell.work.candidate)?;
+    found.is_complete().then_some([old, new])
+}
+
+impl Counted {
+    fn failures(cell: &CellComparison, action: Action) -> Option<Self> {
+        let counts = |runs: &[Work]| -> Option<Vec<RunCount>> {
+            let all: Option<Vec<RunCount>> = runs.iter().map(run_count).collect();
+            all.filter(|runs| runs.iter().any(|run| run.all > 0))
+        };
+        let (baseline, candidate) = (counts(&cell.work.baseline)?, counts(&cell.work.candidate)?);
+        let draft = Draft::blank(&cell.name, Metric::ErrorRate, Bound::NoMoreFailures, action);
+        Some(Self::new(draft, baseline, candidate, "failed"))
+    }
+
+    fn misses(cell: &CellComparison, metric: Metric, action: Action) -> Option<Self> {
+        let [baseline, candidate] = missed(cell).filter(|_| is_counted(cell, metric))?;
+        let draft = Draft::blank(&cell.name, metric, Bound::NoMoreFailures, action);
+        Some(Self::new(draft, baseline, candidate, "missed an SLO"))
+    }
+
+    fn new(mut draft: Draft, baseline: Vec<RunCount>, candidate: Vec<RunCount>, what: &'static str) -> Self {
+        draft.is_in_family = false;
+        draft.check.n_baseline = baseline.len();
+        draft.check.n_candidate = candidate.len();
+        let share = |runs: &[RunCount]| f64::from(total(runs).hits) / requests(runs);
+        let is_failed = draft.check.metric == Metric::ErrorRate;
+        draft.check.baseline = Some(share(&baseline)).filter(|_| is_failed);
+        draft.check.candidate = Some(share(&candidate)).filter(|_| is_failed);
+        Self {
+            draft,
+            baseline,
+            candidate,
+            what,
+        }
+    }
+
+    /// Of all requests: that the candidate's are bad as often as the baseline's.
+    fn p_requests(&self) -> f64 {
+        fisher::p_value(total(&self.baseline), total(&self.candidate), Alternative::Greater)
+    }
+
+    /// Of whole runs: the same.
+    fn p_runs(&self) -> f64 {
+        let bad = |runs: &[RunCount]| -> Vec<u32> { runs.iter().map(|run| run.bad).collect() };
+        permutation::run_counts(&bad(&self.baseline), &bad(&self.candidate)).unwrap_or(1.0)
+    }
+
+    fn settle(self, p_requests: f64, cells: usize, rule: &Rule) -> Draft {
+        let n = self.baseline.len().min(self.candidate.len());
+        let p_runs = self.p_runs();
+        let is_real = p_requests <= rule.levels(n).real && rule.may_show_a_change(n);
+        let dead = (dead(&self.baseline), dead(&self.candidate));
+        let nothing_good = total(&self.baseline).others == 0 && total(&self.candidate).others == 0;
+        let said = self.told(p_requests, p_runs, cells);
+        let (verdict, reason) = match dead {
+            (0, DEAD_RUNS..) if self.what == "failed" => (Verdict::Regression, self.told_dead(dead.1)),
+            (0, 1) if self.what == "failed" => (
+                Verdict::Inconclusive,
+                format!("{}; measure it again", self.told_dead(dead.1)),
+            ),
+            _ if nothing_good => (
+                Verdict::Inconclusive,
+                format!("all requests of both sides {}: there is nothing to compare", self.what),
+            ),
+            _ if is_real && p_runs <= RUNS_LEVEL => (Verdict::Regression, said),
+            _ if is_real => (
+                Verdict::Inconclusive,
+                format!("{said}: they came in too few runs to tell; {}", remedy(n, rule)),
+            ),
+            _ => (Verdict::Pass, said),
+        };
+        let mut draft = self.draft;
+        let is_open = verdict == Verdict::Inconclusive && !nothing_good;
+        draft.repeat_more = is_open.then(|| more(n, rule)).flatten();
+        draft.is_open_by_noise = is_open;
+        let label = draft.check.metric.label();
+        let cell = &draft.check.cell;
+        draft.check = Check {
+            p_real: Some(p_requests),
+            verdict,
+            explanation: Some(format!("{label} at {cell}: {reason}.")),
+            reason,
+            ..draft.check
+        };
+        draft
+    }
+
+    fn told(&self, p_requests: f64, p_runs: f64, cells: usize) -> String {
+        let (old, new) = (total(&self.baseline), total(&self.candidate));
+        if old.hits + new.hits == 0 {
+            let (old, new) = (requests(&self.baseline), requests(&self.candidate));
+            return format!(
+                "none of {old} requests of the baseline {}, and none of {new} of the candidate",
+                self.what
+            );
+        }
+        let over = if cells > 1 {
+            format!(" over {cells} checks")
+        } else {
+            String::new()
+        };
+        format!(
+            "{} of {} requests of the candidate {}, {} of {} of the baseline (Fisher's exact {}{over}; {} when whole runs \
+             are exchanged)",
+            new.hits,
+            requests(&self.candidate),
+            self.what,
+            old.hits,
+            requests(&self.baseline),
+            wording::p_value(p_requests),
+            wording::p_value(p_runs),
+        )
+    }
+
+    fn told_dead(&self, dead: usize) -> String {
+        format!(
+            "in {dead} of {} of the candidate no request succeeded, in none of the baseline's",
+            wording::count(self.candidate.len(), "run")
+        )
+    }
+}
+
+/// `None` where a count does not fit.
+fn run_count(work: &Work) -> Option<RunCount> {
+    let bad = work.failed.iter().map(|(_, count)| *count).sum();
+    Some(RunCount {
+        bad,
+        all: u32::try_from(work.requests).ok()?,
+    })
+}
+
+/// Runs in which no request succeeded.
+fn dead(runs: &[RunCount]) -> usize {
+    runs.iter().filter(|run| run.all > 0 && run.bad == run.all).count()
+}
+
+fn total(runs: &[RunCount]) -> Counts {
+    let sum = |of: fn(&RunCount) -> u32| runs.iter().map(of).fold(0_u32, u32::saturating_add);
+    Counts {
+        hits: sum(|run| run.bad),
+        others: sum(|run| run.all.saturating_sub(run.bad)),
+    }
+}
+
+fn requests(runs: &[RunCount]) -> f64 {
+    runs.iter().map(|run| f64::from(run.all)).sum()
+}
+
+/// To the next look, or two runs more.
+fn more(n: usize, rule: &Rule) -> Option<usize> {
+    if rule.is_paired() {
+        return rule.ahead(n).first().map(|look| look - n);
+    }
+    Some(MORE_RUNS)
+}
+
+fn remedy(n: usize, rule: &Rule) -> String {
+    match more(n, rule) {
+        Some(more) if rule.is_paired() => format!("repeat {}", wording::count_more(more, "pair")),
+        Some(more) => format!("repeat {more} more on each side"),
+        None => format!("there is no look left after {} pairs", real(n)),
+    }
+}
