@@ -169,17 +169,19 @@ fn report(name: &str, run: &Run, floor: f64) {
     );
 }
 
-/// The server tells the true TTFT, in ns, as its count of prompt tokens.
+/// The server tells the true TTFT, in ns, as its count of prompt tokens, which nobody believes as such.
 fn ttft_error_ns(record: &RequestRecord) -> f64 {
     let said_ns = record.first_token_ns.unwrap() - record.sent_ns;
-    said_ns as f64 - f64::from(record.input_tokens.unwrap())
+    let claim = record.false_usage.unwrap_or_default();
+    said_ns as f64 - f64::from(claim.input_tokens.or(record.input_tokens).unwrap())
 }
 
 /// The server tells the true mean gap, in ns, as its count of output tokens.
 fn tpot_error_ns(record: &RequestRecord) -> Option<f64> {
     let said_ns = record.last_token_ns? - record.first_token_ns?;
     let gaps = f64::from(record.chunks.checked_sub(1).filter(|gaps| *gaps > 0)?);
-    Some(said_ns as f64 / gaps - f64::from(record.output_tokens?))
+    let claim = record.false_usage.unwrap_or_default();
+    Some(said_ns as f64 / gaps - f64::from(claim.output_tokens.or(record.output_tokens)?))
 }
 
 #[expect(
