@@ -152,6 +152,16 @@ impl Side {
 
 /// The change of every metric in every cell that both arms have; cells are matched by load level and stage.
 pub fn compare(baseline: &Measurements, candidate: &Measurements, background: &Background) -> Comparison {
+    compare_within(baseline, candidate, &background.history, &background.pair_noise)
+}
+
+/// The same where the background stands elsewhere, which may be large.
+pub fn compare_within(
+    baseline: &Measurements,
+    candidate: &Measurements,
+    history: &[Measurements],
+    pair_noise: &PairNoise,
+) -> Comparison {
     let lacks = |cells: &[CellMeasurements], cell: &CellMeasurements| !cells.iter().any(|c| c.is_same_level(cell));
     let only = |these: &[CellMeasurements], those: &[CellMeasurements]| -> Vec<String> {
         let alone = these.iter().filter(|cell| lacks(those, cell));
@@ -168,8 +178,8 @@ pub fn compare(baseline: &Measurements, candidate: &Measurements, background: &B
         .as_ref()
         .filter(|new| Pairing::is_pair(baseline.pairing.as_ref(), Some(new)));
     let (design, cells) = match pairing {
-        Some(pairing) => in_pairs(&both, pairing, background),
-        None => apart(&both, baseline, background),
+        Some(pairing) => in_pairs(&both, pairing, pair_noise),
+        None => apart(&both, baseline, history),
     };
     Comparison {
         design,
@@ -185,13 +195,13 @@ pub fn compare(baseline: &Measurements, candidate: &Measurements, background: &B
 
 type Both<'a> = (&'a CellMeasurements, &'a CellMeasurements);
 
-fn in_pairs(both: &[Both<'_>], pairing: &Pairing, background: &Background) -> (Design, Vec<CellComparison>) {
+fn in_pairs(both: &[Both<'_>], pairing: &Pairing, noise: &PairNoise) -> (Design, Vec<CellComparison>) {
     let matched = both.iter().map(|(old, new)| {
         let (old, new) = pairs::matched(old, new);
         compare_cell(&old, &new)
     });
     let mut cells: Vec<CellComparison> = matched.collect();
-    pairs::fill(&mut cells, pairing, background);
+    pairs::fill(&mut cells, pairing, noise);
     let design = Design::Paired {
         pairs: u32::try_from(pairs::fewest(&cells)).unwrap_or(u32::MAX),
         looks: pairing.looks.clone(),
@@ -200,8 +210,8 @@ fn in_pairs(both: &[Both<'_>], pairing: &Pairing, background: &Background) -> (D
     (design, cells)
 }
 
-fn apart(both: &[Both<'_>], baseline: &Measurements, background: &Background) -> (Design, Vec<CellComparison>) {
-    let sessions: Vec<&Measurements> = background.history.iter().chain([baseline]).collect();
+fn apart(both: &[Both<'_>], baseline: &Measurements, history: &[Measurements]) -> (Design, Vec<CellComparison>) {
+    let sessions: Vec<&Measurements> = history.iter().chain([baseline]).collect();
     let cells = both.iter().map(|(old, new)| {
         let mut cell = compare_cell(old, new);
         window::fill(&mut cell, &window::level(&sessions, new));

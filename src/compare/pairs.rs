@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
-    Background, CellComparison, Change, MetricComparison, Noise,
+    CellComparison, Change, MetricComparison, Noise, PairNoise,
     change::{Prior, PriorFrom, RUN_SD_FLOOR},
 };
 use crate::{
@@ -43,14 +43,14 @@ pub(super) fn matched<'a>(
 }
 
 /// Gives every metric of every cell its change, with what is known of the noise before these pairs.
-pub(super) fn fill(cells: &mut [CellComparison], pairing: &Pairing, background: &Background) {
+pub(super) fn fill(cells: &mut [CellComparison], pairing: &Pairing, noise: &PairNoise) {
     let differences: Vec<BTreeMap<Metric, Vec<f64>>> = cells.iter().map(of_cell).collect();
     let changes: Vec<Vec<(Metric, Option<Change>)>> = (0..)
         .zip(cells.iter().zip(&differences))
         .map(|(place, (cell, own))| {
             let change = |(metric, pairs): (&Metric, &Vec<f64>)| {
-                let prior = earlier(&cell.name, *metric, pairing, background)
-                    .or_else(|| other_cells(place, *metric, &differences));
+                let prior =
+                    earlier(&cell.name, *metric, pairing, noise).or_else(|| other_cells(place, *metric, &differences));
                 (*metric, Change::of_pairs(pairs, prior))
             };
             own.iter().map(change).collect()
@@ -82,9 +82,10 @@ fn log_ratios(metric: Metric, found: &MetricComparison) -> Option<Vec<f64>> {
 }
 
 /// The prior of earlier A/B measurements of this cell, cut into as many blocks.
-fn earlier(cell: &str, metric: Metric, pairing: &Pairing, background: &Background) -> Option<Prior> {
-    let noise = background.pair_noise.0.iter();
+fn earlier(cell: &str, metric: Metric, pairing: &Pairing, noise: &PairNoise) -> Option<Prior> {
     let mut same: Vec<_> = noise
+        .0
+        .iter()
         .filter(|one| one.cell == cell && one.metric == metric && one.blocks == pairing.blocks && one.id != pairing.id)
         .collect();
     same.sort_by_key(|one| std::cmp::Reverse(one.measured_unix_s));

@@ -6,7 +6,7 @@ use super::{
     conduct, doubts, method, tails, wording,
 };
 use crate::{
-    compare::{Background, Design, PairNoise, compare},
+    compare::{Design, PairNoise, compare_within},
     measure::{Measurements, measure, measure_alike},
     obligation::obligations,
     session::{Ended, Session, TokensFrom},
@@ -37,13 +37,6 @@ impl<'a> Reference<'a> {
             session,
             history: &[],
             pair_noise: None,
-        }
-    }
-
-    fn background(&self) -> Background {
-        Background {
-            history: self.history.to_vec(),
-            pair_noise: self.pair_noise.cloned().unwrap_or_default(),
         }
     }
 }
@@ -103,7 +96,9 @@ fn outcome(
     if let Some(refusal) = refuse(Some(reference.session), candidate, differences, policy) {
         return Err(refusal);
     }
-    let comparison = compare(old, new, &reference.background());
+    let unknown = PairNoise::default();
+    let noise = reference.pair_noise.unwrap_or(&unknown);
+    let comparison = compare_within(old, new, reference.history, noise);
     if let Some(refusal) = refuse_work(&comparison, policy) {
         return Err(refusal);
     }

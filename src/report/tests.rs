@@ -177,6 +177,7 @@ fn what_the_reader_should_know_is_a_warning() {
         allow: BTreeSet::from(["engine.version".to_owned()]),
         ..Policy::default()
     };
+    let (good, other) = in_pairs(&good, &other);
     let found = build(
         Some(&Reference::alone("main.json", &good)),
         ("pr.json", &other),

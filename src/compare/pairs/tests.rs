@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     compare::{
-        Comparison, Design, PairNoise, PairVariance, compare,
+        Background, Comparison, Design, PairNoise, PairVariance, compare,
         synthetic::{TPOT, arm, measurements, one},
     },
     measure::Measurements,

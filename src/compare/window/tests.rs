@@ -153,6 +153,22 @@ fn the_candidate_is_compared_with_the_mean_of_the_window() {
 }
 
 #[test]
+fn sides_of_unequal_runs_each_count_for_what_they_have() {
+    let found = found(
+        &[],
+        &one(TPOT, &[10.0, 10.1, 9.9, 10.0, 10.1]),
+        &one(TPOT, &[10.0, 10.1, 9.9]),
+    );
+    let change = found.change.unwrap();
+    let Noise::Stored(noise) = change.noise else {
+        panic!("{change:?}")
+    };
+    let variance = noise.run_variance * (1.0 / 5.0 + 1.0 / 3.0) + noise.session_variance * 2.0;
+    assert!((change.se - variance.sqrt()).abs() < 1e-12);
+    assert_eq!((change.n_baseline, change.n_candidate), (5, 3));
+}
+
+#[test]
 fn higher_is_better_turns_the_change_round() {
     let throughput = Metric::OutputTokensPerS;
     let found = found(&[], &one(throughput, &[100.0, 101.0]), &one(throughput, &[80.0, 81.0]));
