@@ -22,6 +22,7 @@
 //! | | [`bisect`] | the search over commits, as a pure function of answers |
 //! | | [`report`] | all that any renderer shows |
 //! | | [`history`] | stored sessions over time: what may enter, steps, the window, slow creep |
+//! | | [`noise`] | a server against itself: what a gate can tell on this machine |
 //! | 1 records | [`plan`] | what was asked |
 //! | | [`session`] | what happened |
 //! | 0 words | [`metric`] | each metric's name, unit, definition, and which way is better |
@@ -46,6 +47,7 @@ pub mod history;
 pub mod load;
 pub mod measure;
 pub mod metric;
+pub mod noise;
 pub mod obligation;
 pub mod plan;
 pub mod render;

@@ -51,6 +51,13 @@ Examples:
   perfgate history --check || echo 'main got slower, and nobody said why'
 A step is accepted with `perfgate baseline accept --reason TEXT`.";
 
+const NOISE_EXAMPLES: &str = "\
+Examples:
+  perfgate noise
+  perfgate noise monday.json tuesday.json wednesday.json
+  perfgate noise --url http://127.0.0.1:8000 --pairs 12
+  perfgate noise --suggest >> perfgate.yaml";
+
 /// Tells whether a change made your LLM server slower or hungrier.
 #[derive(Debug, Parser)]
 #[command(name = "perfgate", version, arg_required_else_help = true, after_help = EXIT_CODES)]
@@ -113,6 +120,18 @@ pub(super) enum Verb {
     /// Show the stored sessions of a baseline over time: steps, who answers for them, and what nobody answers for.
     #[command(after_help = HISTORY_EXAMPLES)]
     History(HistoryArgs),
+    /// Show how far apart one server lies on this machine, what a gate can tell with that, and how often it would block for
+    /// nothing.
+    #[command(after_help = NOISE_EXAMPLES)]
+    Noise {
+        /// Session and baseline files of one server [default: the stored baseline]
+        #[arg(value_name = "SESSION")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        noise: NoiseArgs,
+        #[command(flatten)]
+        plan: PlanArgs,
+    },
     /// Show a session or the newest one of a baseline file.
     Show {
         /// Session or baseline file.
@@ -257,6 +276,22 @@ pub(super) struct HistoryArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct NoiseArgs {
+    /// Measure so many pairs of the server against itself now; what they show is kept for later gates.
+    #[arg(long, value_name = "N", conflicts_with = "files", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub(super) pairs: Option<u32>,
+    /// Measurements that are put together from what is there, to see how often the gate blocks.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(super) resamples: u32,
+    /// Print limits and looks that this machine can hold, as a part of `perfgate.yaml`.
+    #[arg(long)]
+    pub(super) suggest: bool,
+    /// `terminal` for people, `json` for programs.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: FormatArg,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct AcceptArgs {
     /// Name, hash or file name; may be left out where there is one baseline.
     pub(super) name: Option<String>,
@@ -310,6 +345,8 @@ pub(super) enum SchemaOf {
     Report,
     /// `perfgate history --format json`.
     History,
+    /// `perfgate noise --format json`.
+    Noise,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

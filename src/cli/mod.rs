@@ -102,6 +102,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         }
         Verb::Baseline { verb } => stored::baseline(&verb),
         Verb::History(flags) => stored::history(&flags),
+        Verb::Noise { files, noise, plan } => stored::noise(files, &noise, &plan),
         Verb::Config {
             verb: ConfigVerb::Show { plan },
         } => Ok(Done::ok(config::show(&resolve(&plan)?))),
@@ -167,6 +168,7 @@ fn schema(of: SchemaOf) -> Result<Done, CommandError> {
         SchemaOf::Session => store::session_schema(),
         SchemaOf::Report => render::report_schema()?,
         SchemaOf::History => render::history_schema()?,
+        SchemaOf::Noise => render::noise_schema()?,
     }))
 }
 

@@ -1,17 +1,23 @@
-//! The verbs that look at what is stored: `baseline` and `history`.
+//! The verbs that look at what is stored: `baseline`, `history` and `noise`.
+
+use std::path::PathBuf;
 
 use super::{
-    flags::{BaselineVerb, HistoryArgs, StoreArgs},
+    args::PlanArgs,
+    console,
+    flags::{BaselineVerb, HistoryArgs, NoiseArgs, StoreArgs},
     resolve_with, screen, variable,
 };
 use crate::{
     commands::{
-        CommandError, Done,
+        CommandError, Console, Done,
         answer::{self, Accepting, Pinning},
         baseline::{self, Saving},
         history::{self, Asked},
+        noise,
     },
     config::{Overrides, Resolved},
+    load::Interrupt,
     metric::Metric,
 };
 
@@ -77,6 +83,21 @@ pub(super) fn history(flags: &HistoryArgs) -> Result<Done, CommandError> {
         format: flags.format.into(),
     };
     history::history(&asked, (&resolved.settings.store, &resolved.policy), screen())
+}
+
+/// Runs `noise`.
+pub(super) fn noise(files: Vec<PathBuf>, flags: &NoiseArgs, plan: &PlanArgs) -> Result<Done, CommandError> {
+    let resolved = super::resolve(plan)?;
+    let asked = noise::Asked {
+        files,
+        pairs: flags.pairs,
+        resamples: flags.resamples,
+        suggest: flags.suggest,
+        format: flags.format.into(),
+    };
+    let secrets = || Ok(resolved.secrets(&variable)?);
+    let with = (&console(&resolved) as &dyn Console, &Interrupt::on_ctrl_c());
+    noise::noise(&asked, &resolved, secrets, with)
 }
 
 fn resolve(flags: &StoreArgs) -> Result<Resolved, CommandError> {

@@ -12,6 +12,7 @@ pub mod gate;
 pub mod history;
 pub mod init;
 pub mod measure;
+pub mod noise;
 pub mod present;
 pub mod reference;
 pub mod report;

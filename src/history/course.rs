@@ -122,7 +122,7 @@ fn point(session: usize, cell: &CellMeasurements, metric: Metric) -> Option<Poin
 }
 
 /// The values of all runs of a cell, where each has one above zero.
-pub(super) fn values(cell: &CellMeasurements, metric: Metric) -> Option<Vec<f64>> {
+pub(crate) fn values(cell: &CellMeasurements, metric: Metric) -> Option<Vec<f64>> {
     let series = cell.series.get(&metric).filter(|series| !series.is_empty())?;
     let value = |run: &crate::measure::RunValue| {
         let value = run.as_ref().ok()?.value;

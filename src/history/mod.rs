@@ -11,6 +11,7 @@ mod window;
 
 pub use accepted::Accepted;
 pub use answer::{Place, is_called, place_meant};
+pub(crate) use course::values;
 pub use course::{Course, Point, Step, courses};
 pub use creep::creep;
 pub use hygiene::{objections, spread_limit};
@@ -40,12 +41,15 @@ pub struct Entry {
 impl Entry {
     /// A session with what its history says of it.
     pub fn of(session: &Session, sha256: &str, forced: &[String]) -> Self {
+        let mut measured = measure(session);
+        // The length of every answer is as large as the records that are let go.
+        measured.cells.iter_mut().for_each(|cell| cell.work.clear());
         Self {
             sha256: sha256.to_owned(),
             started_unix_s: session.started_unix_s,
             commit: session.commit.clone(),
             forced: forced.to_vec(),
-            measured: measure(session),
+            measured,
         }
     }
 

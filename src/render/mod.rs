@@ -15,6 +15,7 @@ mod json;
 mod ladder;
 mod listing;
 mod markdown;
+mod noise;
 mod reproduce;
 mod selftest;
 mod template;
@@ -26,9 +27,12 @@ pub use capacity::terminal_capacity;
 pub use curve::{CurvePoint, curve, curve_svg, terminal_curve};
 pub use history::{accepted_step, terminal_history};
 pub use html::html;
-pub use json::{history_json, history_schema, read_report, report_json, report_schema, show_json};
+pub use json::{
+    history_json, history_schema, noise_json, noise_schema, read_report, report_json, report_schema, show_json,
+};
 pub use listing::{BaselineRow, terminal_baselines};
 pub use markdown::markdown;
+pub use noise::{suggestion_yaml, terminal_noise};
 pub use selftest::terminal_selftest;
 pub use terminal::{terminal_report, terminal_session};
 

@@ -3,6 +3,7 @@
 pub mod bootstrap;
 pub mod change_point;
 pub mod cusum;
+pub mod draws;
 pub mod e_process;
 pub mod fisher;
 pub mod holm;

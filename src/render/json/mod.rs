@@ -4,9 +4,11 @@ mod check;
 mod convert;
 mod history;
 mod load;
+mod noise;
 mod twin;
 
 pub use history::{history_json, history_schema};
+pub use noise::{noise_json, noise_schema};
 use schemars::JsonSchema;
 use serde_json::Value;
 

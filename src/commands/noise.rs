@@ -1,0 +1,192 @@
+//! `perfgate noise`: a server against itself, from stored sessions or measured now.
+
+use std::path::PathBuf;
+
+use super::{
+    CommandError, Console, Done,
+    ab::{self, Follow, Wanted},
+    present::Format,
+};
+use crate::{
+    compare::{Background, Fingerprint, PairNoise, compare},
+    config::Resolved,
+    load::Interrupt,
+    measure::{Measurements, measure},
+    noise::{self, Looks, Material},
+    plan::{Alternation, ArmPlace, Arms, Secrets},
+    render,
+    session::{Ended, Session},
+    store::{self, Baselines, Stored},
+};
+
+/// What is asked of the noise.
+pub struct Asked {
+    /// Session and baseline files; none: the stored baselines.
+    pub files: Vec<PathBuf>,
+    /// Pairs of the server against itself that are measured now; `None`: nothing is.
+    pub pairs: Option<u32>,
+    /// Measurements that are put together anew to see how often the gate blocks.
+    pub resamples: u32,
+    /// Whether to print a configuration that this machine can hold instead.
+    pub suggest: bool,
+    /// Form of the answer.
+    pub format: Format,
+}
+
+/// Seed of the draws: the same sessions give the same answer.
+const SEED: u64 = 42;
+
+/// Shows how far apart one server lies here, what a gate can tell with that, and how often it would block for nothing.
+///
+/// # Errors
+/// When a file cannot be read, nothing is there to look at, or the measurement cannot begin.
+pub fn noise(
+    asked: &Asked,
+    resolved: &Resolved,
+    secrets: impl FnOnce() -> Result<Secrets, CommandError>,
+    (console, interrupt): (&dyn Console, &Interrupt),
+) -> Result<Done, CommandError> {
+    let looks = Looks {
+        pairs: resolved.alternation.looks.clone(),
+        blocks: resolved.alternation.blocks,
+    };
+    let material = match asked.pairs {
+        Some(pairs) => measured_now(pairs, resolved, secrets()?, (console, interrupt))?,
+        None => stored(asked, resolved)?,
+    };
+    let found = noise::noise(&material, &resolved.policy, &looks);
+    if asked.suggest {
+        let suggestion = noise::suggest(&found, &looks);
+        return Ok(Done::ok(render::suggestion_yaml(&suggestion, &found)));
+    }
+    let blocks = noise::false_blocks(&material, &resolved.policy, &looks, (asked.resamples, SEED));
+    Ok(Done::ok(match asked.format {
+        Format::Terminal => render::terminal_noise(&found, &blocks),
+        Format::Json => render::noise_json(&found, &blocks, &noise::suggest(&found, &looks))?,
+        Format::Markdown | Format::Html => {
+            return Err(CommandError::Usage("noise is shown as `terminal` or `json`".into()));
+        }
+    }))
+}
+
+/// The sessions of files, or those of one baseline of the store, with what is known of the noise of their pairs.
+fn stored(asked: &Asked, resolved: &Resolved) -> Result<Material, CommandError> {
+    let baselines = Baselines::open(&resolved.settings.store)?;
+    let files = if asked.files.is_empty() {
+        vec![the_baseline(&baselines, resolved.settings.baseline.as_deref())?]
+    } else {
+        asked.files.clone()
+    };
+    let mut newest: Option<Session> = None;
+    let mut sessions: Vec<Measurements> = Vec::new();
+    for file in files {
+        let read = store::read_with(&file, |session, _| {
+            let measured = measure(&session);
+            newest = Some(session);
+            measured
+        })?;
+        match read {
+            Stored::Baseline(baseline) => sessions.extend(baseline.history),
+            Stored::Session(session) => {
+                sessions.push(measure(&session));
+                newest = Some(session);
+            }
+        }
+    }
+    let known = match &newest {
+        Some(session) => {
+            let print = Fingerprint::of(session);
+            baselines.pair_noise(&print.plan_hash(), &print.environment_hash())?
+        }
+        None => PairNoise::default(),
+    };
+    Ok(Material::of(sessions, known))
+}
+
+/// The file of the baseline that is meant, or of the only one.
+fn the_baseline(baselines: &Baselines, name: Option<&str>) -> Result<PathBuf, CommandError> {
+    if let Some(name) = name {
+        return Ok(baselines.path(name)?);
+    }
+    match baselines.list()?.as_slice() {
+        [only] => Ok(only.file.clone()),
+        [] => Err(CommandError::Usage(
+            "there is no baseline to look at; give session files, or measure now with `--pairs 12`".into(),
+        )),
+        several => Err(CommandError::Usage(format!(
+            "there are {} baselines; say which one with `--baseline`, as `perfgate baseline list` names it",
+            several.len()
+        ))),
+    }
+}
+
+/// Nobody judges: every pair is wanted.
+struct AllPairs;
+
+impl Follow for AllPairs {
+    fn on_pair(&mut self, _: &[Session; 2]) {}
+
+    fn is_settled(&mut self, _: &[Session; 2]) -> bool {
+        false
+    }
+}
+
+/// Measures the server against itself; what its pairs show is kept as a prior of later gates.
+fn measured_now(
+    pairs: u32,
+    resolved: &Resolved,
+    secrets: Secrets,
+    (console, interrupt): (&dyn Console, &Interrupt),
+) -> Result<Material, CommandError> {
+    let log_dir = resolved.settings.output.with_extension("logs");
+    let wanted = Wanted {
+        plan: resolved.plan.clone(),
+        alternation: Alternation {
+            looks: vec![pairs],
+            ..resolved.alternation.clone()
+        },
+        arms: against_itself(resolved),
+        secrets,
+        dataset_dir: &resolved.settings.dataset_dir,
+        log_dir: &log_dir,
+        commit: resolved.settings.commit.clone(),
+    };
+    let [baseline, candidate] = ab::measure(&wanted, &mut AllPairs, console, interrupt)?;
+    for session in [&baseline, &candidate] {
+        if let Ended::Aborted(reason) = &session.ended {
+            console.warn(reason);
+        }
+    }
+    let (old, new) = (measure(&baseline), measure(&candidate));
+    let comparison = compare(&old, &new, &Background::default());
+    let id = candidate
+        .pairing
+        .as_ref()
+        .map(|pairing| pairing.id.clone())
+        .unwrap_or_default();
+    let shown = PairNoise::of(&comparison, &id, candidate.started_unix_s);
+    let print = Fingerprint::of(&candidate);
+    let baselines = Baselines::open(&resolved.settings.store)?;
+    if !shown.0.is_empty() {
+        let path = baselines.add_pair_noise(&print.plan_hash(), &print.environment_hash(), &shown.0)?;
+        console.say(&format!("kept for later gates in `{}`", path.display()));
+    }
+    Ok(Material::of(vec![old, new], PairNoise::default()))
+}
+
+/// The baseline's arm twice, or else the server of the plan.
+fn against_itself(resolved: &Resolved) -> Arms {
+    let url = || ArmPlace::Url(resolved.plan.target.url.clone());
+    match &resolved.arms {
+        Some(arms) => Arms {
+            candidate: arms.baseline.clone(),
+            ..arms.clone()
+        },
+        None => Arms {
+            baseline: url(),
+            candidate: url(),
+            together: true,
+            start_timeout: std::time::Duration::from_secs(600),
+        },
+    }
+}
