@@ -208,7 +208,7 @@ impl<'a> OneSearch<'a> {
         let sampler = telemetry::Sampler::start();
         let started_unix_s = measure::now_unix_s();
         let found = self.play(console, interrupt);
-        let gpu = sampler.stop();
+        let gpu = sampler.stop().gpu;
         let (end, cut_short) = match found? {
             Ok(end) => (Some(end), None),
             Err(reason) => (None, Some(reason)),

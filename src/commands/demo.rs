@@ -3,19 +3,20 @@
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{
     CommandError, Console, Done,
-    measure::{self, Arm},
+    ab::{self, Follow, Wanted},
     present::{self, Format, Screen},
     run,
 };
 use crate::{
     load::Interrupt,
-    plan::{Lengths, Load, Plan, Prompts, Secrets, Target, Workload},
-    report::{self, Reference},
+    plan::{Alternation, ArmPlace, Arms, Lengths, Load, Plan, Prompts, Secrets, Target, Workload},
+    report::{self, Reference, Report},
     session::{Ended, Session},
     sim::{EngineConfig, Server, Slowdown},
     store,
@@ -28,7 +29,7 @@ pub const FOLDER: &str = "perfgate-demo";
 /// What is planted in the candidate: every output token takes this much longer.
 const PLANTED_TPOT_PCT: f64 = 12.0;
 
-/// Measures a healthy engine and a candidate, judges, and writes the reports.
+/// Measures a healthy engine and a candidate in alternation, judges, and writes the reports.
 ///
 /// The exit code is 0 when the demo worked; its text says what a gate would have answered.
 ///
@@ -38,29 +39,43 @@ pub fn demo(clean: bool, screen: Screen, console: &dyn Console, interrupt: &Inte
     let folder = Path::new(FOLDER);
     store::claim_output(&folder.join("baseline.json"))?;
     let planted = if clean { 0.0 } else { PLANTED_TPOT_PCT };
-    let baseline = arm("baseline", (0.0, 1), console, interrupt)?;
-    let candidate = arm("candidate", (planted, 2), console, interrupt)?;
-    if [&baseline, &candidate]
-        .iter()
-        .any(|session| session.ended == Ended::Interrupted)
-    {
+    let (old, new) = (engine(0.0, 1)?, engine(planted, 2)?);
+    let wanted = wanted([&old, &new]);
+    let sessions = ab::measure_pairs(&wanted, &mut Judge, console, interrupt)?;
+    if sessions.iter().any(|session| session.ended == Ended::Interrupted) {
         return Ok(Done {
             text: "interrupted: nothing was judged\n".to_owned(),
             exit_code: run::UNUSABLE,
         });
     }
-    store::write_session(&folder.join("baseline.json"), &baseline)?;
-    store::write_session(&folder.join("candidate.json"), &candidate)?;
-    let [name_b, name_c] = ["baseline.json", "candidate.json"].map(|name| format!("{FOLDER}/{name}"));
-    let report = report::build(
-        Some(&Reference::alone(&name_b, &baseline)),
-        (&name_c, &candidate),
-        &Policy::default(),
-    );
+    for (session, name) in sessions.iter().zip(NAMES) {
+        store::write_session(&folder.join(name), session)?;
+    }
+    let report = judge(&sessions);
     let mut text = present::text(&report, Format::Terminal, screen)?;
     present::write_files(&report, folder)?;
     text.push_str(&epilogue(clean, report.exit_code));
     Ok(Done::ok(text))
+}
+
+/// The session files, baseline first.
+const NAMES: [&str; 2] = ["baseline.json", "candidate.json"];
+
+fn judge([baseline, candidate]: &[Session; 2]) -> Report {
+    let [name_b, name_c] = NAMES.map(|name| format!("{FOLDER}/{name}"));
+    let reference = Reference::alone(&name_b, baseline);
+    report::build(Some(&reference), (&name_c, candidate), &Policy::default())
+}
+
+/// Stops at the first look that settles it.
+struct Judge;
+
+impl Follow for Judge {
+    fn on_pair(&mut self, _sessions: &[Session; 2]) {}
+
+    fn is_settled(&mut self, sessions: &[Session; 2]) -> bool {
+        ab::is_settled(&judge(sessions))
+    }
 }
 
 fn epilogue(clean: bool, exit_code: u8) -> String {
@@ -75,31 +90,37 @@ fn epilogue(clean: bool, exit_code: u8) -> String {
     )
 }
 
-fn arm(
-    name: &'static str,
-    (tpot_pct, seed): (f64, u64),
-    console: &dyn Console,
-    interrupt: &Interrupt,
-) -> Result<Session, CommandError> {
+fn engine(tpot_pct: f64, seed: u64) -> Result<Server, CommandError> {
     let config = EngineConfig {
         slow: Slowdown {
             tpot_pct,
             ..Slowdown::default()
         },
         seed,
-        // Faster than the default engine, so that the demo fits into a minute.
+        // Faster than the default engine, so that the demo fits into a minute or two.
         decode_step_us: 2500.0,
         ..EngineConfig::default()
     };
-    let server = Server::start(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-    let arm = Arm {
-        name: Some(name),
-        plan: plan(&server.url()),
+    Ok(Server::start(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?)
+}
+
+fn wanted(engines: [&Server; 2]) -> Wanted<'static> {
+    let [baseline, candidate] = engines.map(|engine| ArmPlace::Url(engine.url()));
+    let [engine, _] = engines;
+    Wanted {
+        plan: plan(&engine.url()),
+        alternation: Alternation::default(),
+        arms: Arms {
+            baseline,
+            candidate,
+            together: true,
+            start_timeout: Duration::ZERO,
+        },
         secrets: Secrets::default(),
         dataset_dir: Path::new(""),
+        log_dir: PathBuf::new(),
         commit: None,
-    };
-    measure::measure(arm, console, interrupt, &mut |_| ())
+    }
 }
 
 fn plan(url: &str) -> Plan {

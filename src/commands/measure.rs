@@ -7,7 +7,7 @@ use crate::{
     load::{Interrupt, Probe, PromptSet, Runner, Stopped, Watch},
     metric,
     plan::{Axis, Load, Plan, Prompts, Secrets},
-    session::{CellRuns, Ended, Environment, Run, Session},
+    session::{CellRuns, Ended, Environment, HostUse, Run, Session},
     telemetry,
 };
 
@@ -213,14 +213,20 @@ pub(super) fn one_run(
     let cache_reset = runner.reset_cache(interrupt)?;
     let warmup = runner.warm_up(load, repeat, &watch, interrupt)?;
     announce(false);
-    let sampler = telemetry::Sampler::start();
+    let (sampler, steal) = (telemetry::Sampler::start(), telemetry::StealWatch::start());
     let started_unix_s = now_unix_s();
     let measured = runner.measure(load, repeat, &watch, interrupt);
-    let gpu = sampler.stop();
+    let (cpu_steal, seen) = (steal.stop(), sampler.stop());
     Ok(Run {
         started_unix_s,
         warmup,
-        gpu,
+        gpu: seen.gpu,
+        host: HostUse {
+            cpu_steal,
+            throttled: seen.throttled,
+            foreign_gpu_processes: seen.new_processes,
+            ..HostUse::default()
+        },
         cache_reset,
         ..measured?
     })

@@ -138,7 +138,6 @@ fn measured_now(
     secrets: Secrets,
     (console, interrupt): (&dyn Console, &Interrupt),
 ) -> Result<Material, CommandError> {
-    let log_dir = resolved.settings.output.with_extension("logs");
     let wanted = Wanted {
         plan: resolved.plan.clone(),
         alternation: Alternation {
@@ -148,10 +147,10 @@ fn measured_now(
         arms: against_itself(resolved),
         secrets,
         dataset_dir: &resolved.settings.dataset_dir,
-        log_dir: &log_dir,
+        log_dir: resolved.settings.output.with_extension("logs"),
         commit: resolved.settings.commit.clone(),
     };
-    let [baseline, candidate] = ab::measure(&wanted, &mut AllPairs, console, interrupt)?;
+    let [baseline, candidate] = ab::measure_pairs(&wanted, &mut AllPairs, console, interrupt)?;
     for session in [&baseline, &candidate] {
         if let Ended::Aborted(reason) = &session.ended {
             console.warn(reason);

@@ -133,7 +133,7 @@ pub(super) fn write_or_rescue(path: PathBuf, session: &Session) -> Result<(PathB
 }
 
 /// An error with its causes in one line.
-fn in_full(error: &dyn Error) -> String {
+pub(super) fn in_full(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -24,7 +24,7 @@
 //! | `runner.rs`, `closed.rs`, `open.rs`, `pacer.rs`, `courier.rs`, `tally.rs` | the loops of one run |
 //! | `blocks.rs` | a run with rests between its parts |
 //! | `warmup.rs`, `cache.rs` | what comes before a run: a warm server, an empty prefix cache |
-//! | `probe.rs` | which engine, which models |
+//! | `probe.rs`, `occupancy.rs` | which engine, which models; how many requests it holds |
 //! | `counted.rs` | numbers with their nouns |
 //! | `interrupt.rs` | Ctrl-C |
 
@@ -56,6 +56,7 @@ mod kernel;
 mod lane;
 mod lengths;
 mod mix;
+mod occupancy;
 mod open;
 mod pacer;
 mod pool;

@@ -39,7 +39,7 @@ use crate::{
 /// Sends the requests of a plan to its target.
 pub struct Runner {
     // Before the runtime: connections close while it still runs.
-    fleet: Arc<Fleet>,
+    pub(super) fleet: Arc<Fleet>,
     target: Target,
     /// One for each model of a mix, else one.
     templates: Arc<[Template]>,
@@ -53,7 +53,7 @@ pub struct Runner {
     cache: Cache,
     no_gaps: Histogram<u64>,
     threads: Threads,
-    runtime: Runtime,
+    pub(super) runtime: Runtime,
 }
 
 /// Somebody who is told of each request that ended, warm-up included.

@@ -33,10 +33,12 @@ pub struct Remeasured {
     pub cell: String,
     /// Which pair, from 0.
     pub pair: u32,
-    /// On which arm the machine was disturbed.
+    /// On which arm the machine was disturbed, or which arm was dead.
     pub arm: PairArm,
     /// By what, in words; never a latency.
     pub reason: String,
+    /// Whether that run was dead: nothing came back from it, or its server ended by itself.
+    pub dead: bool,
 }
 
 impl PairArm {

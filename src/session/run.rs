@@ -58,6 +58,8 @@ pub struct HostUse {
     pub foreign_gpu_processes: u32,
     /// CPU seconds that the resting arm's server used while this one was measured; `None` where nobody could look.
     pub resting_arm_cpu_s: Option<f64>,
+    /// The most requests that the resting arm's server held before a block of this one; `None` where nobody could look.
+    pub resting_arm_requests: Option<u32>,
 }
 
 /// What the warm-up of a run did.

@@ -55,6 +55,9 @@ struct RemeasuredFile {
     arm: PairArm,
     /// By what, in words.
     reason: String,
+    /// Whether nothing came back from that run, or its server ended by itself. Left out: no.
+    #[serde(default, skip_serializing_if = "is_default")]
+    dead: bool,
 }
 
 /// A block, as an entry of a list.
@@ -91,6 +94,9 @@ pub(super) struct HostFile {
     /// CPU seconds that the resting arm's server used meanwhile. Left out: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resting_arm_cpu_s: Option<f64>,
+    /// The most requests that the resting arm's server held before a block. Left out: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resting_arm_requests: Option<u32>,
 }
 
 impl From<&Pairing> for PairingFile {

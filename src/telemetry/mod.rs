@@ -1,4 +1,4 @@
-//! GPU samples during a run, and what machine this is.
+//! GPU samples during a run, what else the machine does meanwhile, and what machine this is.
 //!
 //! Both see the machine that perfgate itself runs on. A server elsewhere has GPUs that no NVML call from here reaches;
 //! then the figures are "not measured", or those of the wrong machine: `docs/gpu.md` says which is which.
@@ -6,10 +6,12 @@
 mod machine;
 mod nvml;
 mod sampler;
+mod steal;
 mod visible;
 
 pub use machine::{Machine, machine};
-pub use sampler::{SAMPLE_INTERVAL, Sampler};
+pub use sampler::{SAMPLE_INTERVAL, Sampler, Seen};
+pub use steal::StealWatch;
 
 /// Why there is no GPU figure; its words go into reports as the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,8 +1,8 @@
-//! NVML, loaded once a process, and the two figures that a sample needs of each GPU.
+//! NVML, loaded once a process, and what a sample needs of each GPU.
 
 use std::{env, ffi::OsStr, sync::OnceLock};
 
-use nvml_wrapper::{Device, Nvml, error::NvmlError};
+use nvml_wrapper::{Device, Nvml, bitmasks::device::ThrottleReasons, error::NvmlError};
 
 use super::{NoGpu, visible::visible};
 
@@ -15,11 +15,23 @@ pub(super) struct Gpu {
     device: Device<'static>,
 }
 
+/// What holds clocks down and is not the server's doing, as `nvidia-smi` calls it. A GPU at its power limit is just busy.
+const THROTTLES: [(ThrottleReasons, &str); 4] = [
+    (ThrottleReasons::HW_SLOWDOWN, "hw_slowdown"),
+    (ThrottleReasons::HW_THERMAL_SLOWDOWN, "hw_thermal_slowdown"),
+    (ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN, "hw_power_brake_slowdown"),
+    (ThrottleReasons::SW_THERMAL_SLOWDOWN, "sw_thermal_slowdown"),
+];
+
 /// What one GPU says at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Reading {
     pub(super) memory_used_bytes: u64,
     pub(super) utilization_pct: u32,
+    /// What holds its clocks down; empty where it does not tell.
+    pub(super) throttled: Vec<&'static str>,
+    /// Processes that compute on it, by id; empty where it does not tell.
+    pub(super) processes: Vec<u32>,
 }
 
 impl Gpu {
@@ -37,7 +49,22 @@ impl Gpu {
         Ok(Reading {
             memory_used_bytes: memory.used,
             utilization_pct: utilization.gpu,
+            throttled: self.throttled(),
+            processes: self.processes(),
         })
+    }
+
+    fn throttled(&self) -> Vec<&'static str> {
+        let Ok(reasons) = self.device.current_throttle_reasons() else {
+            return Vec::new();
+        };
+        let holding = THROTTLES.iter().filter(|(reason, _)| reasons.contains(*reason));
+        holding.map(|(_, name)| *name).collect()
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        let processes = self.device.running_compute_processes().unwrap_or_default();
+        processes.iter().map(|process| process.pid).collect()
     }
 
     fn unanswered(&self, what: &'static str, error: &NvmlError) -> NoGpu {

@@ -1,6 +1,7 @@
 //! Samples of all visible GPUs while a run goes on, on a thread of their own.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -14,6 +15,17 @@ use crate::session::GpuUse;
 
 /// Time between two samples; NVML renews its utilisation every 167 ms to 1 s, depending on the GPU.
 pub const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What was seen of the GPUs while a sampler was at work.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Memory and utilisation, or why there is no figure.
+    pub gpu: GpuUse,
+    /// What held clocks down in more than one sample, as `nvidia-smi` names it.
+    pub throttled: Vec<String>,
+    /// Processes that were not there in the first sample.
+    pub new_processes: u32,
+}
 
 /// A sampler at work: memory in use and utilisation of all visible GPUs, every [`SAMPLE_INTERVAL`].
 ///
@@ -36,7 +48,7 @@ impl Sampler {
     }
 
     /// Takes the last sample and tells what was seen; waits for at most one round of NVML queries.
-    pub fn stop(self) -> GpuUse {
+    pub fn stop(self) -> Seen {
         // A thread that found no GPU is gone already and hears nothing.
         let _ = self.stop.send(());
         let tally = self
@@ -44,7 +56,11 @@ impl Sampler {
             .and_then(|thread| thread.join().unwrap_or(Err(NoGpu::ThreadLost)));
         match tally {
             Ok(tally) => tally.finish(),
-            Err(reason) => GpuUse::NotMeasured(reason.to_string()),
+            Err(reason) => Seen {
+                gpu: GpuUse::NotMeasured(reason.to_string()),
+                throttled: Vec::new(),
+                new_processes: 0,
+            },
         }
     }
 }
@@ -81,6 +97,11 @@ struct Tally {
     utilization_sum_pct: f64,
     readings: u32,
     samples: u32,
+    /// In how many samples each reason held clocks down.
+    throttled: BTreeMap<&'static str, u32>,
+    /// Processes of the first sample, and all that were seen.
+    first_processes: BTreeSet<u32>,
+    processes: BTreeSet<u32>,
 }
 
 impl Tally {
@@ -92,10 +113,29 @@ impl Tally {
             self.utilization_sum_pct += f64::from(reading.utilization_pct);
             self.readings += 1;
         }
+        let reasons: BTreeSet<&'static str> = readings.iter().flat_map(|reading| reading.throttled.clone()).collect();
+        for reason in reasons {
+            *self.throttled.entry(reason).or_default() += 1;
+        }
+        self.processes
+            .extend(readings.iter().flat_map(|reading| &reading.processes));
+        if self.samples == 0 {
+            self.first_processes.clone_from(&self.processes);
+        }
         self.samples += 1;
     }
 
-    fn finish(&self) -> GpuUse {
+    fn finish(&self) -> Seen {
+        // A single sample may have met a mere change of clocks.
+        let throttled = self.throttled.iter().filter(|(_, samples)| **samples > 1);
+        Seen {
+            gpu: self.usage(),
+            throttled: throttled.map(|(reason, _)| (*reason).to_owned()).collect(),
+            new_processes: u32::try_from(self.processes.difference(&self.first_processes).count()).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn usage(&self) -> GpuUse {
         if self.readings == 0 {
             return GpuUse::NotMeasured("no GPU sample was taken".into());
         }
@@ -115,6 +155,7 @@ mod tests {
         readings.map(|(memory_used_bytes, utilization_pct)| Reading {
             memory_used_bytes,
             utilization_pct,
+            ..Reading::default()
         })
     }
 
@@ -124,7 +165,7 @@ mod tests {
         tally.add(&moment([(70, 100), (10, 0)]));
         tally.add(&moment([(20, 50), (50, 50)]));
         assert_eq!(
-            tally.finish(),
+            tally.finish().gpu,
             GpuUse::Measured {
                 memory_peak_bytes: 80,
                 utilization_mean_pct: 50.0,
@@ -134,9 +175,27 @@ mod tests {
     }
 
     #[test]
+    fn a_reason_counts_from_its_second_sample_and_a_process_if_it_was_not_there_first() {
+        let reading = |throttled: &[&'static str], processes: &[u32]| Reading {
+            throttled: throttled.to_vec(),
+            processes: processes.to_vec(),
+            ..Reading::default()
+        };
+        let mut tally = Tally::default();
+        tally.add(&[reading(&["hw_slowdown"], &[10]), reading(&["hw_slowdown"], &[11])]);
+        tally.add(&[reading(&["sw_thermal_slowdown"], &[10, 12]), reading(&[], &[])]);
+        tally.add(&[reading(&["sw_thermal_slowdown"], &[12]), reading(&[], &[10])]);
+        let seen = tally.finish();
+        assert_eq!(
+            (seen.throttled, seen.new_processes),
+            (vec!["sw_thermal_slowdown".to_owned()], 1)
+        );
+    }
+
+    #[test]
     fn no_sample_is_no_figure() {
         assert_eq!(
-            Tally::default().finish(),
+            Tally::default().finish().gpu,
             GpuUse::NotMeasured("no GPU sample was taken".into())
         );
     }

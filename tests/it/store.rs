@@ -66,6 +66,7 @@ fn session() -> Session {
             looks: vec![3, 5],
             blocks: 20,
             remeasured: vec![Remeasured {
+                dead: false,
                 cell: "any".into(),
                 pair: 1,
                 arm: PairArm::Baseline,

@@ -92,12 +92,18 @@ fn child_that_samples() {
     let intervals: u32 = env::var(INTERVALS).unwrap().parse().unwrap();
     let sampler = Sampler::start();
     thread::sleep(SAMPLE_INTERVAL * intervals);
-    let gpu = sampler.stop();
+    let seen = sampler.stop();
+    let gpu = &seen.gpu;
     drop(Sampler::start());
     let left = sampling_threads_left();
     fs::write(
         answer,
-        format!("{gpu:?}\n{:?}\nsampling threads left: {left}", machine()),
+        format!(
+            "{gpu:?}\n{:?}\nthrottled: {:?}, new processes: {}\nsampling threads left: {left}",
+            machine(),
+            seen.throttled,
+            seen.new_processes
+        ),
     )
     .unwrap();
 }
@@ -220,6 +226,24 @@ fn without_a_driver_there_is_no_gpu_and_the_machine_is_still_told() {
     );
     assert!(machine.contains("gpus: [], gpu_driver: None"), "{machine}");
     assert!(machine.contains(std::env::consts::ARCH), "{machine}");
+}
+
+#[test]
+fn clocks_that_are_held_down_and_new_processes_are_seen_and_a_busy_gpu_is_not_throttled() {
+    let Some(library) = fake_nvml() else { return };
+    for (throttle, processes, expected) in [
+        // 0x4: at its power limit. 0x20 and 0x40: too hot.
+        ("0x4", "0", "throttled: [], new processes: 0"),
+        (
+            "0x60",
+            "2",
+            "throttled: [\"hw_thermal_slowdown\", \"sw_thermal_slowdown\"], new processes: 2",
+        ),
+    ] {
+        let variables = [("FAKE_NVML_THROTTLE", throttle), ("FAKE_NVML_NEW_PROCESSES", processes)];
+        let (_, rest) = child(library, 2, &variables);
+        assert!(rest.contains(expected), "{rest}");
+    }
 }
 
 #[test]

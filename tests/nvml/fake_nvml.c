@@ -1,6 +1,8 @@
 /* A stand-in for libnvidia-ml.so.1: the functions that perfgate calls, and nothing else.
  *
  * FAKE_NVML_GPUS   how many GPUs there are (default 1)
+ * FAKE_NVML_THROTTLE       the bits of what holds clocks down (default 0)
+ * FAKE_NVML_NEW_PROCESSES  how many processes come after the first sample (default 0); one is always there
  * FAKE_NVML_FAIL   which call fails: `init`, `memory` or `utilization`
  *
  * GPU i uses (i + 1) * 1000 MiB, and 500 MiB more in the first sample alone; its utilisation is 90 - 60 * i. */
@@ -81,5 +83,36 @@ int nvmlDeviceGetUtilizationRates(void *device, struct utilization *utilization)
     if (fails("utilization")) return NOT_SUPPORTED;
     utilization->gpu = 90 - 60 * index_of(device);
     utilization->memory = 55;
+    return OK;
+}
+
+int nvmlDeviceGetCurrentClocksThrottleReasons(void *device, unsigned long long *reasons) {
+    (void)device;
+    const char *bits = getenv("FAKE_NVML_THROTTLE");
+    *reasons = bits ? strtoull(bits, NULL, 0) : 0;
+    return OK;
+}
+
+struct process {
+    unsigned pid;
+    unsigned long long memory;
+    unsigned gpu_instance, compute_instance;
+};
+
+enum { INSUFFICIENT_SIZE = 7 };
+
+/* Process 100 is there from the start, 101, 102, … come after the first sample. */
+int nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, struct process *processes) {
+    const char *fresh = getenv("FAKE_NVML_NEW_PROCESSES");
+    unsigned all = 1 + (fresh && samples[index_of(device)] > 1 ? (unsigned)atoi(fresh) : 0);
+    if (!processes || *count < all) {
+        *count = all;
+        return INSUFFICIENT_SIZE;
+    }
+    for (unsigned i = 0; i < all; i++) {
+        memset(&processes[i], 0, sizeof processes[i]);
+        processes[i].pid = 100 + i;
+    }
+    *count = all;
     return OK;
 }

@@ -1,13 +1,10 @@
-//! One pair of one cell: a run of each arm.
+//! One run of one arm in one pair, and what is shown of it.
 
 use super::sides::{ARMS, Sides};
 use crate::{
-    commands::{
-        Console, Stage,
-        measure::{self, Requests, now_unix_s},
-    },
+    commands::{Console, Stage, measure},
     load::{Interrupt, Stopped},
-    session::{GpuUse, PairArm, Run, Warmup},
+    session::{PairArm, Run},
 };
 
 /// What is to be measured: which pair of which cell.
@@ -17,6 +14,8 @@ pub(super) struct Place {
     pub(super) cell: usize,
     /// Counted from 0.
     pub(super) pair: u32,
+    /// The repeat whose prompts are sent.
+    pub(super) prompts: u32,
 }
 
 /// Which arm is measured first: AB, BA, AB, so that neither always comes second.
@@ -44,56 +43,8 @@ pub(super) fn whole_run(
     let announce = |warm_up| {
         console.begin(&stage(sides, Some(arm), place, warm_up));
     };
-    measure::one_run(runner, &cell.load, place.pair, &announce, (console, interrupt))
+    measure::one_run(runner, &cell.load, place.prompts, &announce, (console, interrupt))
 }
-
-/// A run of each arm, baseline first, in blocks: while one arm is measured the other rests.
-pub(super) fn in_blocks(
-    sides: &Sides,
-    place: Place,
-    blocks: u32,
-    (console, interrupt): (&dyn Console, &Interrupt),
-) -> Result<[Run; 2], Stopped> {
-    let [session, _] = &sides.sessions;
-    let Some(cell) = session.cells.get(place.cell) else {
-        return Ok([Run::default(), Run::default()]);
-    };
-    let watch = Requests(console);
-    console.begin(&stage(sides, None, place, true));
-    let mut warmed = [(None, Warmup::default()), (None, Warmup::default())];
-    for arm in order(place.pair) {
-        let runner = &sides.of(arm).runner;
-        let cache_reset = runner.reset_cache(interrupt)?;
-        let warmup = runner.warm_up(&cell.load, place.pair, &watch, interrupt)?;
-        *arm.pick_mut(&mut warmed) = (cache_reset, warmup);
-    }
-    console.begin(&stage(sides, None, place, false));
-    let started_unix_s = now_unix_s();
-    let begin = |arm| sides.of(arm).runner.in_blocks(&cell.load, place.pair, blocks);
-    let mut runs = ARMS.map(begin);
-    for block in 0..blocks {
-        for arm in order(place.pair + block) {
-            let run = arm.pick_mut(&mut runs);
-            if !run.is_cut_short() {
-                run.send_next(&watch, interrupt)?;
-            }
-        }
-    }
-    let [baseline, candidate] = runs;
-    let [old, new] = warmed;
-    Ok(
-        [(baseline, old), (candidate, new)].map(|(run, (cache_reset, warmup))| Run {
-            started_unix_s,
-            warmup,
-            cache_reset,
-            gpu: GpuUse::NotMeasured(BOTH_UP.to_owned()),
-            ..run.finish()
-        }),
-    )
-}
-
-/// Why there are no figures of the GPU.
-const BOTH_UP: &str = "both arms' servers were up at once, and a GPU does not tell their memory apart";
 
 /// For the progress display; the whole is all pairs up to the last look.
 pub(super) fn stage(sides: &Sides, arm: Option<PairArm>, place: Place, warm_up: bool) -> Stage {

@@ -4,10 +4,17 @@
 //! |---|---|
 //! | `sides.rs` | the two arms: session, load generator, server |
 //! | `pairs.rs` | pair after pair until a look settles it, time is up, or somebody stops it |
-//! | `cell.rs` | one pair of one cell |
+//! | `attempt.rs` | one pair of every cell, measured again where it was disturbed |
+//! | `disturbance.rs` | what disturbs a run: the machine, never a latency |
+//! | `cell.rs`, `blocks.rs` | whole runs, or blocks of both arms in alternation |
+//! | `budget.rs` | what it costs |
 //! | `files.rs` | the two session files |
 
+mod attempt;
+mod blocks;
+mod budget;
 mod cell;
+mod disturbance;
 mod files;
 mod pairs;
 mod sides;
@@ -16,21 +23,25 @@ use std::path::Path;
 
 use self::files::Files;
 pub use self::{
-    pairs::{Follow, measure},
+    pairs::{Follow, measure as measure_pairs},
     sides::Wanted,
 };
 use super::{
     CommandError, Console, Done, gate,
     present::{self, Format, Screen},
-    run,
+    reference, run,
 };
 use crate::{
+    compare::{Background, PairNoise, compare, fingerprint::Fingerprint},
     config::Resolved,
     load::Interrupt,
-    plan::Secrets,
+    measure::measure,
+    plan::{Load, Secrets},
     report::{self, Reference, Report},
-    session::{Ended, Session},
-    verdict::{Policy, Verdict},
+    session::{Ended, Run, Session},
+    stats::moments::mean,
+    store::Baselines,
+    verdict::{Difference, Policy, Verdict, differences},
 };
 
 /// Measures both arms pair by pair, judges them, and writes both sessions and `report.{json,md,html}`.
@@ -45,16 +56,17 @@ pub fn gate(
     interrupt: &Interrupt,
 ) -> Result<Done, CommandError> {
     let folder = gate::report_dir(resolved);
-    let log_dir = resolved.settings.output.with_extension("logs");
-    let wanted = wanted(resolved, secrets, &log_dir)?;
+    let wanted = wanted(resolved, secrets)?;
     // An older verdict must not be taken for this one's, should this one not come to an end.
     present::remove_files(&folder)?;
     let mut gate = Gate {
         files: Files::claim(&resolved.settings.output)?,
         policy: &resolved.policy,
+        store: &resolved.settings.store,
+        pair_noise: PairNoise::default(),
         console,
     };
-    let sessions = measure(&wanted, &mut gate, console, interrupt)?;
+    let sessions = measure_pairs(&wanted, &mut gate, console, interrupt)?;
     for reason in gate.files.write(&sessions)? {
         console.warn(&reason);
     }
@@ -62,6 +74,7 @@ pub fn gate(
         return Ok(stopped);
     }
     let report = gate.report(&sessions);
+    gate.remember_noise(&sessions, &report);
     for path in present::write_files(&report, &folder)? {
         console.say(&format!("wrote `{}`", path.display()));
     }
@@ -71,7 +84,7 @@ pub fn gate(
     })
 }
 
-fn wanted<'a>(resolved: &'a Resolved, secrets: Secrets, log_dir: &'a Path) -> Result<Wanted<'a>, CommandError> {
+fn wanted(resolved: &Resolved, secrets: Secrets) -> Result<Wanted<'_>, CommandError> {
     let no_arms = || {
         CommandError::Usage(
             "an A/B measurement needs two arms; give `arms.baseline` and `arms.candidate` a `url` or a `command`, \
@@ -85,7 +98,7 @@ fn wanted<'a>(resolved: &'a Resolved, secrets: Secrets, log_dir: &'a Path) -> Re
         arms: resolved.arms.clone().ok_or_else(no_arms)?,
         secrets,
         dataset_dir: &resolved.settings.dataset_dir,
-        log_dir,
+        log_dir: resolved.settings.output.with_extension("logs"),
         commit: resolved.settings.commit.clone(),
     })
 }
@@ -94,25 +107,86 @@ fn wanted<'a>(resolved: &'a Resolved, secrets: Secrets, log_dir: &'a Path) -> Re
 struct Gate<'a> {
     files: Files,
     policy: &'a Policy,
+    /// Folder of the stored baselines, beside which the noise of pairs is kept.
+    store: &'a Path,
+    /// What earlier A/B measurements showed of it.
+    pair_noise: PairNoise,
     console: &'a dyn Console,
 }
 
 impl Gate<'_> {
     fn report(&self, [baseline, candidate]: &[Session; 2]) -> Report {
         let [baseline_name, candidate_name] = &self.files.names();
-        let reference = Reference::alone(baseline_name, baseline);
+        let reference = Reference {
+            pair_noise: Some(&self.pair_noise),
+            ..Reference::alone(baseline_name, baseline)
+        };
         report::build(Some(&reference), (candidate_name, candidate), self.policy)
     }
 }
 
+impl Gate<'_> {
+    /// Later measurements know how far apart these pairs lay, whatever the verdict: it does not depend on a change.
+    fn remember_noise(&self, [baseline, candidate]: &[Session; 2], report: &Report) {
+        if matches!(report.verdict, Verdict::Invalid | Verdict::Incomparable) {
+            return;
+        }
+        let comparison = compare(&measure(baseline), &measure(candidate), &Background::default());
+        let id = candidate.pairing.as_ref().map_or("", |pairing| &pairing.id);
+        let PairNoise(variances) = PairNoise::of(&comparison, id, candidate.started_unix_s);
+        if variances.is_empty() {
+            return;
+        }
+        let print = Fingerprint::of(candidate);
+        let kept = Baselines::open(self.store)
+            .and_then(|store| store.add_pair_noise(&print.plan_hash(), &print.environment_hash(), &variances));
+        if let Err(error) = kept {
+            self.console.warn(&format!(
+                "{}; the noise of these pairs is not kept",
+                run::in_full(&error)
+            ));
+        }
+    }
+}
+
 impl Follow for Gate<'_> {
+    fn begin(&mut self, sessions: &[Session; 2]) -> Result<bool, CommandError> {
+        let [baseline, candidate] = sessions;
+        let print = Fingerprint::of(candidate);
+        let noise = Baselines::open(self.store)?.pair_noise(&print.plan_hash(), &print.environment_hash())?;
+        self.pair_noise = noise;
+        let differences = differences(baseline, candidate, self.policy);
+        Ok(differences.iter().all(Difference::is_allowed))
+    }
+
+    fn run_s(&self, [_, candidate]: &[Session; 2]) -> Vec<Option<f64>> {
+        // A store that cannot be read tells no time, and is not needed for more.
+        let found = reference::find(self.store, candidate, self.policy).ok().flatten();
+        let cells = found.as_ref().map_or(&[][..], |found| &found.session.cells);
+        let cell = |load: &Load| cells.iter().find(|cell| cell.load == *load);
+        let loads = candidate.cells.iter().map(|wanted| &wanted.load);
+        loads
+            .map(|load| mean(&cell(load)?.runs.iter().filter_map(lasted_s).collect::<Vec<_>>()))
+            .collect()
+    }
+
     fn on_pair(&mut self, sessions: &[Session; 2]) {
         self.files.keep(sessions, self.console);
     }
 
     fn is_settled(&mut self, sessions: &[Session; 2]) -> bool {
-        self.report(sessions).verdict != Verdict::Inconclusive
+        is_settled(&self.report(sessions))
     }
+}
+
+/// How long a run lasted in seconds.
+fn lasted_s(run: &Run) -> Option<f64> {
+    run.client.map(|client| client.wall_s)
+}
+
+/// Whether more pairs could tell no more.
+pub(super) fn is_settled(report: &Report) -> bool {
+    report.verdict != Verdict::Inconclusive
 }
 
 /// What is said of a measurement that Ctrl-C ended.

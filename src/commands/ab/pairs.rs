@@ -1,19 +1,32 @@
 //! Pair after pair, until a planned look settles it, the time is up, or somebody stops it.
 
+use std::time::Instant;
+
 use super::{
-    cell::{self, Place},
+    attempt::{Attempt, Attempts},
+    budget::{self, Budget},
     sides::{ARMS, Sides, Wanted},
 };
 use crate::{
-    commands::{CommandError, Console, measure::why_dead},
+    commands::{CommandError, Console},
     load::{Interrupt, Stopped},
     plan::Alternation,
-    session::{Ended, PairArm, Run, Session},
-    target::TargetError,
+    session::{Ended, PairArm, Session},
 };
 
 /// Who follows a measurement: both sessions so far, baseline first.
 pub trait Follow {
+    /// Before the first pair, when it is known what is to be compared: whether it is worth measuring.
+    ///
+    /// # Errors
+    /// What is needed to judge cannot be read.
+    fn begin(&mut self, _sessions: &[Session; 2]) -> Result<bool, CommandError> {
+        Ok(true)
+    }
+    /// How long a measured run of each cell takes in seconds, where earlier sessions tell.
+    fn run_s(&self, _sessions: &[Session; 2]) -> Vec<Option<f64>> {
+        Vec::new()
+    }
     /// After each pair.
     fn on_pair(&mut self, sessions: &[Session; 2]);
     /// At each look: whether more pairs could tell no more.
@@ -22,15 +35,24 @@ pub trait Follow {
 
 /// Why no further pair is measured.
 #[derive(Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     /// The last planned pair is there.
     LastLook,
-    /// A look, or a limit, in words.
+    /// A look, a limit, or an arm that is dead, in words.
     Early(String),
     /// Ctrl-C.
     Interrupted,
     /// Trouble of one arm, or of both, in words.
     Aborted(Option<PairArm>, String),
+}
+
+impl From<Stopped> for End {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Interrupted => Self::Interrupted,
+            Stopped::Load(error) => Self::Aborted(None, error.to_string()),
+        }
+    }
 }
 
 /// Measures both arms in alternation; gives both sessions, baseline first.
@@ -45,44 +67,63 @@ pub fn measure(
 ) -> Result<[Session; 2], CommandError> {
     let sides = Sides::prepare(wanted, console, interrupt)?;
     let mut measurement = Measurement {
-        sides,
-        together: wanted.arms.together,
+        attempts: Attempts::new(sides, wanted.arms.together, (console, interrupt)),
         alternation: &wanted.alternation,
         follow,
         console,
-        interrupt,
     };
-    let end = measurement.all_pairs();
-    console.end();
+    let end = if measurement.follow.begin(&measurement.attempts.sides.sessions)? {
+        console.say(&measurement.plan());
+        let end = measurement.all_pairs();
+        console.end();
+        end
+    } else {
+        End::Early("the arms cannot be compared".to_owned())
+    };
     Ok(measurement.finish(&end))
 }
 
-impl From<Stopped> for End {
-    fn from(stopped: Stopped) -> Self {
-        match stopped {
-            Stopped::Interrupted => Self::Interrupted,
-            Stopped::Load(error) => Self::Aborted(None, error.to_string()),
-        }
-    }
-}
-
 struct Measurement<'a> {
-    sides: Sides,
-    /// Whether both arms' servers are up at once.
-    together: bool,
+    attempts: Attempts<'a>,
     alternation: &'a Alternation,
     follow: &'a mut dyn Follow,
     console: &'a dyn Console,
-    interrupt: &'a Interrupt,
 }
 
 impl Measurement<'_> {
+    fn plan(&self) -> String {
+        let sides = &self.attempts.sides;
+        let [session, _] = &sides.sessions;
+        let runner = &sides.of(PairArm::Baseline).runner;
+        let loads = session.cells.iter().map(|cell| &cell.load);
+        let requests: Vec<u32> = loads.clone().map(|load| runner.request_count(load)).collect();
+        let mut known = self.follow.run_s(&sides.sessions).into_iter();
+        let scheduled = loads
+            .zip(&requests)
+            .map(|(load, requests)| budget::scheduled_s(load, *requests));
+        let run_s: Vec<Option<f64>> = scheduled
+            .map(|scheduled| known.next().flatten().or(scheduled))
+            .collect();
+        budget::plan(session, self.alternation, &requests, &run_s)
+    }
+
     fn all_pairs(&mut self) -> End {
+        let mut budget = Budget::begin(self.alternation.max);
         for pair in 0..self.alternation.most_pairs() {
-            if let Err(end) = self.one_pair(pair) {
+            if let Some(why) = budget.exceeded() {
+                return End::Early(why);
+            }
+            let began = Instant::now();
+            let measured = self.attempts.pair(pair, &mut budget);
+            let (attempt, ended) = measured;
+            self.keep(attempt);
+            if let Err(end) = ended {
                 return end;
             }
-            self.follow.on_pair(&self.sides.sessions);
+            self.follow.on_pair(&self.attempts.sides.sessions);
+            if pair == 0 {
+                self.console.say(&budget::forecast(began.elapsed(), self.alternation));
+            }
             let is_last = pair + 1 == self.alternation.most_pairs();
             if !is_last && self.alternation.looks.contains(&(pair + 1)) && self.looks_settled() {
                 return End::Early(format!("settled at {} pairs", pair + 1));
@@ -91,87 +132,32 @@ impl Measurement<'_> {
         End::LastLook
     }
 
-    /// One pair of every cell, in plan order.
-    fn one_pair(&mut self, pair: u32) -> Result<(), End> {
-        if self.together {
-            self.start(&ARMS)?;
-            for (cell, blocks) in self.sides.blocks.clone().into_iter().enumerate() {
-                let place = Place { cell, pair };
-                if blocks > 1 {
-                    self.blocks(place, blocks)?;
-                } else {
-                    self.whole_runs(&cell::order(pair), place)?;
+    /// What was measured joins the sessions; of a pair that was cut short, the runs that are whole.
+    fn keep(&mut self, attempt: Attempt) {
+        for (cell, runs) in attempt.into_iter().enumerate() {
+            for (arm, run) in ARMS.into_iter().zip(runs) {
+                let cell = self.attempts.sides.session_mut(arm).cells.get_mut(cell);
+                if let Some((cell, run)) = cell.zip(run) {
+                    cell.runs.push(run);
                 }
             }
-            self.sides.stop(&ARMS);
-            return Ok(());
         }
-        for arm in cell::order(pair) {
-            self.start(&[arm])?;
-            for cell in 0..self.sides.blocks.len() {
-                self.whole_runs(&[arm], Place { cell, pair })?;
-            }
-            self.sides.stop(&[arm]);
-        }
-        Ok(())
-    }
-
-    fn start(&mut self, arms: &[PairArm]) -> Result<(), End> {
-        let started = self.sides.start(arms, self.interrupt);
-        started.map_err(|(arm, error)| match error {
-            TargetError::Interrupted => End::Interrupted,
-            error => End::Aborted(Some(arm), error.to_string()),
-        })
-    }
-
-    fn whole_runs(&mut self, arms: &[PairArm], place: Place) -> Result<(), End> {
-        for arm in arms {
-            let run = cell::whole_run(&self.sides, *arm, place, (self.console, self.interrupt))?;
-            self.keep(*arm, place, run)?;
-        }
-        Ok(())
-    }
-
-    fn blocks(&mut self, place: Place, blocks: u32) -> Result<(), End> {
-        let runs = cell::in_blocks(&self.sides, place, blocks, (self.console, self.interrupt))?;
-        for (arm, run) in ARMS.into_iter().zip(runs) {
-            self.keep(arm, place, run)?;
-        }
-        Ok(())
-    }
-
-    fn keep(&mut self, arm: PairArm, place: Place, mut run: Run) -> Result<(), End> {
-        // Of a pair that is not whole, no half of a run is kept.
-        if self.interrupt.is_set() && run.cut_short.is_some() {
-            return Err(End::Interrupted);
-        }
-        if let Some(ended) = self.sides.of_mut(arm).ended() {
-            run.cut_short = Some(ended.to_string());
-        }
-        let dead = why_dead(&run);
-        if let Some(cell) = self.sides.session_mut(arm).cells.get_mut(place.cell) {
-            cell.runs.push(run);
-        }
-        dead.map_or(Ok(()), |reason| Err(End::Aborted(Some(arm), reason)))
     }
 
     /// Judges as if this were the end.
     fn looks_settled(&mut self) -> bool {
-        let end_as = |sessions: &mut [Session; 2], ended: &Ended| {
-            for session in sessions {
-                session.ended = ended.clone();
-            }
-        };
-        end_as(&mut self.sides.sessions, &Ended::Complete);
-        let is_settled = self.follow.is_settled(&self.sides.sessions);
+        let sessions = &mut self.attempts.sides.sessions;
+        end_as(sessions, &Ended::Complete);
+        let is_settled = self.follow.is_settled(sessions);
         // A process that is killed from here on leaves this behind.
-        end_as(&mut self.sides.sessions, &Ended::Interrupted);
+        end_as(sessions, &Ended::Interrupted);
         is_settled
     }
 
-    fn finish(mut self, end: &End) -> [Session; 2] {
+    fn finish(self, end: &End) -> [Session; 2] {
+        let mut sides = self.attempts.sides;
         for arm in ARMS {
-            let session = self.sides.session_mut(arm);
+            let session = sides.session_mut(arm);
             session.ended = match end {
                 End::LastLook | End::Early(_) => Ended::Complete,
                 End::Interrupted => Ended::Interrupted,
@@ -185,6 +171,12 @@ impl Measurement<'_> {
                 pairing.stopped_early = Some(why.clone());
             }
         }
-        self.sides.sessions
+        sides.sessions
+    }
+}
+
+fn end_as(sessions: &mut [Session; 2], ended: &Ended) {
+    for session in sessions {
+        session.ended = ended.clone();
     }
 }

@@ -3,7 +3,8 @@
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
-    path::Path,
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use crate::{
@@ -30,7 +31,7 @@ pub struct Wanted<'a> {
     /// Folder that a relative dataset path counts from.
     pub dataset_dir: &'a Path,
     /// Folder of the logs of servers that are started.
-    pub log_dir: &'a Path,
+    pub log_dir: PathBuf,
     /// Commit of the candidate.
     pub commit: Option<String>,
 }
@@ -44,8 +45,16 @@ pub(super) struct Side {
 }
 
 impl Side {
-    /// Sees to it that its server is up.
+    /// CPU time of its server so far, if it is ours and the system tells.
+    pub(super) fn cpu(&self) -> Option<Duration> {
+        self.server.as_ref()?.cpu()
+    }
+
+    /// Sees to it that its server is up, a new one where the last one has ended.
     fn start(&mut self, interrupt: &Interrupt) -> Result<(), TargetError> {
+        if self.ended().is_some() {
+            self.server = None;
+        }
         if let (Some(start), None) = (&self.start, &self.server) {
             self.server = Some(start.start(&|| !interrupt.is_set())?);
         }

@@ -216,12 +216,14 @@ fn blocks() -> impl Strategy<Value = Vec<Block>> {
 
 fn pairings() -> impl Strategy<Value = Pairing> {
     let arm = prop_oneof![Just(PairArm::Baseline), Just(PairArm::Candidate)];
-    let again = (".*", any::<u32>(), arm.clone(), ".*").prop_map(|(cell, pair, arm, reason)| Remeasured {
-        cell,
-        pair,
-        arm,
-        reason,
-    });
+    let again =
+        (".*", any::<u32>(), arm.clone(), ".*", any::<bool>()).prop_map(|(cell, pair, arm, reason, dead)| Remeasured {
+            dead,
+            cell,
+            pair,
+            arm,
+            reason,
+        });
     let looks = collection::btree_set(1..=u32::MAX, 1..5);
     let rest = (collection::vec(again, 0..3), option::of(".*"));
     ("[0-9a-f]{1,16}", arm, looks, 1..=u32::MAX, rest).prop_map(|(id, arm, looks, blocks, rest)| Pairing {
@@ -235,13 +237,14 @@ fn pairings() -> impl Strategy<Value = Pairing> {
 }
 
 fn hosts() -> impl Strategy<Value = HostUse> {
-    let seen = (option::of(0.0..=1.0), option::of(0.0..1e9));
+    let seen = (option::of(0.0..=1.0), option::of(0.0..1e9), option::of(any::<u32>()));
     (seen, collection::vec(".*", 0..3), any::<u32>()).prop_map(
-        |((cpu_steal, resting_arm_cpu_s), throttled, foreign)| HostUse {
+        |((cpu_steal, resting_arm_cpu_s, resting_arm_requests), throttled, foreign)| HostUse {
             cpu_steal,
             throttled,
             foreign_gpu_processes: foreign,
             resting_arm_cpu_s,
+            resting_arm_requests,
         },
     )
 }

@@ -1,0 +1,241 @@
+//! One pair of every cell, measured again where the machine was disturbed or an arm died.
+
+use std::time::Instant;
+
+use super::{
+    blocks::{self, BOTH_UP},
+    budget::Budget,
+    cell::{self, Place},
+    disturbance,
+    pairs::End,
+    sides::{ARMS, Sides},
+};
+use crate::{
+    commands::{Console, measure::why_dead},
+    load::Interrupt,
+    session::{GpuUse, PairArm, Remeasured, Run},
+    target::TargetError,
+};
+
+/// How often pairs are measured again in one session (simulated: stats.md §2 allows two).
+const MOST_AGAIN: u32 = 2;
+
+/// One arm's dead run may be an accident; the second is its answer.
+const MOST_DEAD: u32 = 2;
+
+/// The runs of one pair, by cell: of each arm, baseline first, where it is there.
+pub(super) type Attempt = Vec<[Option<Run>; 2]>;
+
+/// Measures pairs, and counts how often they had to be measured again.
+pub(super) struct Attempts<'a> {
+    pub(super) sides: Sides,
+    /// Whether both arms' servers are up at once.
+    together: bool,
+    console: &'a dyn Console,
+    interrupt: &'a Interrupt,
+    /// How often pairs were measured again so far.
+    again: u32,
+    /// Dead runs of each arm so far.
+    dead: [u32; 2],
+}
+
+impl<'a> Attempts<'a> {
+    /// None yet.
+    pub(super) fn new(sides: Sides, together: bool, (console, interrupt): (&'a dyn Console, &'a Interrupt)) -> Self {
+        Self {
+            sides,
+            together,
+            console,
+            interrupt,
+            again: 0,
+            dead: [0, 0],
+        }
+    }
+
+    /// One pair of every cell. What is whole is given back, however it ended.
+    pub(super) fn pair(&mut self, pair: u32, budget: &mut Budget) -> (Attempt, Result<(), End>) {
+        let cells: Vec<usize> = (0..self.sides.blocks.len()).collect();
+        let mut attempt: Attempt = cells.iter().map(|_| [None, None]).collect();
+        let began = Instant::now();
+        let mut ended = self.try_cells(pair, pair, &cells, &mut attempt);
+        budget.took(began.elapsed());
+        while ended.is_ok() {
+            ended = self.still_alive(&attempt);
+            let spoilt = spoilt(&attempt);
+            if ended.is_err() || spoilt.is_empty() {
+                break;
+            }
+            if let Some(why) = self.why_not_again(budget) {
+                self.tell(pair, &spoilt, &format!("is kept, as {why}"));
+                break;
+            }
+            self.tell(pair, &spoilt, "is measured again");
+            ended = self.try_again(pair, &spoilt, &mut attempt);
+        }
+        (attempt, ended)
+    }
+
+    fn why_not_again(&self, budget: &Budget) -> Option<String> {
+        let often = || format!("{MOST_AGAIN} pairs were measured again already");
+        (self.again >= MOST_AGAIN).then(often).or_else(|| budget.exceeded())
+    }
+
+    /// Measures the spoilt cells again, both arms; the new runs count, once they are all there.
+    fn try_again(&mut self, pair: u32, spoilt: &[Spoilt], attempt: &mut Attempt) -> Result<(), End> {
+        let mut cells: Vec<usize> = spoilt.iter().map(|spoilt| spoilt.cell).collect();
+        cells.dedup();
+        // Prompts of their own: a server may have those of the first attempt in its prefix cache.
+        let [session, _] = &self.sides.sessions;
+        let prompts = session.plan.repeats + self.again;
+        self.again += 1;
+        let mut fresh: Attempt = attempt.iter().map(|_| [None, None]).collect();
+        self.try_cells(pair, prompts, &cells, &mut fresh)?;
+        for cell in cells {
+            if let Some((old, new)) = attempt.get_mut(cell).zip(fresh.get_mut(cell)) {
+                std::mem::swap(old, new);
+            }
+        }
+        for spoilt in spoilt {
+            self.note(pair, spoilt);
+        }
+        Ok(())
+    }
+
+    /// Both sessions know what was measured again.
+    fn note(&mut self, pair: u32, spoilt: &Spoilt) {
+        for arm in ARMS {
+            let session = self.sides.session_mut(arm);
+            let cell = session.cells.get(spoilt.cell).map(|cell| cell.name.clone());
+            if let Some((pairing, cell)) = session.pairing.as_mut().zip(cell) {
+                pairing.remeasured.push(Remeasured {
+                    cell,
+                    pair,
+                    arm: spoilt.arm,
+                    reason: spoilt.reason.clone(),
+                    dead: spoilt.is_dead,
+                });
+            }
+        }
+    }
+
+    fn tell(&self, pair: u32, spoilt: &[Spoilt], what: &str) {
+        let [session, _] = &self.sides.sessions;
+        for spoilt in spoilt {
+            let cell = session.cells.get(spoilt.cell).map_or("", |cell| &cell.name);
+            let (pair, arm, reason) = (pair + 1, spoilt.arm.name(), &spoilt.reason);
+            self.console
+                .warn(&format!("pair {pair} of `{cell}` {what}: {arm}: {reason}"));
+        }
+    }
+
+    /// Counts dead runs; the second of an arm ends the session.
+    fn still_alive(&mut self, attempt: &Attempt) -> Result<(), End> {
+        for spoilt in spoilt(attempt).iter().filter(|spoilt| spoilt.is_dead) {
+            let dead = spoilt.arm.pick_mut(&mut self.dead);
+            *dead += 1;
+            if *dead >= MOST_DEAD {
+                let (arm, reason) = (spoilt.arm.name(), &spoilt.reason);
+                return Err(End::Early(format!(
+                    "{dead} runs of the {arm} were dead, the last one: {reason}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Measures cells of a pair, with the prompts of a repeat.
+    fn try_cells(&mut self, pair: u32, prompts: u32, cells: &[usize], attempt: &mut Attempt) -> Result<(), End> {
+        let places = |cell: &usize| Place {
+            cell: *cell,
+            pair,
+            prompts,
+        };
+        let order = cell::order(pair);
+        if self.together {
+            for place in cells.iter().map(places) {
+                self.start(&ARMS)?;
+                match self.sides.blocks.get(place.cell) {
+                    Some(blocks) if *blocks > 1 => self.blocks(place, *blocks, attempt)?,
+                    _ => order.iter().try_for_each(|arm| self.whole_run(*arm, place, attempt))?,
+                }
+            }
+            self.sides.stop(&ARMS);
+            return Ok(());
+        }
+        for arm in order {
+            for place in cells.iter().map(places) {
+                self.start(&[arm])?;
+                self.whole_run(arm, place, attempt)?;
+            }
+            self.sides.stop(&[arm]);
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, arms: &[PairArm]) -> Result<(), End> {
+        let started = self.sides.start(arms, self.interrupt);
+        started.map_err(|(arm, error)| match error {
+            TargetError::Interrupted => End::Interrupted,
+            error => End::Aborted(Some(arm), error.to_string()),
+        })
+    }
+
+    fn whole_run(&mut self, arm: PairArm, place: Place, attempt: &mut Attempt) -> Result<(), End> {
+        let mut run = cell::whole_run(&self.sides, arm, place, (self.console, self.interrupt))?;
+        if self.together {
+            run.gpu = GpuUse::NotMeasured(BOTH_UP.to_owned());
+        }
+        self.take(arm, place, run, attempt)
+    }
+
+    fn blocks(&mut self, place: Place, count: u32, attempt: &mut Attempt) -> Result<(), End> {
+        let runs = blocks::pair(&self.sides, place, count, (self.console, self.interrupt))?;
+        let mut taken = ARMS.into_iter().zip(runs);
+        taken.try_for_each(|(arm, run)| self.take(arm, place, run, attempt))
+    }
+
+    /// A run that Ctrl-C cut is not taken.
+    fn take(&mut self, arm: PairArm, place: Place, mut run: Run, attempt: &mut Attempt) -> Result<(), End> {
+        if self.interrupt.is_set() && run.cut_short.is_some() {
+            return Err(End::Interrupted);
+        }
+        if let Some(ended) = self.sides.of_mut(arm).ended() {
+            run.cut_short = Some(ended.to_string());
+        }
+        run.repeat = place.pair;
+        if let Some(runs) = attempt.get_mut(place.cell) {
+            *arm.pick_mut(runs) = Some(run);
+        }
+        Ok(())
+    }
+}
+
+/// A run that does not count as it is.
+#[derive(Debug, PartialEq, Eq)]
+struct Spoilt {
+    cell: usize,
+    arm: PairArm,
+    reason: String,
+    /// Whether nothing came back, or the server ended.
+    is_dead: bool,
+}
+
+fn spoilt(attempt: &Attempt) -> Vec<Spoilt> {
+    let mut found = Vec::new();
+    for (cell, runs) in attempt.iter().enumerate() {
+        for arm in ARMS {
+            let Some(run) = arm.pick(runs) else { continue };
+            let dead = why_dead(run);
+            let is_dead = dead.is_some();
+            if let Some(reason) = dead.or_else(|| disturbance::of(run)) {
+                found.push(Spoilt {
+                    cell,
+                    arm,
+                    reason,
+                    is_dead,
+                });
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,128 @@
+//! One pair of one cell in alternating blocks: while one arm is measured, the other rests, and is seen to rest.
+
+use std::time::Duration;
+
+use super::{
+    cell::{Place, order, stage},
+    sides::{ARMS, Side, Sides},
+};
+use crate::{
+    commands::{
+        Console,
+        measure::{Requests, now_unix_s},
+    },
+    load::{BlockedRun, Interrupt, Stopped},
+    plan::Load,
+    session::{GpuUse, HostUse, PairArm, Run, Warmup},
+    telemetry::{Sampler, Seen, StealWatch},
+};
+
+/// Why there are no figures of the GPU.
+pub(super) const BOTH_UP: &str = "both arms' servers were up at once, and a GPU does not tell their memory apart";
+
+/// A run of each arm, baseline first, in so many blocks.
+pub(super) fn pair(
+    sides: &Sides,
+    place: Place,
+    blocks: u32,
+    (console, interrupt): (&dyn Console, &Interrupt),
+) -> Result<[Run; 2], Stopped> {
+    let [session, _] = &sides.sessions;
+    let Some(cell) = session.cells.get(place.cell) else {
+        return Ok([Run::default(), Run::default()]);
+    };
+    let watch = Requests(console);
+    console.begin(&stage(sides, None, place, true));
+    let warmed = warm_up(sides, place, &cell.load, (&watch, interrupt))?;
+    console.begin(&stage(sides, None, place, false));
+    let (sampler, started_unix_s) = (Sampler::start(), now_unix_s());
+    let begin = |arm| Measured::begin(sides, arm, &cell.load, (place.prompts, blocks));
+    let mut runs = ARMS.map(begin);
+    for block in 0..blocks {
+        for arm in order(place.pair + block) {
+            arm.pick_mut(&mut runs).send_next((&watch, interrupt))?;
+        }
+    }
+    let seen = sampler.stop();
+    let [baseline, candidate] = runs;
+    let [old, new] = warmed;
+    Ok(
+        [(baseline, old), (candidate, new)].map(|(run, (cache_reset, warmup))| Run {
+            started_unix_s,
+            warmup,
+            cache_reset,
+            ..run.finish(&seen)
+        }),
+    )
+}
+
+/// The page that emptied an arm's prefix cache, and its warm-up.
+type Warmed = (Option<String>, Warmup);
+
+fn warm_up(
+    sides: &Sides,
+    place: Place,
+    load: &Load,
+    (watch, interrupt): (&Requests<'_>, &Interrupt),
+) -> Result<[Warmed; 2], Stopped> {
+    let mut warmed = [Warmed::default(), Warmed::default()];
+    for arm in order(place.pair) {
+        let runner = &sides.of(arm).runner;
+        let cache_reset = runner.reset_cache(interrupt)?;
+        let warmup = runner.warm_up(load, place.prompts, watch, interrupt)?;
+        *arm.pick_mut(&mut warmed) = (cache_reset, warmup);
+    }
+    Ok(warmed)
+}
+
+/// One arm's run, with what the machine and the other arm did meanwhile.
+struct Measured<'a> {
+    run: BlockedRun<'a>,
+    resting: &'a Side,
+    steal: StealWatch,
+    /// `None` where nobody can look.
+    resting_cpu: Option<Duration>,
+    resting_requests: Option<u32>,
+}
+
+impl<'a> Measured<'a> {
+    fn begin(sides: &'a Sides, arm: PairArm, load: &Load, (prompts, blocks): (u32, u32)) -> Self {
+        Self {
+            run: sides.of(arm).runner.in_blocks(load, prompts, blocks),
+            resting: sides.of(arm.other()),
+            steal: StealWatch::default(),
+            resting_cpu: Some(Duration::ZERO),
+            resting_requests: None,
+        }
+    }
+
+    /// A run that is cut short sends no more; the other arm's is finished all the same.
+    fn send_next(&mut self, (watch, interrupt): (&Requests<'_>, &Interrupt)) -> Result<(), Stopped> {
+        if self.run.is_cut_short() {
+            return Ok(());
+        }
+        self.resting_requests = self.resting_requests.max(self.resting.runner.held_requests());
+        let before = self.resting.cpu();
+        self.steal.resume();
+        self.run.send_next(watch, interrupt)?;
+        self.steal.rest();
+        let used = self.resting.cpu().zip(before);
+        let used = used.map(|(after, before)| after.saturating_sub(before));
+        self.resting_cpu = self.resting_cpu.zip(used).map(|(sum, used)| sum + used);
+        Ok(())
+    }
+
+    fn finish(self, seen: &Seen) -> Run {
+        Run {
+            gpu: GpuUse::NotMeasured(BOTH_UP.to_owned()),
+            host: HostUse {
+                cpu_steal: self.steal.stop(),
+                throttled: seen.throttled.clone(),
+                foreign_gpu_processes: seen.new_processes,
+                resting_arm_cpu_s: self.resting_cpu.map(|used| used.as_secs_f64()),
+                resting_arm_requests: self.resting_requests,
+            },
+            ..self.run.finish()
+        }
+    }
+}

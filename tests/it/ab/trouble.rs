@@ -1,0 +1,200 @@
+//! What goes wrong on the way: disturbed pairs, dead arms, too little time, arms that cannot be compared.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use perfgate::{
+    commands::ab::{self, Follow},
+    load::Interrupt,
+    plan::{ArmPlace, Launch, Load},
+    session::{Ended, PairArm, Session},
+};
+
+use super::{Follower, QUICK, Recorder, wanted};
+use crate::{command::Sim, target::sim};
+
+fn follower() -> Follower {
+    Follower {
+        is_settled: false,
+        interrupt_after: None,
+    }
+}
+
+/// A shell command as an arm.
+fn shell(script: &str) -> ArmPlace {
+    ArmPlace::Command(Launch {
+        command: ["sh", "-c", script].map(str::to_owned).into(),
+        ready: "/health".into(),
+        port: None,
+        env: [].into(),
+        workdir: None,
+    })
+}
+
+#[test]
+fn a_pair_whose_resting_arm_is_not_idle_is_measured_again_twice_and_then_kept() {
+    let new = Sim::start(QUICK);
+    let folder = tempfile::tempdir().unwrap();
+    let mut wanted = wanted(["http://unused", &new.url], vec![Load::Concurrency(2)], 10);
+    wanted.log_dir = folder.path().to_owned();
+    // A server that keeps a core busy beside its work.
+    wanted.arms.baseline = shell(&format!("while :; do :; done & exec {}", sim(&QUICK.join(" "))));
+    wanted.plan.requests_per_run = 400;
+    wanted.alternation.looks = vec![2];
+    let sessions = ab::measure_pairs(&wanted, &mut follower(), &Recorder::default(), &Interrupt::never()).unwrap();
+    for session in &sessions {
+        let pairing = session.pairing.as_ref().unwrap();
+        assert_eq!((session.cells[0].runs.len(), pairing.remeasured.len()), (2, 2));
+        let pairs: Vec<u32> = pairing.remeasured.iter().map(|again| again.pair).collect();
+        assert_eq!(pairs, [0, 0], "at most twice a session");
+        for again in &pairing.remeasured {
+            // It rested while the candidate was measured, and the candidate's run is what it spoilt.
+            assert_eq!((again.arm, again.dead), (PairArm::Candidate, false));
+            assert!(
+                again.reason.contains("the resting arm's server used"),
+                "{}",
+                again.reason
+            );
+        }
+    }
+    let cpu_s = |session: &Session| session.cells[0].runs[0].host.resting_arm_cpu_s;
+    assert!(cpu_s(&sessions[1]) > Some(0.05), "{:?}", cpu_s(&sessions[1]));
+    assert_eq!(cpu_s(&sessions[0]), None, "the other one is not ours to look at");
+    assert_eq!(sessions[0].cells[0].runs[0].host.resting_arm_requests, Some(0));
+}
+
+#[test]
+fn the_first_dead_run_of_an_arm_is_measured_again_and_the_second_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut wanted = wanted(["http://unused"; 2], vec![Load::Concurrency(2)], 1);
+    wanted.log_dir = folder.path().to_owned();
+    wanted.arms.together = false;
+    wanted.arms.baseline = shell(&format!("exec {}", sim(&QUICK.join(" "))));
+    // It serves its first start, which is asked for its model only, then wants a key that nobody has.
+    let refuse = format!(
+        "export KEY=x; if [ -e {flag} ]; then exec {} --api-key-env KEY; fi; touch {flag}; exec {}",
+        sim(""),
+        sim(""),
+        flag = folder.path().join("started").display()
+    );
+    wanted.arms.candidate = shell(&refuse);
+    let [old, new] = ab::measure_pairs(&wanted, &mut follower(), &Recorder::default(), &Interrupt::never()).unwrap();
+    let pairing = new.pairing.as_ref().unwrap();
+    let again: Vec<_> = pairing.remeasured.iter().map(|again| (again.arm, again.dead)).collect();
+    assert_eq!(
+        again,
+        [(PairArm::Candidate, true)],
+        "the first one; the second is in the session"
+    );
+    let stopped = pairing.stopped_early.as_ref().unwrap();
+    assert!(stopped.starts_with("2 runs of the candidate were dead"), "{stopped}");
+    assert_eq!((&old.ended, &new.ended), (&Ended::Complete, &Ended::Complete));
+    assert_eq!((old.cells[0].runs.len(), new.cells[0].runs.len()), (1, 1));
+    assert!(new.cells[0].runs[0].requests.iter().all(|record| !record.completed()));
+    assert!(old.cells[0].runs[0].requests.iter().all(|record| record.completed()));
+}
+
+/// Kills the server after so many requests of a measurement, as often as told.
+struct Killer {
+    recorder: Recorder,
+    requests: AtomicU32,
+    flag: std::path::PathBuf,
+}
+
+impl perfgate::commands::Console for Killer {
+    fn say(&self, _: &str) {}
+    fn warn(&self, _: &str) {}
+    fn begin(&self, stage: &perfgate::commands::Stage) {
+        self.recorder.begin(stage);
+    }
+    fn request_done(&self, _: bool) {
+        if self.requests.fetch_add(1, Ordering::Relaxed) == 30 {
+            std::fs::write(&self.flag, "").unwrap();
+        }
+    }
+    fn end(&self) {}
+}
+
+#[test]
+fn a_server_that_crashes_once_is_told_and_its_pair_is_measured_again_with_a_fresh_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = folder.path().join("kill");
+    let mut wanted = wanted(["http://unused"; 2], vec![Load::Concurrency(2)], 1);
+    wanted.log_dir = folder.path().to_owned();
+    wanted.arms.together = false;
+    wanted.plan.requests_per_run = 600;
+    wanted.alternation.looks = vec![1];
+    let quick = QUICK.join(" ");
+    wanted.arms.candidate = shell(&format!("exec {}", sim(&quick)));
+    let watched = format!(
+        "{} & while kill -0 $!; do if [ -e {flag} ]; then rm {flag}; kill -9 $!; echo out of memory; exit 9; fi; sleep 0.02; done",
+        sim(&quick),
+        flag = flag.display()
+    );
+    wanted.arms.baseline = shell(&watched);
+    let killer = Killer {
+        recorder: Recorder::default(),
+        requests: AtomicU32::new(0),
+        flag,
+    };
+    let [old, new] = ab::measure_pairs(&wanted, &mut follower(), &killer, &Interrupt::never()).unwrap();
+    let again = &new.pairing.as_ref().unwrap().remeasured;
+    assert_eq!(again.len(), 1, "{again:?}");
+    assert_eq!(
+        (again[0].arm, again[0].pair, again[0].dead),
+        (PairArm::Baseline, 0, true)
+    );
+    let reason = &again[0].reason;
+    assert!(
+        reason.starts_with("the baseline's server ended with exit status: 9"),
+        "{reason}"
+    );
+    assert!(reason.contains("out of memory"), "{reason}");
+    assert_eq!(old.pairing.as_ref().unwrap().remeasured, *again);
+    for session in [&old, &new] {
+        assert_eq!((&session.ended, session.cells[0].runs.len()), (&Ended::Complete, 1));
+        assert!(
+            session.cells[0]
+                .runs
+                .iter()
+                .all(|run| run.cut_short.is_none() && run.requests.len() == 600)
+        );
+    }
+}
+
+#[test]
+fn no_pair_begins_that_would_not_fit_into_the_time() {
+    let (old, new) = (Sim::start(QUICK), Sim::start(QUICK));
+    let mut wanted = wanted([&old.url, &new.url], vec![Load::Concurrency(2)], 10);
+    wanted.alternation.max = Some(std::time::Duration::from_millis(1));
+    let sessions = ab::measure_pairs(&wanted, &mut follower(), &Recorder::default(), &Interrupt::never()).unwrap();
+    for session in &sessions {
+        assert_eq!((&session.ended, session.cells[0].runs.len()), (&Ended::Complete, 1));
+        let why = session.pairing.as_ref().unwrap().stopped_early.as_ref().unwrap();
+        assert!(why.starts_with("`max_minutes` allows 0.0 s"), "{why}");
+    }
+}
+
+/// Finds the arms not worth measuring.
+struct Refuser;
+
+impl Follow for Refuser {
+    fn begin(&mut self, _: &[Session; 2]) -> Result<bool, perfgate::commands::CommandError> {
+        Ok(false)
+    }
+    fn on_pair(&mut self, _: &[Session; 2]) {
+        unreachable!("nothing is measured")
+    }
+    fn is_settled(&mut self, _: &[Session; 2]) -> bool {
+        unreachable!("nothing is looked at")
+    }
+}
+
+#[test]
+fn arms_that_cannot_be_compared_cost_no_measurement() {
+    let (old, new) = (Sim::start(QUICK), Sim::start(QUICK));
+    let wanted = wanted([&old.url, &new.url], vec![Load::Concurrency(2)], 10);
+    let recorder = Recorder::default();
+    let sessions = ab::measure_pairs(&wanted, &mut Refuser, &recorder, &Interrupt::never()).unwrap();
+    assert!(recorder.0.into_inner().unwrap().is_empty());
+    assert!(sessions.iter().all(|session| session.cells[0].runs.is_empty()));
+}
