@@ -12,9 +12,12 @@ use std::{
 };
 
 use perfgate::{
-    config::{ConfigError, HeaderSource, Overrides, Resolved, Source, json_schema, keys::KEYS, resolve, show, starter},
+    config::{
+        ConfigError, HeaderSource, Measure, Overrides, Resolved, Source, json_schema, keys::KEYS, resolve, show,
+        starter,
+    },
     metric::Metric,
-    plan::{Api, Arrivals, Lengths, Load, Prompts},
+    plan::{Api, ArmPlace, Arrivals, Lengths, Load, Prompts},
     verdict::{Action, Evidence, FieldRule, Gate, Limit},
 };
 
@@ -123,6 +126,53 @@ fn the_starter_changes_nothing_but_origins() {
     let default = file("").unwrap();
     assert_eq!(started.plan, default.plan);
     assert_eq!(started.policy, default.policy);
+}
+
+#[test]
+fn the_example_of_an_ab_measurement_names_both_arms() {
+    let resolved = example("ab.yaml");
+    assert_eq!(resolved.measure, Measure::Ab);
+    assert_eq!(resolved.alternation.looks, [3, 5, 8, 12]);
+    assert_eq!(resolved.alternation.max, Some(Duration::from_secs(45 * 60)));
+    let arms = resolved.arms.unwrap();
+    assert!(arms.together);
+    let (ArmPlace::Command(old), ArmPlace::Command(new)) = (&arms.baseline, &arms.candidate) else {
+        unreachable!("{arms:?}")
+    };
+    assert_eq!(old.command.len(), new.command.len());
+    assert_eq!(
+        (old.command[0].as_str(), new.command[0].as_str()),
+        ("main/llama-server", "pr/llama-server")
+    );
+    assert_eq!(
+        (old.ready.as_str(), new.env["LLAMA_LOG_PREFIX"].as_str()),
+        ("/health", "1")
+    );
+}
+
+#[test]
+fn the_highest_layer_decides_whether_an_arm_runs_or_is_started() {
+    let text = "arms: {baseline: {command: serve {port}, port: 7}, candidate: {url: \"http://a\"}}";
+    let arms = |given: &[(&str, &str)]| {
+        layers(&text.replace("serve {port}", "'serve {port}'"), &[], given)
+            .unwrap()
+            .arms
+            .unwrap()
+    };
+    assert!(matches!(arms(&[]).baseline, ArmPlace::Command(_)));
+    assert!(!arms(&[]).together);
+    let both_run = arms(&[("baseline-url", "http://b")]);
+    assert_eq!(both_run.baseline, ArmPlace::Url("http://b".into()));
+    assert!(both_run.together, "servers that run are up at once");
+    assert!(matches!(
+        arms(&[("candidate-command", "serve --port {port}")]).candidate,
+        ArmPlace::Command(_)
+    ));
+    assert_eq!(
+        flags(&[("baseline-url", "http://b")]).unwrap().arms,
+        None,
+        "only one of them"
+    );
 }
 
 #[test]

@@ -37,6 +37,15 @@ pub(super) struct Attempts<'a> {
     again: u32,
     /// Dead runs of each arm so far.
     dead: [u32; 2],
+    /// Pairs with a dead run that were measured again.
+    replaced: Vec<Replaced>,
+}
+
+/// A pair of a cell that does not count, as another was measured in its place.
+struct Replaced {
+    cell: usize,
+    pair: u32,
+    runs: [Option<Run>; 2],
 }
 
 impl<'a> Attempts<'a> {
@@ -49,6 +58,7 @@ impl<'a> Attempts<'a> {
             interrupt,
             again: 0,
             dead: [0, 0],
+            replaced: Vec::new(),
         }
     }
 
@@ -66,10 +76,15 @@ impl<'a> Attempts<'a> {
                 break;
             }
             if let Some(why) = self.why_not_again(budget) {
-                self.tell(pair, &spoilt, &format!("is kept, as {why}"));
+                for spoilt in &spoilt {
+                    let told = self.tell(pair, spoilt, &format!("is kept, as {why}"));
+                    self.sides.session_mut(spoilt.arm).notes.push(told);
+                }
                 break;
             }
-            self.tell(pair, &spoilt, "is measured again");
+            for spoilt in &spoilt {
+                self.tell(pair, spoilt, "is measured again");
+            }
             ended = self.try_again(pair, &spoilt, &mut attempt);
         }
         (attempt, ended)
@@ -97,8 +112,31 @@ impl<'a> Attempts<'a> {
         }
         for spoilt in spoilt {
             self.note(pair, spoilt);
+            if let Some(old) = fresh.get_mut(spoilt.cell).filter(|_| spoilt.is_dead) {
+                self.replaced.push(Replaced {
+                    cell: spoilt.cell,
+                    pair,
+                    runs: std::mem::take(old),
+                });
+            }
         }
         Ok(())
+    }
+
+    /// An arm has died for good: its first dead run belongs into the session beside its last, in its place or, where that
+    /// is the last one's, behind it.
+    pub(super) fn bring_back_the_dead(&mut self) {
+        for Replaced { cell, pair, runs } in std::mem::take(&mut self.replaced) {
+            for (arm, run) in ARMS.into_iter().zip(runs) {
+                let session = self.sides.session_mut(arm);
+                if let Some((cell, run)) = session.cells.get_mut(cell).zip(run) {
+                    put_back(&mut cell.runs, pair, run);
+                }
+                if let Some(pairing) = &mut session.pairing {
+                    pairing.remeasured.retain(|again| !again.dead);
+                }
+            }
+        }
     }
 
     /// Both sessions know what was measured again.
@@ -118,14 +156,14 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    fn tell(&self, pair: u32, spoilt: &[Spoilt], what: &str) {
+    /// Says what happens to a spoilt pair; gives the sentence.
+    fn tell(&self, pair: u32, spoilt: &Spoilt, what: &str) -> String {
         let [session, _] = &self.sides.sessions;
-        for spoilt in spoilt {
-            let cell = session.cells.get(spoilt.cell).map_or("", |cell| &cell.name);
-            let (pair, arm, reason) = (pair + 1, spoilt.arm.name(), &spoilt.reason);
-            self.console
-                .warn(&format!("pair {pair} of `{cell}` {what}: {arm}: {reason}"));
-        }
+        let cell = session.cells.get(spoilt.cell).map_or("", |cell| &cell.name);
+        let (pair, arm, reason) = (pair + 1, spoilt.arm.name(), &spoilt.reason);
+        let told = format!("pair {pair} of `{cell}` {what}; the {arm}'s run was spoilt: {reason}");
+        self.console.warn(&told);
+        told
     }
 
     /// Counts dead runs; the second of an arm ends the session.
@@ -135,7 +173,7 @@ impl<'a> Attempts<'a> {
             *dead += 1;
             if *dead >= MOST_DEAD {
                 let (arm, reason) = (spoilt.arm.name(), &spoilt.reason);
-                return Err(End::Early(format!(
+                return Err(End::Dead(format!(
                     "{dead} runs of the {arm} were dead, the last one: {reason}"
                 )));
             }
@@ -207,6 +245,17 @@ impl<'a> Attempts<'a> {
             *arm.pick_mut(runs) = Some(run);
         }
         Ok(())
+    }
+}
+
+fn put_back(runs: &mut Vec<Run>, pair: u32, mut run: Run) {
+    let last = runs.last().map(|run| run.repeat);
+    match runs.iter_mut().find(|run| run.repeat == pair) {
+        Some(place) if last != Some(pair) => *place = run,
+        _ => {
+            run.repeat = last.map_or(pair, |last| last + 1);
+            runs.push(run);
+        }
     }
 }
 

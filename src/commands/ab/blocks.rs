@@ -83,6 +83,8 @@ struct Measured<'a> {
     /// `None` where nobody can look.
     resting_cpu: Option<Duration>,
     resting_requests: Option<u32>,
+    /// Whether the other arm's server tells how many requests it holds, as far as is known.
+    is_told: bool,
 }
 
 impl<'a> Measured<'a> {
@@ -93,6 +95,7 @@ impl<'a> Measured<'a> {
             steal: StealWatch::default(),
             resting_cpu: Some(Duration::ZERO),
             resting_requests: None,
+            is_told: true,
         }
     }
 
@@ -101,7 +104,7 @@ impl<'a> Measured<'a> {
         if self.run.is_cut_short() {
             return Ok(());
         }
-        self.resting_requests = self.resting_requests.max(self.resting.runner.held_requests());
+        self.look_whether_the_other_rests();
         let before = self.resting.cpu();
         self.steal.resume();
         self.run.send_next(watch, interrupt)?;
@@ -110,6 +113,15 @@ impl<'a> Measured<'a> {
         let used = used.map(|(after, before)| after.saturating_sub(before));
         self.resting_cpu = self.resting_cpu.zip(used).map(|(sum, used)| sum + used);
         Ok(())
+    }
+
+    /// A server that has no such page is asked once.
+    fn look_whether_the_other_rests(&mut self) {
+        if self.is_told {
+            let held = self.resting.runner.held_requests();
+            self.is_told = held.is_some();
+            self.resting_requests = self.resting_requests.max(held);
+        }
     }
 
     fn finish(self, seen: &Seen) -> Run {

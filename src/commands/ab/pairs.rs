@@ -38,8 +38,10 @@ pub trait Follow {
 pub(super) enum End {
     /// The last planned pair is there.
     LastLook,
-    /// A look, a limit, or an arm that is dead, in words.
+    /// A look or a limit, in words.
     Early(String),
+    /// An arm whose runs are dead, in words.
+    Dead(String),
     /// Ctrl-C.
     Interrupted,
     /// Trouble of one arm, or of both, in words.
@@ -118,6 +120,9 @@ impl Measurement<'_> {
             let (attempt, ended) = measured;
             self.keep(attempt);
             if let Err(end) = ended {
+                if matches!(end, End::Dead(_)) {
+                    self.attempts.bring_back_the_dead();
+                }
                 return end;
             }
             self.follow.on_pair(&self.attempts.sides.sessions);
@@ -159,7 +164,7 @@ impl Measurement<'_> {
         for arm in ARMS {
             let session = sides.session_mut(arm);
             session.ended = match end {
-                End::LastLook | End::Early(_) => Ended::Complete,
+                End::LastLook | End::Early(_) | End::Dead(_) => Ended::Complete,
                 End::Interrupted => Ended::Interrupted,
                 End::Aborted(of, reason) if of.is_none_or(|of| of == arm) => Ended::Aborted(reason.clone()),
                 End::Aborted(of, _) => Ended::Aborted(format!(
@@ -167,7 +172,7 @@ impl Measurement<'_> {
                     of.map_or("other arm", PairArm::name)
                 )),
             };
-            if let (End::Early(why), Some(pairing)) = (end, &mut session.pairing) {
+            if let (End::Early(why) | End::Dead(why), Some(pairing)) = (end, &mut session.pairing) {
                 pairing.stopped_early = Some(why.clone());
             }
         }

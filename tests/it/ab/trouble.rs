@@ -56,6 +56,12 @@ fn a_pair_whose_resting_arm_is_not_idle_is_measured_again_twice_and_then_kept() 
             );
         }
     }
+    let kept = |session: &Session| session.notes.iter().filter(|note| note.contains("is kept")).count();
+    assert_eq!(
+        (kept(&sessions[0]), kept(&sessions[1])),
+        (0, 2),
+        "both pairs stay, and the report says so"
+    );
     let cpu_s = |session: &Session| session.cells[0].runs[0].host.resting_arm_cpu_s;
     assert!(cpu_s(&sessions[1]) > Some(0.05), "{:?}", cpu_s(&sessions[1]));
     assert_eq!(cpu_s(&sessions[0]), None, "the other one is not ours to look at");
@@ -79,18 +85,16 @@ fn the_first_dead_run_of_an_arm_is_measured_again_and_the_second_ends_it() {
     wanted.arms.candidate = shell(&refuse);
     let [old, new] = ab::measure_pairs(&wanted, &mut follower(), &Recorder::default(), &Interrupt::never()).unwrap();
     let pairing = new.pairing.as_ref().unwrap();
-    let again: Vec<_> = pairing.remeasured.iter().map(|again| (again.arm, again.dead)).collect();
-    assert_eq!(
-        again,
-        [(PairArm::Candidate, true)],
-        "the first one; the second is in the session"
-    );
+    assert_eq!(pairing.remeasured, [], "both are in the session");
     let stopped = pairing.stopped_early.as_ref().unwrap();
     assert!(stopped.starts_with("2 runs of the candidate were dead"), "{stopped}");
     assert_eq!((&old.ended, &new.ended), (&Ended::Complete, &Ended::Complete));
-    assert_eq!((old.cells[0].runs.len(), new.cells[0].runs.len()), (1, 1));
-    assert!(new.cells[0].runs[0].requests.iter().all(|record| !record.completed()));
-    assert!(old.cells[0].runs[0].requests.iter().all(|record| record.completed()));
+    for (session, lives) in [(&old, true), (&new, false)] {
+        let runs = &session.cells[0].runs;
+        assert_eq!(runs.iter().map(|run| run.repeat).collect::<Vec<_>>(), [0, 1]);
+        let mut requests = runs.iter().flat_map(|run| &run.requests);
+        assert!(requests.all(|record| record.completed() == lives));
+    }
 }
 
 /// Kills the server after so many requests of a measurement, as often as told.
