@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::{
     metric::Metric,
-    report::{Check, Report},
-    verdict::{Action, Bound, Evidence, FieldRule, Gate, Limit, Policy},
+    report::{Check, Judging, Report},
+    verdict::{Action, Bound, Evidence, FieldRule, Gate, Limit, OnInconclusive, Policy},
 };
 
 /// The command that judges the same files by the same rules.
@@ -23,8 +23,32 @@ pub(super) fn command(report: &Report) -> Option<String> {
                 shell_word(&format!("{}=ignore", difference.field))
             )),
         });
-    let flags: String = rules(&report.checks).into_iter().chain(allowed).collect();
+    let judging = judging(report.judging);
+    let flags: String = rules(&report.checks)
+        .into_iter()
+        .chain(allowed)
+        .chain(judging)
+        .collect();
     Some(format!("perfgate compare {files}{flags}"))
+}
+
+/// A flag for each level that is not the built-in one.
+fn judging(judging: Judging) -> Vec<String> {
+    let built_in = Judging::of(&Policy::default());
+    let how = match judging.on_inconclusive {
+        OnInconclusive::Warn => None,
+        OnInconclusive::Block => Some(" --on-inconclusive block".to_owned()),
+        OnInconclusive::Pass => Some(" --on-inconclusive pass".to_owned()),
+    };
+    let differs = |own: f64, other: f64| (own - other).abs() > 1e-9;
+    let confidence = Some(judging.confidence).filter(|own| differs(*own, built_in.confidence));
+    let family_error = Some(judging.family_error).filter(|own| differs(*own, built_in.family_error));
+    let flags = [
+        confidence.map(|own| format!(" --confidence {own}")),
+        family_error.map(|own| format!(" --family-error {own}")),
+        how,
+    ];
+    flags.into_iter().flatten().collect()
 }
 
 /// A `--gate` for each rule that is not the built-in one.
@@ -35,7 +59,7 @@ fn rules(checks: &[Check]) -> BTreeSet<String> {
             Bound::Relative(change) => Limit::Relative(change.abs()),
             Bound::Absolute(size) => Limit::Absolute(size.abs()),
             Bound::Value(_) => return true,
-            Bound::NoMoreFailures => return check.action != Action::Block,
+            Bound::NoMoreFailures => return check.metric == Metric::ErrorRate && check.action != Action::Block,
         };
         let gate = Gate {
             limit,

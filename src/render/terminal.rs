@@ -24,6 +24,7 @@ pub fn terminal_report(report: &Report, color: bool, width: u16) -> String {
     let view = ReportView::of(report);
     let mut page = Page::new(color, width);
     page.verdict(report, &view);
+    page.list("Why", view.why.iter());
     page.checks(&view);
     page.title("Six indicators (median of the runs)");
     for cell in &view.indicators {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     report::{Arm, Check, Report},
-    verdict::{self, Action, Bound, Verdict},
+    verdict::{self, Action, Bound, Verdict, wording},
 };
 
 /// Everything that is shown of one report.
@@ -25,8 +25,8 @@ pub(super) struct ReportView {
     pub(super) exit_code: u8,
     pub(super) exit_meaning: &'static str,
     pub(super) headline: String,
-    /// What throughput, TTFT and TPOT tell together.
-    pub(super) story: Option<String>,
+    /// What decided, in full: the story of the coupled metrics, then the checks.
+    pub(super) why: Vec<String>,
     /// The headline without the verdict that it begins with.
     pub(super) finding: String,
     pub(super) next_steps: Vec<String>,
@@ -89,8 +89,8 @@ pub(super) struct CheckView {
     pub(super) limit: String,
     /// Why, without the figures, which stand beside it.
     pub(super) reason: String,
-    /// The same in full; empty where nothing was tested.
-    pub(super) explanation: String,
+    /// Whether the same stands in full under Why.
+    pub(super) is_explained: bool,
     /// Whether a warning gives the same reason.
     pub(super) in_warnings: bool,
     pub(super) runs: String,
@@ -159,7 +159,7 @@ impl ReportView {
             exit_code: report.exit_code,
             exit_meaning: words::exit_meaning(report.verdict, report.exit_code),
             headline: report.headline.clone(),
-            story: report.story.clone(),
+            why: why(report),
             finding: finding.unwrap_or(&report.headline).trim().to_owned(),
             next_steps: report.next_steps.clone(),
             counts: words::counts(&report.checks),
@@ -169,7 +169,7 @@ impl ReportView {
             checks: report
                 .checks
                 .iter()
-                .map(|check| check_view(check, domain, &report.warnings))
+                .map(|check| check_view(check, domain, report))
                 .collect(),
             axis: domain.axis(),
             indicators: figures::tables(&arms, &report.checks, Rows::Indicators),
@@ -187,6 +187,29 @@ impl ReportView {
     }
 }
 
+/// More paragraphs than this are not read.
+const MOST_WHY: usize = 3;
+
+/// The story, then the checks that blocked or left the gate open, else the first that was tested.
+fn why(report: &Report) -> Vec<String> {
+    let story = report.story.iter().map(|story| format!("{}.", wording::upper(story)));
+    let told = |check: &Check| check.explanation.clone();
+    let mut decided: Vec<String> = explained(report).filter_map(told).collect();
+    if decided.is_empty() {
+        decided.extend(report.checks.iter().find_map(told));
+    }
+    story.chain(decided).collect()
+}
+
+/// The worst checks that blocked or left the gate open, of those that explain themselves.
+fn explained(report: &Report) -> impl Iterator<Item = &Check> {
+    let decides = |check: &&Check| {
+        let open = check.verdict == Verdict::Inconclusive || check.verdict == Verdict::Regression;
+        open && check.action == Action::Block && check.explanation.is_some()
+    };
+    report.checks.iter().filter(decides).take(MOST_WHY)
+}
+
 fn arm_view(arm: &Arm) -> ArmView {
     ArmView {
         name: arm.name.clone(),
@@ -197,7 +220,7 @@ fn arm_view(arm: &Arm) -> ArmView {
     }
 }
 
-fn check_view(check: &Check, domain: Domain, warnings: &[String]) -> CheckView {
+fn check_view(check: &Check, domain: Domain, report: &Report) -> CheckView {
     let Look {
         word,
         mark,
@@ -227,8 +250,8 @@ fn check_view(check: &Check, domain: Domain, warnings: &[String]) -> CheckView {
         interval: interval(check),
         limit: format::limit(check.metric, check.limit),
         reason: reason(check).to_owned(),
-        explanation: check.explanation.clone().unwrap_or_default(),
-        in_warnings: in_warnings(check, warnings),
+        is_explained: explained(report).any(|other| std::ptr::eq(other, check)),
+        in_warnings: in_warnings(check, &report.warnings),
         runs: format!("{} and {}", check.n_baseline, check.n_candidate),
         p_real: check.p_real.map(format::p_value).unwrap_or_default(),
         p_beyond: check.p_beyond.map(format::p_value).unwrap_or_default(),

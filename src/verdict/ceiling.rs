@@ -70,7 +70,6 @@ fn settle(draft: &mut Draft, change: &Change, bound: f64, rule: &Rule) {
             wording::amount(high, false)
         );
     }
-    draft.is_open_by_noise = verdict == Verdict::Inconclusive;
     draft.check.verdict = verdict;
     draft.check.p_beyond = Some(p_beyond);
     draft.check.reason = format!("{figures}: {told}");

@@ -22,8 +22,8 @@ pub(super) struct Draft {
     /// Whether it is one of the tests that Holm's correction is over: a ceiling and a count of failures are not.
     pub(super) is_in_family: bool,
     pub(super) evidence: Option<Evidence>,
-    /// Whether only noise keeps it open, so that more pairs or runs may settle it.
-    pub(super) is_open_by_noise: bool,
+    /// What would settle it, in words, where it is open.
+    pub(super) remedy: Option<String>,
 }
 
 /// What a check is decided on.
@@ -142,7 +142,7 @@ impl Draft {
             requests_needed: None,
             is_in_family: true,
             evidence: None,
-            is_open_by_noise: false,
+            remedy: None,
         }
     }
 
@@ -194,7 +194,6 @@ impl Draft {
         };
         let told = self.told(&change, &tested, limit, &said);
         self.check.reason = format!("{}: {told}", figures(&self.check));
-        self.is_open_by_noise = verdict == Verdict::Inconclusive;
         self.check.explanation = Some(explain::check(self, &said));
     }
 
@@ -235,7 +234,10 @@ impl Draft {
             format!("these {these} cannot tell whether that is beyond the limit of {bound}")
         };
         self.repeat_more = rule::more(change, limit, rule, said.family);
-        format!("{question}; {}", self.remedy(change, limit, said))
+        let remedy = self.remedy(change, limit, said);
+        let told = format!("{question}; {remedy}");
+        self.remedy = Some(remedy);
+        told
     }
 
     /// What would settle it: more pairs or runs, or none of them.

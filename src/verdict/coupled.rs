@@ -77,7 +77,7 @@ fn label(tpot: &mut Draft, fell: &str) {
     let note = format!("it clears nothing by itself: {fell}, and fewer requests at a time make each of them faster");
     tpot.check.reason = format!("{}; {note}", tpot.check.reason);
     if let Some(explanation) = &mut tpot.check.explanation {
-        *explanation = format!("{explanation} {}.", upper(&note));
+        *explanation = format!("{explanation} {}.", wording::upper(&note));
     }
 }
 
@@ -106,16 +106,9 @@ fn leave_open(tpot: &mut Draft, cell: &CellComparison, rule: &Rule) {
         tpot.check.verdict = Verdict::Inconclusive;
         tpot.check.reason = format!("{}; {why}", tpot.check.reason);
         if let Some(explanation) = &mut tpot.check.explanation {
-            *explanation = format!("{explanation} {}.", upper(&why));
+            *explanation = format!("{explanation} {}.", wording::upper(&why));
         }
     }
-}
-
-fn upper(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// How one figure moved, as far as its interval tells.

@@ -158,7 +158,6 @@ impl Counted {
         let mut draft = self.draft;
         let is_open = verdict == Verdict::Inconclusive && !nothing_good;
         draft.repeat_more = is_open.then(|| more(n, rule)).flatten();
-        draft.is_open_by_noise = is_open;
         let label = draft.check.metric.label();
         let cell = &draft.check.cell;
         draft.check = Check {

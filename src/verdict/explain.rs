@@ -28,12 +28,17 @@ pub(super) fn check(draft: &Draft, said: &Said<'_>) -> String {
         over(change, said, window.as_ref())
     );
     let answer = answer(check, tested, said);
+    let remedy = draft
+        .remedy
+        .as_ref()
+        .map(|remedy| format!("{}.", wording::upper(remedy)));
     let parts = [
         Some(finding),
         Some(answer),
         standing(said),
         Some(noise(change)),
         power(check, said),
+        remedy,
     ];
     let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
     parts.join(" ")

@@ -76,6 +76,13 @@ pub(crate) fn share(fraction: f64) -> String {
     format!("{} %", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
+/// A clause as the beginning of a sentence.
+pub(crate) fn upper(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next();
+    first.map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// A level that p values are held against (`0.01`, `0.0034`).
 pub(crate) fn level(level: f64) -> String {
     let digits = format!("{level:.4}");

@@ -146,7 +146,12 @@ pub(crate) fn alternated(
 /// The verdict as `report::build` comes to it, without its texts and warnings, which take ten times as long.
 pub(crate) fn judged(baseline: &Session, candidate: &Session, background: &Background) -> Verdict {
     let policy = Policy::default();
-    if let Some(refusal) = refuse(Some(baseline), candidate, &differences(baseline, candidate, &policy), &policy) {
+    if let Some(refusal) = refuse(
+        Some(baseline),
+        candidate,
+        &differences(baseline, candidate, &policy),
+        &policy,
+    ) {
         return refusal.verdict;
     }
     let comparison = compare(&measure(baseline), &measure(candidate), background);

@@ -83,6 +83,7 @@ fn the_terminal_says_each_thing_once() {
     report.warnings = vec![format!("{open}: {}", report.checks[3].reason)];
     report.checks[0].reason =
         "+12.1 % (90 % interval +11.0 … +13.2 %): real (family-wise p < 0.0001 over 2 blocking checks)".into();
+    report.checks[0].explanation = None;
     let text = terminal_report(&report, false, 400);
     for once in ["not measured on either side", open, "+11.0 … +13.2 %"] {
         assert_eq!(text.replace('\u{a0}', " ").matches(once).count(), 1, "{once}: {text}");

@@ -39,8 +39,8 @@ impl Page {
             }
         }
         let unsettled = view.checks.iter().filter(|check| check.word != "pass");
-        // What stands under Note stands only there.
-        for check in unsettled.filter(|check| !check.reason.is_empty() && !check.in_warnings) {
+        // What stands under Why or Note stands only there.
+        for check in unsettled.filter(|check| !check.reason.is_empty() && !check.in_warnings && !check.is_explained) {
             let text = format!("{}, {}: {}", check.metric, check.cell, check.reason);
             self.paragraph(&format!(" {} ", check.glyph), &text);
         }

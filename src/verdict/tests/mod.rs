@@ -1,7 +1,11 @@
 //! One check: the decision table, both sides of each threshold, every reason for an open question.
 
 mod calibration;
+mod degenerate;
+mod directions;
 mod gate;
+mod story;
+mod vectors;
 
 use std::collections::BTreeMap;
 

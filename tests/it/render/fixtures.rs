@@ -160,6 +160,7 @@ fn report(verdict: Verdict, exit_code: u8, headline: &str, factor: f64) -> Repor
 pub(super) fn regression() -> Report {
     let reason = "worse by 12.1 %, real and beyond the limit with 90 % confidence";
     Report {
+        story: Some("decode is slower: each token takes longer at the first cell (TPOT P95 +12.1 %)".into()),
         next_steps: vec![
             "look at what changed between `9f8e7d6c5b` and `a1b2c3d4e5`".into(),
             "if the change is meant, save a new baseline: `perfgate baseline save session.json`".into(),
@@ -167,6 +168,11 @@ pub(super) fn regression() -> Report {
         checks: vec![
             Check {
                 reason: reason.into(),
+                explanation: Some(
+                    "TPOT P95 at the first cell is +12.1 % (90 % interval +11.0 … +13.2 %, limit +5.0 %) over 5 A/B pairs in \
+                     alternation. The change is real and we are 97 % sure that it is beyond the limit."
+                        .into(),
+                ),
                 ..check(Metric::Tpot(P95), Verdict::Regression, 0.121)
             },
             Check {
