@@ -41,7 +41,7 @@ pub fn demo(clean: bool, screen: Screen, console: &dyn Console, interrupt: &Inte
     let planted = if clean { 0.0 } else { PLANTED_TPOT_PCT };
     let (old, new) = (engine(0.0, 1)?, engine(planted, 2)?);
     let wanted = wanted([&old, &new]);
-    let sessions = ab::measure_pairs(&wanted, &mut Judge, console, interrupt)?;
+    let sessions = ab::measure(&wanted, &mut Judge, console, interrupt)?;
     if sessions.iter().any(|session| session.ended == Ended::Interrupted) {
         return Ok(Done {
             text: "interrupted: nothing was judged\n".to_owned(),
@@ -73,8 +73,8 @@ struct Judge;
 impl Follow for Judge {
     fn on_pair(&mut self, _sessions: &[Session; 2]) {}
 
-    fn is_settled(&mut self, sessions: &[Session; 2]) -> bool {
-        ab::is_settled(&judge(sessions))
+    fn why_stop(&mut self, sessions: &[Session; 2]) -> Option<String> {
+        ab::why_stop(&judge(sessions)).map(str::to_owned)
     }
 }
 

@@ -126,8 +126,8 @@ struct AllPairs;
 impl Follow for AllPairs {
     fn on_pair(&mut self, _: &[Session; 2]) {}
 
-    fn is_settled(&mut self, _: &[Session; 2]) -> bool {
-        false
+    fn why_stop(&mut self, _: &[Session; 2]) -> Option<String> {
+        None
     }
 }
 
@@ -150,7 +150,7 @@ fn measured_now(
         log_dir: resolved.settings.output.with_extension("logs"),
         commit: resolved.settings.commit.clone(),
     };
-    let [baseline, candidate] = ab::measure_pairs(&wanted, &mut AllPairs, console, interrupt)?;
+    let [baseline, candidate] = ab::measure(&wanted, &mut AllPairs, console, interrupt)?;
     for session in [&baseline, &candidate] {
         if let Ended::Aborted(reason) = &session.ended {
             console.warn(reason);

@@ -15,7 +15,11 @@ pub(super) fn of(arm: &str, session: &Session) -> Vec<String> {
 
 fn missing_runs(arm: &str, session: &Session, cell: &CellRuns) -> Option<String> {
     let (have, planned) = (cell.runs.len(), session.plan.repeats as usize);
-    (session.ended == Ended::Complete && have < planned && cell.skipped.is_none()).then(|| {
+    let may_stop = session
+        .pairing
+        .as_ref()
+        .is_some_and(|pairing| pairing.stopped_early.is_some());
+    (session.ended == Ended::Complete && have < planned && cell.skipped.is_none() && !may_stop).then(|| {
         format!(
             "the {arm} has {have} of {planned} planned runs at {}, though it says that it is complete",
             cell.name

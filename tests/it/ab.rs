@@ -144,9 +144,9 @@ impl Follow for Follower {
         }
     }
 
-    fn is_settled(&mut self, sessions: &[Session; 2]) -> bool {
+    fn why_stop(&mut self, sessions: &[Session; 2]) -> Option<String> {
         assert!(sessions.iter().all(|session| session.ended == Ended::Complete));
-        self.is_settled
+        self.is_settled.then(|| "settled".to_owned())
     }
 }
 
@@ -189,7 +189,7 @@ fn whole_runs_alternate_ab_ba_ab_each_after_its_own_warm_up() {
         interrupt_after: None,
     };
     let wanted = wanted([&old.url, &new.url], vec![Load::Concurrency(2)], 1);
-    let sessions = ab::measure_pairs(&wanted, &mut follower, &recorder, &Interrupt::never()).unwrap();
+    let sessions = ab::measure(&wanted, &mut follower, &recorder, &Interrupt::never()).unwrap();
     let (a, b) = (Some("baseline"), Some("candidate"));
     let measured: Vec<_> = recorder.0.into_inner().unwrap();
     let order = [(a, 1), (b, 1), (b, 2), (a, 2), (a, 3), (b, 3)];
@@ -200,7 +200,7 @@ fn whole_runs_alternate_ab_ba_ab_each_after_its_own_warm_up() {
     assert_eq!(measured, expected, "settled at the first look");
     for session in sessions {
         let pairing = session.pairing.unwrap();
-        assert_eq!(pairing.stopped_early.as_deref(), Some("settled at 3 pairs"));
+        assert_eq!(pairing.stopped_early.as_deref(), Some("settled, after 3 pairs"));
         assert_eq!((pairing.blocks, session.cells[0].runs.len()), (1, 3));
         assert!(session.cells[0].runs.iter().all(|run| run.blocks.is_empty()));
     }
@@ -236,7 +236,7 @@ fn blocks_alternate_within_a_pair_and_are_pooled_into_one_run_an_arm() {
         interrupt_after: None,
     };
     let wanted = wanted([&old.url, &new.url], vec![Load::Concurrency(4), poisson, ramp], 20);
-    let [old, new] = ab::measure_pairs(&wanted, &mut follower, &Recorder::default(), &Interrupt::never()).unwrap();
+    let [old, new] = ab::measure(&wanted, &mut follower, &Recorder::default(), &Interrupt::never()).unwrap();
     assert!(
         old.notes.iter().any(|note| note.contains("whole runs")),
         "{:?}",
@@ -296,7 +296,7 @@ fn ctrl_c_keeps_the_pairs_that_are_whole() {
         interrupt_after: Some((2, interrupt.clone())),
     };
     let wanted = wanted([&old.url, &new.url], vec![Load::Concurrency(4)], 20);
-    let sessions = ab::measure_pairs(&wanted, &mut follower, &Recorder::default(), &interrupt).unwrap();
+    let sessions = ab::measure(&wanted, &mut follower, &Recorder::default(), &interrupt).unwrap();
     for session in &sessions {
         assert_eq!(session.ended, Ended::Interrupted);
         assert_eq!(session.cells[0].runs.len(), 2);

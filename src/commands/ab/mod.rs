@@ -23,7 +23,7 @@ use std::path::Path;
 
 use self::files::Files;
 pub use self::{
-    pairs::{Follow, measure as measure_pairs},
+    pairs::{Follow, measure},
     sides::Wanted,
 };
 use super::{
@@ -35,13 +35,13 @@ use crate::{
     compare::{Background, PairNoise, compare, fingerprint::Fingerprint},
     config::Resolved,
     load::Interrupt,
-    measure::measure,
+    measure as metrics,
     plan::{Load, Secrets},
     report::{self, Reference, Report},
     session::{Ended, Run, Session},
     stats::moments::mean,
     store::Baselines,
-    verdict::{Difference, Policy, Verdict, differences},
+    verdict::{Action, Check, Difference, Policy, Verdict, can_settle, differences, is_settled},
 };
 
 /// Measures both arms pair by pair, judges them, and writes both sessions and `report.{json,md,html}`.
@@ -66,7 +66,7 @@ pub fn gate(
         pair_noise: PairNoise::default(),
         console,
     };
-    let sessions = measure_pairs(&wanted, &mut gate, console, interrupt)?;
+    let sessions = measure(&wanted, &mut gate, console, interrupt)?;
     for reason in gate.files.write(&sessions)? {
         console.warn(&reason);
     }
@@ -131,7 +131,11 @@ impl Gate<'_> {
         if matches!(report.verdict, Verdict::Invalid | Verdict::Incomparable) {
             return;
         }
-        let comparison = compare(&measure(baseline), &measure(candidate), &Background::default());
+        let comparison = compare(
+            &metrics::measure(baseline),
+            &metrics::measure(candidate),
+            &Background::default(),
+        );
         let id = candidate.pairing.as_ref().map_or("", |pairing| &pairing.id);
         let PairNoise(variances) = PairNoise::of(&comparison, id, candidate.started_unix_s);
         if variances.is_empty() {
@@ -174,8 +178,8 @@ impl Follow for Gate<'_> {
         self.files.keep(sessions, self.console);
     }
 
-    fn is_settled(&mut self, sessions: &[Session; 2]) -> bool {
-        is_settled(&self.report(sessions))
+    fn why_stop(&mut self, sessions: &[Session; 2]) -> Option<String> {
+        why_stop(&self.report(sessions)).map(str::to_owned)
     }
 }
 
@@ -184,9 +188,17 @@ fn lasted_s(run: &Run) -> Option<f64> {
     run.client.map(|client| client.wall_s)
 }
 
-/// Whether more pairs could tell no more.
-pub(super) fn is_settled(report: &Report) -> bool {
-    report.verdict != Verdict::Inconclusive
+/// Why more pairs could tell no more, if so.
+pub(super) fn why_stop(report: &Report) -> Option<&'static str> {
+    let blocking = report.checks.iter().filter(|check| check.action == Action::Block);
+    let blocking: Vec<Check> = blocking.cloned().collect();
+    if report.checks.is_empty() {
+        return Some("no further pair can change the verdict");
+    }
+    if is_settled(&report.checks) {
+        return Some("every blocking check is settled");
+    }
+    (!blocking.is_empty() && !can_settle(&blocking)).then_some("no further pair can settle what is open")
 }
 
 /// What is said of a measurement that Ctrl-C ended.

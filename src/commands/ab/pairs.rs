@@ -29,8 +29,8 @@ pub trait Follow {
     }
     /// After each pair.
     fn on_pair(&mut self, sessions: &[Session; 2]);
-    /// At each look: whether more pairs could tell no more.
-    fn is_settled(&mut self, sessions: &[Session; 2]) -> bool;
+    /// At each look: why no more pairs are wanted, in words (`every blocking check is settled`).
+    fn why_stop(&mut self, sessions: &[Session; 2]) -> Option<String>;
 }
 
 /// Why no further pair is measured.
@@ -130,8 +130,11 @@ impl Measurement<'_> {
                 self.console.say(&budget::forecast(began.elapsed(), self.alternation));
             }
             let is_last = pair + 1 == self.alternation.most_pairs();
-            if !is_last && self.alternation.looks.contains(&(pair + 1)) && self.looks_settled() {
-                return End::Early(format!("settled at {} pairs", pair + 1));
+            if !is_last
+                && self.alternation.looks.contains(&(pair + 1))
+                && let Some(why) = self.look()
+            {
+                return End::Early(format!("{why}, after {} pairs", pair + 1));
             }
         }
         End::LastLook
@@ -150,13 +153,13 @@ impl Measurement<'_> {
     }
 
     /// Judges as if this were the end.
-    fn looks_settled(&mut self) -> bool {
+    fn look(&mut self) -> Option<String> {
         let sessions = &mut self.attempts.sides.sessions;
         end_as(sessions, &Ended::Complete);
-        let is_settled = self.follow.is_settled(sessions);
+        let why_stop = self.follow.why_stop(sessions);
         // A process that is killed from here on leaves this behind.
         end_as(sessions, &Ended::Interrupted);
-        is_settled
+        why_stop
     }
 
     fn finish(self, end: &End) -> [Session; 2] {

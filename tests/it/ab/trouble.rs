@@ -40,7 +40,7 @@ fn a_pair_whose_resting_arm_is_not_idle_is_measured_again_twice_and_then_kept() 
     wanted.arms.baseline = shell(&format!("while :; do :; done & exec {}", sim(&QUICK.join(" "))));
     wanted.plan.requests_per_run = 400;
     wanted.alternation.looks = vec![2];
-    let sessions = ab::measure_pairs(&wanted, &mut follower(), &Recorder::default(), &Interrupt::never()).unwrap();
+    let sessions = ab::measure(&wanted, &mut follower(), &Recorder::default(), &Interrupt::never()).unwrap();
     for session in &sessions {
         let pairing = session.pairing.as_ref().unwrap();
         assert_eq!((session.cells[0].runs.len(), pairing.remeasured.len()), (2, 2));
@@ -83,7 +83,7 @@ fn the_first_dead_run_of_an_arm_is_measured_again_and_the_second_ends_it() {
         flag = folder.path().join("started").display()
     );
     wanted.arms.candidate = shell(&refuse);
-    let [old, new] = ab::measure_pairs(&wanted, &mut follower(), &Recorder::default(), &Interrupt::never()).unwrap();
+    let [old, new] = ab::measure(&wanted, &mut follower(), &Recorder::default(), &Interrupt::never()).unwrap();
     let pairing = new.pairing.as_ref().unwrap();
     assert_eq!(pairing.remeasured, [], "both are in the session");
     let stopped = pairing.stopped_early.as_ref().unwrap();
@@ -140,7 +140,7 @@ fn a_server_that_crashes_once_is_told_and_its_pair_is_measured_again_with_a_fres
         requests: AtomicU32::new(0),
         flag,
     };
-    let [old, new] = ab::measure_pairs(&wanted, &mut follower(), &killer, &Interrupt::never()).unwrap();
+    let [old, new] = ab::measure(&wanted, &mut follower(), &killer, &Interrupt::never()).unwrap();
     let again = &new.pairing.as_ref().unwrap().remeasured;
     assert_eq!(again.len(), 1, "{again:?}");
     assert_eq!(
@@ -170,7 +170,7 @@ fn no_pair_begins_that_would_not_fit_into_the_time() {
     let (old, new) = (Sim::start(QUICK), Sim::start(QUICK));
     let mut wanted = wanted([&old.url, &new.url], vec![Load::Concurrency(2)], 10);
     wanted.alternation.max = Some(std::time::Duration::from_millis(1));
-    let sessions = ab::measure_pairs(&wanted, &mut follower(), &Recorder::default(), &Interrupt::never()).unwrap();
+    let sessions = ab::measure(&wanted, &mut follower(), &Recorder::default(), &Interrupt::never()).unwrap();
     for session in &sessions {
         assert_eq!((&session.ended, session.cells[0].runs.len()), (&Ended::Complete, 1));
         let why = session.pairing.as_ref().unwrap().stopped_early.as_ref().unwrap();
@@ -188,7 +188,7 @@ impl Follow for Refuser {
     fn on_pair(&mut self, _: &[Session; 2]) {
         unreachable!("nothing is measured")
     }
-    fn is_settled(&mut self, _: &[Session; 2]) -> bool {
+    fn why_stop(&mut self, _: &[Session; 2]) -> Option<String> {
         unreachable!("nothing is looked at")
     }
 }
@@ -198,7 +198,7 @@ fn arms_that_cannot_be_compared_cost_no_measurement() {
     let (old, new) = (Sim::start(QUICK), Sim::start(QUICK));
     let wanted = wanted([&old.url, &new.url], vec![Load::Concurrency(2)], 10);
     let recorder = Recorder::default();
-    let sessions = ab::measure_pairs(&wanted, &mut Refuser, &recorder, &Interrupt::never()).unwrap();
+    let sessions = ab::measure(&wanted, &mut Refuser, &recorder, &Interrupt::never()).unwrap();
     assert!(recorder.0.into_inner().unwrap().is_empty());
     assert!(sessions.iter().all(|session| session.cells[0].runs.is_empty()));
 }
