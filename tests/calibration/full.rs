@@ -4,18 +4,17 @@ use crate::{
     drifting,
     gates::{DRIFT_TOGETHER, NOTHING, Place, Planted},
     noise::{Class, QUIET_1, QUIET_2, QUIET_3, SHARED, SLOW_RUNS},
-    rates::{Many, Tally, paired, proves_at_least, proves_at_most, stored},
+    rates::{Known, Tally, paired, proves_at_least, proves_at_most, stored},
     server::{AT_LIMIT, Effect, TAIL, TWICE_LIMIT, World},
 };
 
-/// Gates of each kind, with priors from twenty earlier measurements.
-const MANY: Many = Many {
-    gates: 2000,
-    earlier: 20,
-    histories: 200,
-};
+/// Gates of each kind without a change, whose blocks are rare and must be shown to be; and of each other kind.
+const UNCHANGED: u32 = 2000;
+const CHANGED: u32 = 500;
+/// Histories that take turns in them.
+const HISTORIES: u32 = 100;
 /// Stored sessions to draw from.
-const POOL: u32 = 200;
+const POOL: u32 = 100;
 
 #[test]
 #[ignore = "minutes in release; its output stands in docs/statistics.md"]
@@ -26,9 +25,14 @@ fn pairs_in_every_class_of_noise() {
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for class in [QUIET_1, QUIET_2, QUIET_3, SLOW_RUNS, SHARED] {
-        let of = |planted| paired(&world, class, planted, MANY);
+        let known = Known::from(&world, class, 20, HISTORIES);
+        let of = |planted| paired(&world, &known, planted, CHANGED);
         let one = |effect| of(Planted::in_one_cell(effect));
-        let (same, limit, twice) = (of(NOTHING), one(AT_LIMIT), one(TWICE_LIMIT));
+        let (same, limit, twice) = (
+            paired(&world, &known, NOTHING, UNCHANGED),
+            one(AT_LIMIT),
+            one(TWICE_LIMIT),
+        );
         let cells = [
             class.name.to_owned(),
             count(same.blocked, same),
@@ -60,8 +64,12 @@ fn pairs_with_few_earlier_measurements() {
     println!("|---|---|---|---|---|---|");
     for class in [QUIET_2, SLOW_RUNS] {
         for earlier in [0, 1, 5] {
-            let of = |planted| paired(&world, class, planted, Many { earlier, ..MANY });
-            let (same, twice) = (of(NOTHING), of(Planted::in_one_cell(TWICE_LIMIT)));
+            let known = Known::from(&world, class, earlier, HISTORIES);
+            let of = |planted| paired(&world, &known, planted, CHANGED);
+            let (same, twice) = (
+                paired(&world, &known, NOTHING, UNCHANGED),
+                of(Planted::in_one_cell(TWICE_LIMIT)),
+            );
             let cells = [
                 class.name.to_owned(),
                 earlier.to_string(),
@@ -96,8 +104,8 @@ fn stored_sessions_in_every_kind_of_drift() {
         (drifting(SHARED, 0.05), "5 %"),
     ] {
         for sessions in [1, 5, 20] {
-            let of = |planted| stored(&world, place, planted, sessions, (MANY.gates, POOL));
-            let same = of(NOTHING);
+            let of = |planted| stored(&world, place, planted, sessions, (CHANGED, POOL));
+            let same = stored(&world, place, NOTHING, sessions, (UNCHANGED, POOL));
             let doubled = of(Planted::everywhere(Effect::Everything(1.0)));
             let cells = [
                 format!("{}; {drift}", place.class.name),

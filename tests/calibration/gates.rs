@@ -114,18 +114,18 @@ pub(crate) fn in_pairs(
         ..Background::default()
     };
     let mut measurement = Alternation::new(world, class, planted, random);
-    let mut measured = 0;
+    let (mut measured, mut verdict) = (0, Verdict::Inconclusive);
     for look in LOOKS {
         (measured..look).for_each(|pair| measurement.measure_pair(pair));
         measured = look;
         let [baseline, candidate] = &measurement.arms;
-        let verdict = judged(baseline, candidate, &background);
+        verdict = judged(baseline, candidate, &background);
         if verdict != Verdict::Inconclusive {
-            return Ending { verdict, pairs: look };
+            break;
         }
     }
     Ending {
-        verdict: Verdict::Inconclusive,
+        verdict,
         pairs: measured,
     }
 }
@@ -155,10 +155,10 @@ pub(crate) fn judged(baseline: &Session, candidate: &Session, background: &Backg
         return refusal.verdict;
     }
     let comparison = compare(&measure(baseline), &measure(candidate), background);
-    match refuse_work(&comparison, &policy) {
-        Some(refusal) => refusal.verdict,
-        None => judge(&comparison, &policy).verdict,
+    if let Some(refusal) = refuse_work(&comparison, &policy) {
+        return refusal.verdict;
     }
+    judge(&comparison, &policy).verdict
 }
 
 /// The verdict of the whole report.

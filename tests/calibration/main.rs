@@ -21,21 +21,18 @@ mod server;
 use gates::{DRIFT_TOGETHER, Drift, NOTHING, Place, Planted, alone, alternated, judged, reported};
 use noise::{Class, QUIET_1, QUIET_2, QUIET_3, Random, SHARED, SLOW_RUNS};
 use perfgate::compare::Background;
-use rates::{Many, allows_at_most, paired, proves_at_least, proves_at_most, stored};
+use rates::{Known, allows_at_most, paired, proves_at_least, proves_at_most, stored};
 use server::{AT_LIMIT, Effect, TAIL, TWICE_LIMIT, World};
 
-/// A small number of gates, with priors from twenty earlier measurements.
-const fn few(gates: u32) -> Many {
-    Many {
-        gates,
-        earlier: 20,
-        histories: 8,
-    }
+/// What twenty earlier measurements tell of a machine; few histories, as they cost more than the gates.
+fn known(world: &World, class: Class) -> Known {
+    Known::from(world, class, 20, 2)
 }
 
 #[test]
 fn nothing_changed_on_a_quiet_machine_blocks_less_than_once_in_a_hundred_gates() {
-    let found = paired(&World::new(), QUIET_1, NOTHING, few(300));
+    let world = World::new();
+    let found = paired(&world, &known(&world, QUIET_1), NOTHING, 300);
     assert!(proves_at_most(found.blocked, found.gates, 0.01), "{found:?}");
     assert!(proves_at_least(found.passed, found.gates, 0.95), "{found:?}");
 }
@@ -43,8 +40,8 @@ fn nothing_changed_on_a_quiet_machine_blocks_less_than_once_in_a_hundred_gates()
 #[test]
 fn nothing_changed_on_a_noisy_machine_blocks_as_rarely() {
     let world = World::new();
-    for (class, gates) in [(QUIET_2, 80), (QUIET_3, 60), (SLOW_RUNS, 30), (SHARED, 30)] {
-        let found = paired(&world, class, NOTHING, few(gates));
+    for (class, gates) in [(QUIET_2, 60), (QUIET_3, 40), (SLOW_RUNS, 25), (SHARED, 25)] {
+        let found = paired(&world, &known(&world, class), NOTHING, gates);
         assert!(
             allows_at_most(found.blocked, found.gates, 0.01),
             "{}: {found:?}",
@@ -57,27 +54,24 @@ fn nothing_changed_on_a_noisy_machine_blocks_as_rarely() {
 fn the_first_measurements_on_a_machine_block_as_rarely() {
     let world = World::new();
     for earlier in [0, 1] {
-        let found = paired(&world, QUIET_2, NOTHING, Many { earlier, ..few(40) });
+        let found = paired(&world, &Known::from(&world, QUIET_2, earlier, 4), NOTHING, 40);
         assert!(allows_at_most(found.blocked, found.gates, 0.01), "{earlier}: {found:?}");
     }
 }
 
 #[test]
-fn twice_the_limit_in_one_cell_is_blocked_within_five_pairs_on_a_quiet_machine() {
-    let found = paired(&World::new(), QUIET_1, Planted::in_one_cell(TWICE_LIMIT), few(150));
+fn twice_the_limit_is_blocked_on_a_quiet_machine_and_the_limit_rarely() {
+    let world = World::new();
+    let quiet = known(&world, QUIET_1);
+    let found = paired(&world, &quiet, Planted::in_one_cell(TWICE_LIMIT), 150);
     assert!(proves_at_least(found.blocked_by_5, found.gates, 0.95), "{found:?}");
-}
-
-#[test]
-fn twice_the_limit_in_the_tail_alone_is_blocked() {
-    let found = paired(&World::new(), QUIET_1, Planted::in_one_cell(TAIL), few(80));
-    assert!(proves_at_least(found.blocked, found.gates, 0.75), "{found:?}");
-}
-
-#[test]
-fn a_change_of_just_the_limit_is_rarely_blocked() {
-    let found = paired(&World::new(), QUIET_1, Planted::in_one_cell(AT_LIMIT), few(80));
-    assert!(allows_at_most(found.blocked, found.gates, 0.15), "{found:?}");
+    let found = paired(&world, &quiet, Planted::in_one_cell(TAIL), 80);
+    assert!(proves_at_least(found.blocked, found.gates, 0.75), "tail: {found:?}");
+    let found = paired(&world, &quiet, Planted::in_one_cell(AT_LIMIT), 60);
+    assert!(
+        allows_at_most(found.blocked, found.gates, 0.15),
+        "at the limit: {found:?}"
+    );
 }
 
 /// A machine whose sessions drift by this much, each cell by itself, with five runs a session.

@@ -2,7 +2,12 @@
 
 use std::thread;
 
-use perfgate::{compare::Background, measure::measure, stats::proportion::clopper_pearson, verdict::Verdict};
+use perfgate::{
+    compare::{Background, PairNoise},
+    measure::measure,
+    stats::proportion::clopper_pearson,
+    verdict::Verdict,
+};
 
 use crate::{
     gates::{Ending, NOTHING, Place, Planted, alone, earlier_noise, in_pairs, judged},
@@ -83,27 +88,34 @@ pub(crate) fn allows_at_most(hits: u32, of: u32, rate: f64) -> bool {
     bounds(hits, of).0 <= rate
 }
 
-/// How many gates, and what they know of their noise.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Many {
-    pub(crate) gates: u32,
-    /// So many earlier measurements make the prior of each.
-    pub(crate) earlier: usize,
-    /// So many different histories take turns, as each costs as much as many gates.
-    pub(crate) histories: u32,
+/// A kind of machine, and what may be known of its noise before a gate.
+pub(crate) struct Known {
+    class: Class,
+    histories: Vec<PairNoise>,
+}
+
+impl Known {
+    /// From so many earlier measurements of five pairs; `histories` different ones take turns, as each costs as much as
+    /// many gates.
+    pub(crate) fn from(world: &World, class: Class, earlier: usize, histories: u32) -> Self {
+        let history = |number: u32| {
+            let mut random = Random::new(1_000_000 + u64::from(number));
+            vec![earlier_noise(world, class, earlier, &mut random)]
+        };
+        Self {
+            class,
+            histories: spread(histories, history),
+        }
+    }
 }
 
 /// So many gates in pairs, each with noise of its own.
-pub(crate) fn paired(world: &World, class: Class, planted: Planted, many: Many) -> Tally {
-    let histories = spread(many.histories, |number| {
-        let mut random = Random::new(1_000_000 + u64::from(number));
-        vec![earlier_noise(world, class, many.earlier, &mut random)]
-    });
+pub(crate) fn paired(world: &World, known: &Known, planted: Planted, gates: u32) -> Tally {
     let one = |number: u32| {
-        let prior = &histories[(number % many.histories) as usize];
-        in_pairs(world, class, planted, prior, &mut Random::new(u64::from(number)))
+        let noise = &known.histories[number as usize % known.histories.len()];
+        in_pairs(world, known.class, planted, noise, &mut Random::new(u64::from(number)))
     };
-    count(many.gates, one)
+    count(gates, one)
 }
 
 /// So many gates against `sessions` stored sessions, drawn from a pool but for the newest.
