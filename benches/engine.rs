@@ -81,7 +81,7 @@ fn main() -> ExitCode {
     let (baseline, candidate) = (session(SESSIONS), session(SESSIONS + 1));
     let policy = Policy::default();
     let mut fastest_ms = f64::INFINITY;
-    for round in 1..=5 {
+    for round in 1..=10 {
         let start = Instant::now();
         let comparison = compare(&baseline, &candidate, &background);
         let compared_ms = start.elapsed().as_secs_f64() * 1e3;

@@ -3,7 +3,7 @@
 //! The priors for the noise between sessions are stated, so that the first stored session can be compared with.
 
 use super::{
-    CellComparison, Change, Side,
+    CellComparison, Change,
     change::{RUN_SD_FLOOR, Stored},
 };
 use crate::{
@@ -105,15 +105,20 @@ struct Runs<'a> {
 }
 
 impl<'a> Runs<'a> {
-    /// `None` where a run has no value, or one that has no logarithm.
+    /// `None` where a run has no value, or one that has no logarithm. One pass: a history holds many of them.
     fn of(session: &'a Measurements, series: &[RunValue]) -> Option<Self> {
-        let side = Side::of(series);
-        let logs = logs(&side.values).filter(|_| side.missing.is_empty())?;
+        let mut logs = Vec::with_capacity(series.len());
+        let mut samples = 0;
+        for run in series {
+            let run = run.as_ref().ok()?;
+            logs.push(Some(run.value.ln()).filter(|log| log.is_finite())?);
+            samples += run.samples;
+        }
         Some(Self {
             session,
             mean: mean(&logs)?,
+            samples: real(samples) / real(logs.len()),
             logs,
-            samples: side.samples_mean,
         })
     }
 }
