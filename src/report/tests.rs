@@ -186,7 +186,6 @@ fn what_the_reader_should_know_is_a_warning() {
     assert_eq!((found.exit_code, found.differences.len()), (3, 1));
     assert!(found.differences[0].is_allowed());
     insta::assert_snapshot!(found.warnings.join("\n"), @r"
-        TTFT P95 at synthetic-64/16 @ c=16 could not be judged: 0.0 % (90 % interval −14.9 … +17.4 %): these runs cannot tell whether that is beyond the limit of +10.0 %; it cannot be settled within 20 runs a side; the smallest change that can is +44.5 %
         the candidate was interrupted: only its finished runs are compared
         candidate: the client was busy
         candidate: 2 of 50 warm-up requests failed at synthetic-64/16 @ c=16
