@@ -1,5 +1,7 @@
 //! What reports say, in full, for each kind of verdict.
 
+mod failing;
+
 use std::collections::BTreeSet;
 
 use super::*;

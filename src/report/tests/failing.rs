@@ -1,0 +1,181 @@
+//! Failures, ceilings and open gates, through the whole report.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{
+    measure::synthetic::in_pairs,
+    verdict::{FieldRule, OnInconclusive},
+};
+
+const TPOT: Metric = Metric::Tpot(Percentile::P95);
+
+fn reported(old: &Session, new: &Session, policy: &Policy) -> Report {
+    let (old, new) = in_pairs(old, new);
+    build(Some(&Reference::alone("main", &old)), ("pr", &new), policy)
+}
+
+fn good() -> Session {
+    slower(&QUIET, 1.0)
+}
+
+/// A candidate with so many failed requests in each of its first runs.
+fn failing(each: &[usize]) -> Session {
+    let mut session = good();
+    for (run, requests) in session.cells[0].runs.iter_mut().zip(each) {
+        run.requests.iter_mut().take(*requests).for_each(fail);
+    }
+    session
+}
+
+#[test]
+fn a_candidate_that_fails_is_judged_by_its_failures() {
+    use Verdict::{Inconclusive, Invalid, Pass, Regression};
+    for (what, new, expected, word) in [
+        (
+            "as before",
+            failing(&[]),
+            Pass,
+            "none of 1000 requests of the baseline failed",
+        ),
+        ("two of a thousand", failing(&[1, 1]), Pass, "Fisher's exact p 0.250"),
+        (
+            "a few in every run",
+            failing(&[3, 3, 3, 3, 3]),
+            Regression,
+            "15 of 1000 requests of the candidate failed, 0 of 1000 of the baseline (Fisher's exact p < 0.0001; p 0.004",
+        ),
+        (
+            "many in one run",
+            failing(&[20]),
+            Inconclusive,
+            "they came in too few runs to tell",
+        ),
+        (
+            "two dead runs",
+            failing(&[200, 200]),
+            Regression,
+            "in 2 of 5 runs of the candidate no request succeeded, in none of the baseline's",
+        ),
+        ("one dead run", failing(&[200]), Inconclusive, "measure it again"),
+        (
+            "too many, and no proof that it is new",
+            failing(&[3]),
+            Invalid,
+            "more than `max_error_rate`",
+        ),
+    ] {
+        let report = reported(&good(), &new, &Policy::default());
+        assert_eq!(report.verdict, expected, "{what}: {}", report.headline);
+        let errors = report.checks.iter().find(|check| check.metric == Metric::ErrorRate);
+        let said = errors.map_or(&report.headline, |check| &check.reason);
+        assert!(said.contains(word), "{what}: {said}");
+    }
+}
+
+#[test]
+fn failures_of_the_baseline_or_of_both_stay_invalid() {
+    for (old, new) in [(failing(&[9]), good()), (failing(&[200, 200]), failing(&[200, 200]))] {
+        let report = reported(&old, &new, &Policy::default());
+        assert_eq!(report.verdict, Verdict::Invalid, "{}", report.headline);
+    }
+    let off = Policy {
+        errors: None,
+        ..Policy::default()
+    };
+    let report = reported(&good(), &failing(&[200, 200]), &off);
+    assert_eq!(report.verdict, Verdict::Invalid, "where nobody looks at failures");
+}
+
+#[test]
+fn a_candidate_that_was_stopped_as_it_died_twice_is_a_regression() {
+    let stopped = |dead: &[usize]| {
+        let mut session = failing(dead);
+        session.ended = Ended::Aborted("every request of a run failed".into());
+        session
+    };
+    let twice = reported(&good(), &stopped(&[200, 200]), &Policy::default());
+    assert_eq!(
+        (twice.verdict, twice.exit_code),
+        (Verdict::Regression, 1),
+        "{}",
+        twice.headline
+    );
+    let once = reported(&good(), &stopped(&[200]), &Policy::default());
+    assert_eq!(
+        (once.verdict, once.exit_code),
+        (Verdict::Invalid, 4),
+        "{}",
+        once.headline
+    );
+}
+
+#[test]
+fn an_open_gate_does_what_the_policy_says_and_is_never_called_a_pass() {
+    for (on_inconclusive, code) in [
+        (OnInconclusive::Warn, 3),
+        (OnInconclusive::Block, 1),
+        (OnInconclusive::Pass, 0),
+    ] {
+        let policy = Policy {
+            on_inconclusive,
+            ..Policy::default()
+        };
+        let (old, new) = (slower(&NOISY, 1.0), slower(&NOISY, 1.03));
+        let report = reported(&old, &new, &policy);
+        assert_eq!((report.verdict, report.exit_code), (Verdict::Inconclusive, code));
+        assert!(report.headline.starts_with("inconclusive: "));
+        let settled = reported(&good(), &good(), &policy);
+        assert_eq!(settled.exit_code, 0);
+        let nothing = Policy {
+            gates: BTreeMap::new(),
+            ..policy
+        };
+        assert_eq!(reported(&good(), &good(), &nothing).exit_code, 3, "nothing was gated");
+    }
+}
+
+#[test]
+fn a_ceiling_is_judged_without_a_baseline() {
+    let ceiling = |bound: f64| {
+        let mut policy = Policy::default();
+        policy.ceilings.insert(TPOT, bound);
+        policy
+    };
+    for (bound, verdict, check) in [
+        (5.0, Verdict::Regression, Verdict::Regression),
+        (50.0, Verdict::NoBaseline, Verdict::Pass),
+        (10.0, Verdict::NoBaseline, Verdict::Inconclusive),
+    ] {
+        let report = build(None, ("pr", &good()), &ceiling(bound));
+        assert_eq!(report.verdict, verdict, "{bound}: {}", report.headline);
+        assert_eq!(report.checks[0].verdict, check, "{}", report.checks[0].reason);
+    }
+    let report = build(None, ("pr", &good()), &ceiling(5.0));
+    assert!(
+        report.checks[0]
+            .reason
+            .starts_with("10 ms (90 % interval 9.98 … 10 ms): beyond what it must keep, ≤ 5 ms"),
+        "{}",
+        report.checks[0].reason
+    );
+}
+
+#[test]
+fn a_difference_that_is_ignored_raises_no_word() {
+    let mut other = good();
+    other.environment.engine_version = Some("0.7.0".into());
+    for (rule, verdict, warned) in [
+        (FieldRule::Refuse, Verdict::Incomparable, false),
+        (FieldRule::Warn, Verdict::Pass, true),
+        (FieldRule::Ignore, Verdict::Pass, false),
+    ] {
+        let mut policy = Policy::default();
+        policy.fields.insert("engine.version".into(), rule);
+        let report = build(Some(&Reference::alone("main", &good())), ("pr", &other), &policy);
+        let open = [verdict, Verdict::Inconclusive];
+        assert!(open.contains(&report.verdict), "{rule:?}: {}", report.headline);
+        let said = report.warnings.iter().any(|warning| warning.contains("engine.version"));
+        assert_eq!(said, warned, "{rule:?}: {:?}", report.warnings);
+    }
+}
