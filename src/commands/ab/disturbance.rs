@@ -62,67 +62,36 @@ mod tests {
         }
     }
 
+    fn host(with: impl FnOnce(&mut HostUse)) -> HostUse {
+        let mut host = HostUse::default();
+        with(&mut host);
+        host
+    }
+
     #[test]
     fn each_limit_is_tried_on_both_sides() {
-        let host = HostUse::default;
         let table = [
+            (host(|_| {}), None),
+            (host(|host| host.cpu_steal = Some(0.02)), None),
             (
-                HostUse {
-                    cpu_steal: Some(0.02),
-                    ..host()
-                },
-                None,
-            ),
-            (
-                HostUse {
-                    cpu_steal: Some(0.021),
-                    ..host()
-                },
+                host(|host| host.cpu_steal = Some(0.021)),
                 Some("the hypervisor took 2.1 %"),
             ),
             (
-                HostUse {
-                    throttled: vec!["hw_slowdown".into()],
-                    ..host()
-                },
+                host(|host| host.throttled = vec!["hw_slowdown".into()]),
                 Some("held down (hw_slowdown)"),
             ),
+            (host(|host| host.foreign_gpu_processes = 1), Some("1 new processes")),
+            (host(|host| host.resting_arm_requests = Some(0)), None),
             (
-                HostUse {
-                    foreign_gpu_processes: 1,
-                    ..host()
-                },
-                Some("1 new processes"),
-            ),
-            (
-                HostUse {
-                    resting_arm_requests: Some(0),
-                    ..host()
-                },
-                None,
-            ),
-            (
-                HostUse {
-                    resting_arm_requests: Some(2),
-                    ..host()
-                },
+                host(|host| host.resting_arm_requests = Some(2)),
                 Some("held 2 requests"),
             ),
+            (host(|host| host.resting_arm_cpu_s = Some(1.0)), None),
             (
-                HostUse {
-                    resting_arm_cpu_s: Some(1.0),
-                    ..host()
-                },
-                None,
-            ),
-            (
-                HostUse {
-                    resting_arm_cpu_s: Some(1.01),
-                    ..host()
-                },
+                host(|host| host.resting_arm_cpu_s = Some(1.01)),
                 Some("1.01 s of CPU time"),
             ),
-            (host(), None),
         ];
         for (host, expected) in table {
             let found = of(&run(host.clone()));
