@@ -104,6 +104,9 @@ fn earlier(cell: &str, metric: Metric, pairing: &Pairing, noise: &PairNoise) -> 
 }
 
 /// Where there is no earlier measurement: the other cells of this one, each degree of freedom for half.
+///
+/// `None` where they are quieter than the cell itself: a noisy cell among quiet ones would look surer than it is, and
+/// block without a cause.
 fn other_cells(place: usize, metric: Metric, cells: &[BTreeMap<Metric, Vec<f64>>]) -> Option<Prior> {
     let others = cells.iter().enumerate().filter(|(at, _)| *at != place);
     let samples = others.filter_map(|(_, cell)| {
@@ -113,7 +116,9 @@ fn other_cells(place: usize, metric: Metric, cells: &[BTreeMap<Metric, Vec<f64>>
     let samples: Vec<(f64, f64)> = samples.collect();
     let df: f64 = samples.iter().map(|(_, df)| df).sum();
     let pooled = samples.iter().map(|(variance, df)| variance * df).sum::<f64>() / df;
-    (df > 0.0).then(|| Prior {
+    let own = cells.get(place)?.get(&metric).and_then(|pairs| variance(pairs));
+    let is_cautious = own.is_none_or(|own| pooled >= own);
+    (df > 0.0 && is_cautious).then(|| Prior {
         variance: pooled,
         df: (df * OTHER_CELLS).min(PRIOR_DF),
         from: PriorFrom::OtherCells(samples.len()),

@@ -146,6 +146,20 @@ fn without_earlier_measurements_the_other_cells_are_worth_half() {
 }
 
 #[test]
+fn quiet_cells_lend_a_noisy_one_no_certainty() {
+    let noisy = |by: f64| vec![(TPOT, vec![10.0, 10.0 * by, 10.0 / by])];
+    let flat = vec![(TPOT, vec![10.0; 3])];
+    let found = paired(
+        measurements(&[flat.clone(), flat]),
+        measurements(&[noisy(1.10), noisy(1.01)]),
+        &[],
+    );
+    assert_eq!(prior(&change(&found)), None);
+    let quiet = found.cells[1].metrics[&TPOT].change.unwrap();
+    assert!(prior(&quiet).is_some(), "the other way round it makes the quiet one careful");
+}
+
+#[test]
 fn one_pair_is_carried_by_its_prior_and_nothing_without_one() {
     let single = || (one(TPOT, &[10.0]), one(TPOT, &[10.2]));
     let known = paired(
