@@ -19,6 +19,7 @@ use crate::{
     config::{Overrides, Resolved},
     load::Interrupt,
     metric::Metric,
+    target,
 };
 
 /// Runs one of the verbs of `baseline`.
@@ -96,7 +97,10 @@ pub(super) fn noise(files: Vec<PathBuf>, flags: &NoiseArgs, plan: &PlanArgs) -> 
         format: flags.format.into(),
     };
     let secrets = || Ok(resolved.secrets(&variable)?);
-    let with = (&console(&resolved) as &dyn Console, &Interrupt::on_ctrl_c());
+    let with = (
+        &console(&resolved) as &dyn Console,
+        &Interrupt::on_ctrl_c_then(target::stop_all),
+    );
     noise::noise(&asked, &resolved, secrets, with)
 }
 

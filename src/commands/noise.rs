@@ -11,7 +11,7 @@ use crate::{
     compare::{Background, Fingerprint, PairNoise, compare},
     config::Resolved,
     load::Interrupt,
-    measure::{Measurements, measure},
+    measure::{Measurements, invalid_because, measure},
     noise::{self, Looks, Material},
     plan::{Alternation, ArmPlace, Arms, Secrets},
     render,
@@ -96,7 +96,7 @@ fn stored(asked: &Asked, resolved: &Resolved) -> Result<Material, CommandError> 
     let known = match &newest {
         Some(session) => {
             let print = Fingerprint::of(session);
-            baselines.pair_noise(&print.plan_hash(), &print.environment_hash())?
+            baselines.pair_noise(&print.plan_hash(), &print.machine_hash())?
         }
         None => PairNoise::default(),
     };
@@ -166,8 +166,13 @@ fn measured_now(
     let shown = PairNoise::of(&comparison, &id, candidate.started_unix_s);
     let print = Fingerprint::of(&candidate);
     let baselines = Baselines::open(&resolved.settings.store)?;
-    if !shown.0.is_empty() {
-        let path = baselines.add_pair_noise(&print.plan_hash(), &print.environment_hash(), &shown.0)?;
+    let is_sound = [&baseline, &candidate]
+        .into_iter()
+        .all(|session| session.ended == Ended::Complete && invalid_because(session).is_none());
+    if !is_sound {
+        console.warn("these pairs carry no verdict: their noise is not kept for later gates");
+    } else if !shown.0.is_empty() {
+        let path = baselines.add_pair_noise(&print.plan_hash(), &print.machine_hash(), &shown.0)?;
         console.say(&format!("kept for later gates in `{}`", path.display()));
     }
     Ok(Material::of(vec![old, new], PairNoise::default()))

@@ -50,7 +50,7 @@ impl Found {
     /// When that cannot be read.
     pub fn knowing_pairs(self, store: &Path, candidate: &Session) -> Result<Self, CommandError> {
         let print = Fingerprint::of(candidate);
-        let pair_noise = Baselines::open(store)?.pair_noise(&print.plan_hash(), &print.environment_hash())?;
+        let pair_noise = Baselines::open(store)?.pair_noise(&print.plan_hash(), &print.machine_hash())?;
         Ok(Self { pair_noise, ..self })
     }
 
@@ -78,16 +78,16 @@ pub fn judge(found: Option<&Found>, candidate: (&str, &Session), policy: &Policy
     report
 }
 
-/// A baseline by file, or by its name in the store.
+/// A baseline by file, or by its name in the store; the candidate itself is no part of it, where it is known already.
 ///
 /// # Errors
 /// When there is no such baseline, or it is broken.
-pub fn named(store: &Path, name: &str) -> Result<Found, CommandError> {
+pub fn named(store: &Path, name: &str, candidate: Option<&Session>) -> Result<Found, CommandError> {
     if Path::new(name).is_file() {
-        return file(Path::new(name));
+        return file(Path::new(name), candidate);
     }
     let baselines = Baselines::open(store)?;
-    let found = read(&baselines.path(name)?, None)?;
+    let found = read(&baselines.path(name)?, candidate)?;
     found.map_or_else(
         || Err(empty(name)),
         |(_, found)| {
@@ -99,13 +99,13 @@ pub fn named(store: &Path, name: &str) -> Result<Found, CommandError> {
     )
 }
 
-/// A session file, or a baseline file with its history.
+/// A session file, or a baseline file with its history, of which the candidate itself is no part.
 ///
 /// # Errors
 /// When there is no such file, or it is broken.
-pub fn file(path: &Path) -> Result<Found, CommandError> {
+pub fn file(path: &Path, candidate: Option<&Session>) -> Result<Found, CommandError> {
     let name = path.display().to_string();
-    let found = read(path, None)?;
+    let found = read(path, candidate)?;
     found.map_or_else(
         || Err(empty(&name)),
         |(_, found)| {
@@ -118,7 +118,7 @@ pub fn file(path: &Path) -> Result<Found, CommandError> {
 }
 
 fn empty(name: &str) -> CommandError {
-    CommandError::Usage(format!("baseline `{name}` holds no session"))
+    CommandError::Usage(format!("baseline `{name}` holds no session to compare with"))
 }
 
 /// The stored session that a candidate is to be compared with.

@@ -143,7 +143,7 @@ impl Gate<'_> {
         }
         let print = Fingerprint::of(candidate);
         let kept = Baselines::open(self.store)
-            .and_then(|store| store.add_pair_noise(&print.plan_hash(), &print.environment_hash(), &variances));
+            .and_then(|store| store.add_pair_noise(&print.plan_hash(), &print.machine_hash(), &variances));
         if let Err(error) = kept {
             self.console.warn(&format!(
                 "{}; the noise of these pairs is not kept",
@@ -157,7 +157,7 @@ impl Follow for Gate<'_> {
     fn begin(&mut self, sessions: &[Session; 2]) -> Result<bool, CommandError> {
         let [baseline, candidate] = sessions;
         let print = Fingerprint::of(candidate);
-        let noise = Baselines::open(self.store)?.pair_noise(&print.plan_hash(), &print.environment_hash())?;
+        let noise = Baselines::open(self.store)?.pair_noise(&print.plan_hash(), &print.machine_hash())?;
         self.pair_noise = noise;
         let differences = differences(baseline, candidate, self.policy);
         Ok(differences.iter().all(Difference::is_allowed))

@@ -17,7 +17,7 @@ use crate::{
 pub const NOT_STATED: &str = "not stated";
 
 /// Fields that a fingerprint can have beside those in [`OPEN_FIELDS`].
-pub const FIELDS: [&str; 34] = [
+pub const FIELDS: [&str; 35] = [
     "definitions",
     "plan.model",
     "plan.models",
@@ -45,6 +45,7 @@ pub const FIELDS: [&str; 34] = [
     "plan.cells",
     "plan.capacity",
     "plan.schedule",
+    "plan.blocks",
     "plan.requests",
     "plan.warmup_requests",
     "plan.warmup_limit",
@@ -91,6 +92,13 @@ impl Fingerprint {
     /// First 12 hex digits of the SHA-256 of the environment's fields.
     pub fn environment_hash(&self) -> String {
         hash([&self.environment], 12)
+    }
+
+    /// First 12 hex digits of the SHA-256 of the environment without the server's own fields: the noise of pairs is the
+    /// machine's and the plan's, and stays known when the engine gets a new version.
+    pub fn machine_hash(&self) -> String {
+        let fields = self.environment.iter().filter(|(field, _)| !is_of_the_arm(field));
+        hash([&fields.cloned().collect()], 12)
     }
 
     /// First 16 hex digits of the SHA-256 of both.

@@ -28,6 +28,9 @@ pub(super) fn fields(session: &Session) -> Vec<(String, String)> {
     fields.put("plan.output_tokens", plan.workload.output_tokens.to_string());
     workload_fields(&mut fields, &plan.workload);
     load_fields(&mut fields, session);
+    // Each block fills and drains its streams: figures in blocks are not those of whole runs.
+    let blocks = session.pairing.as_ref().map_or(1, |pairing| pairing.blocks);
+    fields.unless(blocks == 1, "plan.blocks", || blocks.to_string());
     fields.put("plan.requests", plan.requests_per_run.to_string());
     fields.put("plan.warmup_requests", plan.warmup_requests.to_string());
     fields.maybe("plan.warmup_limit", plan.warmup_limit.as_ref());
