@@ -7,12 +7,12 @@ use super::{
 };
 use crate::{
     compare::{Design, PairNoise, compare_within},
-    measure::{Measurements, measure, measure_alike},
+    measure::{Measurements, invalid_because, measure, measure_alike},
     obligation::obligations,
     session::{Ended, Session, TokensFrom},
     verdict::{
-        Action, Check, Difference, FieldRule, Judgement, OnInconclusive, Policy, Refusal, Verdict, differences, judge,
-        judge_alone, refuse, refuse_failures, refuse_work,
+        Action, Check, Difference, Evidence, FieldRule, Judgement, OnInconclusive, Policy, Refusal, Verdict,
+        differences, judge, judge_alone, refuse, refuse_failures, refuse_work,
     },
 };
 
@@ -66,7 +66,7 @@ pub fn build(reference: Option<&Reference<'_>>, candidate: (&str, &Session), pol
     let sessions = (baseline.map(|(_, session)| session), candidate.1);
     Report {
         verdict,
-        exit_code: exit_code(verdict, checks, policy),
+        exit_code: exit_code(verdict, checks, candidate.1, policy),
         headline: wording::headline(outcome.as_ref(), &obligations),
         story: outcome.as_ref().ok().and_then(|judgement| judgement.story.clone()),
         next_steps: wording::next_steps(outcome.as_ref(), &obligations, candidate.0, sessions),
@@ -130,7 +130,10 @@ fn beside_refusal(outcome: &mut Outcome, new: &Measurements, policy: &Policy) ->
 }
 
 /// That of the verdict; an open gate does what the policy says, unless nothing was judged or only evidence is owed.
-fn exit_code(verdict: Verdict, checks: &[Check], policy: &Policy) -> u8 {
+///
+/// It lets through what was tested and could not be settled, and nothing else: no figure that is missing, no evidence
+/// that is owed, no session that carries no verdict.
+fn exit_code(verdict: Verdict, checks: &[Check], candidate: &Session, policy: &Policy) -> u8 {
     let is_open = |check: &Check| check.action == Action::Block && check.verdict == Verdict::Inconclusive;
     if verdict != Verdict::Inconclusive || !checks.iter().any(is_open) {
         return verdict.exit_code();
@@ -138,8 +141,18 @@ fn exit_code(verdict: Verdict, checks: &[Check], policy: &Policy) -> u8 {
     match policy.on_inconclusive {
         OnInconclusive::Warn => verdict.exit_code(),
         OnInconclusive::Block => Verdict::Regression.exit_code(),
-        OnInconclusive::Pass => Verdict::Pass.exit_code(),
+        OnInconclusive::Pass if invalid_because(candidate).is_some() => Verdict::Invalid.exit_code(),
+        OnInconclusive::Pass => {
+            let is_tested = |check: &Check| check.p_real.or(check.p_beyond).is_some();
+            let may_pass = checks.iter().filter(|check| is_open(check)).all(is_tested) && !owes_profile(checks);
+            if may_pass { Verdict::Pass } else { verdict }.exit_code()
+        }
     }
+}
+
+fn owes_profile(checks: &[Check]) -> bool {
+    let owes = |check: &Check| check.verdict == Verdict::Regression && check.requires == Some(Evidence::Profile);
+    checks.iter().any(owes)
 }
 
 fn all_warnings(

@@ -1,7 +1,7 @@
 //! Throughput, TTFT and TPOT move together: a server that serves fewer requests at a time shows a better TPOT.
 
 use super::{
-    Verdict,
+    Action, Verdict,
     check::Draft,
     rule::{self, Rule},
     wording,
@@ -18,8 +18,8 @@ const SAME: f64 = 0.05;
 /// The same of TTFT, which is noisier (10 %).
 const SAME_TTFT: f64 = 0.10;
 
-/// TPOT alone never clears a candidate whose throughput fell: says so beside it, and leaves it open where no gate looks at
-/// throughput.
+/// TPOT alone never clears a candidate whose throughput fell: says so beside it, and leaves it open where no gate on
+/// throughput blocks.
 pub(super) fn guard(drafts: &mut [Draft], comparison: &Comparison, rule: &Rule) {
     for cell in &comparison.cells {
         let of_cell = |draft: &&Draft| draft.check.cell == cell.name && draft.is_in_family;
@@ -29,14 +29,15 @@ pub(super) fn guard(drafts: &mut [Draft], comparison: &Comparison, rule: &Rule) 
             .filter(|draft| is_throughput(draft.check.metric))
             .collect();
         let fell = gated.iter().find(|draft| fell(draft)).map(|draft| told(draft));
-        let is_gated = !gated.is_empty();
+        let is_gated = gated.iter().any(|draft| draft.check.action == Action::Block);
         let tpots = drafts
             .iter_mut()
             .filter(|draft| draft.check.cell == cell.name && is_per_token(draft.check.metric));
         for tpot in tpots.filter(|draft| draft.check.verdict.is_within()) {
             if let Some(fell) = &fell {
                 label(tpot, fell);
-            } else if !is_gated {
+            }
+            if !is_gated {
                 leave_open(tpot, cell, rule);
             }
         }

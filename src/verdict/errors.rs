@@ -134,7 +134,8 @@ impl Counted {
     fn settle(self, p_requests: f64, cells: usize, rule: &Rule) -> Draft {
         let n = self.baseline.len().min(self.candidate.len());
         let p_runs = self.p_runs();
-        let is_real = p_requests <= rule.levels(n).real && rule.may_show_a_change(n);
+        let is_seen = p_requests <= rule.levels(n).real;
+        let may_block = rule.may_show_a_change(n) && p_runs <= RUNS_LEVEL;
         let dead = (dead(&self.baseline), dead(&self.candidate));
         let nothing_good = total(&self.baseline).others == 0 && total(&self.candidate).others == 0;
         let said = self.told(p_requests, p_runs, cells);
@@ -148,8 +149,8 @@ impl Counted {
                 Verdict::Inconclusive,
                 format!("all requests of both sides {}: there is nothing to compare", self.what),
             ),
-            _ if is_real && p_runs <= RUNS_LEVEL => (Verdict::Regression, said),
-            _ if is_real => (
+            _ if is_seen && may_block => (Verdict::Regression, said),
+            _ if is_seen => (
                 Verdict::Inconclusive,
                 format!("{said}: they came in too few runs to tell; {}", remedy(n, rule)),
             ),

@@ -8,7 +8,7 @@ use super::{
     wording,
 };
 use crate::{
-    compare::{CellComparison, Comparison, Design, Side, different_work, work::ALLOW},
+    compare::{CellComparison, Comparison, Design, LeftOut, Side, different_work, work::ALLOW},
     measure::Measurements,
     metric::Metric,
 };
@@ -124,11 +124,25 @@ pub fn can_settle(checks: &[Check]) -> bool {
 /// One draft for each gated metric and cell, and a warning for each cell that was left out on purpose.
 fn drafts(comparison: &Comparison, policy: &Policy, rule: &Rule) -> (Vec<Draft>, Vec<String>) {
     let mut drafts = Vec::new();
-    let mut warnings = comparison.left_out.clone();
+    let mut warnings = Vec::new();
     for cell in &comparison.cells {
         let here = |metric: Metric| can_have(cell, metric) && !errors::is_counted(cell, metric);
         let gates = policy.gates.iter().filter(|(metric, _)| here(**metric));
         drafts.extend(gates.map(|(metric, gate)| Draft::of(cell, *metric, gate, rule)));
+    }
+    for LeftOut {
+        cell,
+        lacks,
+        has,
+        reason,
+    } in &comparison.left_out
+    {
+        warnings.push(format!(
+            "the {lacks} left `{cell}` out ({reason}), which the {has} measured"
+        ));
+        if !policy.allows("plan.cells") {
+            drafts.extend(one_sided(cell, policy, has, lacks));
+        }
     }
     let alone = [
         (&comparison.only_baseline, "baseline", "candidate"),
@@ -142,11 +156,18 @@ fn drafts(comparison: &Comparison, policy: &Policy, rule: &Rule) -> (Vec<Draft>,
                 ));
                 continue;
             }
-            let gates = policy.gates.iter().filter(|(metric, _)| !metric.is_capacity());
-            drafts.extend(gates.map(|(metric, gate)| Draft::one_sided(cell, *metric, gate, has, lacks)));
+            drafts.extend(one_sided(cell, policy, has, lacks));
         }
     }
     (drafts, warnings)
+}
+
+/// Every gated metric of a cell that only one arm measured: open, whatever the other cells say.
+fn one_sided(cell: &str, policy: &Policy, has: &str, lacks: &str) -> Vec<Draft> {
+    let gates = policy.gates.iter().filter(|(metric, _)| !metric.is_capacity());
+    gates
+        .map(|(metric, gate)| Draft::one_sided(cell, *metric, gate, has, lacks))
+        .collect()
 }
 
 /// Whether a cell can have this metric at all: a search has only its answer, and nothing else has that.

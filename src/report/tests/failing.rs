@@ -127,6 +127,14 @@ fn an_open_gate_does_what_the_policy_says_and_is_never_called_a_pass() {
         assert!(report.headline.starts_with("inconclusive: "));
         let settled = reported(&good(), &good(), &policy);
         assert_eq!(settled.exit_code, 0);
+        if on_inconclusive == OnInconclusive::Pass {
+            let mut unmeasured = slower(&NOISY, 1.03);
+            for record in unmeasured.cells[0].runs.iter_mut().flat_map(|run| &mut run.requests) {
+                record.output_tokens = None;
+            }
+            let report = reported(&slower(&NOISY, 1.0), &unmeasured, &policy);
+            assert_ne!(report.exit_code, 0, "what was not measured is never let through");
+        }
         let nothing = Policy {
             gates: BTreeMap::new(),
             ..policy

@@ -165,6 +165,12 @@ fn a_goodput_of_zero_is_asked_by_its_requests() {
         let found = judge_sessions(&old, &new, &gate);
         assert_eq!(found.verdict, expected, "{:?}", found.checks);
     }
+    let two_runs = |mut session: Session| {
+        session.cells[0].runs.truncate(2);
+        session
+    };
+    let found = judge_sessions(&two_runs(fast()), &two_runs(slow()), &gate);
+    assert_eq!(found.verdict, Verdict::Inconclusive, "two runs cannot show it, and are no pass");
     let lost = judge_sessions(&fast(), &slow(), &gate);
     assert!(
         lost.checks[0]

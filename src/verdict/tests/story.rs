@@ -84,6 +84,13 @@ fn tpot_never_clears_a_candidate_whose_throughput_fell() {
         "{}",
         alone.checks[0].reason
     );
+    let mut shown = blocking(TPOT);
+    let throughput = Policy::default().gates[&Metric::OutputTokensPerS];
+    for action in [Action::Warn, Action::Report] {
+        shown.gates.insert(Metric::OutputTokensPerS, Gate { action, ..throughput });
+        let found = told(0.71, 1.88, 0.90, &shown);
+        assert_eq!(found.verdict, Verdict::Inconclusive, "no gate on throughput blocks");
+    }
     assert_eq!(told(1.0, 1.0, 0.90, &blocking(TPOT)).verdict, Verdict::Improvement);
     assert_eq!(told(0.97, 1.0, 0.90, &blocking(TPOT)).verdict, Verdict::Improvement);
 }
