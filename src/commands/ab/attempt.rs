@@ -1,6 +1,6 @@
 //! One pair of every cell, measured again where the machine was disturbed or an arm died.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use super::{
     blocks::{self, BOTH_UP},
@@ -13,7 +13,8 @@ use super::{
 use crate::{
     commands::{Console, measure::why_dead},
     load::Interrupt,
-    session::{GpuUse, PairArm, Remeasured, Run},
+    measure::client_was_bottleneck,
+    session::{GpuUse, PairArm, Remeasured, Run, Session},
     target::TargetError,
 };
 
@@ -35,8 +36,8 @@ pub(super) struct Attempts<'a> {
     interrupt: &'a Interrupt,
     /// How often pairs were measured again so far.
     again: u32,
-    /// Dead runs of each arm so far.
-    dead: [u32; 2],
+    /// Dead runs of each arm in each cell so far.
+    dead: BTreeMap<usize, [u32; 2]>,
     /// Pairs with a dead run that were measured again.
     replaced: Vec<Replaced>,
 }
@@ -57,7 +58,7 @@ impl<'a> Attempts<'a> {
             console,
             interrupt,
             again: 0,
-            dead: [0, 0],
+            dead: BTreeMap::new(),
             replaced: Vec::new(),
         }
     }
@@ -71,7 +72,7 @@ impl<'a> Attempts<'a> {
         budget.took(began.elapsed());
         while ended.is_ok() {
             ended = self.still_alive(&attempt);
-            let spoilt = spoilt(&attempt);
+            let spoilt = spoilt(&self.sides.sessions, &attempt);
             if ended.is_err() || spoilt.is_empty() {
                 break;
             }
@@ -166,10 +167,13 @@ impl<'a> Attempts<'a> {
         told
     }
 
-    /// Counts dead runs; the second of an arm ends the session.
+    /// Counts dead runs; the second of an arm in one cell ends the session.
     fn still_alive(&mut self, attempt: &Attempt) -> Result<(), End> {
-        for spoilt in spoilt(attempt).iter().filter(|spoilt| spoilt.is_dead) {
-            let dead = spoilt.arm.pick_mut(&mut self.dead);
+        for spoilt in spoilt(&self.sides.sessions, attempt)
+            .iter()
+            .filter(|spoilt| spoilt.is_dead)
+        {
+            let dead = spoilt.arm.pick_mut(self.dead.entry(spoilt.cell).or_default());
             *dead += 1;
             if *dead >= MOST_DEAD {
                 let (arm, reason) = (spoilt.arm.name(), &spoilt.reason);
@@ -269,14 +273,20 @@ struct Spoilt {
     is_dead: bool,
 }
 
-fn spoilt(attempt: &Attempt) -> Vec<Spoilt> {
+fn spoilt(sessions: &[Session; 2], attempt: &Attempt) -> Vec<Spoilt> {
     let mut found = Vec::new();
     for (cell, runs) in attempt.iter().enumerate() {
         for arm in ARMS {
             let Some(run) = arm.pick(runs) else { continue };
             let dead = why_dead(run);
             let is_dead = dead.is_some();
-            if let Some(reason) = dead.or_else(|| disturbance::of(run)) {
+            let session = arm.pick(sessions);
+            let client = || {
+                let load = &session.cells.get(cell)?.load;
+                let why = client_was_bottleneck(session, load, run)?;
+                Some(format!("the client was the bottleneck: {why}"))
+            };
+            if let Some(reason) = dead.or_else(|| disturbance::of(run)).or_else(client) {
                 found.push(Spoilt {
                     cell,
                     arm,
