@@ -206,7 +206,13 @@ impl Ceiling {
             };
             return Err(format!("{better} is better for `{metric}`; write `{sign}`"));
         }
-        amount.of(metric).map(Some)
+        let bound = amount.of(metric)?;
+        if metric.unit() == "fraction" && bound > 1.0 {
+            return Err(format!(
+                "`{bound}` of `{metric}` is above 1, the most it can be; write `99%` or `0.99`"
+            ));
+        }
+        Ok(Some(bound))
     }
 }
 
