@@ -6,6 +6,7 @@
 mod background;
 pub mod change;
 pub mod fingerprint;
+mod left_out;
 mod pairs;
 #[cfg(test)]
 mod synthetic;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 pub use background::{Background, Design, PairNoise, PairVariance};
 pub use change::{Change, Noise, Prior, PriorFrom, Stored, Tested};
 pub use fingerprint::{Fingerprint, differences};
+pub use left_out::LeftOut;
 pub use window::Window;
 pub use work::{WorkComparison, different_work};
 
@@ -41,19 +43,6 @@ pub struct Comparison {
     pub only_candidate: Vec<String>,
     /// Cells that one side left out on the way.
     pub left_out: Vec<LeftOut>,
-}
-
-/// A cell that one arm left out on the way, and the other measured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Cell name.
-    pub cell: String,
-    /// The arm that left it out.
-    pub lacks: &'static str,
-    /// The arm that measured it.
-    pub has: &'static str,
-    /// Why it was left out.
-    pub reason: String,
 }
 
 /// All metrics of one cell of two arms.
@@ -199,7 +188,7 @@ pub fn compare_within(
         cells,
         left_out: left_out
             .into_iter()
-            .filter_map(|(old, new)| left_out_by_one(old, new))
+            .filter_map(|(old, new)| LeftOut::of(old, new))
             .collect(),
         only_baseline: only(&baseline.cells, &candidate.cells),
         only_candidate: only(&candidate.cells, &baseline.cells),
@@ -234,21 +223,6 @@ fn apart(both: &[Both<'_>], baseline: &Measurements, history: &[Measurements]) -
         sessions: sessions.len().min(window::SESSIONS),
     };
     (design, cells.collect())
-}
-
-/// A cell that only one side measured; one that both left out is no difference.
-fn left_out_by_one(old: &CellMeasurements, new: &CellMeasurements) -> Option<LeftOut> {
-    let (lacks, has, reason) = match (&old.skipped, &new.skipped) {
-        (Some(reason), None) => ("baseline", "candidate", reason),
-        (None, Some(reason)) => ("candidate", "baseline", reason),
-        _ => return None,
-    };
-    Some(LeftOut {
-        cell: new.name.clone(),
-        lacks,
-        has,
-        reason: reason.clone(),
-    })
 }
 
 fn compare_cell(baseline: &CellMeasurements, candidate: &CellMeasurements) -> CellComparison {

@@ -300,9 +300,10 @@ fn a_ladder_ends_where_the_server_is_saturated() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let warnings = report["warnings"].to_string();
     assert!(
-        warnings.contains("the baseline left") && warnings.contains("it is not judged"),
+        warnings.contains("the baseline left") && warnings.contains("which the candidate measured"),
         "{warnings}"
     );
+    assert_eq!(output.status.code(), Some(3), "a level that only one side has is no pass");
 }
 
 #[test]

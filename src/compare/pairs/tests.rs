@@ -156,7 +156,10 @@ fn quiet_cells_lend_a_noisy_one_no_certainty() {
     );
     assert_eq!(prior(&change(&found)), None);
     let quiet = found.cells[1].metrics[&TPOT].change.unwrap();
-    assert!(prior(&quiet).is_some(), "the other way round it makes the quiet one careful");
+    assert!(
+        prior(&quiet).is_some(),
+        "the other way round it makes the quiet one careful"
+    );
 }
 
 #[test]

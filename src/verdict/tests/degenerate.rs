@@ -170,7 +170,11 @@ fn a_goodput_of_zero_is_asked_by_its_requests() {
         session
     };
     let found = judge_sessions(&two_runs(fast()), &two_runs(slow()), &gate);
-    assert_eq!(found.verdict, Verdict::Inconclusive, "two runs cannot show it, and are no pass");
+    assert_eq!(
+        found.verdict,
+        Verdict::Inconclusive,
+        "two runs cannot show it, and are no pass"
+    );
     let lost = judge_sessions(&fast(), &slow(), &gate);
     assert!(
         lost.checks[0]

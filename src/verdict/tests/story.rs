@@ -87,7 +87,9 @@ fn tpot_never_clears_a_candidate_whose_throughput_fell() {
     let mut shown = blocking(TPOT);
     let throughput = Policy::default().gates[&Metric::OutputTokensPerS];
     for action in [Action::Warn, Action::Report] {
-        shown.gates.insert(Metric::OutputTokensPerS, Gate { action, ..throughput });
+        shown
+            .gates
+            .insert(Metric::OutputTokensPerS, Gate { action, ..throughput });
         let found = told(0.71, 1.88, 0.90, &shown);
         assert_eq!(found.verdict, Verdict::Inconclusive, "no gate on throughput blocks");
     }
