@@ -5,7 +5,7 @@ use perfgate::{
     measure::measure,
     report::{self, Reference},
     session::{PairArm, Pairing, Session},
-    verdict::{Policy, Verdict, differences, judge, refuse, refuse_work},
+    verdict::{Policy, Refusal, Verdict, differences, is_settled, judge, refuse, refuse_work},
 };
 
 use crate::{
@@ -54,6 +54,8 @@ impl Planted {
 pub(crate) struct Ending {
     pub(crate) verdict: Verdict,
     pub(crate) pairs: u32,
+    /// After how many pairs it first would have blocked; it goes on while another blocking check is open.
+    pub(crate) first_blocked: Option<u32>,
 }
 
 /// A measurement in alternation that goes on.
@@ -101,7 +103,8 @@ impl<'a> Alternation<'a> {
     }
 }
 
-/// A gate in pairs, with what earlier measurements showed of the noise: it ends at the first look that settles it.
+/// A gate in pairs, with what earlier measurements showed of the noise: it ends at the first look that leaves no blocking
+/// check open, as `gate --ab` does.
 pub(crate) fn in_pairs(
     world: &World,
     class: Class,
@@ -114,20 +117,26 @@ pub(crate) fn in_pairs(
         ..Background::default()
     };
     let mut measurement = Alternation::new(world, class, planted, random);
-    let (mut measured, mut verdict) = (0, Verdict::Inconclusive);
+    let mut ending = Ending {
+        verdict: Verdict::Inconclusive,
+        pairs: 0,
+        first_blocked: None,
+    };
     for look in LOOKS {
-        (measured..look).for_each(|pair| measurement.measure_pair(pair));
-        measured = look;
+        (ending.pairs..look).for_each(|pair| measurement.measure_pair(pair));
         let [baseline, candidate] = &measurement.arms;
-        verdict = judged(baseline, candidate, &background);
-        if verdict != Verdict::Inconclusive {
+        let judged = judged(baseline, candidate, &background);
+        let blocks = judged.verdict == Verdict::Regression;
+        ending = Ending {
+            verdict: judged.verdict,
+            pairs: look,
+            first_blocked: ending.first_blocked.or(blocks.then_some(look)),
+        };
+        if judged.settled {
             break;
         }
     }
-    Ending {
-        verdict,
-        pairs: measured,
-    }
+    ending
 }
 
 /// Both arms of a measurement of so many pairs.
@@ -143,22 +152,37 @@ pub(crate) fn alternated(
     measurement.arms
 }
 
+/// A verdict, and whether more pairs would change nothing that blocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judged {
+    pub(crate) verdict: Verdict,
+    settled: bool,
+}
+
 /// The verdict as `report::build` comes to it, without its texts and warnings, which take ten times as long.
-pub(crate) fn judged(baseline: &Session, candidate: &Session, background: &Background) -> Verdict {
+pub(crate) fn judged(baseline: &Session, candidate: &Session, background: &Background) -> Judged {
     let policy = Policy::default();
+    let refused = |refusal: Refusal| Judged {
+        verdict: refusal.verdict,
+        settled: true,
+    };
     if let Some(refusal) = refuse(
         Some(baseline),
         candidate,
         &differences(baseline, candidate, &policy),
         &policy,
     ) {
-        return refusal.verdict;
+        return refused(refusal);
     }
     let comparison = compare(&measure(baseline), &measure(candidate), background);
     if let Some(refusal) = refuse_work(&comparison, &policy) {
-        return refusal.verdict;
+        return refused(refusal);
     }
-    judge(&comparison, &policy).verdict
+    let judgement = judge(&comparison, &policy);
+    Judged {
+        verdict: judgement.verdict,
+        settled: is_settled(&judgement.checks),
+    }
 }
 
 /// The verdict of the whole report.

@@ -114,7 +114,7 @@ fn the_report_says_what_is_counted_here() {
     ] {
         let mut random = Random::new(seed);
         let [baseline, candidate] = alternated(&world, QUIET_1, planted, 3, &mut random);
-        let expected = judged(&baseline, &candidate, &nothing);
+        let expected = judged(&baseline, &candidate, &nothing).verdict;
         assert_eq!(reported(&baseline, &candidate, &nothing), expected, "{planted:?}");
         let place = Place {
             class: QUIET_1,
@@ -123,7 +123,7 @@ fn the_report_says_what_is_counted_here() {
         };
         let candidate = alone(&world, place, planted, &mut random);
         let baseline = alone(&world, place, NOTHING, &mut random);
-        let expected = judged(&baseline, &candidate, &nothing);
+        let expected = judged(&baseline, &candidate, &nothing).verdict;
         assert_eq!(reported(&baseline, &candidate, &nothing), expected, "{planted:?}");
     }
 }

@@ -25,7 +25,7 @@ const THREADS: u32 = 2;
 pub(crate) struct Tally {
     pub(crate) gates: u32,
     pub(crate) blocked: u32,
-    /// Blocked after five pairs at the latest.
+    /// Blocked, and would have been after five pairs already.
     pub(crate) blocked_by_5: u32,
     /// Passed, improvements included.
     pub(crate) passed: u32,
@@ -40,7 +40,12 @@ impl Tally {
         Self {
             gates: self.gates + 1,
             blocked: self.blocked + blocked,
-            blocked_by_5: self.blocked_by_5 + if ending.pairs <= 5 { blocked } else { 0 },
+            blocked_by_5: self.blocked_by_5
+                + if ending.first_blocked.is_some_and(|pairs| pairs <= 5) {
+                    blocked
+                } else {
+                    0
+                },
             passed: self.passed + is(&[Verdict::Pass, Verdict::Improvement]),
             open: self.open + is(&[Verdict::Inconclusive]),
             pairs: self.pairs + ending.pairs,
@@ -141,8 +146,11 @@ pub(crate) fn stored(
             history: history.collect(),
             ..Background::default()
         };
-        let verdict = judged(&newest, &candidate, &background);
-        Ending { verdict, pairs: 0 }
+        Ending {
+            verdict: judged(&newest, &candidate, &background).verdict,
+            pairs: 0,
+            first_blocked: None,
+        }
     };
     count(gates, one)
 }
