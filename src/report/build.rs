@@ -102,7 +102,7 @@ fn outcome(
     if let Some(refusal) = refuse_work(&comparison, policy) {
         return Err(refusal);
     }
-    let judgement = judge(&comparison, policy);
+    let judgement = judge(&comparison, policy).with_new_cells(&comparison, new, policy);
     refuse_failures(candidate, &judgement.checks).map_or(Ok(judgement), Err)
 }
 

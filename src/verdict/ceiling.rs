@@ -24,6 +24,13 @@ pub(super) fn draft(cell: &str, metric: Metric, bound: f64, runs: &Side, rule: &
     };
     let excesses: Vec<f64> = runs.values.iter().map(excess).collect();
     let change = Change::of_pairs(&excesses, None);
+    let is_nothing = |value: &f64| metric.better() == Better::Higher && *value == 0.0;
+    if runs.missing.is_empty() && runs.values.len() >= MIN_RUNS && runs.values.iter().all(is_nothing) {
+        draft.check.verdict = Verdict::Regression;
+        let limit = wording::bound(metric, draft.check.limit);
+        draft.check.reason = format!("nothing in any run: beyond what it must keep, {limit}");
+        return draft;
+    }
     match (obstacle::of_one_side(metric, "candidate", runs), change) {
         (Some(reason), _) => draft.check.reason = reason,
         (None, None) => {

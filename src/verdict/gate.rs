@@ -72,6 +72,23 @@ pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
     }
 }
 
+impl Judgement {
+    /// The same with what the candidate must keep by itself in cells that the baseline does not have.
+    #[must_use]
+    pub fn with_new_cells(mut self, comparison: &Comparison, candidate: &Measurements, policy: &Policy) -> Self {
+        let is_new = |check: &Check| comparison.cells.iter().all(|cell| cell.name != check.cell);
+        let (bad, kept): (Vec<Check>, Vec<Check>) = judge_alone(candidate, policy)
+            .into_iter()
+            .filter(is_new)
+            .partition(|check| check.verdict == Verdict::Regression);
+        self.warnings.extend(bad.iter().filter_map(warning));
+        self.checks.splice(0..0, bad);
+        self.checks.extend(kept);
+        self.verdict = answer(&self.checks);
+        self
+    }
+}
+
 /// What the candidate must keep by itself, where there is nothing to compare it with: one check for each ceiling and
 /// cell, in the order of the cells.
 pub fn judge_alone(candidate: &Measurements, policy: &Policy) -> Vec<Check> {

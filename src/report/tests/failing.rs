@@ -1,6 +1,6 @@
 //! Failures, ceilings and open gates, through the whole report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::{
@@ -186,4 +186,23 @@ fn a_difference_that_is_ignored_raises_no_word() {
         let said = report.warnings.iter().any(|warning| warning.contains("engine.version"));
         assert_eq!(said, warned, "{rule:?}: {:?}", report.warnings);
     }
+}
+
+#[test]
+fn a_ceiling_holds_in_a_cell_that_only_the_candidate_has_and_a_floor_above_nothing() {
+    let session = |levels: &[u32]| crate::measure::synthetic::session(levels, &[Figures::default(); 5]);
+    let mut policy = Policy {
+        allow: BTreeSet::from(["plan.cells".to_owned()]),
+        ..Policy::default()
+    };
+    policy.ceilings.insert(TPOT, 5.0);
+    let found = reported(&session(&[1]), &session(&[1, 64]), &policy);
+    let beyond = found.checks.iter().filter(|check| check.verdict == Verdict::Regression);
+    assert_eq!((found.verdict, beyond.count()), (Verdict::Regression, 2));
+    let mut nothing = good();
+    nothing.plan.slo.tpot_ms = Some(1.0);
+    let mut floor = Policy::default();
+    floor.ceilings.insert(Metric::GoodputRps, 5.0);
+    let found = build(None, ("pr", &nothing), &floor);
+    assert_eq!(found.verdict, Verdict::Regression, "{}", found.checks[0].reason);
 }
