@@ -74,7 +74,8 @@ check session chat.json chat.show.json 20 1 "$TOKENS"
 
 say "baseline"
 measure base
-exits 0 -- "$PERFGATE" baseline save base.json --store baselines
+# A shared machine may be too noisy for a history; here it need only serve once.
+exits 0 -- "$PERFGATE" baseline save base.json --store baselines --force
 
 say "the same again"
 same again
@@ -91,7 +92,13 @@ fi
 say "one slot in place of eight"
 stop
 serve --parallel 1
-exits 1 -- "$PERFGATE" gate "${PLAN[@]}" --store baselines --output slow.json --report-dir slow-report
+slow() { exits "$@" -- "$PERFGATE" gate "${PLAN[@]}" --store baselines --output slow.json --report-dir slow-report; }
+slow 1 3
+if ((status == 3)); then
+    # One stored session knows little of this machine's drift; a busy minute may leave even this open.
+    say "not settled; once more"
+    slow 1
+fi
 check verdict slow-report/report.json 1 regression
 check blocked slow-report/report.json tpot_p95 output_tokens_per_s
 
