@@ -40,7 +40,7 @@ fn nothing_changed_on_a_quiet_machine_blocks_less_than_once_in_a_hundred_gates()
 #[test]
 fn nothing_changed_on_a_noisy_machine_blocks_as_rarely() {
     let world = World::new();
-    for (class, gates) in [(QUIET_2, 60), (QUIET_3, 40), (SLOW_RUNS, 25), (SHARED, 25)] {
+    for (class, gates) in [(QUIET_2, 50), (QUIET_3, 30), (SLOW_RUNS, 20), (SHARED, 20)] {
         let found = paired(&world, &known(&world, class), NOTHING, gates);
         assert!(
             allows_at_most(found.blocked, found.gates, 0.01),
@@ -63,11 +63,11 @@ fn the_first_measurements_on_a_machine_block_as_rarely() {
 fn twice_the_limit_is_blocked_on_a_quiet_machine_and_the_limit_rarely() {
     let world = World::new();
     let quiet = known(&world, QUIET_1);
-    let found = paired(&world, &quiet, Planted::in_one_cell(TWICE_LIMIT), 150);
+    let found = paired(&world, &quiet, Planted::in_one_cell(TWICE_LIMIT), 100);
     assert!(proves_at_least(found.blocked_by_5, found.gates, 0.95), "{found:?}");
-    let found = paired(&world, &quiet, Planted::in_one_cell(TAIL), 80);
+    let found = paired(&world, &quiet, Planted::in_one_cell(TAIL), 40);
     assert!(proves_at_least(found.blocked, found.gates, 0.75), "tail: {found:?}");
-    let found = paired(&world, &quiet, Planted::in_one_cell(AT_LIMIT), 60);
+    let found = paired(&world, &quiet, Planted::in_one_cell(AT_LIMIT), 40);
     assert!(
         allows_at_most(found.blocked, found.gates, 0.15),
         "at the limit: {found:?}"
