@@ -303,7 +303,11 @@ fn a_ladder_ends_where_the_server_is_saturated() {
         warnings.contains("the baseline left") && warnings.contains("which the candidate measured"),
         "{warnings}"
     );
-    assert_eq!(output.status.code(), Some(3), "a level that only one side has is no pass");
+    assert_eq!(
+        output.status.code(),
+        Some(3),
+        "a level that only one side has is no pass"
+    );
 }
 
 #[test]
