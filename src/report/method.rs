@@ -92,7 +92,7 @@ fn measured_again(pairing: Option<&Pairing>) -> String {
         return String::new();
     }
     format!(
-        " {} again, on both sides, as the machine was disturbed: {}.",
+        " {} again, on both sides: {}.",
         match told.len() {
             1 => "One pair was measured".to_owned(),
             many => format!("{many} pairs were measured"),

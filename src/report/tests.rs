@@ -55,7 +55,7 @@ fn a_regression_reads_like_this() {
         regression: TPOT P95 +12.0 % (90 % interval +11.7 … +12.3 %) at synthetic-64/16 @ c=16, limit +5.0 % [exit 1]
         story: decode is slower: each token takes longer at synthetic-64/16 @ c=16 (Output throughput 0.0 %, TTFT P95 0.0 %, TPOT P95 +12.0 %)
         next: find the cause and measure again
-        next: or, if the change is wanted, accept it with a new baseline: `perfgate baseline save pr.json`
+        next: or, if the change is wanted, accept it: once merged, it is the baseline of the next A/B measurement
         tpot_p95: +12.0 % (90 % interval +11.7 … +12.3 %): real (family-wise p < 0.0001 over 2 blocking checks) and beyond the limit of +5.0 % (more than 99.9 % sure)
         output_tokens_per_s: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of −5.0 % (more than 99.9 % sure)
         ttft_p95: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)

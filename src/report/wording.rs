@@ -147,9 +147,17 @@ fn judged(judgement: &Judgement, file: &str, (baseline, candidate): (Option<&Ses
     let mut steps = Vec::new();
     if judgement.verdict == Verdict::Regression {
         steps.push("find the cause and measure again".into());
-        steps.push(format!(
-            "or, if the change is wanted, accept it with a new baseline: `perfgate baseline save {file}`"
-        ));
+        steps.push(match judgement.design {
+            Design::Apart { .. } => {
+                format!("or, if the change is wanted, accept it with a new baseline: `perfgate baseline save {file}`")
+            }
+            // The candidate of a pair is no baseline; what it is compared with next time is what was merged.
+            Design::Paired { .. } => {
+                "or, if the change is wanted, accept it: once merged, it is the baseline of the next A/B \
+                                      measurement"
+                    .into()
+            }
+        });
     }
     if judgement.verdict != Verdict::Inconclusive {
         return steps;
