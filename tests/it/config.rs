@@ -21,6 +21,8 @@ use perfgate::{
     verdict::{Action, Evidence, FieldRule, Gate, Limit},
 };
 
+use crate::schemas::assert_committed;
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -853,15 +855,7 @@ fn the_resolved_plan_is_shown_with_the_place_of_each_value() {
 
 #[test]
 fn the_committed_schema_is_the_one_of_the_twin() {
-    let path = root().join("schemas/config.schema.json");
-    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
-        fs::write(&path, json_schema()).unwrap();
-    }
-    let committed = fs::read_to_string(path).unwrap();
-    assert!(
-        committed == json_schema(),
-        "run the tests with UPDATE_SCHEMAS=1 and read the diff"
-    );
+    assert_committed("schemas/config.schema.json", &json_schema());
 }
 
 #[test]

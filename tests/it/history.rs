@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     command::{expect, perfgate},
     made,
+    schemas::assert_committed,
 };
 
 /// Runs 1 % apart.
@@ -107,18 +108,11 @@ fn a_history_in_json_is_the_data_for_a_chart() {
     assert_eq!(value["baselines"][0]["alerts"].as_array().unwrap().len(), 0);
 }
 
-const SCHEMA_FILE: &str = "schemas/history.schema.json";
-
 #[test]
 fn the_committed_history_schema_is_the_one_of_the_twin() {
-    let schema = perfgate::render::history_schema().unwrap();
-    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
-        fs::write(SCHEMA_FILE, &schema).unwrap();
-    }
-    let committed = fs::read_to_string(SCHEMA_FILE).unwrap();
-    assert_eq!(
-        committed, schema,
-        "run `UPDATE_SCHEMAS=1 cargo test` and commit the file"
+    assert_committed(
+        "schemas/history.schema.json",
+        &perfgate::render::history_schema().unwrap(),
     );
 }
 

@@ -14,6 +14,7 @@ mod load;
 mod made;
 mod noise;
 mod render;
+mod schemas;
 mod selftest;
 mod settled;
 mod sim;

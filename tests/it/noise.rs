@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     command::{Sim, expect},
     made,
+    schemas::assert_committed,
 };
 
 /// Six runs that lie some 6 % apart.
@@ -165,17 +166,7 @@ fn a_server_is_measured_against_itself_and_what_its_pairs_show_is_kept() {
     assert!(kept.iter().any(|name| name.starts_with("noise-")), "{kept:?}");
 }
 
-const SCHEMA_FILE: &str = "schemas/noise.schema.json";
-
 #[test]
 fn the_committed_noise_schema_is_the_one_of_the_twin() {
-    let schema = perfgate::render::noise_schema().unwrap();
-    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
-        fs::write(SCHEMA_FILE, &schema).unwrap();
-    }
-    let committed = fs::read_to_string(SCHEMA_FILE).unwrap();
-    assert_eq!(
-        committed, schema,
-        "run `UPDATE_SCHEMAS=1 cargo test` and commit the file"
-    );
+    assert_committed("schemas/noise.schema.json", &perfgate::render::noise_schema().unwrap());
 }

@@ -8,6 +8,7 @@ use perfgate::{
 use serde_json::Value;
 
 use super::fixtures;
+use crate::schemas::assert_committed;
 
 #[test]
 fn a_report_that_was_written_and_read_is_the_same_report() {
@@ -17,19 +18,9 @@ fn a_report_that_was_written_and_read_is_the_same_report() {
     }
 }
 
-const SCHEMA_FILE: &str = "schemas/report.schema.json";
-
 #[test]
 fn the_committed_report_schema_is_the_one_of_the_twin() {
-    let schema = report_schema().unwrap();
-    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
-        std::fs::write(SCHEMA_FILE, &schema).unwrap();
-    }
-    let committed = std::fs::read_to_string(SCHEMA_FILE).unwrap();
-    assert_eq!(
-        committed, schema,
-        "run `UPDATE_SCHEMAS=1 cargo test` and commit the file"
-    );
+    assert_committed("schemas/report.schema.json", &report_schema().unwrap());
 }
 
 #[test]

@@ -9,6 +9,7 @@ use perfgate::{
 };
 
 use super::{plan, session};
+use crate::schemas::assert_committed;
 
 const SCHEMA_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/session.schema.json");
 const DOC_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/files.md");
@@ -139,15 +140,7 @@ fn the_documented_prompts_lengths_and_loads_are_read() {
 
 #[test]
 fn the_committed_schema_is_the_one_of_the_code() {
-    let schema = store::session_schema();
-    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
-        fs::write(SCHEMA_FILE, &schema).unwrap();
-    }
-    let committed = fs::read_to_string(SCHEMA_FILE).unwrap();
-    assert_eq!(
-        committed, schema,
-        "run `UPDATE_SCHEMAS=1 cargo test` and commit the file"
-    );
+    assert_committed("schemas/session.schema.json", &store::session_schema());
 }
 
 #[test]
