@@ -103,6 +103,11 @@ impl Answer {
         self.facts.first_token_ns.is_some()
     }
 
+    /// Events with output so far.
+    pub(super) fn chunks(&self) -> u32 {
+        self.facts.chunks
+    }
+
     /// Arrival of the latest event.
     pub(super) fn last_event_ns(&self) -> Option<u64> {
         self.facts.last_event_ns

@@ -8,6 +8,8 @@ use std::{
 
 use hyper::StatusCode;
 
+#[cfg(target_os = "linux")]
+use super::turn;
 use super::{
     answer::{Answer, BodyEnd, Facts, failed},
     belief,
@@ -179,11 +181,16 @@ impl Client {
         let mut answer = Answer::new(self.dialect, self.keeps_text);
         let mut any_byte = false;
         loop {
+            let chunks = answer.chunks();
             let step = lane.next(deadline, |bytes, at_ns| {
                 any_byte = true;
                 answer.push(bytes, at_ns);
             });
             let step = step.await;
+            #[cfg(target_os = "linux")]
+            if answer.chunks() > chunks + 1 {
+                turn::hasty();
+            }
             let last_read_ns = lane.reads().last_ns();
             match step {
                 Step::Got(Body::More) => {}

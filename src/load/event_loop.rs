@@ -24,6 +24,7 @@ use nix::{
 
 use super::{
     clock::Clock,
+    rest::Rest,
     seat::{Arrival, BELL, Door, Work},
     threads::Threads,
     turn,
@@ -55,6 +56,8 @@ pub(super) fn start(clock: Clock, threads: Threads) -> io::Result<Arc<Door>> {
         late: BinaryHeap::new(),
         again: Vec::new(),
         turns: turn::OUTSIDE,
+        busy: 0,
+        rest: Rest::default(),
     };
     let work = move || {
         threads.enter();
@@ -76,6 +79,9 @@ struct EventLoop {
     /// Places with more to read.
     again: Vec<usize>,
     turns: u64,
+    /// Places with work.
+    busy: u64,
+    rest: Rest,
 }
 
 /// What a loop knows of one connection.
@@ -105,6 +111,7 @@ impl EventLoop {
         let mut news = vec![EpollEvent::empty(); EVENTS];
         loop {
             let timeout = if self.again.is_empty() {
+                self.rest.span().into_iter().for_each(thread::sleep);
                 EpollTimeout::NONE
             } else {
                 EpollTimeout::ZERO
@@ -126,8 +133,10 @@ impl EventLoop {
                     place => self.tell(place, event.events(), now_ns),
                 }
             }
+            self.rest.looked(now_ns, self.busy);
         }
     }
+
     /// There is news of a connection.
     fn tell(&mut self, place: u64, flags: EpollFlags, now_ns: u64) {
         let Ok(place) = usize::try_from(place) else { return };
@@ -146,9 +155,14 @@ impl EventLoop {
         let Some(slot) = self.slots.get_mut(place) else { return };
         let Some(work) = &mut slot.work else { return };
         let poll = || work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        match turn::take(self.turns, now_ns, slot.is_closing, poll) {
-            (Poll::Ready(()), _) => slot.work = None,
-            (Poll::Pending, wish) => {
+        let (polled, wish) = turn::take(self.turns, now_ns, slot.is_closing, poll);
+        self.rest.read(wish.hasty, polled.is_ready());
+        match polled {
+            Poll::Ready(()) => {
+                slot.work = None;
+                self.busy -= 1;
+            }
+            Poll::Pending => {
                 slot.wake_ns = wish.wake_ns;
                 if wish.again {
                     self.again.push(place);
@@ -169,8 +183,10 @@ impl EventLoop {
             self.seat(arrival);
         }
         for (place, ticket) in left {
-            if let Some(slot) = self.slots.get_mut(place).filter(|slot| slot.ticket == ticket) {
-                slot.work = None;
+            if let Some(slot) = self.slots.get_mut(place).filter(|slot| slot.ticket == ticket)
+                && slot.work.take().is_some()
+            {
+                self.busy -= 1;
             }
         }
         is_open
@@ -182,6 +198,7 @@ impl EventLoop {
             self.slots.resize_with(place + 1, || Slot::EMPTY);
         }
         if let Some(slot) = self.slots.get_mut(place) {
+            self.busy += u64::from(slot.work.is_none());
             *slot = Slot {
                 work: Some(arrival.work),
                 ticket: arrival.ticket,

@@ -64,6 +64,8 @@ mod prefix;
 mod probe;
 mod random;
 mod readers;
+#[cfg(target_os = "linux")]
+mod rest;
 mod runner;
 mod schedule;
 #[cfg(target_os = "linux")]

@@ -61,8 +61,8 @@ impl Stamper {
     /// The stamp of a read that has just ended.
     ///
     /// `kernel_ns`: when the kernel had its last bytes, by the wall clock. It is believed only between `floor_ns`, when
-    /// they cannot have been there, and now.
-    fn stamp(&self, kernel_ns: Option<u64>, floor_ns: u64) -> u64 {
+    /// they cannot have been there, and now; `false` beside the stamp where it is not.
+    fn stamp(&self, kernel_ns: Option<u64>, floor_ns: u64) -> (u64, bool) {
         let now_ns = self.clock.now_ns();
         let arrived_ns = kernel_ns.and_then(|wall_ns| self.wall.on_clock(wall_ns, now_ns));
         let believed_ns = arrived_ns.filter(|at_ns| (floor_ns..=now_ns).contains(at_ns));
@@ -71,7 +71,7 @@ impl Stamper {
             Some(at_ns) => lags.lags.saturating_record(now_ns - at_ns),
             None => lags.without_stamp += 1,
         }
-        believed_ns.unwrap_or(now_ns)
+        (believed_ns.unwrap_or(now_ns), believed_ns.is_some())
     }
 }
 
@@ -122,11 +122,12 @@ impl Reads {
         self.any.store(false, Ordering::Relaxed);
     }
 
-    /// A read has just brought bytes; `kernel_ns` as in [`Stamper::stamp`].
-    pub(super) fn stamp(&self, kernel_ns: Option<u64>) {
-        let at_ns = self.stamper.stamp(kernel_ns, self.last_ns());
+    /// A read has just brought bytes; `kernel_ns` as in [`Stamper::stamp`]. Tells whether it is believed.
+    pub(super) fn stamp(&self, kernel_ns: Option<u64>) -> bool {
+        let (at_ns, is_believed) = self.stamper.stamp(kernel_ns, self.last_ns());
         self.last_ns.store(at_ns, Ordering::Relaxed);
         self.any.store(true, Ordering::Relaxed);
+        is_believed
     }
 }
 

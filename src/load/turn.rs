@@ -20,12 +20,15 @@ pub(super) struct Wish {
     pub(super) again: bool,
     /// To be polled when there is room for more to be sent.
     pub(super) room: bool,
+    /// To be read at once whenever there is news.
+    pub(super) hasty: bool,
 }
 
 const NOTHING: Wish = Wish {
     wake_ns: u64::MAX,
     again: false,
     room: false,
+    hasty: false,
 };
 
 /// The number of no turn.
@@ -73,6 +76,11 @@ pub(super) fn poll_until(at_ns: u64) -> Poll<()> {
 /// There may be more to read, but it is the others' turn.
 pub(super) fn again() {
     wish(|wish| wish.again = true);
+}
+
+/// What was read should not have waited: it came in a heap, or without a stamp of its arrival.
+pub(super) fn hasty() {
+    wish(|wish| wish.hasty = true);
 }
 
 /// There is no room to send.

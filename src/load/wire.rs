@@ -14,6 +14,8 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
+#[cfg(target_os = "linux")]
+use super::turn;
 use super::{
     kernel,
     readers::Readers,
@@ -67,7 +69,11 @@ impl Wire {
         let (count, kernel_ns) = ready!(self.socket.poll_read(cx, buffer))?;
         // The stamp is taken here, at the read, so that nothing of TLS, HTTP, SSE or JSON comes before it.
         if count > 0 {
-            self.reads.stamp(kernel_ns);
+            let is_believed = self.reads.stamp(kernel_ns);
+            #[cfg(target_os = "linux")]
+            if !is_believed {
+                turn::hasty();
+            }
             self.others_turn = self.takes_turns;
         }
         Poll::Ready(Ok(count))
