@@ -28,8 +28,10 @@ pub const FAILED_LIMIT: f64 = 0.01;
 const LEVEL: f64 = 0.01;
 /// Shares of short answers that differ by more than this are different work (10 points).
 pub const SHAPE_LIMIT: f64 = 0.10;
-/// Rules tried in each cell: length, shape of the lengths, three finish reasons, failures.
-const RULES: usize = 6;
+/// Tokens by which engines count one prompt differently: a mark at its beginning, one at its end.
+const PROMPT_MARKS: f64 = 2.0;
+/// Rules tried in each cell: length of answers, their shape, length of prompts, three finish reasons, failures.
+const RULES: usize = 7;
 /// Where the shapes of the lengths are held against each other: at these quantiles of both arms together, which know
 /// nothing of which answer is whose.
 const SHAPE_POINTS: [f64; 5] = [0.10, 0.25, 0.50, 0.75, 0.90];
@@ -54,6 +56,7 @@ pub fn different_work(cells: &[CellComparison]) -> Option<String> {
         } else {
             lengths(&cell.work, level).or_else(|| shape(&cell.work, level))
         };
+        let told = told.or_else(|| prompts(&cell.work, level));
         let told = told.or_else(|| finishes(&cell.work, level))?;
         Some(format!("{told} at {}", cell.name))
     })
@@ -72,21 +75,30 @@ fn per_run(runs: &[Work], of: impl Fn(&Work) -> Option<f64>) -> Option<Vec<f64>>
 }
 
 fn lengths(work: &WorkComparison, level: f64) -> Option<String> {
-    let means = |runs: &[Work]| per_run(runs, |run| run.output_tokens_mean.filter(|mean| *mean > 0.0));
+    let (old, new) = mean_lengths(work, |run| run.output_tokens_mean, level)?;
+    Some(format!(
+        "the candidate's answers have {new:.1} output tokens on average, the baseline's {old:.1}"
+    ))
+}
+
+/// Prompts of another length are another question; a mark that one engine counts and another does not is none.
+fn prompts(work: &WorkComparison, level: f64) -> Option<String> {
+    let (old, new) = mean_lengths(work, |run| run.input_tokens_mean, level)?;
+    ((new - old).abs() > PROMPT_MARKS)
+        .then(|| format!("the candidate's prompts have {new:.1} input tokens on average, the baseline's {old:.1}"))
+}
+
+/// Mean lengths of both arms, where they differ by more than [`TOKEN_DRIFT_LIMIT`] and not by chance.
+fn mean_lengths(work: &WorkComparison, of: fn(&Work) -> Option<f64>, level: f64) -> Option<(f64, f64)> {
+    let means = |runs: &[Work]| per_run(runs, |run| of(run).filter(|mean| *mean > 0.0));
     let (old, new) = (means(&work.baseline)?, means(&work.candidate)?);
     let logs = |means: &[f64]| {
         let logs: Vec<f64> = means.iter().map(|mean| mean.ln()).collect();
         Some(Moments::of(&logs)?.with_variance_floor(LENGTH_SD_FLOOR.powi(2)))
     };
-    let change = moments::mean(&new)? / moments::mean(&old)? - 1.0;
-    let differ = change.abs() > TOKEN_DRIFT_LIMIT && p_two_sided(&logs(&old)?, &logs(&new)?)? < level;
-    differ.then(|| {
-        format!(
-            "the candidate's answers have {:.1} output tokens on average, the baseline's {:.1}",
-            moments::mean(&new).unwrap_or_default(),
-            moments::mean(&old).unwrap_or_default()
-        )
-    })
+    let (old_mean, new_mean) = (moments::mean(&old)?, moments::mean(&new)?);
+    let is_beyond = (new_mean / old_mean - 1.0).abs() > TOKEN_DRIFT_LIMIT;
+    (is_beyond && p_two_sided(&logs(&old)?, &logs(&new)?)? < level).then_some((old_mean, new_mean))
 }
 
 /// Lengths of one mean and another shape: batches, and the tail of the latencies, are others.
@@ -205,6 +217,7 @@ mod tests {
         Work {
             requests: 200,
             output_tokens_mean: Some(output_tokens_mean),
+            input_tokens_mean: None,
             output_tokens: Vec::new(),
             finished: BTreeMap::from([(Finish::Stop, stopped), (Finish::Length, 200 - stopped)]),
             failed: vec![("http_500".into(), failed)],
@@ -241,6 +254,24 @@ mod tests {
             told(base, all_alike(&run(103.0, 0, 0))).is_some(),
             "longer ones are, too"
         );
+    }
+
+    #[test]
+    fn prompts_of_another_length_are_different_work_beyond_two_percent_and_two_tokens() {
+        let asked = |input_tokens: f64| {
+            all_alike(&Work {
+                input_tokens_mean: Some(input_tokens),
+                ..run(100.0, 0, 0)
+            })
+        };
+        assert_eq!(told(asked(16.0), asked(17.0)), None, "a mark at the beginning");
+        assert_eq!(told(asked(1_000.0), asked(1_019.0)), None);
+        assert_eq!(told(asked(1_000.0), all_alike(&run(100.0, 0, 0))), None, "not counted");
+        assert_eq!(
+            told(asked(16.0), asked(4.0)).unwrap(),
+            "the candidate's prompts have 4.0 input tokens on average, the baseline's 16.0 at chat @ c=4"
+        );
+        assert!(told(asked(1_000.0), asked(1_021.0)).is_some(), "longer ones are, too");
     }
 
     /// A run of answers of these lengths.

@@ -14,6 +14,8 @@ pub struct Work {
     pub requests: usize,
     /// Mean output tokens of the completed ones; `None` where a count is missing.
     pub output_tokens_mean: Option<f64>,
+    /// Mean input tokens of the completed ones, as the server counts them; `None` where a count is missing.
+    pub input_tokens_mean: Option<f64>,
     /// Output tokens of each completed request, rising; empty where a count is missing.
     pub output_tokens: Vec<u32>,
     /// Completed requests that ended for each reason.
@@ -30,6 +32,7 @@ impl Work {
         let mut output_tokens = counts.unwrap_or_default();
         output_tokens.sort_unstable();
         let lengths: Vec<f64> = output_tokens.iter().copied().map(f64::from).collect();
+        let inputs: Option<Vec<f64>> = completed().map(|record| record.input_tokens.map(f64::from)).collect();
         let mut finished = BTreeMap::new();
         for finish in completed().filter_map(|record| record.finish) {
             *finished.entry(finish).or_insert(0) += 1;
@@ -37,6 +40,7 @@ impl Work {
         Self {
             requests: run.requests.len(),
             output_tokens_mean: moments::mean(&lengths),
+            input_tokens_mean: inputs.and_then(|inputs| moments::mean(&inputs)),
             output_tokens,
             finished,
             failed: run
