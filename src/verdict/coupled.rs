@@ -7,12 +7,22 @@ use super::{
     wording,
 };
 use crate::{
-    compare::{CellComparison, Change, Comparison, change::raw_change},
+    compare::{
+        CellComparison, Change, Comparison,
+        change::{log_limit, raw_change},
+    },
     metric::{Metric, Percentile},
+    stats::real,
 };
 
 /// A change within this is none, however sure (2 %).
 const NOTHING: f64 = 0.02;
+/// Chance that a story is told of equal servers, over all figures and cells that are looked at.
+const TOLD_BY_CHANCE: f64 = 0.05;
+/// Figures that a story looks at in each cell: throughput, and P50 and P95 of three latencies.
+const FIGURES: usize = 7;
+/// A real fall of throughput beyond this lets no TPOT pass alone, however wide the limit of TPOT is (5 %).
+const FALL: f64 = 0.05;
 /// Throughput and TPOT are the same where the whole interval lies within this (5 %).
 const SAME: f64 = 0.05;
 /// The same of TTFT, which is noisier (10 %).
@@ -34,11 +44,12 @@ pub(super) fn guard(drafts: &mut [Draft], comparison: &Comparison, rule: &Rule) 
             .iter_mut()
             .filter(|draft| draft.check.cell == cell.name && is_per_token(draft.check.metric));
         for tpot in tpots.filter(|draft| draft.check.verdict.is_within()) {
-            if let Some(fell) = &fell {
+            let ungated_fall = really_fell(tpot, cell, rule);
+            if let Some(fell) = fell.as_ref().or(ungated_fall.as_ref()) {
                 label(tpot, fell);
             }
-            if !is_gated {
-                leave_open(tpot, cell, rule);
+            if let Some(fell) = ungated_fall.filter(|_| !is_gated) {
+                leave_open(tpot, &fell);
             }
         }
     }
@@ -82,33 +93,32 @@ fn label(tpot: &mut Draft, fell: &str) {
     }
 }
 
-/// Where throughput is not gated, a real fall by more than the limit of TPOT keeps it open.
-fn leave_open(tpot: &mut Draft, cell: &CellComparison, rule: &Rule) {
-    let limit = tpot.evidence.as_ref().map(|evidence| evidence.limit);
-    let change = cell
-        .metrics
-        .get(&Metric::OutputTokensPerS)
-        .and_then(|found| found.change);
-    let Some((limit, change)) = limit.zip(change).filter(|_| !cell.is_different_work()) else {
-        return;
-    };
+/// A real fall of throughput by more than the limit of TPOT or [`FALL`], in words, whatever limit throughput has.
+fn really_fell(tpot: &Draft, cell: &CellComparison, rule: &Rule) -> Option<String> {
+    let metric = Metric::OutputTokensPerS;
+    let limit = tpot.evidence.as_ref()?.limit.min(log_limit(metric.better(), FALL));
+    let change = cell.metrics.get(&metric)?.change?;
+    if cell.is_different_work() {
+        return None;
+    }
     let n = change.n_baseline.min(change.n_candidate);
-    let decided = change.test(limit).map(|tested| {
-        let alone = (tested.p_real, tested.p_better);
-        rule::decide(&tested, alone, rule.levels(n), rule.may_show_a_change(n))
-    });
-    if decided == Some(Verdict::Regression) {
-        let metric = Metric::OutputTokensPerS;
-        let by = wording::percent(raw_change(metric.better(), change.log_difference));
-        let why = format!(
-            "TPOT alone cannot clear it, as {} is {by}: give `{metric}` a gate",
-            metric.label()
-        );
-        tpot.check.verdict = Verdict::Inconclusive;
-        tpot.check.reason = format!("{}; {why}", tpot.check.reason);
-        if let Some(explanation) = &mut tpot.check.explanation {
-            *explanation = format!("{explanation} {}.", wording::upper(&why));
-        }
+    let tested = change.test(limit)?;
+    let alone = (tested.p_real, tested.p_better);
+    let decided = rule::decide(&tested, alone, rule.levels(n), rule.may_show_a_change(n));
+    let by = wording::percent(raw_change(metric.better(), change.log_difference));
+    (decided == Verdict::Regression).then(|| format!("{} is {by}", metric.label()))
+}
+
+/// Where no gate on throughput blocks, its fall keeps TPOT open.
+fn leave_open(tpot: &mut Draft, fell: &str) {
+    let why = format!(
+        "TPOT alone cannot clear it, as {fell}: give `{}` a gate",
+        Metric::OutputTokensPerS
+    );
+    tpot.check.verdict = Verdict::Inconclusive;
+    tpot.check.reason = format!("{}; {why}", tpot.check.reason);
+    if let Some(explanation) = &mut tpot.check.explanation {
+        *explanation = format!("{explanation} {}.", wording::upper(&why));
     }
 }
 
@@ -127,6 +137,7 @@ enum Story {
     CapacityLost,
     DecodeSlower,
     PrefillSlower,
+    FirstTokenLate,
     Queueing,
     NotClear,
 }
@@ -139,6 +150,9 @@ impl Story {
             }
             Self::DecodeSlower => "decode is slower: each token takes longer",
             Self::PrefillSlower => "prefill is slower: the first token takes longer, the others do not",
+            Self::FirstTokenLate => {
+                "the first token comes later and the others as before: prefill is slower, or fewer requests are served at a time"
+            }
             Self::Queueing => "queueing: requests wait longer for their turn, and are then served as before",
             Self::NotClear => "no clear story",
         }
@@ -152,7 +166,11 @@ pub(super) fn story(comparison: &Comparison, worst_first: &[&str]) -> Option<Str
     let mut cells: Vec<&CellComparison> = comparison.cells.iter().filter(|cell| tells(cell)).collect();
     let place = |cell: &&CellComparison| worst_first.iter().position(|name| *name == cell.name);
     cells.sort_by_key(|cell| place(cell).unwrap_or(usize::MAX));
-    let told: Vec<(Story, &CellComparison)> = cells.iter().filter_map(|cell| Some((of_cell(cell)?, *cell))).collect();
+    let by_chance = TOLD_BY_CHANCE / real(FIGURES * cells.len().max(1));
+    let told: Vec<(Story, &CellComparison)> = cells
+        .iter()
+        .filter_map(|cell| Some((of_cell(cell, by_chance)?, *cell)))
+        .collect();
     let clear = told.iter().find(|(story, _)| *story != Story::NotClear);
     let (story, first) = clear.or(told.first())?;
     let same = told.iter().filter(|(other, _)| other == story).count() - 1;
@@ -172,8 +190,8 @@ fn tells(cell: &CellComparison) -> bool {
     cell.answer.is_none() && !cell.is_different_work()
 }
 
-fn of_cell(cell: &CellComparison) -> Option<Story> {
-    let one = |metric, same| moved(cell, metric, same);
+fn of_cell(cell: &CellComparison, by_chance: f64) -> Option<Story> {
+    let one = |metric, same| moved(cell, metric, same, by_chance);
     let many = |family: fn(Percentile) -> Metric, same| {
         let all = [Percentile::P50, Percentile::P95].map(|p| one(family(p), same));
         worst(all)
@@ -186,7 +204,7 @@ fn of_cell(cell: &CellComparison) -> Option<Story> {
     }
     Some(match (throughput, ttft, tpot) {
         (Moved::Worse, Moved::Worse, Moved::Better) => Story::CapacityLost,
-        (Moved::Worse, Moved::Worse, Moved::Same) if !is_slight(cell) => Story::CapacityLost,
+        (Moved::Worse, Moved::Worse, Moved::Same) if !is_slight(cell) => Story::FirstTokenLate,
         (_, _, Moved::Worse) => Story::DecodeSlower,
         (Moved::Same | Moved::Worse, Moved::Worse, Moved::Same) => Story::PrefillSlower,
         (Moved::Same, Moved::Same, Moved::Same) if waiting == Moved::Worse => Story::Queueing,
@@ -203,20 +221,18 @@ fn is_slight(cell: &CellComparison) -> bool {
     change.is_some_and(|change| change.log_difference < SAME)
 }
 
-fn moved(cell: &CellComparison, metric: Metric, same: f64) -> Moved {
-    let interval = cell
-        .metrics
-        .get(&metric)
-        .and_then(|found| found.change.as_ref()?.interval());
-    let Some((low, high)) = interval else {
+fn moved(cell: &CellComparison, metric: Metric, same: f64, by_chance: f64) -> Moved {
+    let change = cell.metrics.get(&metric).and_then(|found| found.change.as_ref());
+    let known = change.and_then(|change| Some((change.log_difference, change.interval()?, change.test(NOTHING)?)));
+    let Some((by, (low, high), tested)) = known else {
         return Moved::Unknown;
     };
     let within = |size: f64| low > -size && high < size;
     if within(NOTHING) {
         Moved::Same
-    } else if low > 0.0 {
+    } else if by > NOTHING && tested.p_real < by_chance {
         Moved::Worse
-    } else if high < 0.0 {
+    } else if by < -NOTHING && tested.p_better < by_chance {
         Moved::Better
     } else if within(same) {
         Moved::Same

@@ -20,6 +20,7 @@ pub(super) fn obstacle(
     has_change: bool,
 ) -> Option<String> {
     limit_makes_no_sense(metric, gate)
+        .or_else(|| limit_beyond_all(metric, gate, found))
         .or_else(|| not_measured(found))
         .or_else(|| runs_without_a_value(found))
         .or_else(|| no_ratio(found).filter(|_| !metric.is_count()))
@@ -57,6 +58,18 @@ fn limit_makes_no_sense(metric: Metric, gate: &Gate) -> Option<String> {
     };
     (!(size >= 0.0 && size < highest))
         .then(|| format!("the limit `{size}` of `{metric}` is no number from 0 to below {highest}"))
+}
+
+/// A fall that is more than all there is can never happen: such a limit would block nothing and look like one.
+fn limit_beyond_all(metric: Metric, gate: &Gate, found: &MetricComparison) -> Option<String> {
+    let Limit::Absolute(size) = gate.limit else { return None };
+    let all = found.baseline.geometric_mean()?;
+    let is_beyond = metric.better() == Better::Higher && size >= all;
+    is_beyond.then(|| {
+        let unit = metric.unit();
+        let (size, all) = (wording::amount(size, false), wording::amount(all, false));
+        format!("the limit lets it fall by {size} {unit}, more than the baseline's {all} {unit}: give a smaller one")
+    })
 }
 
 fn sides(found: &MetricComparison) -> [(&'static str, &Side); 2] {

@@ -142,6 +142,35 @@ fn a_difference_in_the_metrics_unit_is_judged_in_it() {
 }
 
 #[test]
+fn a_fall_by_more_than_all_there_is_is_no_limit() {
+    let mut policy = policy(&[]);
+    let throughput = geometric(&good());
+    for (share, expected) in [
+        (0.9, Verdict::Pass),
+        (1.0, Verdict::Inconclusive),
+        (3.0, Verdict::Inconclusive),
+    ] {
+        let gate = Gate {
+            limit: Limit::Absolute(throughput * share),
+            action: Action::Block,
+            requires: None,
+        };
+        policy.gates.insert(Metric::OutputTokensPerS, gate);
+        let found = judge_sessions(&good(), &good(), &policy);
+        assert_eq!(found.verdict, expected, "{}", found.checks[0].reason);
+    }
+    let reason = &judge_sessions(&good(), &good(), &policy).checks[0].reason;
+    assert!(reason.contains("give a smaller one"), "{reason}");
+}
+
+/// The output throughput of a session.
+fn geometric(session: &Session) -> f64 {
+    let measured = measure(session);
+    let series = &measured.cells[0].series[&Metric::OutputTokensPerS];
+    crate::compare::Side::of(series).geometric_mean().unwrap()
+}
+
+#[test]
 fn a_goodput_of_zero_is_asked_by_its_requests() {
     let slow = || {
         let mut session = good();

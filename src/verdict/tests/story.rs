@@ -33,7 +33,7 @@ fn told(throughput: f64, ttft: f64, tpot: f64, policy: &Policy) -> Judgement {
 fn three_figures_tell_one_story() {
     for (throughput, ttft, tpot, story) in [
         (0.71, 1.88, 0.95, Some("capacity lost")),
-        (0.80, 1.50, 1.0, Some("capacity lost")),
+        (0.80, 1.50, 1.0, Some("the first token comes later")),
         (0.90, 1.0, 1.12, Some("decode is slower")),
         (1.0, 1.0, 1.12, Some("decode is slower")),
         (1.0, 1.3, 1.0, Some("prefill is slower")),
@@ -95,4 +95,19 @@ fn tpot_never_clears_a_candidate_whose_throughput_fell() {
     }
     assert_eq!(told(1.0, 1.0, 0.90, &blocking(TPOT)).verdict, Verdict::Improvement);
     assert_eq!(told(0.97, 1.0, 0.90, &blocking(TPOT)).verdict, Verdict::Improvement);
+    let wide = |metric, share| {
+        let mut policy = blocking(TPOT);
+        let limit = Limit::Relative(share);
+        policy.gates.entry(metric).or_insert(throughput).limit = limit;
+        told(0.71, 1.88, 0.90, &policy)
+    };
+    assert_eq!(
+        wide(TPOT, 0.50).verdict,
+        Verdict::Inconclusive,
+        "however wide the limit of TPOT"
+    );
+    let permitted = wide(Metric::OutputTokensPerS, 0.90);
+    assert_eq!(permitted.verdict, Verdict::Improvement, "somebody allowed just that");
+    let tpot = permitted.checks.iter().find(|check| check.metric == TPOT).unwrap();
+    assert!(tpot.reason.contains("it clears nothing by itself"), "{}", tpot.reason);
 }
