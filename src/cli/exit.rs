@@ -19,7 +19,7 @@ pub(crate) const MEASUREMENT: u8 = 4;
 /// The exit code of a verb that could not do its work.
 pub(crate) fn code(error: &CommandError) -> u8 {
     match error {
-        CommandError::Sim(_) | CommandError::Target(_) => MEASUREMENT,
+        CommandError::Sim(_) | CommandError::Target(_) | CommandError::Unreachable { .. } => MEASUREMENT,
         CommandError::Config(_)
         | CommandError::Store(_)
         | CommandError::Load(_)

@@ -108,6 +108,14 @@ pub enum CommandError {
     /// A server that we start is not there.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// Nobody answers at the address of an arm.
+    #[error("the {arm}'s server cannot be reached ({why}); start it, or mend `arms.{arm}.url`")]
+    Unreachable {
+        /// `baseline` or `candidate`.
+        arm: &'static str,
+        /// What happened.
+        why: String,
+    },
     /// The server does not say which model is meant.
     #[error("`model` is not set and `{url}` serves {served}; name one with `--model`")]
     ModelUnclear {

@@ -17,6 +17,8 @@ pub struct Probe {
     pub models: Vec<String>,
     /// Why the list of models could not be read, in words.
     pub trouble: Option<String>,
+    /// Nobody takes connections there, so that a request would fail as well.
+    pub is_unreachable: bool,
 }
 
 /// A server that needs longer for a fixed answer is treated as one that does not give it.
@@ -56,9 +58,10 @@ const ENGINES: [Engine; 4] = [
 pub(super) async fn probe(endpoint: &Endpoint) -> Probe {
     let list = match page(endpoint, "/v1/models").await {
         Ok(list) => list,
-        Err(trouble) => {
+        Err(Trouble { words, is_unreachable }) => {
             return Probe {
-                trouble: Some(trouble),
+                trouble: Some(words),
+                is_unreachable,
                 ..Probe::default()
             };
         }
@@ -78,7 +81,14 @@ pub(super) async fn probe(endpoint: &Endpoint) -> Probe {
         },
         trouble: models.is_empty().then(|| "`/v1/models` lists no model".to_owned()),
         models,
+        is_unreachable: false,
     }
+}
+
+/// Why a page could not be read.
+struct Trouble {
+    words: String,
+    is_unreachable: bool,
 }
 
 async fn version(endpoint: &Endpoint, engine: &Engine) -> Option<String> {
@@ -92,11 +102,17 @@ async fn version(endpoint: &Endpoint, engine: &Engine) -> Option<String> {
 }
 
 /// One page as JSON, or why not.
-async fn page(endpoint: &Endpoint, path: &str) -> Result<Value, String> {
+async fn page(endpoint: &Endpoint, path: &str) -> Result<Value, Trouble> {
     let hide = |text: &str| endpoint.redact(text);
-    let trouble = |problem: String| server_words::clip(&hide(&format!("`{path}`: {problem}")));
+    let trouble = |problem: String| Trouble {
+        words: server_words::clip(&hide(&format!("`{path}`: {problem}"))),
+        is_unreachable: false,
+    };
     // The address stands in the configuration; an error need not repeat it.
-    let no_answer = |error: reqwest::Error| trouble(server_words::chain(&error.without_url()));
+    let no_answer = |error: reqwest::Error| Trouble {
+        is_unreachable: error.is_connect(),
+        ..trouble(server_words::chain(&error.without_url()))
+    };
     let response = endpoint.page(path).timeout(TIMEOUT).send().await.map_err(no_answer)?;
     let status = response.status();
     let body = response.bytes().await.map_err(no_answer)?;

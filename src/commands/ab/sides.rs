@@ -195,6 +195,11 @@ fn prepare(
         commit: wanted.commit.clone().filter(|_| arm == PairArm::Candidate),
     };
     let (mut session, runner) = measure::prepare(measured, console, interrupt)?;
+    // What a server that is down does not say about itself would read as another server.
+    let probe = runner.probe();
+    if let Some(why) = probe.trouble.filter(|_| probe.is_unreachable) {
+        return Err(CommandError::Unreachable { arm: arm.name(), why });
+    }
     session.pairing = Some(Pairing {
         id: id.to_owned(),
         arm,

@@ -97,6 +97,25 @@ fn the_first_dead_run_of_an_arm_is_measured_again_and_the_second_ends_it() {
     }
 }
 
+#[test]
+fn an_arm_that_nobody_answers_for_is_unreachable_and_not_another_server() {
+    let up = Sim::start(QUICK);
+    let down = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    for (urls, name) in [([&up.url, &down], "candidate"), ([&down, &up.url], "baseline")] {
+        let wanted = wanted(urls.map(String::as_str), vec![Load::Concurrency(2)], 1);
+        let error = ab::measure(&wanted, &mut follower(), &Recorder::default(), &Interrupt::never()).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with(&format!("the {name}'s server cannot be reached (`/v1/models`: "))
+                && text.ends_with(&format!("start it, or mend `arms.{name}.url`")),
+            "{text}"
+        );
+    }
+}
+
 /// Kills the server after so many requests of a measurement, as often as told.
 struct Killer {
     recorder: Recorder,
