@@ -180,6 +180,14 @@ fn wanted(urls: [&str; 2], loads: Vec<Load>, blocks: u32) -> Wanted<'static> {
     }
 }
 
+/// What was measured, without the tries of a pair that a busy machine disturbed: each pair's last one counts.
+fn kept<T: Clone>(stages: &[(T, bool, u32)]) -> Vec<(T, bool, u32)> {
+    let pairs = stages.chunk_by(|one, other| one.2 == other.2);
+    pairs
+        .flat_map(|pair| pair.get(pair.len().saturating_sub(4)..).unwrap().to_vec())
+        .collect()
+}
+
 #[test]
 fn whole_runs_alternate_ab_ba_ab_each_after_its_own_warm_up() {
     let (old, new) = (Sim::start(QUICK), Sim::start(QUICK));
@@ -191,7 +199,7 @@ fn whole_runs_alternate_ab_ba_ab_each_after_its_own_warm_up() {
     let wanted = wanted([&old.url, &new.url], vec![Load::Concurrency(2)], 1);
     let sessions = ab::measure(&wanted, &mut follower, &recorder, &Interrupt::never()).unwrap();
     let (a, b) = (Some("baseline"), Some("candidate"));
-    let measured: Vec<_> = recorder.0.into_inner().unwrap();
+    let measured: Vec<_> = kept(&recorder.0.into_inner().unwrap());
     let order = [(a, 1), (b, 1), (b, 2), (a, 2), (a, 3), (b, 3)];
     let expected: Vec<_> = order
         .into_iter()
