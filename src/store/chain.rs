@@ -76,6 +76,11 @@ impl<'a> Sealed<'a> {
     }
 }
 
+/// SHA-256 in hex.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex(Hashing(Sha256::new_with_prefix(bytes)))
+}
+
 fn hex(hashing: Hashing) -> String {
     let mut hex = String::with_capacity(64);
     for byte in hashing.0.finalize() {

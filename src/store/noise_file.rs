@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, read, write};
+use super::{StoreError, chain, read, write};
 use crate::{
     compare::{PairNoise, PairVariance},
     metric::Metric,
@@ -18,7 +18,7 @@ pub(super) const PREFIX: &str = "noise-";
 
 /// What `schema` says up to the version.
 const KIND: &str = "perfgate-llm/noise/";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const LINE_DEPTH: usize = 4;
 
 /// The noise of pairs of one plan in one environment.
@@ -30,6 +30,8 @@ pub(super) struct NoiseFile {
     environment_hash: String,
     /// Oldest first.
     measurements: Vec<MeasurementFile>,
+    /// SHA-256, in hex, of this file's JSON without blanks, with nothing here: how sure a gate is rests on these figures.
+    seal: String,
 }
 
 /// One A/B measurement.
@@ -66,6 +68,7 @@ impl NoiseFile {
             plan_hash: plan_hash.into(),
             environment_hash: environment_hash.into(),
             measurements: Vec::new(),
+            seal: String::new(),
         }
     }
 
@@ -81,12 +84,27 @@ impl NoiseFile {
             .strip_prefix(KIND)
             .and_then(|text| text.parse::<u32>().ok());
         match version {
-            Some(VERSION) => read::parse(path, &bytes).map(Some),
+            Some(VERSION) => {
+                let mut file: Self = read::parse(path, &bytes)?;
+                let found = std::mem::take(&mut file.seal);
+                if file.sealed(path)? != found {
+                    let problem = "does not fit: a figure was changed; remove the file, the next measurements make a new one";
+                    return Err(read::field(path, "seal", problem.into()));
+                }
+                Ok(Some(file))
+            }
             Some(version) if version > VERSION => Err(StoreError::Newer {
                 path: path.to_owned(),
                 schema: header.schema,
                 supported: VERSION,
             }),
+            Some(1) => Err(read::field(
+                path,
+                "schema",
+                "is of a form without a seal, which anybody could have changed; remove the file, the next measurements make a \
+                 new one"
+                    .into(),
+            )),
             _ => Err(read::field(
                 path,
                 "schema",
@@ -123,7 +141,20 @@ impl NoiseFile {
             .drain(..self.measurements.len().saturating_sub(MAX_NOISE));
     }
 
-    pub(super) fn write(&self, path: &Path) -> Result<(), StoreError> {
+    /// The seal of what stands here.
+    fn sealed(&self, path: &Path) -> Result<String, StoreError> {
+        let text = serde_json::to_vec(self).map_err(|error| StoreError::Io {
+            action: "hash",
+            path: path.to_owned(),
+            source: error.into(),
+        })?;
+        Ok(chain::sha256(&text))
+    }
+
+    /// Writes it with its seal.
+    pub(super) fn write(&mut self, path: &Path) -> Result<(), StoreError> {
+        self.seal = String::new();
+        self.seal = self.sealed(path)?;
         write::json(path, self, LINE_DEPTH)
     }
 

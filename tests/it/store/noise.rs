@@ -82,15 +82,12 @@ fn noise_that_cannot_be_read_is_an_error_and_not_overwritten() {
         .unwrap();
     let whole = fs::read_to_string(&path).unwrap();
     for (from, to, expected) in [
-        ("noise/1", "noise/2", "written by a newer perfgate"),
-        ("noise/1", "noise/x", "this perfgate reads `perfgate-llm/noise/1`"),
-        (
-            "\"qps\"",
-            "\"speed\"",
-            "`measurements[0].variances[0].metric`: `speed` is no metric",
-        ),
-        ("0.0001", "-0.5", "`measurements[0].variances[0].variance`: is `-0.5`"),
-        ("\"df\":4", "\"df\":0", "`measurements[0].variances[0].df`: is `0`"),
+        ("noise/2", "noise/3", "written by a newer perfgate"),
+        ("noise/2", "noise/1", "`schema`: is of a form without a seal"),
+        ("noise/2", "noise/x", "this perfgate reads `perfgate-llm/noise/2`"),
+        ("\"qps\"", "\"speed\"", "`seal`: does not fit: a figure was changed"),
+        ("0.0001", "0.0000001", "`seal`: does not fit: a figure was changed"),
+        ("\"df\":4", "\"df\":11", "`seal`: does not fit: a figure was changed"),
         ("\"id\"", "\"name\"", "`measurements[0].name`: unknown field"),
     ] {
         assert!(whole.contains(from), "{from}: {whole}");
