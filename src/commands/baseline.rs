@@ -9,7 +9,7 @@ use crate::{
     metric::Metric,
     render::{self, BaselineRow},
     report,
-    store::{Baselines, Listed},
+    store::{Baselines, Listed, keep_newer},
 };
 
 /// A session on its way into a baseline.
@@ -108,7 +108,7 @@ fn row(listed: Listed) -> BaselineRow {
 /// When there is no such baseline, or it is broken.
 pub fn show_one(name: &str, store: &Path, screen: Screen) -> Result<Done, CommandError> {
     let mut newest = None;
-    let baseline = Baselines::open(store)?.get_with(name, |session, _| newest = Some(session))?;
+    let baseline = Baselines::open(store)?.get_with(name, |session, _| keep_newer(&mut newest, session))?;
     let count = sessions(baseline.history.len());
     let mut text = format!("{}: {count}, newest shown\n", label(&baseline));
     if let Some(pinned) = &baseline.pinned {

@@ -47,8 +47,13 @@ pub fn compare(request: &Request<'_>) -> Result<Done, CommandError> {
 fn judge(request: &Request<'_>) -> Result<Report, CommandError> {
     let candidate = show::read_session(request.candidate)?;
     let found = match (request.baseline, request.named) {
-        (Some(path), _) => Some(reference::file(path, Some(&candidate))?),
-        (None, Some(named)) => Some(reference::named(request.store, named, Some(&candidate))?),
+        (Some(path), _) => Some(reference::file(path, Some(&candidate), request.policy)?),
+        (None, Some(named)) => Some(reference::named(
+            request.store,
+            named,
+            Some(&candidate),
+            request.policy,
+        )?),
         (None, None) => reference::find(request.store, &candidate, request.policy)?,
     };
     let found = match found {

@@ -36,7 +36,7 @@ pub fn gate(
         .settings
         .baseline
         .as_deref()
-        .map(|name| reference::named(&resolved.settings.store, name, None));
+        .map(|name| reference::named(&resolved.settings.store, name, None, &resolved.policy));
     let named = named.transpose()?;
     let folder = report_dir(resolved);
     // An older verdict must not be taken for this one's, should this one not come to an end.

@@ -82,14 +82,14 @@ fn stored(asked: &Asked, resolved: &Resolved) -> Result<Material, CommandError> 
     for file in files {
         let read = store::read_with(&file, |session, _| {
             let measured = measure(&session);
-            newest = Some(session);
+            store::keep_newer(&mut newest, session);
             measured
         })?;
         match read {
             Stored::Baseline(baseline) => sessions.extend(baseline.history),
             Stored::Session(session) => {
                 sessions.push(measure(&session));
-                newest = Some(session);
+                store::keep_newer(&mut newest, session);
             }
         }
     }

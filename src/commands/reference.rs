@@ -13,13 +13,13 @@ use crate::{
         PairNoise,
         fingerprint::{self, Fingerprint},
     },
-    history::{self, Entry},
+    history::{self, Entry, History},
     measure::Measurements,
     metric::Metric,
     report::{self, Reference, Report},
     session::Session,
     store::{self, Baseline, Baselines, Link, Stored},
-    verdict::Policy,
+    verdict::{Policy, wording::percent},
 };
 
 /// A stored session with what is known besides.
@@ -31,6 +31,8 @@ pub struct Found {
     history: Vec<Measurements>,
     pair_noise: PairNoise,
     pinned: Option<Session>,
+    /// Where main itself got worse and nobody answers for it, in sentences.
+    alerts: Vec<String>,
 }
 
 impl Found {
@@ -61,6 +63,7 @@ impl Found {
             history: Vec::new(),
             pair_noise: PairNoise::default(),
             pinned: None,
+            alerts: Vec::new(),
         }
     }
 }
@@ -76,18 +79,21 @@ pub fn judge(found: Option<&Found>, candidate: (&str, &Session), policy: &Policy
             .flat_map(|pinned| history::creep(pinned, candidate.1, policy)),
     );
     report
+        .warnings
+        .extend(found.into_iter().flat_map(|found| found.alerts.clone()));
+    report
 }
 
 /// A baseline by file, or by its name in the store; the candidate itself is no part of it, where it is known already.
 ///
 /// # Errors
 /// When there is no such baseline, or it is broken.
-pub fn named(store: &Path, name: &str, candidate: Option<&Session>) -> Result<Found, CommandError> {
+pub fn named(store: &Path, name: &str, candidate: Option<&Session>, policy: &Policy) -> Result<Found, CommandError> {
     if Path::new(name).is_file() {
-        return file(Path::new(name), candidate);
+        return file(Path::new(name), candidate, policy);
     }
     let baselines = Baselines::open(store)?;
-    let found = read(&baselines.path(name)?, candidate)?;
+    let found = read(&baselines.path(name)?, candidate, policy)?;
     found.map_or_else(
         || Err(empty(name)),
         |(_, found)| {
@@ -103,9 +109,9 @@ pub fn named(store: &Path, name: &str, candidate: Option<&Session>) -> Result<Fo
 ///
 /// # Errors
 /// When there is no such file, or it is broken.
-pub fn file(path: &Path, candidate: Option<&Session>) -> Result<Found, CommandError> {
+pub fn file(path: &Path, candidate: Option<&Session>, policy: &Policy) -> Result<Found, CommandError> {
     let name = path.display().to_string();
-    let found = read(path, candidate)?;
+    let found = read(path, candidate, policy)?;
     found.map_or_else(
         || Err(empty(&name)),
         |(_, found)| {
@@ -133,7 +139,7 @@ pub fn find(store: &Path, candidate: &Session, policy: &Policy) -> Result<Option
     let baselines = Baselines::open(store)?;
     let mut best = None;
     for path in in_question(&baselines, candidate)? {
-        let Some((saved, found)) = read(&path, Some(candidate))? else {
+        let Some((saved, found)) = read(&path, Some(candidate), policy)? else {
             continue;
         };
         if found.session.environment.model != candidate.environment.model {
@@ -165,12 +171,12 @@ fn in_question(baselines: &Baselines, candidate: &Session) -> Result<Vec<PathBuf
 }
 
 /// Reads a session, or the newest of a baseline that is not the candidate, with when it was saved; measures the others.
-fn read(path: &Path, candidate: Option<&Session>) -> Result<Option<(u64, Found)>, CommandError> {
+fn read(path: &Path, candidate: Option<&Session>, policy: &Policy) -> Result<Option<(u64, Found)>, CommandError> {
     let mut newest: Option<Session> = None;
     let stored = store::read_with(path, |session: Session, link: &Link| {
         let entry = (candidate != Some(&session)).then(|| Entry::of(&session, &link.sha256, &link.forced));
         if entry.is_some() {
-            newest = Some(session);
+            store::keep_newer(&mut newest, session);
         }
         entry
     })?;
@@ -180,15 +186,33 @@ fn read(path: &Path, candidate: Option<&Session>) -> Result<Option<(u64, Found)>
     };
     let Some(session) = newest else { return Ok(None) };
     let name = label(&baseline);
-    let entries = baseline.history.into_iter().flatten().collect();
+    let past = (baseline.history.into_iter().flatten().collect(), baseline.accepted);
+    let history = History::of((name, None), past, (&gated(policy), None), policy);
+    let alerts = alerts(&history);
     let found = Found {
-        name,
+        name: history.name,
         session,
-        history: history::window(entries, &baseline.accepted),
+        history: history::window(history.entries, &history.accepted),
+        alerts,
         pair_noise: PairNoise::default(),
         pinned: baseline.pinned.map(|pinned| pinned.session),
     };
     Ok(Some((baseline.last_saved_unix_s, found)))
+}
+
+/// What the pull requests of a main branch that got worse should be told: they are judged by the worse level.
+fn alerts(history: &History) -> Vec<String> {
+    let told = history.alerts.iter().map(|alert| {
+        let change = percent(alert.change);
+        let range = history.range(alert.from, alert.to);
+        format!(
+            "the baseline itself got worse: {} at {} by {change} in `{range}`, which nobody answers for, so this candidate is \
+             held against the worse level; see `perfgate history`",
+            alert.metric.label(),
+            alert.cell
+        )
+    });
+    told.collect()
 }
 
 /// The metrics that a policy gates, in the order of reports.

@@ -18,7 +18,7 @@ use crate::{
 /// When the file is neither, or is broken.
 pub fn read_session(file: &Path) -> Result<Session, CommandError> {
     let mut newest = None;
-    match store::read_with(file, |session, _| newest = Some(session))? {
+    match store::read_with(file, |session, _| store::keep_newer(&mut newest, session))? {
         Stored::Session(session) => Ok(session),
         Stored::Baseline(_) => {
             newest.ok_or_else(|| CommandError::Usage(format!("baseline `{}` holds no session", file.display())))

@@ -70,6 +70,16 @@ impl Baseline {
     }
 }
 
+/// Keeps the one of two sessions that was measured last; of a history that is read one by one, the newest is left.
+pub fn keep_newer(newest: &mut Option<Session>, session: Session) {
+    if newest
+        .as_ref()
+        .is_none_or(|newest| newest.started_unix_s <= session.started_unix_s)
+    {
+        *newest = Some(session);
+    }
+}
+
 impl Whole {
     /// One without sessions yet.
     pub(super) fn new(plan_hash: &str, environment_hash: &str, now_unix_s: u64) -> Self {
@@ -158,7 +168,7 @@ pub(super) fn read_with<T>(
     bytes: &[u8],
     mut keep: impl FnMut(Session, &Link) -> T,
 ) -> Result<Baseline<T>, StoreError> {
-    let mut history = Vec::new();
+    let mut in_file_order = Vec::new();
     let head = each_entry(path, bytes, |at, entry| {
         let session =
             read::session(path, entry.session).map_err(|error| within(path, &format!("history[{at}]"), error))?;
@@ -166,9 +176,12 @@ pub(super) fn read_with<T>(
             sha256: entry.sha256.unwrap_or_default(),
             forced: entry.forced,
         };
-        history.push(keep(session, &link));
+        in_file_order.push((session.started_unix_s, keep(session, &link)));
         Ok(())
     })?;
+    // The chain is in the order of saving; a late job may save a session that was measured before others.
+    in_file_order.sort_by_key(|(started_unix_s, _)| *started_unix_s);
+    let history: Vec<T> = in_file_order.into_iter().map(|(_, kept)| kept).collect();
     if history.is_empty() {
         let problem = "is empty; a baseline holds at least one session".into();
         return Err(read::field(path, "history", problem));

@@ -33,7 +33,9 @@ pub struct BaselineInfo {
 impl BaselineInfo {
     pub(super) fn read(path: &Path) -> Result<Self, StoreError> {
         let mut newest: Option<Session> = None;
-        let baseline = baseline::read_with(path, &read::bytes_of(path)?, |session, _| newest = Some(session))?;
+        let baseline = baseline::read_with(path, &read::bytes_of(path)?, |session, _| {
+            baseline::keep_newer(&mut newest, session);
+        })?;
         let newest = newest.as_ref();
         let cells = newest.map_or(&[][..], |session| &session.cells);
         Ok(Self {

@@ -34,7 +34,7 @@ mod write;
 use std::path::Path;
 
 pub use self::{
-    baseline::{Baseline, Link, MAX_HISTORY, Pinned},
+    baseline::{Baseline, Link, MAX_HISTORY, Pinned, keep_newer},
     baselines::{Baselines, Listed, Saved},
     error::StoreError,
     info::BaselineInfo,

@@ -47,6 +47,17 @@ fn a_step_that_nobody_answers_for_is_told_until_somebody_does() {
     assert!(text.contains(alert), "{text}");
     let (again, _) = expect(folder, 1, &["history", "--check"]);
     assert_eq!(again, text);
+    let told = |folder: &Path| {
+        let session = made::session(&"d".repeat(40), 1_790_100_000, &RUNS.map(|run| run * 1.2));
+        let candidate = folder.join("candidate.json");
+        perfgate::store::write_session(&candidate, &session).unwrap();
+        let compared = perfgate(folder, &["compare", "--baseline", "main", "candidate.json"])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(compared.stdout).unwrap().replace('\n', " ");
+        text.contains("the baseline itself got worse: TPOT P95")
+    };
+    assert!(told(folder), "who is held against the worse level is told so");
 
     let without = perfgate(folder, &["baseline", "accept"]).output().unwrap();
     assert_eq!(without.status.code(), Some(2), "a reason is asked for");

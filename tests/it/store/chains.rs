@@ -74,6 +74,24 @@ fn each_session_has_the_hash_of_its_content_and_of_the_one_before() {
 }
 
 #[test]
+fn a_session_that_is_saved_late_takes_its_place_in_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Baselines::open(dir.path()).unwrap();
+    for started in [100, 300, 200] {
+        save(&store, started);
+    }
+    let path = save(&store, 300);
+    let read = |key: &str| store.get(key).unwrap();
+    let baseline = read(path.file_name().unwrap().to_str().unwrap());
+    let started: Vec<u64> = baseline.history.iter().map(|session| session.started_unix_s).collect();
+    assert_eq!(started, [100, 200, 300], "in the file they stand as they were saved");
+    assert_eq!(baseline.latest().unwrap().started_unix_s, 300);
+    let mut newest = None;
+    perfgate::store::read_with(&path, |session, _| perfgate::store::keep_newer(&mut newest, session)).unwrap();
+    assert_eq!(newest.unwrap().started_unix_s, 300);
+}
+
+#[test]
 fn blanks_and_order_of_keys_are_no_change() {
     let dir = tempfile::tempdir().unwrap();
     let store = Baselines::open(dir.path()).unwrap();
@@ -252,6 +270,7 @@ proptest! {
             }
         }
         expected.drain(..expected.len().saturating_sub(MAX_HISTORY));
+        expected.sort_by_key(|session| session.started_unix_s);
         prop_assert_eq!(store.get("main")?.history, expected);
     }
 }
