@@ -1,11 +1,12 @@
 //! `perfgate noise`: a server against itself, from stored sessions or measured now.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     CommandError, Console, Done,
     ab::{self, Follow, Wanted},
     present::Format,
+    reference,
 };
 use crate::{
     compare::{Background, Fingerprint, PairNoise, compare},
@@ -52,9 +53,26 @@ pub fn noise(
     };
     let material = match asked.pairs {
         Some(pairs) => measured_now(pairs, resolved, secrets()?, (console, interrupt))?,
-        None => stored(asked, resolved)?,
+        None => stored(asked, resolved, console)?,
     };
+    let (material, older) = material.since_last_step(&reference::gated(&resolved.policy));
+    if older > 0 {
+        console.warn(&format!(
+            "{older} older sessions are left out: the level changed after them, and a step is no noise"
+        ));
+    }
     let found = noise::noise(&material, &resolved.policy, &looks);
+    if asked.suggest
+        && found
+            .rows
+            .iter()
+            .all(|row| row.spread.between_runs.is_none() && row.planned.is_none())
+    {
+        return Err(CommandError::Usage(
+            "nothing is known of the noise here: give sessions of three runs or more, or measure with `--pairs 12`"
+                .into(),
+        ));
+    }
     if asked.suggest {
         let suggestion = noise::suggest(&found, &looks);
         return Ok(Done::ok(render::suggestion_yaml(&suggestion, &found)));
@@ -70,7 +88,7 @@ pub fn noise(
 }
 
 /// The sessions of files, or those of one baseline of the store, with what is known of the noise of their pairs.
-fn stored(asked: &Asked, resolved: &Resolved) -> Result<Material, CommandError> {
+fn stored(asked: &Asked, resolved: &Resolved, console: &dyn Console) -> Result<Material, CommandError> {
     let baselines = Baselines::open(&resolved.settings.store)?;
     let files = if asked.files.is_empty() {
         vec![the_baseline(&baselines, resolved.settings.baseline.as_deref())?]
@@ -79,19 +97,44 @@ fn stored(asked: &Asked, resolved: &Resolved) -> Result<Material, CommandError> 
     };
     let mut newest: Option<Session> = None;
     let mut sessions: Vec<Measurements> = Vec::new();
+    let mut machines = BTreeMap::new();
     for file in files {
+        let mut note = |session: &Session| {
+            let machine = Fingerprint::of(session).machine_hash();
+            machines.entry(machine).or_insert_with(|| file.clone());
+        };
         let read = store::read_with(&file, |session, _| {
+            note(&session);
             let measured = measure(&session);
             store::keep_newer(&mut newest, session);
             measured
         })?;
-        match read {
-            Stored::Baseline(baseline) => sessions.extend(baseline.history),
+        let found = match read {
+            Stored::Baseline(baseline) => baseline.history,
             Stored::Session(session) => {
-                sessions.push(measure(&session));
+                note(&session);
+                let measured = measure(&session);
                 store::keep_newer(&mut newest, session);
+                vec![measured]
+            }
+        };
+        for measured in found {
+            if sessions.contains(&measured) {
+                console.warn(&format!(
+                    "a session of `{}` is there already, and counts once",
+                    file.display()
+                ));
+            } else {
+                sessions.push(measured);
             }
         }
+    }
+    if machines.len() > 1 {
+        let files: Vec<String> = machines.values().map(|file| format!("`{}`", file.display())).collect();
+        return Err(CommandError::Usage(format!(
+            "{} were measured on different machines, and the difference is no noise: give those of one",
+            files.join(", ")
+        )));
     }
     let known = match &newest {
         Some(session) => {

@@ -63,6 +63,24 @@ impl Material {
     }
 }
 
+impl Material {
+    /// The same without the sessions before the last change of level of any of these metrics, and how many those were: a
+    /// step is no noise.
+    #[must_use]
+    pub fn since_last_step(mut self, metrics: &[Metric]) -> (Self, usize) {
+        let newest = self.sessions.last().map_or(&[][..], |session| &session.cells);
+        let each = newest
+            .iter()
+            .flat_map(|cell| metrics.iter().map(move |metric| (cell, *metric)));
+        let older = each
+            .filter_map(|(cell, metric)| spread::last_step(&self.sessions, cell, metric))
+            .max();
+        let older = older.unwrap_or(0);
+        self.sessions.drain(..older);
+        (self, older)
+    }
+}
+
 /// How an A/B measurement here would look, and cut its pairs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Looks {

@@ -1,6 +1,6 @@
 //! Which change a gate finds with the noise of this machine, and how many pairs or repeats a limit needs.
 
-use super::spread::{PairSpread, Spread};
+use super::spread::{PairSpread, PairsFrom, Spread};
 use crate::{
     compare::{
         change::raw_change,
@@ -55,7 +55,12 @@ pub(crate) struct Planned {
 impl Planned {
     /// How far a change must lie from what it is told apart from, after so many pairs, to be so with 80 % probability.
     fn reach(&self, pairs: u32, level: f64) -> Option<f64> {
-        let df = self.pair.df.min(PRIOR_DF) + f64::from(pairs) - 1.0;
+        // What neighbouring runs show is no prior of the gate's.
+        let known = match self.pair.from {
+            PairsFrom::Measured => self.pair.df.min(PRIOR_DF),
+            PairsFrom::Neighbours => 0.0,
+        };
+        let df = known + f64::from(pairs) - 1.0;
         let se = self.pair.sd / f64::from(pairs).sqrt();
         Some((student_t::inverse_cdf(1.0 - level, df)? + POWER) * se)
     }

@@ -10,6 +10,7 @@ use crate::{
     measure::{CellMeasurements, Measurements},
     metric::{Better, Metric},
     stats::{
+        change_point,
         moments::{mean, variance},
         real,
     },
@@ -97,6 +98,17 @@ impl Spread {
         let cut = self.pairs.iter().filter(|pair| pair.blocks > 1 && pair.sd > 0.0);
         cut.map(|pair| (pair.blocks, (whole.sd / pair.sd).powi(2))).collect()
     }
+}
+
+/// At which session the level of a metric changed last; `None` where it never did.
+pub(super) fn last_step(sessions: &[Measurements], cell: &CellMeasurements, metric: Metric) -> Option<usize> {
+    let levels = sessions.iter().enumerate().filter_map(|(at, session)| {
+        let level = level(same_level(session, cell)?, metric)?;
+        Some((at, level.ln()))
+    });
+    let (places, levels): (Vec<usize>, Vec<f64>) = levels.unzip();
+    let start = *change_point::segments(&levels)?.starts.last()?;
+    places.get(start).copied()
 }
 
 /// Geometric mean of a cell's runs, where every run has a value.

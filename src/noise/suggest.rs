@@ -79,6 +79,9 @@ fn held(row: &Row, planned: Planned, looks: &[u32]) -> Option<(Gate, u32)> {
     if let Some(pairs) = at(&planned) {
         return Some((row.gate, pairs));
     }
+    if let Limit::Absolute(_) = row.gate.limit {
+        return Some((row.gate, *looks.last()?));
+    }
     let mut wider = (1..100_u32)
         .map(|percent| f64::from(percent) / 100.0)
         .filter(|share| *share > row.limit);

@@ -105,6 +105,50 @@ fn planted_noise_is_found_again() {
 }
 
 #[test]
+fn a_step_of_the_level_is_no_noise_between_sessions() {
+    let level = |start: u64| if start < 9 { 1.0 } else { 1.12 };
+    let wobble = [1.0, 1.004, 0.997, 1.002, 0.999, 1.003, 1.001];
+    let all = (0..14_u64).zip(wobble.iter().cycle());
+    let all = all.map(|(start, off)| session(start, &[0.99, 1.0, 1.01].map(|run| run * off * level(start))));
+    let material = Material::of(all.collect(), PairNoise::default());
+    assert!(
+        tpot(&material).spread.between_sessions.unwrap() > 0.04,
+        "with the step among them"
+    );
+    let (since, older) = material.since_last_step(&[TPOT]);
+    assert_eq!((since.sessions.len(), older), (5, 9));
+    assert!(tpot(&since).spread.between_sessions.unwrap() < 0.01);
+    assert_eq!(since.since_last_step(&[TPOT]).1, 0);
+}
+
+#[test]
+fn an_absolute_limit_stays_as_it_is() {
+    let material = sessions(1, 10, (0.05, 0.02));
+    let gate = Gate {
+        limit: crate::verdict::Limit::Absolute(0.01),
+        action: Action::Block,
+        requires: None,
+    };
+    let policy = Policy {
+        gates: std::collections::BTreeMap::from([(TPOT, gate)]),
+        ..Policy::default()
+    };
+    let suggestion = suggest(&noise(&material, &policy, &looks()), &looks());
+    assert_eq!(
+        (suggestion.gates.get(&TPOT), suggestion.hopeless.len()),
+        (Some(&gate), 0)
+    );
+}
+
+#[test]
+fn what_neighbouring_runs_show_is_no_prior_of_a_gate() {
+    let row = tpot(&sessions(1, 40, (0.02, 0.0)));
+    assert_eq!(row.planned.unwrap().pair.from, PairsFrom::Neighbours);
+    // Three pairs alone have two degrees of freedom.
+    assert!(row.found_at[0].1 > 0.15, "{:?}", row.found_at);
+}
+
+#[test]
 fn measured_pairs_beat_neighbours_and_blocks_show_their_gain() {
     let base = [1.0, 1.1, 0.9, 1.05, 1.0, 0.95];
     let off = |by: f64| -> Vec<f64> {

@@ -174,6 +174,7 @@ fn all_warnings(
         }
     }
     warnings.extend(of_figures);
+    warnings.extend(ended_early(candidate, outcome));
     let allowed = differences
         .iter()
         .filter(|difference| difference.rule == FieldRule::Warn);
@@ -184,6 +185,13 @@ fn all_warnings(
         )
     }));
     warnings
+}
+
+/// Why there are fewer pairs than planned, where something is still open.
+fn ended_early(candidate: &Session, outcome: Result<&Judgement, &Refusal>) -> Option<String> {
+    let why = candidate.pairing.as_ref()?.stopped_early.as_ref()?;
+    let is_settled = outcome.is_ok_and(|judgement| judgement.verdict != Verdict::Inconclusive);
+    (!is_settled).then(|| format!("the measurement ended before its last look: {why}"))
 }
 
 /// What a reader should know of a session by itself, in sentences.

@@ -131,6 +131,28 @@ fn both_arms_of_a_measurement_make_pairs_and_nothing_to_look_at_is_told() {
 }
 
 #[test]
+fn sessions_of_two_machines_are_refused_and_one_given_twice_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let one = made::session("c0ffee00", 1_790_000_000, &RUNS);
+    let mut other = made::session("c0ffee01", 1_790_000_100, &RUNS);
+    made::write(folder, "one.json", &one);
+    other.environment.gpus = vec!["NVIDIA A100".into()];
+    made::write(folder, "other.json", &other);
+    let (_, trouble) = expect(folder, 2, &["noise", "one.json", "other.json"]);
+    assert!(trouble.contains("were measured on different machines"), "{trouble}");
+    let (text, trouble) = expect(folder, 0, &["noise", "one.json", "one.json", "--resamples", "100"]);
+    assert!(
+        text.contains("1 session, ") && trouble.contains("counts once"),
+        "{text}{trouble}"
+    );
+    let single = made::session("c0ffee02", 1_790_000_200, &RUNS[..1]);
+    made::write(folder, "single.json", &single);
+    let (_, trouble) = expect(folder, 2, &["noise", "single.json", "--suggest"]);
+    assert!(trouble.contains("nothing is known of the noise here"), "{trouble}");
+}
+
+#[test]
 fn a_server_is_measured_against_itself_and_what_its_pairs_show_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
