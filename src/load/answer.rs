@@ -1,9 +1,10 @@
 //! An answer and its arrival stamps to one outcome. Knows no socket: bytes and stamps come in as arguments.
 
 use super::{
-    dialect::{Course, Dialect, Pattern, Said, Usage},
+    dialect::{Course, Dialect, Pattern, Said},
     server_words,
     sse::{Event, Reader},
+    told::Told,
 };
 use crate::session::{Failure, FailureClass, Finish, Outcome, RequestRecord, TokensFrom};
 
@@ -43,9 +44,10 @@ pub(super) struct Facts {
     /// What the model said, where somebody asked for it.
     pub(super) text: Option<String>,
     pattern: Pattern,
-    usage: Usage,
-    /// Sum of the tokens that each event counted by itself.
-    own_tokens: Option<u32>,
+    /// Prompt tokens, of repeated counts the last.
+    input_tokens: Option<u32>,
+    /// What was told of output tokens.
+    told: Told,
     finish: Option<Finish>,
     /// Arrival of the latest event; comments that only keep a connection open are none.
     last_event_ns: Option<u64>,
@@ -151,7 +153,7 @@ impl Facts {
         record.first_token_ns = self.first_token_ns;
         record.first_answer_ns = self.first_answer_ns;
         record.last_token_ns = self.last_token_ns;
-        record.input_tokens = self.usage.input_tokens;
+        record.input_tokens = self.input_tokens;
         record.output_tokens = output_tokens;
         record.tokens_from = tokens_from;
         record.chunks = self.chunks;
@@ -163,8 +165,9 @@ impl Facts {
     /// The server's count, or the number of chunks where it gives none. A server that counts nothing although output
     /// came is not believed.
     fn output_tokens(&self) -> (Option<u32>, TokensFrom) {
-        match self.usage.output_tokens.or(self.own_tokens) {
-            Some(tokens) if tokens > 0 || self.chunks == 0 => (Some(tokens), TokensFrom::Usage),
+        match self.told.output_tokens() {
+            // Beside a whole answer's output a count of nothing is not believed either, and there are no chunks to count.
+            Some(tokens) if tokens > 0 => (Some(tokens), TokensFrom::Usage),
             _ if self.chunks > 0 => (Some(self.chunks), TokensFrom::Chunks),
             _ => (None, TokensFrom::Usage),
         }
@@ -213,13 +216,8 @@ impl Facts {
 
     /// Counts and finish, of repeated ones the last, and the text where it is wanted.
     fn count(&mut self, said: &Said<'_>) {
-        self.usage = Usage {
-            input_tokens: said.usage.input_tokens.or(self.usage.input_tokens),
-            output_tokens: said.usage.output_tokens.or(self.usage.output_tokens),
-        };
-        if let Some(tokens) = said.own_tokens {
-            self.own_tokens = Some(self.own_tokens.unwrap_or(0).saturating_add(tokens));
-        }
+        self.input_tokens = said.usage.input_tokens.or(self.input_tokens);
+        self.told.take(said);
         self.finish = said.finish.or(self.finish);
         if let Some(text) = &mut self.text {
             text.push_str(&said.text);
@@ -273,8 +271,6 @@ impl Facts {
                 }
                 Ok(said) => {
                     self.count(&said);
-                    // A count of nothing beside output is not believed, and there are no chunks to count instead.
-                    self.usage.output_tokens = self.usage.output_tokens.filter(|tokens| *tokens > 0);
                     if !said.answer && !said.reasoning {
                         return no_tokens("the answer was whole but held no output");
                     }

@@ -9,6 +9,10 @@ const OVERSHOOT: u32 = 2;
 const SPARE_TOKENS: u32 = 16;
 /// Where the server does not keep to the limit, a chunk holds no more tokens than this.
 const TOKENS_A_CHUNK: u32 = 16;
+/// A chunk carries at least a token, but for what a server adds by itself: a tool's name, a held-back text, a token whose
+/// bytes it sends apart. So many chunks, and one in ten, may be of that kind.
+const SPARE_CHUNKS: u32 = 2;
+const SPARE_CHUNKS_DIVISOR: u32 = 10;
 /// No model takes more prompt tokens than this beyond the bytes that were sent, and none writes more where it is not told
 /// a limit.
 const MOST_TOKENS: u32 = 1_000_000;
@@ -17,7 +21,9 @@ const MOST_TOKENS: u32 = 1_000_000;
 pub(super) fn disbelieve(record: &mut RequestRecord, ask: &Ask) {
     let claim = UsageClaim {
         input_tokens: record.input_tokens.filter(|tokens| !is_prompt_of(*tokens, ask)),
-        output_tokens: record.output_tokens.filter(|tokens| *tokens > most_output(record, ask)),
+        output_tokens: record
+            .output_tokens
+            .filter(|tokens| !is_output_of(*tokens, record, ask)),
     };
     if claim.input_tokens.is_some() {
         record.input_tokens = None;
@@ -34,6 +40,17 @@ pub(super) fn disbelieve(record: &mut RequestRecord, ask: &Ask) {
 fn is_prompt_of(tokens: u32, ask: &Ask) -> bool {
     let bytes = u32::try_from(ask.body.len()).unwrap_or(u32::MAX);
     tokens > 0 && tokens <= bytes.saturating_add(MOST_TOKENS)
+}
+
+fn is_output_of(tokens: u32, record: &RequestRecord, ask: &Ask) -> bool {
+    let is_counted = record.tokens_from == TokensFrom::Chunks;
+    is_counted || (holds_chunks(tokens, record.chunks) && tokens <= most_output(record, ask))
+}
+
+/// Whether so many chunks with output can hold so few tokens.
+pub(super) fn holds_chunks(tokens: u32, chunks: u32) -> bool {
+    let spare = SPARE_CHUNKS + tokens / SPARE_CHUNKS_DIVISOR;
+    chunks <= tokens.saturating_add(spare)
 }
 
 fn most_output(record: &RequestRecord, ask: &Ask) -> u32 {
@@ -86,6 +103,30 @@ mod tests {
         assert_eq!(left(Some(10), 801, 50), chunks(50));
         assert_eq!(left(None, 1_000_000, 50), usage(1_000_000));
         assert_eq!(left(None, 1_000_001, 50), chunks(50));
+    }
+
+    #[test]
+    fn a_count_below_the_chunks_is_counted_as_chunks() {
+        for (claimed, chunks, is_true) in [
+            (1, 9, false),
+            (6, 9, false),
+            (7, 9, true),
+            (1, 3, true),
+            (1, 4, false),
+            (100, 112, true),
+            (100, 113, false),
+        ] {
+            let expected = if is_true {
+                (Some(claimed), TokensFrom::Usage)
+            } else {
+                (Some(chunks), TokensFrom::Chunks)
+            };
+            assert_eq!(
+                left(Some(200), claimed, chunks),
+                expected,
+                "{claimed} in {chunks} chunks"
+            );
+        }
     }
 
     #[test]

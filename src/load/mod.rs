@@ -13,7 +13,7 @@
 //! | `dialect/` | which API: paths, request bodies, and what an answer says; one small file an API |
 //! | `sse.rs` | bytes to events |
 //! | `answer.rs`, `server_words.rs` | an answer and its stamps to one outcome, with the server's own message |
-//! | `belief.rs` | token counts that cannot be true |
+//! | `told.rs`, `belief.rs` | token counts as the events tell them, and those that cannot be true |
 //! | `endpoint.rs`, `tls.rs`, `hidden.rs` | address and headers, whom to trust, secrets taken out of texts |
 //! | `wire.rs`, `pool.rs`, `http2.rs`, `lane.rs`, `ways.rs` | a stamped stream, connections kept open, one request's share |
 //! | `clock.rs`, `kernel.rs`, `stamp.rs` | when bytes arrived |
@@ -80,6 +80,7 @@ mod threads;
 mod tls;
 mod tokenize;
 mod tokenizer;
+mod told;
 mod trace;
 #[cfg(target_os = "linux")]
 mod turn;

@@ -166,9 +166,13 @@ fn idle(arm: &str, session: &Session, cell: &CellRuns, runs: &[&Run]) -> Option<
 /// A server that counts what cannot be: its counts are not used, and a comparison with honest ones is none.
 fn false_usage(arm: &str, cell: &CellRuns) -> Option<String> {
     let requests = || cell.runs.iter().flat_map(|run| &run.requests);
-    let mut claims = requests().filter_map(|record| record.false_usage);
-    let first = claims.next()?;
+    let mut claims = requests().filter_map(|record| Some((record.chunks, record.false_usage?)));
+    let (chunks, first) = claims.next()?;
     let (such, instead) = match (first.output_tokens, first.input_tokens) {
+        (Some(tokens), _) if tokens < chunks => (
+            format!("{tokens} output tokens in {chunks} chunks"),
+            "chunks were counted instead",
+        ),
         (Some(tokens), _) => (format!("{tokens} output tokens"), "chunks were counted instead"),
         (None, tokens) => (format!("{} prompt tokens", tokens.unwrap_or(0)), "it was not used"),
     };

@@ -81,7 +81,7 @@ pub enum TokensFrom {
 pub struct UsageClaim {
     /// Prompt tokens: none at all, or far more than the request has bytes.
     pub input_tokens: Option<u32>,
-    /// Output tokens: far more than were asked for.
+    /// Output tokens: far more than were asked for, or fewer than the chunks that carried them.
     pub output_tokens: Option<u32>,
 }
 

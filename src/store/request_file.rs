@@ -96,7 +96,7 @@ struct ClaimFile {
     /// Prompt tokens: none at all, or far more than the request has bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     input_tokens: Option<u32>,
-    /// Output tokens: far more than were asked for.
+    /// Output tokens: far more than were asked for, or fewer than the chunks that carried them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     output_tokens: Option<u32>,
 }

@@ -21,6 +21,8 @@ pub(crate) struct Answer {
     pub(crate) tokens: u32,
     /// `[prompt, completion]` tokens of the `usage` object.
     pub(crate) usage: [u64; 2],
+    /// Completion tokens that each event counts as its own, instead of the `usage` behind them.
+    pub(crate) beside: Option<u64>,
     /// What stands around the sending of each token; without it all leave together.
     pub(crate) around: Option<Around>,
 }
@@ -35,6 +37,7 @@ impl Answer {
             ttft: Duration::from_millis(ttft_ms),
             tokens,
             usage: [8, u64::from(tokens)],
+            beside: None,
             around: None,
         }
     }
@@ -42,22 +45,35 @@ impl Answer {
     fn send(&self, mut stream: &TcpStream) -> std::io::Result<()> {
         let count = usize::try_from(self.tokens).unwrap();
         let tail = self.tail();
-        let length = count * TOKEN.len() + tail.len();
+        let token = self.token();
+        let length = count * token.len() + tail.len();
         let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {length}\r\n\r\n");
         let Some(around) = &self.around else {
-            return stream.write_all([head, TOKEN.repeat(count), tail].concat().as_bytes());
+            return stream.write_all([head, token.repeat(count), tail].concat().as_bytes());
         };
         stream.write_all(head.as_bytes())?;
         for _ in 0..count {
             around(&|| {
                 let mut stream = stream;
-                stream.write_all(TOKEN.as_bytes()).unwrap();
+                stream.write_all(token.as_bytes()).unwrap();
             });
         }
         stream.write_all(tail.as_bytes())
     }
 
+    fn token(&self) -> String {
+        let usage = self
+            .beside
+            .map(|own| format!(",\"usage\":{{\"completion_tokens\":{own}}}"));
+        let usage = usage.unwrap_or_default();
+        format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"a\"}}}}]{usage}}}\n\n")
+    }
+
     fn tail(&self) -> String {
+        if self.beside.is_some() {
+            let finish = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+            return finish.into();
+        }
         let [prompt, completion] = self.usage;
         format!(
             "data: {{\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"stop\"}}]}}\n\n\
@@ -66,8 +82,6 @@ impl Answer {
         )
     }
 }
-
-const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
 
 type Script = Arc<dyn Fn(usize) -> Answer + Send + Sync>;
 

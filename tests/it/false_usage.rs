@@ -76,6 +76,44 @@ fn four_billion_tokens_are_told_and_are_no_tpot_of_nothing() {
 }
 
 #[test]
+fn fewer_tokens_than_chunks_are_told_and_are_in_no_figure() {
+    let folder = tempfile::tempdir().unwrap();
+    let (text, run) = measured(folder.path(), [8, 1], &[]);
+    let claim = UsageClaim {
+        input_tokens: None,
+        output_tokens: Some(1),
+    };
+    for record in &run.requests {
+        let counted = (record.output_tokens, record.tokens_from, record.false_usage);
+        assert_eq!(counted, (Some(6), TokensFrom::Chunks, Some(claim)));
+    }
+    assert!(text.contains("(such as 1 output tokens in 6 chunks)"), "{text}");
+    assert!(median(folder.path(), "tpot_p50").unwrap() > 0.5);
+}
+
+#[test]
+fn counts_of_each_event_are_added_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = Answer {
+        beside: Some(3),
+        ..Answer::honest(5, 6)
+    };
+    let url = serve(move |_| answer.clone());
+    let args: Vec<&str> = FLAGS
+        .split_whitespace()
+        .chain(["--url", &url, "-o", "s.json"])
+        .collect();
+    assert!(perfgate(folder.path(), &args).output().unwrap().status.success());
+    let Stored::Session(session) = store::read(&folder.path().join("s.json")).unwrap() else {
+        unreachable!("a session was written")
+    };
+    for record in &session.cells[0].runs[0].requests {
+        let counted = (record.output_tokens, record.tokens_from, record.chunks);
+        assert_eq!(counted, (Some(18), TokensFrom::Usage, 6), "three in each of six events");
+    }
+}
+
+#[test]
 fn a_prompt_of_no_token_or_of_billions_is_not_believed() {
     for prompt in [0, 4_000_000_000] {
         let folder = tempfile::tempdir().unwrap();

@@ -58,7 +58,7 @@ fn the_first_token_is_the_first_output_not_the_role() {
     assert_eq!((facts.first_token_ns, facts.last_token_ns), (Some(20), Some(50)));
     assert_eq!((facts.chunks, facts.gaps_ns.as_slice()), (2, [30].as_slice()));
     assert_eq!(facts.output_tokens(), (Some(7), TokensFrom::Usage));
-    assert_eq!(facts.usage.input_tokens, Some(9));
+    assert_eq!(facts.input_tokens, Some(9));
     assert_eq!((facts.first_answer_ns, facts.finish), (Some(20), Some(Finish::Length)));
 }
 

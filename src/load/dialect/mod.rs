@@ -27,10 +27,12 @@ use std::{fmt::Write as _, time::Duration};
 
 use serde_json::Value;
 
+#[cfg(test)]
+pub(super) use self::said::Usage;
 pub(super) use self::{
     body::{Ask, Payload, Stimulus, Template},
     pattern::Pattern,
-    said::{Course, Said, Usage},
+    said::{Course, Said},
 };
 use super::dataset::Prompt;
 use crate::plan::{Api, Plan, Timeouts};

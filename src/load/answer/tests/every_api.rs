@@ -99,7 +99,7 @@ fn a_good_stream_of_every_api_gives_the_same_stamps_and_counts() {
             "{api:?}"
         );
         assert_eq!(facts.output_tokens(), (Some(7), TokensFrom::Usage), "{api:?}");
-        assert_eq!(facts.usage.input_tokens, Some(9), "{api:?}");
+        assert_eq!(facts.input_tokens, Some(9), "{api:?}");
     }
 }
 
