@@ -14,7 +14,7 @@
 //! | `sse.rs` | bytes to events |
 //! | `answer.rs`, `server_words.rs` | an answer and its stamps to one outcome, with the server's own message |
 //! | `told.rs`, `belief.rs` | token counts as the events tell them, and those that cannot be true |
-//! | `endpoint.rs`, `tls.rs`, `hidden.rs` | address and headers, whom to trust, secrets taken out of texts |
+//! | `endpoint.rs`, `tls.rs`, `pinned.rs`, `hidden.rs` | address and headers, whom to trust, secrets taken out of texts |
 //! | `wire.rs`, `pool.rs`, `http2.rs`, `lane.rs`, `ways.rs` | a stamped stream, connections kept open, one request's share |
 //! | `clock.rs`, `kernel.rs`, `stamp.rs` | when bytes arrived |
 //! | `readers.rs`, `event_loop.rs`, `seat.rs`, `turn.rs`, `socket.rs` | who waits for a connection: a loop of ours, or the runtime |
@@ -59,6 +59,7 @@ mod mix;
 mod occupancy;
 mod open;
 mod pacer;
+mod pinned;
 mod pool;
 mod prefix;
 mod probe;

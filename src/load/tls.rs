@@ -11,7 +11,7 @@ use tokio_rustls::{
     },
 };
 
-use super::LoadError;
+use super::{LoadError, pinned::Pinned};
 use crate::plan::{Http, Target};
 
 /// Makes TLS connections to a target: trusts its own certificate authorities if it has some, else the system's.
@@ -21,18 +21,13 @@ use crate::plan::{Http, Target};
 pub(super) fn connector(target: &Target) -> Result<TlsConnector, LoadError> {
     use_ring();
     let mut config = match &target.ca_file {
-        Some(path) => {
-            let roots = roots(path, &read(path)?)?;
-            ClientConfig::builder()
-                .with_root_certificates(roots)
-                .with_no_client_auth()
-        }
+        Some(path) => trusting(path)?,
         None => ClientConfig::with_platform_verifier().map_err(|source| LoadError::Setup {
             what: "the system's certificates",
             source: source.into(),
         })?,
     };
-    config.alpn_protocols = offers(target.http).iter().map(|name| name.to_vec()).collect();
+    config.alpn_protocols = offers(target.http);
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
@@ -49,8 +44,9 @@ pub(super) fn web_client(target: &Target, scheme: &str) -> Result<reqwest::Clien
             builder = builder.http2_prior_knowledge();
         }
     } else if let Some(path) = &target.ca_file {
-        let certificates = reqwest::Certificate::from_pem_bundle(&read(path)?);
-        builder = builder.tls_certs_only(certificates.map_err(|error| refuse(path, error.to_string()))?);
+        let mut config = trusting(path)?;
+        config.alpn_protocols = offers(target.http);
+        builder = builder.tls_backend_preconfigured(config);
     }
     builder.build().map_err(|source| LoadError::Setup {
         what: "the HTTP client",
@@ -64,30 +60,41 @@ fn use_ring() {
 }
 
 /// The protocols that a server may choose from, the best first.
-fn offers(http: Http) -> &'static [&'static [u8]] {
-    match http {
+fn offers(http: Http) -> Vec<Vec<u8>> {
+    let names: &[&[u8]] = match http {
         Http::One => &[b"http/1.1"],
         Http::Auto => &[b"h2", b"http/1.1"],
         Http::Two => &[b"h2"],
+    };
+    names.iter().map(|name| name.to_vec()).collect()
+}
+
+/// Trusts what the certificates of a file have signed, and them themselves.
+fn trusting(path: &str) -> Result<ClientConfig, LoadError> {
+    let own = certificates(path, &read(path)?)?;
+    let mut roots = RootCertStore::empty();
+    for certificate in &own {
+        let added = roots.add(certificate.clone());
+        added.map_err(|error| refuse(path, error.to_string()))?;
     }
+    let verifier = Pinned::new(roots, own).map_err(|error| refuse(path, error.to_string()))?;
+    Ok(ClientConfig::builder()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth())
 }
 
 fn read(path: &str) -> Result<Vec<u8>, LoadError> {
     fs::read(Path::new(path)).map_err(|error| refuse(path, error.to_string()))
 }
 
-fn roots(path: &str, pem: &[u8]) -> Result<RootCertStore, LoadError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|error| refuse(path, error.to_string()))?;
-        roots
-            .add(certificate)
-            .map_err(|error| refuse(path, error.to_string()))?;
-    }
-    if roots.is_empty() {
+fn certificates(path: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, LoadError> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let certificates = certificates.map_err(|error| refuse(path, error.to_string()))?;
+    if certificates.is_empty() {
         return Err(refuse(path, "it holds no certificate".into()));
     }
-    Ok(roots)
+    Ok(certificates)
 }
 
 fn refuse(path: &str, problem: String) -> LoadError {

@@ -34,7 +34,7 @@ use tokio_rustls::{
 };
 
 use super::{
-    class, measure, plan,
+    class, measure, plan, runner,
     server::{self as scripted, DONE, FINISH, token},
 };
 
@@ -66,9 +66,13 @@ enum Speaks {
 
 impl Server {
     fn start(speaks: Speaks) -> Self {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        Self::with(made, speaks)
+    }
+
+    fn with(made: rcgen::CertifiedKey<rcgen::KeyPair>, speaks: Speaks) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ca_file = folder.path().join("ca.pem");
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         std::fs::write(&ca_file, made.cert.pem()).unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (address, log) = (std::sync::mpsc::channel(), Arc::clone(&seen));
@@ -299,6 +303,54 @@ fn http_2_to_a_server_of_http_1_says_so_and_what_to_do() {
     for words in ["no answer in HTTP/2", "give `http: 1`"] {
         assert!(message.contains(words), "{message}");
     }
+}
+
+/// A certificate as `openssl req -x509` makes one: signed by itself, an authority, and the server's own.
+fn authority_itself(name: &str, from_year: i32, to_year: i32) -> rcgen::CertifiedKey<rcgen::KeyPair> {
+    let mut params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.not_before = rcgen::date_time_ymd(from_year, 1, 1);
+    params.not_after = rcgen::date_time_ymd(to_year, 1, 1);
+    let signing_key = rcgen::KeyPair::generate().unwrap();
+    let cert = params.self_signed(&signing_key).unwrap();
+    rcgen::CertifiedKey { cert, signing_key }
+}
+
+#[test]
+fn an_authority_that_is_the_server_itself_is_trusted_by_the_file_that_holds_it() {
+    for (http, offers, expected) in [
+        (Http::One, &["http/1.1"][..], Version::HTTP_11),
+        (Http::Two, &["h2"], Version::HTTP_2),
+    ] {
+        let server = Server::with(authority_itself("127.0.0.1", 2020, 2100), Speaks::Tls(offers));
+        let mut plan = server.plan(http, 4);
+        // What is not measured reaches it, too.
+        runner(&plan).probe();
+        assert!(!server.seen.lock().unwrap().is_empty());
+        measure_by(&mut plan, 2);
+        assert_eq!(server.used().1, expected);
+    }
+}
+
+#[test]
+fn an_authority_that_is_the_server_itself_must_be_the_one_in_the_file_have_its_name_and_be_valid() {
+    let ours = || authority_itself("127.0.0.1", 2020, 2100);
+    let refused = |made, file: Option<&Path>| {
+        let server = Server::with(made, Speaks::Tls(&[]));
+        let mut plan = server.plan(Http::One, 1);
+        if let Some(file) = file {
+            plan.target.ca_file = Some(file.to_str().unwrap().to_owned());
+        }
+        let (key, message) = class(&measure(&plan).requests[0]);
+        assert_eq!(key, "connect", "{message}");
+        message
+    };
+    let other = Server::with(ours(), Speaks::Tls(&[]));
+    refused(ours(), Some(&other.ca_file));
+    let message = refused(authority_itself("example.org", 2020, 2100), None);
+    assert!(message.contains("not valid for name"), "{message}");
+    let message = refused(authority_itself("127.0.0.1", 2020, 2021), None);
+    assert!(message.contains("expired"), "{message}");
 }
 
 #[test]
