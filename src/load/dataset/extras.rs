@@ -12,6 +12,10 @@ pub(in crate::load) struct Extras {
     pub(in crate::load) headers: Vec<(HeaderName, HeaderValue)>,
     /// Its own latency limits; what it leaves out, the plan states.
     pub(in crate::load) slo: Slo,
+    /// Fields of its body; they replace those of the target's `extra_body` of the same name.
+    pub(in crate::load) body: Map<String, Value>,
+    /// Names of fields that its row has and that cannot be sent.
+    pub(in crate::load) unsent: Vec<String>,
 }
 
 /// Headers that carry a limit in milliseconds, as inference-perf has them.

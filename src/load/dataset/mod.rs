@@ -1,8 +1,10 @@
 //! A dataset of any size: read once whole for its hash and its faults, and once more for the rows that are sent.
 
 mod extras;
+mod fields;
 mod records;
 mod row;
+mod talk;
 
 use std::{
     fs::File,
@@ -12,8 +14,13 @@ use std::{
 
 use records::{Framing, Place, Records, csv_values};
 use row::Reading;
+use serde_json::{Map, Value};
 
-pub(super) use self::extras::Extras;
+pub(super) use self::{
+    extras::Extras,
+    fields::FieldNames,
+    row::{STATED, stated},
+};
 use super::{
     LoadError,
     hash::Hashing,
@@ -28,7 +35,7 @@ pub(super) struct Row {
     pub(super) first: Turn,
     /// What the user of a conversation says then, in order.
     later: Vec<Turn>,
-    /// Headers and limits of its own.
+    /// Headers, limits and fields of its own.
     pub(super) extras: Option<Box<Extras>>,
 }
 
@@ -42,6 +49,15 @@ pub(super) struct Turn {
 }
 
 impl Row {
+    /// The same row with fields that its request is sent with, and the names of those that it is sent without.
+    fn with_fields(mut self, body: Map<String, Value>, unsent: Vec<String>) -> Self {
+        if !(body.is_empty() && unsent.is_empty()) {
+            let extras = self.extras.get_or_insert_default();
+            (extras.body, extras.unsent) = (body, unsent);
+        }
+        self
+    }
+
     /// How often its user speaks, at least once.
     pub(super) fn turns(&self) -> usize {
         self.later.len() + 1
@@ -89,8 +105,31 @@ pub(super) struct Dataset {
     pub(super) rows: Rows,
     /// SHA-256 of the file's bytes in hex.
     pub(super) sha256: String,
+    /// What is to be told of its rows.
+    pub(super) census: Census,
+}
+
+/// What is to be told of the rows of a dataset.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Census {
     /// Conversations in which no user speaks; they are no rows.
     pub(super) silent: u64,
+    /// Fields of requests that rows bring along.
+    pub(super) fields: FieldNames,
+}
+
+/// Reads a JSON object with `prompt` or `messages` as one request of a log; its length is left to the caller.
+///
+/// # Errors
+/// Why it cannot be sent, in words.
+pub(super) fn request(line: &str, api: Api) -> Result<Option<Row>, String> {
+    let reading = Reading {
+        api,
+        prompt_column: None,
+        output_column: Some(row::NO_COLUMN),
+        count: &|_| 0,
+    };
+    reading.json(line.as_bytes())
 }
 
 /// At least one row, so that every place has one to send.
@@ -150,7 +189,7 @@ pub(super) fn read(source: &Source<'_>) -> Result<Dataset, LoadError> {
     Ok(Dataset {
         rows,
         sha256: index.sha256,
-        silent: index.silent,
+        census: index.census,
     })
 }
 
@@ -160,7 +199,7 @@ struct Index {
     /// Names of the columns, in a CSV file.
     header: Vec<String>,
     sha256: String,
-    silent: u64,
+    census: Census,
 }
 
 impl Source<'_> {
@@ -169,23 +208,30 @@ impl Source<'_> {
         let reading = self.reading();
         let hashing = BufReader::with_capacity(1 << 16, Hashing::new(self.open()?));
         let mut records = Records::new(hashing, framing);
-        let (mut places, mut header, mut silent) = (Vec::new(), Vec::new(), 0);
+        let (mut places, mut header, mut census) = (Vec::new(), Vec::new(), Census::default());
         while let Some((place, record)) = records.next().map_err(|error| self.unreadable(error))? {
             if framing == Framing::Csv && header.is_empty() {
                 header = csv_values(&String::from_utf8_lossy(without_mark(record)));
+                Reading::header(&header).map_err(|problem| self.wrong(place.line, problem))?;
                 continue;
             }
             match self.row(&reading, framing, &header, place, record)? {
-                Some(_) => places.push(place),
-                None => silent += 1,
+                Some(row) => {
+                    census.fields.take(row.extras.as_deref());
+                    places.push(place);
+                }
+                None => census.silent += 1,
             }
+        }
+        if places.is_empty() && !header.is_empty() {
+            return Err(self.wrong(1, "a header and no row below it; add rows".into()));
         }
         let rest = records.into_inner().map_err(|error| self.unreadable(error))?;
         Ok(Index {
             places,
             header,
             sha256: rest.into_inner().sha256(),
-            silent,
+            census,
         })
     }
 
@@ -220,11 +266,15 @@ impl Source<'_> {
             Framing::Csv => reading.csv(header, record),
             Framing::Lines | Framing::Array => reading.json(without_mark(record)),
         };
-        row.map_err(|problem| LoadError::DatasetRow {
+        row.map_err(|problem| self.wrong(place.line, problem))
+    }
+
+    fn wrong(&self, line: usize, problem: String) -> LoadError {
+        LoadError::DatasetRow {
             path: self.path.to_owned(),
-            line: place.line,
+            line,
             problem,
-        })
+        }
     }
 
     fn reading(&self) -> Reading<'_> {
@@ -267,12 +317,11 @@ impl Source<'_> {
         })
     }
 
-    /// Whether a first line names columns, one of them the prompt's; a file with the name of a CSV file is one anyway.
+    /// Whether a first line names columns, one of them the prompt's; a file with the name of a CSV file is one anyway, and
+    /// one with tabs is to be told what it lacks.
     fn is_csv(&self, first_line: &[u8]) -> bool {
-        let named = self
-            .path
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+        let extension = self.path.extension();
+        let named = extension.is_some_and(|is| ["csv", "tsv"].iter().any(|name| is.eq_ignore_ascii_case(name)));
         let header = csv_values(&String::from_utf8_lossy(first_line));
         let known = row::KNOWN.iter().map(|(column, _)| *column).chain(self.prompt_column);
         named || known.into_iter().any(|column| header.iter().any(|name| name == column))

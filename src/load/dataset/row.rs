@@ -1,8 +1,8 @@
 //! One record of a dataset as one row: which column is the prompt, how long its answer is to be.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::{Prompt, Row, Turn, extras, records::csv_values};
+use super::{Prompt, Row, Turn, extras, fields, records::csv_values, talk};
 use crate::{load::dialect::takes_messages, plan::Api};
 
 /// Prompt columns that are known without being named, with the column whose text is as long as the answer.
@@ -14,11 +14,20 @@ pub(super) const KNOWN: [(&str, Option<&str>); 3] = [
     ("article", Some("highlights")),
 ];
 
-/// Columns that state the answer's length as a number.
-const STATED: [&str; 2] = ["output_tokens", "max_tokens"];
+/// Columns that state the answer's length as a number; of several the first counts.
+pub(in crate::load) const STATED: [&str; 5] = [
+    "output_tokens",
+    "max_completion_tokens",
+    "max_tokens",
+    "max_output_tokens",
+    "completion_tokens",
+];
+
+/// Columns that hold what the system says before the prompt.
+const SYSTEM: [&str; 2] = ["system_prompt", "system"];
 
 /// The name of an output column that says: whatever length a row states, the plan's holds.
-const NO_COLUMN: &str = "none";
+pub(super) const NO_COLUMN: &str = "none";
 
 const NO_MESSAGES: &str = "`messages` is no array of objects; give `[{\"role\": \"user\", \"content\": \"…\"}]`";
 
@@ -40,7 +49,28 @@ impl Reading<'_> {
     pub(super) fn json(&self, record: &[u8]) -> Result<Option<Row>, String> {
         let fields: Fields =
             serde_json::from_slice(record).map_err(|error| format!("{error}; give one JSON object a line"))?;
-        self.row(&fields)
+        let row = self.row(&fields)?;
+        let is_request = ["prompt", "messages"].iter().any(|name| fields.contains_key(*name));
+        if self.prompt_column.is_some() || !is_request {
+            return Ok(row);
+        }
+        let found = fields::of(&fields, self.api);
+        Ok(row.map(|row| row.with_fields(found.sent, found.unsent)))
+    }
+
+    /// What is wrong with a header of CSV.
+    pub(super) fn header(header: &[String]) -> Result<(), String> {
+        if let [one] = header
+            && one.contains('\t')
+        {
+            return Err("the columns are separated by tabs; save the file with commas".into());
+        }
+        let twice =
+            |(at, name): (usize, &String)| !name.is_empty() && header.iter().take(at).any(|other| other == name);
+        match header.iter().enumerate().find(|column| twice(*column)) {
+            Some((_, name)) => Err(format!("two columns are named `{name}`; rename or remove one of them")),
+            None => Ok(()),
+        }
     }
 
     /// A row of CSV under its header.
@@ -76,15 +106,15 @@ impl Reading<'_> {
         let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
         if let Some(column) = self.prompt_column {
             let value = given(column).ok_or_else(|| format!("no `{column}`; {}", columns(fields)))?;
-            return self.prompt(column, value, None).map(Some);
+            return self.prompt(fields, column, value, None).map(Some);
         }
         match (given("prompt"), given("messages")) {
             (Some(_), Some(_)) => return Err("both `prompt` and `messages`; give one of them".into()),
-            (None, Some(messages)) => return self.prompt("messages", messages, None).map(Some),
+            (None, Some(messages)) => return self.prompt(fields, "messages", messages, None).map(Some),
             _ => {}
         }
         if let Some(turns) = given("conversations").or(given("conversation")) {
-            return conversation(turns);
+            return talk::asked(turns, self.api);
         }
         let known = KNOWN
             .iter()
@@ -94,14 +124,22 @@ impl Reading<'_> {
             format!("neither `prompt` nor `messages`; give one of them, or name the prompt's column in `dataset.prompt_column`: {columns}")
         })?;
         let answer = answer.and_then(|column| fields.get(column)?.as_str());
-        self.prompt(name, value, answer).map(Some)
+        self.prompt(fields, name, value, answer).map(Some)
     }
 
-    fn prompt<'a>(&self, column: &str, value: &Value, answer: Option<&'a str>) -> Result<Asked<'a>, String> {
+    fn prompt<'a>(
+        &self,
+        fields: &Fields,
+        column: &str,
+        value: &Value,
+        answer: Option<&'a str>,
+    ) -> Result<Asked<'a>, String> {
+        let mut system = SYSTEM.iter().filter(|name| **name != column);
+        let system = system.find_map(|name| fields.get(*name)?.as_str());
         let prompt = match value {
             Value::String(_) if column == "messages" => return Err(NO_MESSAGES.into()),
             Value::String(text) if text.trim().is_empty() => return Err(format!("`{column}` is empty")),
-            Value::String(text) => Prompt::Text(text.clone()),
+            Value::String(text) => talk::prompt(system, text, self.api),
             Value::Array(_) if !takes_messages(self.api) => {
                 let api = self.api.name();
                 return Err(format!(
@@ -109,7 +147,9 @@ impl Reading<'_> {
                 ));
             }
             Value::Array(list) if !list.is_empty() && list.iter().all(Value::is_object) => {
-                Prompt::Messages(value.to_string())
+                let system = system.map(|text| json!({"role": "system", "content": text}));
+                let all = system.iter().chain(list).cloned().collect::<Vec<_>>();
+                Prompt::Messages(Value::from(all).to_string())
             }
             _ if column == "messages" => return Err(NO_MESSAGES.into()),
             _ => return Err(format!("`{column}` is neither a text nor an array of messages")),
@@ -150,51 +190,33 @@ impl Reading<'_> {
 }
 
 /// What a row asks, and the answer that stands in it; so too for each further turn of its user.
-struct Asked<'a> {
-    prompt: Prompt,
-    answer: Option<&'a str>,
-    later: Vec<(Prompt, Option<&'a str>)>,
+pub(super) struct Asked<'a> {
+    pub(super) prompt: Prompt,
+    pub(super) answer: Option<&'a str>,
+    pub(super) later: Vec<(Prompt, Option<&'a str>)>,
 }
 
-/// The user's turns of a conversation as `ShareGPT` has it, each with the answer that comes next.
-fn conversation(turns: &Value) -> Result<Option<Asked<'_>>, String> {
-    let list = turns
-        .as_array()
-        .ok_or("`conversations` is no array; give `[{\"from\": \"human\", \"value\": \"…\"}]`")?;
-    let said = list.iter().map(|turn| {
-        let text = |names: [&str; 2]| names.iter().find_map(|name| turn.get(*name)?.as_str());
-        Some((text(["from", "role"])?, text(["value", "content"])?))
-    });
-    let said: Option<Vec<(&str, &str)>> = said.collect();
-    let said = said.ok_or("a turn of `conversations` lacks `from` or `value`; both are texts")?;
-    let is_user = |(from, text): (&str, &str)| ["human", "user"].contains(&from) && !text.trim().is_empty();
-    let is_answer = |from: &str| !["human", "user", "system"].contains(&from);
-    let next = said.iter().skip(1).map(Some).chain([None]);
-    let mut asked = said
-        .iter()
-        .zip(next)
-        .filter(|(turn, _)| is_user(**turn))
-        .map(|(turn, next)| {
-            let answer = next.filter(|(from, _)| is_answer(from)).map(|(_, text)| *text);
-            (Prompt::Text(turn.1.to_owned()), answer)
-        });
-    let Some((prompt, answer)) = asked.next() else {
-        return Ok(None);
-    };
-    let later = asked.collect();
-    Ok(Some(Asked { prompt, answer, later }))
-}
-
-/// A length that a column states, as a number or in digits.
-fn stated(column: &str, value: &Value) -> Result<u32, String> {
+/// A length that a column states, as a number or in digits; some tools write whole numbers as `5.0`.
+pub(in crate::load) fn stated(column: &str, value: &Value) -> Result<u32, String> {
     let number = match value {
         Value::String(digits) => digits.trim().parse().ok(),
-        other => other.as_u64().and_then(|tokens| u32::try_from(tokens).ok()),
+        other => other.as_f64(),
     };
-    number.filter(|tokens: &u32| *tokens > 0).ok_or_else(|| match value {
-        Value::String(digits) => format!("`{column}` is `{digits}`; give at least 1"),
+    number.and_then(whole).ok_or_else(|| match value {
+        Value::String(digits) => format!("`{column}` is `{digits}`; give a whole number of tokens, at least 1"),
         other => format!("`{column}` is `{other}`; give a whole number of tokens, at least 1"),
     })
+}
+
+/// A whole number of at least one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "looked at: whole, and from 1 to the largest u32"
+)]
+fn whole(number: f64) -> Option<u32> {
+    let is_whole = number.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&number);
+    is_whole.then_some(number as u32)
 }
 
 fn columns(fields: &Fields) -> String {
@@ -233,7 +255,12 @@ mod tests {
             (plain.prompt, plain.output_tokens),
             (Prompt::Text("hi".into()), Some(7))
         );
-        assert_eq!(row(r#"{"prompt": "hi", "max_tokens": 8}"#).output_tokens, Some(8));
+        for name in STATED {
+            let line = format!(r#"{{"prompt": "hi", "{name}": 8.0}}"#);
+            assert_eq!(row(&line).output_tokens, Some(8), "{name}");
+        }
+        let both = row(r#"{"prompt": "hi", "max_tokens": 8, "max_completion_tokens": 9}"#);
+        assert_eq!(both.output_tokens, Some(9));
         let Prompt::Messages(json) = row(r#"{"messages": [{"role": "user", "content": "hi"}]}"#).prompt else {
             panic!("text")
         };
@@ -243,11 +270,7 @@ mod tests {
     #[test]
     fn well_known_columns_are_found_and_their_answers_counted() {
         for (line, prompt, tokens) in [
-            (
-                r#"{"system_prompt": "s", "question": "q", "response": "a b c"}"#,
-                "q",
-                3,
-            ),
+            (r#"{"system_prompt": "", "question": "q", "response": "a b c"}"#, "q", 3),
             (
                 r#"{"id": "1", "article": "long", "highlights": "short one"}"#,
                 "long",
@@ -291,12 +314,15 @@ mod tests {
         let line = r#"{"id": "x", "conversations": [{"from": "system", "value": "be kind"},
             {"from": "human", "value": "one"}, {"from": "gpt", "value": "a b c d"},
             {"from": "human", "value": "two"}, {"from": "gpt", "value": "e"}]}"#;
-        let talk = parse(line, Api::Chat).unwrap().unwrap();
+        let talk = parse(line, Api::Completions).unwrap().unwrap();
         let turn = |text: &str, tokens| Turn {
             prompt: Prompt::Text(text.into()),
             output_tokens: Some(tokens),
         };
-        assert_eq!((talk.first, talk.later), (turn("one", 4), vec![turn("two", 1)]));
+        assert_eq!(
+            (talk.first, talk.later),
+            (turn("be kind\n\none", 4), vec![turn("two", 1)])
+        );
         for nothing in [
             "[]",
             r#"[{"from": "gpt", "value": "a"}]"#,
@@ -305,6 +331,40 @@ mod tests {
             let line = format!(r#"{{"conversations": {nothing}}}"#);
             assert_eq!(parse(&line, Api::Chat).unwrap(), None, "{nothing}");
         }
+    }
+
+    #[test]
+    fn what_the_system_says_is_a_message_or_stands_before_the_text() {
+        let messages = r#"[{"content":"s","role":"system"},{"content":"q","role":"user"}]"#;
+        for line in [
+            r#"{"system_prompt": "s", "question": "q", "response": "a"}"#,
+            r#"{"system": "s", "prompt": "q"}"#,
+            r#"{"system": "s", "messages": [{"role": "user", "content": "q"}]}"#,
+            r#"{"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "q"}]}"#,
+        ] {
+            assert_eq!(row(line).prompt, Prompt::Messages(messages.into()), "{line}");
+        }
+        let plain = parse(r#"{"system_prompt": "s", "question": "q"}"#, Api::Completions);
+        assert_eq!(plain.unwrap().unwrap().first.prompt, Prompt::Text("s\n\nq".into()));
+        let later = r#"{"conversations": [{"from": "human", "value": "q"}, {"from": "system", "value": "s"},
+            {"from": "human", "value": "r"}]}"#;
+        let talk = parse(later, Api::Chat).unwrap().unwrap();
+        assert_eq!(talk.turn(1).prompt, Prompt::Text("s\n\nr".into()));
+    }
+
+    #[test]
+    fn a_header_with_tabs_or_a_name_twice_is_refused() {
+        let refused = |names: &[&str]| {
+            let header: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            Reading::header(&header).err()
+        };
+        assert_eq!(refused(&["", "prompt", ""]), None);
+        assert!(
+            refused(&["prompt", "a", "prompt"])
+                .unwrap()
+                .contains("two columns are named `prompt`")
+        );
+        assert!(refused(&["prompt\tn"]).unwrap().contains("separated by tabs"));
     }
 
     #[test]

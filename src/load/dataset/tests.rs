@@ -52,6 +52,31 @@ fn only_the_rows_that_are_sent_are_held_and_they_are_the_first_of_the_order() {
 }
 
 #[test]
+fn tables_that_cannot_be_read_say_what_they_lack() {
+    for (text, name, expected) in [
+        (
+            "prompt\tn\nhi\t3\n",
+            "a.tsv",
+            "line 1: the columns are separated by tabs",
+        ),
+        (
+            "prompt\tn\nhi\t3\n",
+            "a.csv",
+            "line 1: the columns are separated by tabs",
+        ),
+        ("prompt,n\n", "a.csv", "line 1: a header and no row below it"),
+        (
+            "prompt,n,prompt\na,1,b\n",
+            "a.csv",
+            "line 1: two columns are named `prompt`",
+        ),
+    ] {
+        let error = read_text(text, name, 5).err().unwrap().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn no_place_is_without_a_row_and_no_rows_are_no_dataset() {
     assert!(matches!(
         read_text("\n\n", "a.jsonl", 5),
@@ -119,6 +144,6 @@ fn conversations_without_a_question_are_counted_and_left_out() {
     let text = r#"[{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b c"}]},
         {"conversations": []}]"#;
     let dataset = read_text(text, "sharegpt.json", 9).unwrap();
-    assert_eq!((dataset.rows.count(), dataset.silent), (1, 1));
+    assert_eq!((dataset.rows.count(), dataset.census.silent), (1, 1));
     assert_eq!(dataset.rows.at(0).first.output_tokens, Some(2));
 }

@@ -1,6 +1,6 @@
 //! Request bodies, put together from parts that are serialised before the run.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
@@ -66,8 +66,12 @@ impl Payload {
     pub(in crate::load) fn after(&self, earlier: &Self, answer: &str) -> Self {
         let answer = Value::from(answer).to_string();
         // Both are JSON of the same API, so that they are joined where the earlier one ends and this one begins.
-        let lists = earlier.prompt.strip_suffix(']').zip(self.prompt.split_once('['));
-        let prompt = if let Some((before, (_, this))) = lists {
+        let this = &self.prompt;
+        // A system's words may stand before the list, and hold any sign.
+        let list = this
+            .strip_prefix('[')
+            .or_else(|| Some(this.split_once("\"messages\":[")?.1));
+        let prompt = if let Some((before, this)) = earlier.prompt.strip_suffix(']').zip(list) {
             format!("{before},{{\"role\":\"assistant\",\"content\":{answer}}},{this}")
         } else {
             let texts = [&earlier.prompt, &answer, &self.prompt].map(|text| unquoted(text));
@@ -91,7 +95,9 @@ fn unquoted(text: &str) -> &str {
 /// The part of a body that all requests share.
 #[derive(Clone, Debug)]
 pub(in crate::load) struct Template {
-    /// Up to the limit of output tokens.
+    /// Our own fields and the extra ones, each `"name":value,`.
+    fields: Vec<(String, String)>,
+    /// All of them together.
     head: String,
     /// What stands before and after the limit, where we send one.
     limit: Option<(String, String)>,
@@ -124,24 +130,41 @@ impl Template {
         let inner = limit
             .and_then(|limit| limit.within)
             .and_then(|within| fields.remove(within));
-        let mut head = String::from("{");
-        for (name, value) in &fields {
-            // Writing to a String cannot fail.
-            let _ = write!(head, "{}:{value},", Value::from(name.as_str()));
-        }
+        let fields: Vec<(String, String)> = fields
+            .iter()
+            .map(|(name, value)| (name.clone(), member(name, value)))
+            .collect();
         Ok(Self {
-            head,
+            head: fields.iter().fold("{".into(), |head, (_, member)| head + member),
+            fields,
             limit: limit.map(|limit| around(limit, inner.as_ref())),
             open,
             tail: format!("{close}}}"),
-            answers: answers(target),
+            answers: answers(|field| target.extra_body.get(field)?.trim().parse().ok()).fold(1, u32::max),
         })
     }
 
     /// The most output tokens that a request asks for; `None` where an extra field sets the limit.
     fn most_tokens(&self, payload: &Payload) -> Option<u32> {
         self.limit.as_ref()?;
-        Some(payload.max_tokens.saturating_mul(self.answers))
+        let own = payload
+            .extras
+            .iter()
+            .flat_map(|extras| answers(|field| extras.body.get(field)?.as_u64()));
+        let answers = own.fold(self.answers, u32::max);
+        Some(payload.max_tokens.saturating_mul(answers))
+    }
+
+    /// The fields of a request, where it has some of its own: they replace those of the same name.
+    fn own_head(&self, payload: &Payload) -> Option<String> {
+        let own = &payload.extras.as_ref()?.body;
+        if own.is_empty() {
+            return None;
+        }
+        let others = self.fields.iter().filter(|(name, _)| !own.contains_key(name));
+        let others = others.map(|(_, member)| member.clone());
+        let own = own.iter().map(|(name, value)| member(name, value));
+        Some(others.chain(own).fold("{".into(), |head, member| head + &member))
     }
 
     /// The whole body of one request.
@@ -151,18 +174,24 @@ impl Template {
             [before, &tokens, after].map(String::as_str).concat()
         });
         let limit = limit.unwrap_or_default();
-        [&self.head, &limit, &self.open, &payload.prompt, &self.tail]
+        let own_head = self.own_head(payload);
+        let head = own_head.as_ref().unwrap_or(&self.head);
+        [head, &limit, &self.open, &payload.prompt, &self.tail]
             .map(String::as_str)
             .concat()
             .into()
     }
 }
 
-/// How many answers each request asks for, by the extra fields that do.
-fn answers(target: &Target) -> u32 {
-    let fields = ["n", "best_of"].map(|field| target.extra_body.get(field));
-    let counts = fields.into_iter().flatten().filter_map(|text| text.trim().parse().ok());
-    counts.fold(1, u32::max)
+/// A field as it stands in a body.
+fn member(name: &str, value: &Value) -> String {
+    format!("{}:{value},", Value::from(name))
+}
+
+/// How many answers a request asks for, by the fields that say so.
+fn answers(field: impl Fn(&str) -> Option<u64>) -> impl Iterator<Item = u32> {
+    let counts = ["n", "best_of"].map(field).into_iter().flatten();
+    counts.map(|count| u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 /// What stands before and after the prompt.

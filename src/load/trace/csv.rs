@@ -2,6 +2,9 @@
 
 use super::{Asked, Row, time};
 
+/// What a problem says of a column that is there more than once.
+pub(super) const TWICE: &str = "two columns";
+
 /// Where the columns of a file stand.
 pub(super) struct Columns {
     time: Column,
@@ -36,7 +39,11 @@ impl Columns {
     fn find(header: &str, names: [&'static str; 3], has_dates: bool) -> Result<Self, String> {
         let titles = fields(header);
         let column = |name: &'static str| {
-            let at = titles.iter().position(|title| title.trim().eq_ignore_ascii_case(name));
+            let is_named = |title: &String| title.trim().eq_ignore_ascii_case(name);
+            let at = titles.iter().position(is_named);
+            if titles.iter().filter(|title| is_named(title)).count() > 1 {
+                return Err(format!("the first line names {TWICE} `{name}`; rename or remove one"));
+            }
             at.map(|at| Column { at, name })
                 .ok_or_else(|| format!("the first line names no column `{name}`"))
         };
@@ -74,6 +81,7 @@ impl Columns {
             at_ns,
             asked: Asked::Tokens(input),
             output_tokens: Some(tokens(&self.output, field(&self.output)?)?),
+            extras: None,
         })
     }
 }

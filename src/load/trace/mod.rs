@@ -19,7 +19,12 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use super::{LoadError, counted::counted, dataset::Prompt, hash::hex};
+use super::{
+    LoadError,
+    counted::counted,
+    dataset::{Extras, FieldNames, Prompt},
+    hash::hex,
+};
 use crate::plan::{Api, TraceFormat};
 
 /// The rows of a trace that are replayed, by time.
@@ -42,6 +47,8 @@ pub(super) struct Row {
     pub(super) asked: Asked,
     /// How many tokens were answered, where the trace says.
     pub(super) output_tokens: Option<u32>,
+    /// Headers, limits and fields of its own.
+    pub(super) extras: Option<Box<Extras>>,
 }
 
 /// What a row asks.
@@ -109,6 +116,9 @@ impl Trace {
             let trouble = "each run sends the trace's own prompts again, which a prefix cache answers faster";
             notes.push(trouble.into());
         }
+        let mut fields = FieldNames::default();
+        self.rows.iter().for_each(|row| fields.take(row.extras.as_deref()));
+        notes.extend(fields.notes("trace"));
         notes
     }
 }
@@ -189,8 +199,13 @@ impl Reader {
             TraceFormat::AzureLlm => Ok((Self::Csv(csv::Columns::azure(line)?), true)),
             TraceFormat::BurstGpt => Ok((Self::Csv(csv::Columns::burst_gpt(line)?), true)),
             TraceFormat::Auto => {
-                let columns = csv::Columns::azure(line).or_else(|_| csv::Columns::burst_gpt(line));
-                let columns = columns.map_err(|_| UNKNOWN.to_owned())?;
+                let formats = [csv::Columns::azure(line), csv::Columns::burst_gpt(line)];
+                let is_told = |problem: &String| problem.contains(csv::TWICE);
+                let problem = formats
+                    .iter()
+                    .find_map(|format| format.as_ref().err().filter(|problem| is_told(problem)));
+                let problem = problem.cloned().unwrap_or_else(|| UNKNOWN.to_owned());
+                let columns = formats.into_iter().find_map(Result::ok).ok_or(problem)?;
                 Ok((Self::Csv(columns), true))
             }
         }

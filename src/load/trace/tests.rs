@@ -127,9 +127,14 @@ fn the_bytes_are_hashed_and_a_mark_and_line_ends_do_not_matter() {
 #[test]
 fn a_line_that_is_no_row_is_named_with_what_to_give() {
     use TraceFormat::{Auto, AzureLlm, BurstGpt, Mooncake};
-    let cases: [(&[&str], TraceFormat, &str); 12] = [
+    let cases: [(&[&str], TraceFormat, &str); 13] = [
         (&["a,b,c"], Auto, "line 1: this is no trace that perfgate knows"),
         (&["a,b,c"], AzureLlm, "no column `TIMESTAMP`"),
+        (
+            &["TIMESTAMP,ContextTokens,GeneratedTokens,ContextTokens"],
+            Auto,
+            "names two columns `ContextTokens`",
+        ),
         (&[AZURE[0]], BurstGpt, "no column `Request tokens`"),
         (&[AZURE[0], AZURE[1], "x,1,2"], Auto, "line 3: `TIMESTAMP` is `x`"),
         (

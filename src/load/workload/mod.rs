@@ -11,7 +11,7 @@ use std::{num::NonZero, sync::Arc, thread};
 
 use self::place::{Line, Part, Place};
 use super::{
-    dataset::{Extras, Prompt, Row, Rows},
+    dataset::{Census, Extras, Prompt, Row, Rows},
     dialect::Payload,
     image,
     lengths::sample,
@@ -62,8 +62,8 @@ enum Source {
     Dataset {
         rows: Arc<Rows>,
         sha256: String,
-        /// Conversations in which no user speaks.
-        silent: u64,
+        /// What is to be told of its rows.
+        census: Census,
     },
     Trace(Arc<Trace>),
 }

@@ -7,13 +7,14 @@ impl PromptSet {
     /// What the user should know of the prompts, in sentences.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        if let Source::Dataset { rows, silent, .. } = &self.source {
-            if *silent > 0 {
-                let conversations = counted(*silent, "conversation");
+        if let Source::Dataset { rows, census, .. } = &self.source {
+            if census.silent > 0 {
+                let conversations = counted(census.silent, "conversation");
                 notes.push(format!(
                     "the dataset holds {conversations} in which no user speaks: left out"
                 ));
             }
+            notes.extend(census.fields.notes("dataset"));
             if !self.reuse_prompts {
                 notes.extend(self.repeats_of(rows));
                 notes.extend(self.warmups_of(rows));

@@ -144,7 +144,7 @@ fn source(plan: &Plan, base_dir: &Path, words: &Words) -> Result<Source, LoadErr
             Ok(Source::Dataset {
                 rows: Arc::new(dataset.rows),
                 sha256: dataset.sha256,
-                silent: dataset.silent,
+                census: dataset.census,
             })
         }
     }

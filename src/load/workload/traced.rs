@@ -39,6 +39,7 @@ impl PromptSet {
         };
         Asked {
             output_tokens: row.output_tokens,
+            extras: row.extras.as_deref().cloned(),
             ..prompt.into()
         }
     }

@@ -198,3 +198,22 @@ fn a_burst_gpt_trace_leaves_out_what_failed_when_it_was_recorded() {
     assert_eq!(scheduled_ms(&run), [0, 10]);
     assert_eq!(limits(&asked(&server)), [4, 7]);
 }
+
+#[test]
+fn a_logged_request_is_replayed_with_its_limit_and_its_fields() {
+    let text = "{\"timestamp\": 5, \"prompt\": \"one\", \"max_completion_tokens\": 9, \"temperature\": 0.5}\n\
+                {\"timestamp\": 25, \"prompt\": \"two\", \"max_tokens\": 7.0, \"system_prompt\": \"be kind\"}\n";
+    let folder = folder("log.jsonl", text);
+    let server = Server::of(good_answers(10));
+    let plan = replay(&server.url, "log.jsonl", Load::Trace { speed_ratio: 1.0 }, 2);
+    measure(&runner(&plan, &folder.path), &plan, 0);
+    let bodies: Vec<Value> = server
+        .seen()
+        .iter()
+        .map(|seen| serde_json::from_str(&seen.body).unwrap())
+        .collect();
+    let by_limit = |limit: u64| bodies.iter().find(|body| body["max_tokens"] == limit).unwrap();
+    assert_eq!(by_limit(9)["temperature"], 0.5);
+    assert_eq!(by_limit(7)["messages"][0]["content"], "be kind");
+    assert_eq!(by_limit(7)["messages"][1]["content"], "two");
+}

@@ -386,3 +386,40 @@ fn a_mix_needs_an_api_whose_requests_name_their_model() {
     let problem = PromptSet::prepare(&plan, Path::new(".")).err().unwrap().to_string();
     assert!(problem.contains("api: kserve_generate"), "{problem}");
 }
+
+#[test]
+fn a_request_log_keeps_its_fields_and_loses_its_model() {
+    let text = r#"{"messages": [{"role": "user", "content": "a"}], "temperature": 0.7, "top_p": 0.9, "n": 2, "stop": ["x"], "model": "gpt", "id": 1, "max_completion_tokens": 5, "max_tokens": 9}
+"#;
+    let (folder, mut plan) = dataset("log.jsonl", text, 1);
+    plan.target.extra_body = [("temperature", "0"), ("top_k", "3")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    let (_, measured) = bodies(&plan, folder.path(), 0);
+    let expected = json!({
+        "messages": [{"role": "user", "content": "a"}], "temperature": 0.7, "top_p": 0.9, "n": 2, "stop": ["x"],
+        "top_k": 3, "max_tokens": 5, "model": "tiny", "stream": true, "stream_options": {"include_usage": true},
+    });
+    assert_eq!(measured, [expected]);
+    let notes = PromptSet::prepare(&plan, folder.path()).unwrap().notes().join("\n");
+    for words in [
+        "bring `n`, `stop`, `temperature`, `top_p`: sent",
+        "bring `model`: not sent",
+    ] {
+        assert!(notes.contains(words), "{notes}");
+    }
+}
+
+#[test]
+fn what_the_system_says_is_sent_before_its_user() {
+    let orca = "{\"system_prompt\": \"be kind\", \"question\": \"why\", \"response\": \"so\"}\n";
+    let share = "[{\"conversations\": [{\"from\": \"system\", \"value\": \"be kind\"}, \
+                 {\"from\": \"human\", \"value\": \"why\"}, {\"from\": \"gpt\", \"value\": \"so\"}]}]";
+    let csv = "system_prompt,question,response\nbe kind,why,so\n";
+    for (name, text) in [("orca.jsonl", orca), ("share.json", share), ("orca.csv", csv)] {
+        let (folder, plan) = dataset(name, text, 1);
+        let (_, measured) = bodies(&plan, folder.path(), 0);
+        let expected = json!([{"role": "system", "content": "be kind"}, {"role": "user", "content": "why"}]);
+        assert_eq!(measured[0]["messages"], expected, "{name}");
+    }
+}
