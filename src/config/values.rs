@@ -130,6 +130,26 @@ impl Scalar for RateRps {
 
 scalar!([] RateRps, json_schema!({"type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000}));
 
+/// Requests per second from which a rate rises, perhaps none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct StartRps(pub(super) f64);
+
+impl Scalar for StartRps {
+    const EXPECTS: &'static str = "a rate in requests per second";
+    const FROM_TEXT: bool = false;
+
+    fn read(text: &str) -> Result<Self, String> {
+        match text.parse::<f64>() {
+            Ok(rate) if rate.abs() <= 0.0 || (1e-6..=1e6).contains(&rate) => Ok(Self(rate)),
+            _ => Err(format!(
+                "`{text}` is not a rate; give 0, or requests per second from 0.000001 to 1000000"
+            )),
+        }
+    }
+}
+
+scalar!([] StartRps, json_schema!({"type": "number", "minimum": 0, "maximum": 1_000_000}));
+
 /// A number of tokens that need not be whole: a mean or a standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Tokens(pub(super) f64);
@@ -204,22 +224,7 @@ impl Scalar for Span {
     const FROM_TEXT: bool = true;
 
     fn read(text: &str) -> Result<Self, String> {
-        let unit_at = text.find(|sign: char| sign.is_ascii_alphabetic()).unwrap_or(text.len());
-        let (digits, unit) = text.split_at(unit_at);
-        let unit_s = match unit.trim() {
-            "ms" => Some(0.001),
-            "" | "s" => Some(1.0),
-            "m" | "min" => Some(60.0),
-            "h" => Some(3600.0),
-            _ => None,
-        };
-        let seconds = digits
-            .trim()
-            .parse::<f64>()
-            .ok()
-            .zip(unit_s)
-            .map(|(number, unit_s)| number * unit_s);
-        match seconds {
+        match seconds(text) {
             Some(seconds) if (0.001..=MAX_SPAN_S).contains(&seconds) => Ok(Self(Duration::from_secs_f64(seconds))),
             _ => Err(format!(
                 "`{text}` is not a duration from 1 ms to 24 h; write `500ms`, `10s`, `2m` or seconds as a number"
@@ -228,8 +233,45 @@ impl Scalar for Span {
     }
 }
 
+/// A duration with its unit, or a number of seconds.
+fn seconds(text: &str) -> Option<f64> {
+    let unit_at = text.find(|sign: char| sign.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(unit_at);
+    let unit_s = match unit.trim() {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return None,
+    };
+    Some(digits.trim().parse::<f64>().ok()? * unit_s)
+}
+
 scalar!([] Span, json_schema!({"anyOf": [
     {"type": "number", "minimum": 0.001, "maximum": 86_400},
+    {"type": "string", "pattern": r"^[0-9.]+\s*(ms|s|m|min|h)?$"},
+]}));
+
+/// A time that may be none at all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Pause(pub(super) Duration);
+
+impl Scalar for Pause {
+    const EXPECTS: &'static str = "a duration such as `10s`";
+    const FROM_TEXT: bool = true;
+
+    fn read(text: &str) -> Result<Self, String> {
+        match seconds(text) {
+            Some(seconds) if (0.0..=MAX_SPAN_S).contains(&seconds) => Ok(Self(Duration::from_secs_f64(seconds))),
+            _ => Err(format!(
+                "`{text}` is not a duration from 0 to 24 h; write `500ms`, `10s`, `2m` or seconds as a number"
+            )),
+        }
+    }
+}
+
+scalar!([] Pause, json_schema!({"anyOf": [
+    {"type": "number", "minimum": 0, "maximum": 86_400},
     {"type": "string", "pattern": r"^[0-9.]+\s*(ms|s|m|min|h)?$"},
 ]}));
 

@@ -36,8 +36,9 @@ impl Head {
     /// How long the server asks to wait from `now` on: for some seconds, or until a date.
     pub(super) fn retry_after(&self, now: SystemTime) -> Option<Duration> {
         let text = self.retry_after.as_ref()?.trim();
+        // Whole seconds say the standard; some servers know better.
         if let Ok(seconds) = text.parse() {
-            return Some(Duration::from_secs(seconds));
+            return Duration::try_from_secs_f64(seconds).ok();
         }
         let until = httpdate::parse_http_date(text).ok()?;
         Some(until.duration_since(now).unwrap_or_default())
@@ -202,12 +203,13 @@ mod tests {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_445_412_470);
         let wait_s = |text: &str| {
             let (head, ..) = head(&format!("HTTP/1.1 429 Slow Down\r\nRetry-After: {text}\r\n\r\n"));
-            head.retry_after(now).map(|wait| wait.as_secs())
+            head.retry_after(now).map(|wait| wait.as_secs_f64())
         };
-        assert_eq!(wait_s(" 7 "), Some(7));
-        assert_eq!(wait_s("Wed, 21 Oct 2015 07:28:00 GMT"), Some(10));
-        assert_eq!(wait_s("Wed, 21 Oct 2015 07:27:00 GMT"), Some(0), "it is over");
-        for unclear in ["soon", "-1", "7.5", "é"] {
+        assert_eq!(wait_s(" 7 "), Some(7.0));
+        assert_eq!(wait_s("0.5"), Some(0.5));
+        assert_eq!(wait_s("Wed, 21 Oct 2015 07:28:00 GMT"), Some(10.0));
+        assert_eq!(wait_s("Wed, 21 Oct 2015 07:27:00 GMT"), Some(0.0), "it is over");
+        for unclear in ["soon", "-1", "NaN", "inf", "é"] {
             assert_eq!(wait_s(unclear), None, "{unclear}");
         }
     }

@@ -11,7 +11,7 @@ use crate::{
         twin::{ArrivalsTwin, AxisTwin, CapacityTwin, StageTwin, SweepTwin, TraceTwin},
         values::Whole,
     },
-    plan::{Arrivals, Axis, Capacity, Load, Prompts, Stage},
+    plan::{Arrivals, Axis, Capacity, Load, Prompts, RampShape, Stage},
 };
 
 /// The levels where no load is given.
@@ -188,6 +188,12 @@ fn levels(layer: &Layer, arrivals: Arrivals) -> Result<(Vec<Load>, Vec<Note>), C
     }
     loads.extend(rates.into_iter().map(|rate_rps| Load::Rate { rate_rps, arrivals }));
     if let Some(ramp) = layer.twin.ramp {
+        if ramp.shape() == RampShape::Exponential && ramp.from.0 <= 0.0 {
+            return Err(layer.error(
+                "ramp",
+                "`exponential` multiplies the rate; give `from` above 0, or `shape: linear`",
+            ));
+        }
         let load = Load::Ramp {
             from_rps: ramp.from.0,
             to_rps: ramp.to.0,

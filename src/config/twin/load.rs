@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     capacity::Spacing,
-    config::values::{Count, RateRps, Scalar, ScalarVisitor, Share, Span, Streams, Whole, scalar},
+    config::values::{Count, RateRps, Scalar, ScalarVisitor, Share, Span, StartRps, Streams, Whole, scalar},
     plan::{RampShape, Stage, StageLength, StageLevel},
 };
 
@@ -43,8 +43,8 @@ scalar!([] Ratio, json_schema!({"type": "number", "exclusiveMinimum": 0, "maximu
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub(in crate::config) struct RampTwin {
-    /// Requests per second at the first request.
-    pub(in crate::config) from: RateRps,
+    /// Requests per second at the first request; a linear ramp may begin at 0.
+    pub(in crate::config) from: StartRps,
     /// Requests per second at the last request.
     pub(in crate::config) to: RateRps,
     /// How the rate moves in between; `linear` where absent.

@@ -11,7 +11,7 @@ use crate::{
         either::scalar_or_map,
         lengths::LengthsTwin,
         texts::Word,
-        values::{Scalar, ScalarVisitor, Span, Whole, scalar},
+        values::{Pause, Scalar, ScalarVisitor, Span, Whole, scalar},
     },
     plan::{DatasetFormat, Images, Slo, ThinkTime, TraceFormat},
 };
@@ -187,7 +187,7 @@ pub(in crate::config) struct ConversationTwin {
     /// Turns of one conversation.
     pub(in crate::config) turns: LengthsTwin,
     /// Pause between an answer's end and the next turn; none where absent.
-    pub(in crate::config) think_time: Option<Span>,
+    pub(in crate::config) think_time: Option<Pause>,
     /// Always that pause (`fixed`), or that pause on average (`exponential`); `fixed` where absent.
     pub(in crate::config) think_time_spread: Option<ThinkSpreadTwin>,
 }
@@ -226,7 +226,7 @@ pub(in crate::config) struct ImagesTwin {
 
 impl ConversationTwin {
     pub(in crate::config) fn think_time(self) -> ThinkTime {
-        let time = self.think_time.map_or(Duration::ZERO, |span| span.0);
+        let time = self.think_time.map_or(Duration::ZERO, |pause| pause.0);
         match self.think_time_spread {
             None | Some(ThinkSpreadTwin::Fixed) => ThinkTime::Fixed(time),
             Some(ThinkSpreadTwin::Exponential) => ThinkTime::Exponential(time),

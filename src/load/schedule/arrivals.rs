@@ -3,7 +3,7 @@
 use super::super::random::{Purpose, Stream};
 use crate::plan::{Arrivals, RampShape};
 
-/// A rate over time, in requests per second; both ends are above zero.
+/// A rate over time, in requests per second, above zero but for the start of a linear ramp.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Rate {
     /// Always the same.
@@ -65,6 +65,9 @@ impl Rate {
 
 /// Solves `rate × t + slope × t² / 2 = expected`, in the form that loses no digits where the slope is small.
 fn linear_s(rate_rps: f64, slope: f64, expected: f64) -> f64 {
+    if expected <= 0.0 {
+        return 0.0;
+    }
     let root = (rate_rps * rate_rps + 2.0 * slope * expected).max(0.0).sqrt();
     2.0 * expected / (rate_rps + root)
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::super::LoadError;
-use crate::plan::{Arrivals, Load, Plan, Prompts, Stage, StageLength, StageLevel};
+use crate::plan::{Arrivals, Load, Plan, Prompts, RampShape, Stage, StageLength, StageLevel};
 
 /// A stage with more requests than this is a slip of the pen, and would not fit into memory.
 const MOST_REQUESTS: f64 = 10_000_000.0;
@@ -50,9 +50,12 @@ fn check_load(load: &Load) -> Result<(), LoadError> {
             from_rps,
             to_rps,
             arrivals,
-            ..
+            shape,
         } => {
-            check_rate("ramp.from", *from_rps)?;
+            let is_from_nothing = *shape == RampShape::Linear && from_rps.abs() <= 0.0;
+            if !is_from_nothing {
+                check_rate("ramp.from", *from_rps)?;
+            }
             check_rate("ramp.to", *to_rps)?;
             check_arrivals(*arrivals)
         }

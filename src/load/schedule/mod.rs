@@ -61,6 +61,9 @@ pub(super) struct Scheduler {
     trace_ns: Vec<u64>,
 }
 
+/// A ramp that begins at nothing is warmed up for at its upper rate, divided by this.
+const FROM_NOTHING: f64 = 10.0;
+
 /// The measured requests' schedule; a warm-up has the series after its repeat.
 const MEASURED: u64 = 0;
 
@@ -122,8 +125,17 @@ impl Scheduler {
 
     fn warm_up_load(&self, load: &Load) -> Load {
         match load {
-            Load::Ramp { from_rps, arrivals, .. } => Load::Rate {
-                rate_rps: *from_rps,
+            Load::Ramp {
+                from_rps,
+                to_rps,
+                arrivals,
+                ..
+            } => Load::Rate {
+                rate_rps: if *from_rps > 0.0 {
+                    *from_rps
+                } else {
+                    to_rps / FROM_NOTHING
+                },
                 arrivals: *arrivals,
             },
             Load::Stages { stages, arrivals } => match stages.first().map(|stage| stage.level) {

@@ -2,7 +2,8 @@
 
 use super::{Checked, above_zero, each, ensure, is_above_zero, is_zero_or_more};
 use crate::plan::{
-    Arrivals, Axis, Capacity, Lengths, Load, Plan, Prompts, Shape, Slo, Stage, StageLength, StageLevel, Workload,
+    Arrivals, Axis, Capacity, Lengths, Load, Plan, Prompts, RampShape, Shape, Slo, Stage, StageLength, StageLevel,
+    Workload,
 };
 
 /// More load levels than anyone measures; the search for two alike takes their square.
@@ -140,9 +141,13 @@ fn load_level(load: &Load) -> Checked {
             from_rps,
             to_rps,
             arrivals,
-            ..
+            shape,
         } => {
-            rates(&[("ramp.from_rps", *from_rps), ("ramp.to_rps", *to_rps)])?;
+            let is_from_nothing = *shape == RampShape::Linear && from_rps.abs() <= 0.0;
+            if !is_from_nothing {
+                rates(&[("ramp.from_rps", *from_rps)])?;
+            }
+            rates(&[("ramp.to_rps", *to_rps)])?;
             spacing(*arrivals, "ramp.arrivals")
         }
         Load::Stages { stages, arrivals } => {

@@ -213,7 +213,8 @@ const WRONG_PLANS: &str = r#"
 /plan/slo                                 | {"e2e_ms": -2} | `plan.slo.e2e_ms`: is `-2`; give milliseconds
 /plan/warmup_limit                        | 2     | `plan.warmup_limit`: is `2`, below `warmup_requests` `3`
 /plan/loads/1                             | {"trace": {"speed_ratio": 1}} | `plan.loads[1]`: replays the times of a trace, but `workload.prompts` is none
-/plan/loads/1                             | {"ramp": {"from_rps": 0, "to_rps": 1, "shape": "linear", "arrivals": "poisson"}} | `plan.loads[1].ramp.from_rps`: is `0`
+/plan/loads/1                             | {"ramp": {"from_rps": 0, "to_rps": 1, "shape": "exponential", "arrivals": "poisson"}} | `plan.loads[1].ramp.from_rps`: is `0`
+/plan/loads/1                             | {"ramp": {"from_rps": 0, "to_rps": 0, "shape": "linear", "arrivals": "poisson"}} | `plan.loads[1].ramp.to_rps`: is `0`
 /plan/loads/1                             | {"rate": {"rate_rps": 1, "arrivals": {"gamma": {"burstiness": 0}}}} | `plan.loads[1].rate.arrivals.gamma.burstiness`: is `0`
 /plan/loads/1                             | {"stages": {"stages": [], "arrivals": "poisson"}} | `plan.loads[1].stages.stages`: has 0 entries
 /plan/loads/1                             | {"stages": {"stages": [{"level": {"concurrency": 1}, "length": {"duration_ns": 0}}], "arrivals": "poisson"}} | `plan.loads[1].stages.stages[0].length.duration_ns`: is `0`
