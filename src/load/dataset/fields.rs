@@ -8,11 +8,10 @@ use super::Extras;
 use crate::plan::Api;
 
 /// What a request may say beside its prompt, its model and its length, in the words of the APIs that speak of it.
-const KNOWN: [&str; 48] = [
+const KNOWN: [&str; 40] = [
     "bad_words",
     "best_of",
     "chat_template_kwargs",
-    "documents",
     "echo",
     "frequency_penalty",
     "function_call",
@@ -23,24 +22,19 @@ const KNOWN: [&str; 48] = [
     "guided_regex",
     "ignore_eos",
     "include_stop_str_in_output",
-    "instructions",
     "length_penalty",
     "logit_bias",
     "logprobs",
-    "metadata",
     "min_p",
     "min_tokens",
     "n",
     "parallel_tool_calls",
     "presence_penalty",
-    "priority",
     "prompt_logprobs",
-    "reasoning",
     "reasoning_effort",
     "repetition_penalty",
     "response_format",
     "seed",
-    "service_tier",
     "skip_special_tokens",
     "spaces_between_special_tokens",
     "stop",
@@ -49,8 +43,6 @@ const KNOWN: [&str; 48] = [
     "structured_outputs",
     "suffix",
     "temperature",
-    "text",
-    "thinking",
     "tool_choice",
     "tools",
     "top_k",
@@ -58,6 +50,9 @@ const KNOWN: [&str; 48] = [
     "top_p",
     "use_beam_search",
 ];
+
+/// The same, where the value is an object: a text of this name is a column of the dataset's own.
+const OBJECTS: [&str; 2] = ["reasoning", "thinking"];
 
 /// Names of the fields that rows of a file bring along.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -101,17 +96,18 @@ pub(super) fn of(row: &Map<String, Value>, api: Api) -> Found {
     let takes_fields = matches!(api, Api::Chat | Api::Completions | Api::Responses | Api::Messages);
     let mut found = Found::default();
     for (name, value) in row.iter().filter(|(_, value)| !value.is_null()) {
-        if name == "model" || (is_known(name) && !takes_fields) {
+        let is_known = is_known(name, value);
+        if name == "model" || (is_known && !takes_fields) {
             found.unsent.push(name.clone());
-        } else if is_known(name) {
+        } else if is_known {
             found.sent.insert(name.clone(), value.clone());
         }
     }
     found
 }
 
-fn is_known(name: &str) -> bool {
-    KNOWN.binary_search(&name).is_ok()
+fn is_known(name: &str, value: &Value) -> bool {
+    KNOWN.binary_search(&name).is_ok() || (value.is_object() && OBJECTS.contains(&name))
 }
 
 #[cfg(test)]
@@ -126,7 +122,8 @@ mod tests {
     #[test]
     fn fields_of_a_request_are_sent_where_the_api_has_them_and_others_are_no_fields() {
         let row = serde_json::from_str(
-            r#"{"prompt": "a", "model": "gpt", "temperature": 0.7, "tools": [{}], "stop": null, "id": 3, "stream": true}"#,
+            r#"{"prompt": "a", "model": "gpt", "temperature": 0.7, "tools": [{}], "stop": null, "id": 3, "stream": true, "thinking": {},
+                "reasoning": "since"}"#,
         );
         let row = row.unwrap();
         let names = |api| {
@@ -134,7 +131,13 @@ mod tests {
             (found.sent.keys().cloned().collect::<Vec<_>>(), found.unsent)
         };
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(names(Api::Chat), (owned(&["temperature", "tools"]), owned(&["model"])));
-        assert_eq!(names(Api::Tgi), (vec![], owned(&["model", "temperature", "tools"])));
+        assert_eq!(
+            names(Api::Chat),
+            (owned(&["temperature", "thinking", "tools"]), owned(&["model"]))
+        );
+        assert_eq!(
+            names(Api::Tgi),
+            (vec![], owned(&["model", "temperature", "thinking", "tools"]))
+        );
     }
 }
