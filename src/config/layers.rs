@@ -193,7 +193,25 @@ impl Layer {
         self.check_lengths("input_tokens", twin.input_tokens)?;
         self.check_lengths("output_tokens", twin.output_tokens)?;
         self.check_headers()?;
+        self.check_models()?;
         self.check_metrics()
+    }
+
+    fn check_models(&self) -> Result<(), ConfigError> {
+        let names: Vec<&str> = self
+            .twin
+            .models
+            .iter()
+            .flatten()
+            .map(|model| model.name.0.as_str())
+            .collect();
+        for (at, name) in names.iter().enumerate() {
+            if names.iter().take(at).any(|earlier| earlier == name) {
+                let message = format!("`{name}` is given twice; give each model one weight");
+                return Err(self.error("models", &message));
+            }
+        }
+        Ok(())
     }
 
     fn check_levels(&self) -> Result<(), ConfigError> {

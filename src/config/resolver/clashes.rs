@@ -4,7 +4,7 @@ use super::Resolver;
 use crate::{
     config::{error::ConfigError, node::Source, show, twin::GateTwin},
     metric::Metric,
-    plan::{Api, Plan},
+    plan::{Api, Load, Plan, Prompts, StageLevel, TraceFormat},
 };
 
 impl Resolver {
@@ -84,7 +84,57 @@ impl Resolver {
                 return Err(self.clash(key, why, other));
             }
         }
+        self.check_unused(plan)?;
         self.check_token_times(plan)
+    }
+
+    /// Values that were typed for this call and would do nothing; a file may hold them for other calls.
+    fn check_unused(&self, plan: &Plan) -> Result<(), ConfigError> {
+        let own = |kind: &str| format!("the rows of a {kind} have their own lengths");
+        match &plan.workload.prompts {
+            Prompts::Dataset { .. } => self.refuse_unused("input_tokens", &own("dataset"), "dataset")?,
+            Prompts::Trace { path, format, .. } => {
+                self.refuse_unused("input_tokens", &own("trace"), "trace")?;
+                if states_answers(path, *format) {
+                    self.refuse_unused("output_tokens", &own("trace"), "trace")?;
+                }
+            }
+            Prompts::Synthetic { .. } | Prompts::SharedPrefix { .. } => {}
+        }
+        let is_spaced = |load: &Load| match load {
+            Load::Concurrency(_) | Load::Trace { .. } => false,
+            Load::Stages { stages, .. } => stages.iter().any(|stage| matches!(stage.level, StageLevel::Rate(_))),
+            Load::Rate { .. } | Load::Ramp { .. } | Load::Capacity(_) => true,
+        };
+        if plan.loads.iter().any(is_spaced) {
+            return Ok(());
+        }
+        for key in ["burstiness", "arrivals"] {
+            for closed in ["concurrency", "stages"] {
+                // Beside a file's, `capacity` and `sweep` may send at rates.
+                if matches!(self.source_of(closed), Some(Source::Flag(_) | Source::Env(_))) {
+                    self.refuse_unused(key, "only requests at a rate are spaced", closed)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a key that was typed for this call, where nothing above the one that makes it useless was.
+    fn refuse_unused(&self, key: &str, why: &str, other: &str) -> Result<(), ConfigError> {
+        let layers = self.layers.iter().enumerate();
+        let given = layers.rev().find(|(_, layer)| layer.names(key));
+        let is_typed = given.filter(|(_, layer)| matches!(layer.source(key), Source::Flag(_) | Source::Env(_)));
+        let decided = self.layers.iter().rposition(|layer| layer.names(other));
+        match (is_typed, decided) {
+            (Some((given, _)), Some(decided)) if given >= decided => Err(self.clash(key, why, other)),
+            _ => Ok(()),
+        }
+    }
+
+    fn source_of(&self, key: &str) -> Option<Source> {
+        let origin = self.origins.iter().find(|origin| origin.key == key);
+        origin.map(|origin| origin.source)
     }
 
     /// Limits on tokens' times, where answers bring no tokens one by one.
@@ -110,6 +160,15 @@ impl Resolver {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether all lines of a trace are known to state the length of their answer before it is read.
+fn states_answers(path: &str, format: TraceFormat) -> bool {
+    match format {
+        TraceFormat::Mooncake | TraceFormat::AzureLlm | TraceFormat::BurstGpt => true,
+        TraceFormat::Auto => path.to_ascii_lowercase().ends_with(".csv"),
+        TraceFormat::Jsonl => false,
     }
 }
 

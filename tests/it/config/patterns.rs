@@ -98,6 +98,28 @@ fn ramps_and_stages_are_cells_beside_the_levels_of_their_layer() {
 }
 
 #[test]
+fn nothing_is_a_think_time_and_the_start_of_a_linear_ramp() {
+    for text in [
+        "conversation: {turns: 2, think_time: 0s}",
+        "conversation: {turns: 2, think_time: 0}",
+    ] {
+        let talk = file(text).unwrap().plan.workload.conversation.unwrap();
+        assert_eq!(talk.think_time, ThinkTime::Fixed(Duration::ZERO));
+    }
+    let plan = flags(&[("ramp", "from=0,to=20")]).unwrap().plan;
+    assert!(matches!(plan.loads[..], [Load::Ramp { from_rps: 0.0, .. }]));
+    let refusal = file("ramp: {from: 0, to: 20, shape: exponential}").unwrap_err();
+    assert!(refusal.contains("give `from` above 0, or `shape: linear`"), "{refusal}");
+    for text in [
+        "ramp: {from: -1, to: 2}",
+        "ramp: {from: 1, to: 0}",
+        "conversation: {turns: 2, think_time: -1s}",
+    ] {
+        assert!(file(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn a_trace_is_the_load_where_its_layer_gives_no_other() {
     let replay = |speed_ratio| vec![Load::Trace { speed_ratio }];
     for (text, given, expected) in [
@@ -381,6 +403,70 @@ fn values_of_different_layers_that_contradict_each_other_are_refused_with_both_p
         ),
     ] {
         assert_eq!(layers(text, &[], &given).unwrap_err(), error);
+    }
+}
+
+#[test]
+fn a_value_that_would_do_nothing_is_refused_with_both_places() {
+    let refused = |text: &str, given: &[(&str, &str)], error: &str| {
+        assert_eq!(layers(text, &[], given).unwrap_err(), error, "{text} {given:?}");
+    };
+    refused(
+        "",
+        &[("dataset", "d.jsonl"), ("input-tokens", "9")],
+        "`--input-tokens`: the rows of a dataset have their own lengths, but `dataset` is `d.jsonl` (--dataset); change one \
+         of them",
+    );
+    refused(
+        "trace: t.jsonl",
+        &[("input-tokens", "9")],
+        "`--input-tokens`: the rows of a trace have their own lengths, but `trace` is `t.jsonl` \
+         (perfgate.yaml:1); change one of them",
+    );
+    for trace in ["t.CSV", "file=t.jsonl,format=mooncake"] {
+        let refusal = flags(&[("trace", trace), ("output-tokens", "9")]).unwrap_err();
+        assert!(
+            refusal.starts_with("`--output-tokens`: the rows of a trace have"),
+            "{refusal}"
+        );
+    }
+    refused(
+        "",
+        &[("concurrency", "4"), ("burstiness", "2")],
+        "`--burstiness`: only requests at a rate are spaced, but `concurrency` is `[4]` (--concurrency); change \
+         one of them",
+    );
+    let refusal = flags(&[("stages", "concurrency=4:30s"), ("arrivals", "constant")]).unwrap_err();
+    assert!(
+        refusal.starts_with("`--arrivals`: only requests at a rate"),
+        "{refusal}"
+    );
+    refused(
+        "",
+        &[("models", "a=1"), ("models", "a=3")],
+        "`--models`: `a` is given twice; give each model one weight",
+    );
+}
+
+#[test]
+fn a_value_that_does_something_elsewhere_stands() {
+    for (text, given) in [
+        ("dataset: d.jsonl\ninput_tokens: 9", vec![]),
+        ("input_tokens: 9", vec![("dataset", "d.jsonl")]),
+        ("output_tokens: 9", vec![("trace", "t.csv")]),
+        ("", vec![("trace", "t.jsonl"), ("output-tokens", "9")]),
+        ("", vec![("dataset", "synthetic"), ("input-tokens", "9")]),
+        ("concurrency: 4\narrivals: constant\ncapacity: {axis: rate}", vec![]),
+        ("arrivals: constant", vec![("concurrency", "4")]),
+        ("", vec![("concurrency", "4"), ("rate", "2"), ("arrivals", "constant")]),
+        (
+            "",
+            vec![("stages", "rate=4:30s, concurrency=4:30s"), ("arrivals", "constant")],
+        ),
+        ("", vec![("arrivals", "constant")]),
+        ("", vec![("models", "a=1"), ("models", "b=1")]),
+    ] {
+        layers(text, &[], &given).unwrap();
     }
 }
 
