@@ -68,7 +68,7 @@ impl Columns {
         };
         let time = field(&self.time)?;
         let at_ns = if self.has_dates {
-            time::date_ns(time)?
+            time::date_ns(time, self.time.name)?
         } else {
             let seconds: f64 = time.parse().map_err(|_| wrong(&self.time, time, "seconds"))?;
             time::nanoseconds(seconds, self.time.name)?

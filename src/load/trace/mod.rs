@@ -36,6 +36,8 @@ pub(super) struct Trace {
     pub(super) sha256: String,
     /// What was found in the file.
     pub(super) census: Census,
+    /// Different blocks of its rows.
+    pub(super) blocks: u64,
 }
 
 /// One request of a trace.
@@ -71,6 +73,10 @@ pub(super) struct Census {
     pub(super) out_of_order: u64,
     /// Rows whose answer had no token: failures of the server that was traced.
     pub(super) without_answer: u64,
+    /// Rows with one block more or fewer than their prompt has.
+    pub(super) uneven: u64,
+    /// What the times count, where that is not what the format says.
+    pub(super) counts: Option<&'static str>,
 }
 
 /// Tokens of a block in Mooncake's traces.
@@ -85,6 +91,16 @@ impl Trace {
     /// The row of a place; rows come round again past the last one.
     pub(super) fn row(&self, place: u32) -> Option<&Row> {
         self.rows.get(place as usize % self.rows.len().max(1))
+    }
+
+    /// Whether rows bring their own text.
+    pub(super) fn has_prompts(&self) -> bool {
+        self.rows.iter().any(|row| matches!(row.asked, Asked::Prompt(_)))
+    }
+
+    /// How often all rows have come before a place.
+    pub(super) fn round(&self, place: u32) -> u64 {
+        u64::from(place) / (self.rows.len() as u64).max(1)
     }
 
     /// What the user should know, in sentences.
@@ -112,7 +128,19 @@ impl Trace {
                 counted(rows, "row")
             ));
         }
-        if self.rows.iter().any(|row| matches!(row.asked, Asked::Prompt(_))) {
+        if let Some(unit) = census.counts {
+            notes.push(format!(
+                "`timestamp` of the trace counts {unit}, by its first line: milliseconds would be no time of day"
+            ));
+        }
+        if census.uneven > 0 {
+            notes.push(format!(
+                "{} of the trace with one of `hash_ids` more or fewer than blocks of {BLOCK_TOKENS} tokens: what has no id \
+                 is text of its own",
+                counted(census.uneven, "row")
+            ));
+        }
+        if self.has_prompts() {
             let trouble = "each run sends the trace's own prompts again, which a prefix cache answers faster";
             notes.push(trouble.into());
         }
@@ -166,7 +194,10 @@ pub(super) fn read(path: &Path, format: TraceFormat, api: Api, most: usize) -> R
         let row = reader.row(line, api).map_err(|problem| wrong(number, problem))?;
         earliest.add(row);
     }
-    let (rows, census) = earliest.end();
+    let (rows, mut census, blocks) = earliest.end();
+    if let Some(Reader::Json(json)) = &reader {
+        (census.uneven, census.counts) = (json.uneven, json.unit.and_then(time::Unit::unusual));
+    }
     if rows.is_empty() {
         return Err(LoadError::TraceEmpty { path: path.to_owned() });
     }
@@ -174,6 +205,7 @@ pub(super) fn read(path: &Path, format: TraceFormat, api: Api, most: usize) -> R
         rows,
         sha256: hex(&hash.finalize()),
         census,
+        blocks,
     })
 }
 
@@ -185,7 +217,7 @@ fn text(bytes: &[u8]) -> Result<&str, String> {
 
 /// How the lines of one file are read.
 enum Reader {
-    Json { is_mooncake: bool },
+    Json(json::Reader),
     Csv(csv::Columns),
 }
 
@@ -212,14 +244,15 @@ impl Reader {
     }
 
     fn json(format: TraceFormat) -> Self {
-        Self::Json {
+        Self::Json(json::Reader {
             is_mooncake: format == TraceFormat::Mooncake,
-        }
+            ..json::Reader::default()
+        })
     }
 
-    fn row(&self, line: &str, api: Api) -> Result<Row, String> {
+    fn row(&mut self, line: &str, api: Api) -> Result<Row, String> {
         match self {
-            Self::Json { is_mooncake } => json::row(line, *is_mooncake, api),
+            Self::Json(json) => json.row(line, api),
             Self::Csv(columns) => columns.row(line),
         }
     }
@@ -272,7 +305,8 @@ impl Earliest {
         self.rows.truncate(self.most);
     }
 
-    fn end(mut self) -> (Vec<Row>, Census) {
+    /// The rows, what was found, and how many different blocks they have.
+    fn end(mut self) -> (Vec<Row>, Census, u64) {
         self.keep_earliest();
         let first_ns = self.rows.first().map_or(0, |row| row.at_ns);
         let mut numbers = HashMap::new();
@@ -282,7 +316,7 @@ impl Earliest {
                 number_from_zero(ids, &mut numbers);
             }
         }
-        (self.rows, self.census)
+        (self.rows, self.census, numbers.len() as u64)
     }
 }
 

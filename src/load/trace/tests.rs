@@ -127,7 +127,7 @@ fn the_bytes_are_hashed_and_a_mark_and_line_ends_do_not_matter() {
 #[test]
 fn a_line_that_is_no_row_is_named_with_what_to_give() {
     use TraceFormat::{Auto, AzureLlm, BurstGpt, Mooncake};
-    let cases: [(&[&str], TraceFormat, &str); 13] = [
+    let cases: [(&[&str], TraceFormat, &str); 15] = [
         (&["a,b,c"], Auto, "line 1: this is no trace that perfgate knows"),
         (&["a,b,c"], AzureLlm, "no column `TIMESTAMP`"),
         (
@@ -157,9 +157,22 @@ fn a_line_that_is_no_row_is_named_with_what_to_give() {
             "a Mooncake trace has",
         ),
         (
-            &[r#"{"timestamp": 1, "input_length": 513, "output_length": 1, "hash_ids": [1]}"#],
+            &[r#"{"timestamp": 1, "input_length": 1025, "output_length": 1, "hash_ids": [1]}"#],
             Auto,
-            "1 `hash_ids` for `input_length` 513",
+            "1 `hash_ids` for `input_length` 1025",
+        ),
+        (
+            &[r#"{"timestamp": "soon", "input_length": 1}"#],
+            Auto,
+            "`timestamp` is `soon`; give a date",
+        ),
+        (
+            &[
+                r#"{"timestamp": "2024-05-10T00:00:00Z", "input_length": 1}"#,
+                r#"{"timestamp": 5, "input_length": 1}"#,
+            ],
+            Auto,
+            "line 2: `timestamp` is 5; give a date",
         ),
     ];
     for (lines, format, expected) in cases {
@@ -181,5 +194,47 @@ fn messages_are_for_chat() {
             .unwrap_err()
             .to_string()
             .contains("completions API")
+    );
+}
+
+#[test]
+fn a_timestamp_may_count_seconds_or_be_a_date_and_that_is_told() {
+    let rows = |first: &str, second: &str| {
+        let row = |at| format!(r#"{{"timestamp": {at}, "input_length": 3, "output_length": 1}}"#);
+        trace(&[&row(first), &row(second)])
+    };
+    for (first, second, told) in [
+        ("1700000000", "1700000001.5", "counts seconds"),
+        ("1700000000000000", "1700000001500000", "counts microseconds"),
+        ("1700000000000", "1700000001500", ""),
+        ("5", "1505", ""),
+        (r#""2024-05-10T00:00:00Z""#, r#""2024-05-10 00:00:01.5""#, ""),
+    ] {
+        let trace = rows(first, second);
+        assert_eq!(lengths(&trace)[1].0, 1500, "{first}");
+        let notes = trace.notes().concat();
+        assert_eq!(notes.contains("counts "), !told.is_empty(), "{notes}");
+        assert!(notes.contains(told), "{notes}");
+    }
+}
+
+#[test]
+fn one_block_more_or_fewer_is_told_and_sent() {
+    let trace = trace(&[
+        r#"{"timestamp": 0, "input_length": 513, "output_length": 1, "hash_ids": [7]}"#,
+        r#"{"timestamp": 1, "input_length": 512, "output_length": 1, "hash_ids": [7, 8]}"#,
+        r#"{"timestamp": 2, "input_length": 512, "output_length": 1, "hash_ids": [7]}"#,
+    ]);
+    let ids = |row: &Row| match &row.asked {
+        Asked::Blocks { ids, .. } => ids.len(),
+        _ => 0,
+    };
+    assert_eq!(trace.rows.iter().map(ids).collect::<Vec<_>>(), [1, 1, 1]);
+    assert_eq!(trace.census.uneven, 2);
+    assert!(
+        trace
+            .notes()
+            .concat()
+            .contains("2 rows of the trace with one of `hash_ids`")
     );
 }

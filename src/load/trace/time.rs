@@ -1,5 +1,57 @@
 //! Times in traces to whole nanoseconds.
 
+/// What a `timestamp` of JSON counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Seconds,
+    /// As Mooncake has it.
+    Milliseconds,
+    Microseconds,
+    Nanoseconds,
+    /// It is a date.
+    Date,
+}
+
+/// A number of seconds since 1970 lies between these from 2001 to 5138; so many milliseconds are days, and no start.
+const SECONDS_SINCE_1970: std::ops::Range<f64> = 1e9..1e11;
+/// The same in microseconds, and in nanoseconds from there on.
+const MICROSECONDS_SINCE_1970: std::ops::Range<f64> = 1e14..1e17;
+
+impl Unit {
+    /// By the first number of a file.
+    pub(super) fn of(first: f64) -> Self {
+        if SECONDS_SINCE_1970.contains(&first) {
+            Self::Seconds
+        } else if MICROSECONDS_SINCE_1970.contains(&first) {
+            Self::Microseconds
+        } else if first >= MICROSECONDS_SINCE_1970.end {
+            Self::Nanoseconds
+        } else {
+            Self::Milliseconds
+        }
+    }
+
+    /// A number of these, in seconds.
+    pub(super) fn seconds(self, number: f64) -> f64 {
+        match self {
+            Self::Seconds | Self::Date => number,
+            Self::Milliseconds => number / 1e3,
+            Self::Microseconds => number / 1e6,
+            Self::Nanoseconds => number / 1e9,
+        }
+    }
+
+    /// Its name, where it is another than the format's own.
+    pub(super) fn unusual(self) -> Option<&'static str> {
+        match self {
+            Self::Milliseconds | Self::Date => None,
+            Self::Seconds => Some("seconds"),
+            Self::Microseconds => Some("microseconds"),
+            Self::Nanoseconds => Some("nanoseconds"),
+        }
+    }
+}
+
 /// Seconds to nanoseconds.
 ///
 /// # Errors
@@ -18,8 +70,8 @@ pub(super) fn nanoseconds(seconds: f64, key: &str) -> Result<i64, String> {
 ///
 /// # Errors
 /// It is no such date.
-pub(super) fn date_ns(text: &str) -> Result<i64, String> {
-    read_date(text).ok_or_else(|| format!("`TIMESTAMP` is `{text}`; give a date like `2023-11-16 18:15:46.6805900`"))
+pub(super) fn date_ns(text: &str, key: &str) -> Result<i64, String> {
+    read_date(text.trim()).ok_or_else(|| format!("`{key}` is `{text}`; give a date like `2023-11-16 18:15:46.6805900`"))
 }
 
 fn read_date(text: &str) -> Option<i64> {
@@ -103,7 +155,7 @@ mod tests {
             ("2024-02-29 12:00:00Z", 1_709_208_000_000_000_000),
         ];
         for (text, expected) in cases {
-            assert_eq!(date_ns(text), Ok(expected), "{text}");
+            assert_eq!(date_ns(text, "t"), Ok(expected), "{text}");
         }
     }
 
@@ -120,8 +172,24 @@ mod tests {
             "2024-01-01 25:00:00",
             "2024-01-01 1:2",
         ] {
-            let problem = date_ns(text).unwrap_err();
+            let problem = date_ns(text, "t").unwrap_err();
             assert!(problem.contains("give a date like"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn the_first_number_tells_what_is_counted() {
+        for (first, unit) in [
+            (0.0, Unit::Milliseconds),
+            (999_999_999.0, Unit::Milliseconds),
+            (1e9, Unit::Seconds),
+            (1_700_000_000.5, Unit::Seconds),
+            (1e11, Unit::Milliseconds),
+            (1_700_000_000_000.0, Unit::Milliseconds),
+            (1_700_000_000_000_000.0, Unit::Microseconds),
+            (1_700_000_000_000_000_000.0, Unit::Nanoseconds),
+        ] {
+            assert_eq!(Unit::of(first), unit, "{first}");
         }
     }
 

@@ -1,7 +1,10 @@
 //! What the user should know of the prompts, in sentences.
 
 use super::{PromptSet, Source};
-use crate::load::{counted::counted, dataset::Rows};
+use crate::{
+    load::{counted::counted, dataset::Rows, trace::Trace},
+    plan::Load,
+};
 
 impl PromptSet {
     /// What the user should know of the prompts, in sentences.
@@ -22,6 +25,7 @@ impl PromptSet {
         }
         if let Source::Trace(trace) = &self.source {
             notes.extend(trace.notes());
+            notes.extend(self.rounds_of(trace));
         }
         notes.extend(self.cold_part());
         notes.extend(self.fit_warning());
@@ -50,6 +54,30 @@ impl PromptSet {
             counted(runs, "run"),
             counted(a_run, "request")
         ))
+    }
+
+    /// Whether a trace is shorter than a run, or comes round again in it.
+    fn rounds_of(&self, trace: &Trace) -> Vec<String> {
+        let (have, wanted) = (trace.rows.len() as u64, u64::from(self.requests_per_run));
+        if have >= wanted {
+            return Vec::new();
+        }
+        let (rows, replays) = (counted(have, "row"), |load: &Load| matches!(load, Load::Trace { .. }));
+        let replayed = self.loads.iter().any(replays).then(|| {
+            format!(
+                "{} asked of each run, the trace has {rows}: each replay sends {have}",
+                counted(wanted, "request")
+            )
+        });
+        let rounds = (!self.loads.iter().all(replays)).then(|| {
+            let text = match (self.reuse_prompts, trace.has_prompts()) {
+                (true, _) => "with the same text, as `reuse_prompts` says",
+                (_, true) => "with the same prompts, which a prefix cache answers faster",
+                _ => "with other text",
+            };
+            format!("the trace has {rows} for {wanted} requests of a run: they come round again, {text}")
+        });
+        replayed.into_iter().chain(rounds).collect()
     }
 
     /// Whether there are rows left to warm up with.

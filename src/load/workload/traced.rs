@@ -35,7 +35,15 @@ impl PromptSet {
             (trace::Asked::Prompt(prompt), Part::Measured) => prompt.clone(),
             (trace::Asked::Prompt(prompt), Part::Warmup) => self.words(place, prompt.words()),
             (trace::Asked::Tokens(tokens), _) => self.words(place, *tokens),
-            (trace::Asked::Blocks { tokens, ids }, _) => self.blocks(place, *tokens, ids),
+            (trace::Asked::Blocks { tokens, ids }, _) => {
+                // A cache would know the blocks of an earlier round.
+                let rounds = if self.reuse_prompts {
+                    0
+                } else {
+                    trace.round(place.index)
+                };
+                self.blocks(place, *tokens, ids, rounds * trace.blocks)
+            }
         };
         Asked {
             output_tokens: row.output_tokens,
@@ -45,16 +53,22 @@ impl PromptSet {
     }
 
     /// Blocks of words that are the same wherever the run sends a block of the same number.
-    fn blocks(&self, place: Place, tokens: u32, ids: &[u64]) -> Prompt {
+    ///
+    /// What no block holds is text of the request's own; `first` is added to each number.
+    fn blocks(&self, place: Place, tokens: u32, ids: &[u64], first: u64) -> Prompt {
         let mut left = tokens;
-        let texts = ids.iter().map(|id| {
+        let mut texts = Vec::with_capacity(ids.len() + 1);
+        for id in ids {
             let length = left.min(BLOCK_TOKENS);
             left -= length;
-            let index = BLOCKS | u32::try_from(*id).unwrap_or(u32::MAX);
+            let index = BLOCKS | u32::try_from(first + id).unwrap_or(u32::MAX);
             let id = Place { index, ..place }.text_id();
-            synthetic::prompt(self.seed, id, length, &self.vocabulary)
-        });
-        let text = texts.collect::<Vec<_>>().join(" ");
+            texts.push(synthetic::prompt(self.seed, id, length, &self.vocabulary));
+        }
+        if left > 0 {
+            texts.push(synthetic::prompt(self.seed, place.text_id(), left, &self.vocabulary));
+        }
+        let text = texts.join(" ");
         Prompt::Text(self.vocabulary.mended(text, tokens))
     }
 }

@@ -217,3 +217,97 @@ fn a_logged_request_is_replayed_with_its_limit_and_its_fields() {
     assert_eq!(by_limit(7)["messages"][0]["content"], "be kind");
     assert_eq!(by_limit(7)["messages"][1]["content"], "two");
 }
+
+#[test]
+fn blocks_of_a_later_round_are_other_text_unless_they_may_be_seen_again() {
+    let folder = folder("mooncake.jsonl", MOONCAKE);
+    for reuse in [false, true] {
+        let server = Server::of(good_answers(10));
+        let mut plan = replay(&server.url, "mooncake.jsonl", Load::Concurrency(1), 6);
+        plan.workload.reuse_prompts = reuse;
+        let runner = runner(&plan, &folder.path);
+        let notes = runner.prompts().notes().join("\n");
+        let told = if reuse { "with the same text" } else { "with other text" };
+        assert!(
+            notes.contains("3 rows for 6 requests of a run: they come round again"),
+            "{notes}"
+        );
+        assert!(notes.contains(told), "{notes}");
+        measure(&runner, &plan, 0);
+        let asked = asked(&server);
+        assert_eq!(limits(&asked), [5, 5, 6, 6, 7, 7]);
+        let [(_, a), (_, again), (_, b), (_, again_b), ..] = &asked[..] else {
+            panic!("six rows")
+        };
+        assert_eq!(common(a, again) > 1000, reuse);
+        // Whichever of a pair came first, one of each round shares two blocks with one of the other pair.
+        assert!(
+            [b, again_b].iter().any(|other| common(a, other) >= 1024),
+            "blocks are still shared in a round"
+        );
+    }
+}
+
+#[test]
+fn a_trace_that_is_shorter_than_a_run_says_how_many_are_sent() {
+    let folder = folder("mooncake.jsonl", MOONCAKE);
+    let server = Server::of(good_answers(10));
+    let plan = replay(&server.url, "mooncake.jsonl", Load::Trace { speed_ratio: 1.0 }, 100);
+    let runner = runner(&plan, &folder.path);
+    let notes = runner.prompts().notes().join("\n");
+    assert!(
+        notes.contains("100 requests asked of each run, the trace has 3 rows: each replay sends 3"),
+        "{notes}"
+    );
+    assert_eq!(measure(&runner, &plan, 0).requests.len(), 3);
+}
+
+#[test]
+fn times_since_1970_and_uneven_blocks_are_replayed_as_they_are_meant() {
+    let text = "{\"timestamp\": 1700000000, \"input_length\": 600, \"output_length\": 3, \"hash_ids\": [1]}\n\
+                {\"timestamp\": 1700000000.03, \"input_length\": 512, \"output_length\": 4, \"hash_ids\": [1, 2]}\n";
+    let folder = folder("seconds.jsonl", text);
+    let server = Server::of(good_answers(10));
+    let plan = replay(&server.url, "seconds.jsonl", Load::Trace { speed_ratio: 1.0 }, 2);
+    let run = measure(&runner(&plan, &folder.path), &plan, 0);
+    let gap_ns = run.requests[1].scheduled_ns.unwrap() - run.requests[0].scheduled_ns.unwrap();
+    assert!(gap_ns.abs_diff(30_000_000) < 1_000, "{gap_ns}");
+    let asked = asked(&server);
+    let words: Vec<usize> = asked.iter().map(|(_, text)| text.split(' ').count()).collect();
+    assert_eq!(words, [600, 512]);
+    assert!(common(&asked[0].1, &asked[1].1) >= 512, "they share the block");
+}
+
+#[test]
+fn an_azure_trace_is_replayed_at_its_own_times() {
+    let text = "TIMESTAMP,ContextTokens,GeneratedTokens\n\
+                2023-11-16 18:15:46.6805900,20,3\n\
+                2023-11-16 18:15:46.7305900,30,4\n\
+                2023-11-16 18:15:46.8005900,40,5\n";
+    let folder = folder("azure.csv", text);
+    let server = Server::of(good_answers(10));
+    let plan = replay(&server.url, "azure.csv", Load::Trace { speed_ratio: 1.0 }, 3);
+    let run = measure(&runner(&plan, &folder.path), &plan, 0);
+    let times: Vec<u64> = run.requests.iter().map(|record| record.scheduled_ns.unwrap()).collect();
+    assert_eq!(times, [0, 50_000_000, 120_000_000]);
+    let mut arrived: Vec<(u64, std::time::Instant)> = server
+        .seen()
+        .iter()
+        .map(|seen| {
+            let body: Value = serde_json::from_str(&seen.body).unwrap();
+            (body["max_tokens"].as_u64().unwrap(), seen.at)
+        })
+        .collect();
+    arrived.sort();
+    for (pair, gap_ms) in arrived.windows(2).zip([50, 70]) {
+        let gap = pair[1].1.duration_since(pair[0].1);
+        // A busy machine is late, by less than the next gap.
+        let late = std::time::Duration::from_millis(40);
+        let due = std::time::Duration::from_millis(gap_ms);
+        assert!(gap + late > due && gap < due + late, "{gap:?} for {due:?}");
+    }
+    let asked = asked(&server);
+    assert_eq!(limits(&asked), [3, 4, 5]);
+    let words: Vec<usize> = asked.iter().map(|(_, text)| text.split(' ').count()).collect();
+    assert_eq!(words, [20, 30, 40]);
+}
