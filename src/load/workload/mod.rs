@@ -1,5 +1,6 @@
 //! What: the prompts and answer lengths of a plan; each run has prompts of its own and the lengths of all the others.
 
+mod drawn;
 mod fit;
 mod notes;
 mod place;

@@ -27,6 +27,7 @@ impl PromptSet {
             notes.extend(trace.notes());
             notes.extend(self.rounds_of(trace));
         }
+        notes.extend(self.drawn());
         notes.extend(self.cold_part());
         notes.extend(self.fit_warning());
         notes

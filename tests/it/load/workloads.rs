@@ -423,3 +423,59 @@ fn what_the_system_says_is_sent_before_its_user() {
         assert_eq!(measured[0]["messages"], expected, "{name}");
     }
 }
+
+/// Mean and standard deviation.
+fn moments(lengths: &[f64]) -> (f64, f64) {
+    let count = f64::from(u32::try_from(lengths.len()).unwrap());
+    let mean = lengths.iter().sum::<f64>() / count;
+    let squares: f64 = lengths.iter().map(|length| (length - mean).powi(2)).sum();
+    (mean, (squares / (count - 1.0)).sqrt())
+}
+
+/// Prompt lengths in words, and limits of answers, as they arrived.
+fn sent(input: Lengths, output: Lengths) -> (Vec<f64>, Vec<f64>, String) {
+    let mut plan = of(Prompts::Synthetic { input_tokens: input }, 2000, 0);
+    plan.workload.output_tokens = output;
+    let (_, measured) = bodies(&plan, Path::new("."), 0);
+    let words = |body: &Value| f64::from(u32::try_from(content(body).split(' ').count()).unwrap());
+    let notes = PromptSet::prepare(&plan, Path::new(".")).unwrap().notes().join("\n");
+    let limits = measured.iter().map(|body| body["max_tokens"].as_f64().unwrap());
+    (measured.iter().map(words).collect(), limits.collect(), notes)
+}
+
+#[test]
+fn lognormal_and_zipf_lengths_arrive_as_they_were_asked_for() {
+    let (mean, std) = (60.0, 40.0);
+    let zipf = Lengths::Zipf {
+        min: 5,
+        max: 104,
+        exponent: 1.2,
+    };
+    let (prompts, answers, notes) = sent(Lengths::LogNormal { mean, std }, zipf);
+    let (sent_mean, sent_std) = moments(&prompts);
+    assert!((sent_mean - mean).abs() < 4.0, "{sent_mean}");
+    assert!((sent_std - std).abs() < 8.0, "{sent_std}");
+    let mut sorted = prompts.clone();
+    sorted.sort_by(f64::total_cmp);
+    // exp(mu) with sigma² = ln(1 + (2/3)²): 60 / √1.444; a normal's would be its mean.
+    assert!((sorted[1000] - 49.9).abs() < 4.0, "median {}", sorted[1000]);
+    assert_eq!(notes, "");
+    let total: f64 = (1..=100).map(|rank| f64::from(rank).powf(-1.2)).sum();
+    for (length, share) in [(5.0, 1.0 / total), (6.0, 2_f64.powf(-1.2) / total)] {
+        let hits = answers.iter().filter(|answer| (**answer - length).abs() < 0.5).count();
+        let seen = f64::from(u32::try_from(hits).unwrap()) / 2000.0;
+        assert!((seen - share).abs() < 0.045, "{length}: {seen} for {share}");
+    }
+    assert!(answers.iter().all(|answer| (5.0..=104.0).contains(answer)));
+}
+
+#[test]
+fn a_bell_that_is_cut_at_one_token_is_told_with_what_arrives() {
+    let cut = Lengths::Normal { mean: 10.0, std: 50.0 };
+    let (prompts, _, notes) = sent(cut, Lengths::Normal { mean: 80.0, std: 9.0 });
+    let (mean, std) = moments(&prompts);
+    assert!((20.0..30.0).contains(&mean), "{mean}");
+    let told = format!("prompts have {mean:.1}±{std:.1} tokens as drawn, where 10±50 was asked");
+    assert!(notes.contains(&told), "{told}: {notes}");
+    assert!(!notes.contains("answers have"), "{notes}");
+}
