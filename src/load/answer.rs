@@ -157,6 +157,7 @@ impl Facts {
         record.output_tokens = output_tokens;
         record.tokens_from = tokens_from;
         record.chunks = self.chunks;
+        record.first_chunk_tokens = self.told.first_tokens();
         record.finish = self.finish;
     }
 

@@ -33,6 +33,10 @@ pub(super) fn disbelieve(record: &mut RequestRecord, ask: &Ask) {
         record.output_tokens = counted.then_some(record.chunks);
         record.tokens_from = if counted { TokensFrom::Chunks } else { TokensFrom::Usage };
     }
+    // A first chunk that holds all, or whose count nobody believes, has told nothing.
+    let known = record.first_chunk_tokens.zip(record.output_tokens);
+    let is_told = known.is_some_and(|(first, all)| first < all) && record.tokens_from == TokensFrom::Usage;
+    record.first_chunk_tokens = record.first_chunk_tokens.filter(|_| is_told && record.chunks > 1);
     record.false_usage = (claim != UsageClaim::default()).then_some(claim);
 }
 
@@ -103,6 +107,26 @@ mod tests {
         assert_eq!(left(Some(10), 801, 50), chunks(50));
         assert_eq!(left(None, 1_000_000, 50), usage(1_000_000));
         assert_eq!(left(None, 1_000_001, 50), chunks(50));
+    }
+
+    #[test]
+    fn the_first_chunk_s_count_stands_where_others_follow_and_counts_are_believed() {
+        for (first, claimed, chunks, left) in [
+            (3, 9, 3, Some(3)),
+            (9, 9, 3, None),
+            (3, 3, 1, None),
+            (3, 9, 1, None),
+            (1, 300, 3, None),
+        ] {
+            let mut record = RequestRecord {
+                output_tokens: Some(claimed),
+                first_chunk_tokens: Some(first),
+                chunks,
+                ..RequestRecord::default()
+            };
+            disbelieve(&mut record, &Ask::of("twelve bytes", Some(10)));
+            assert_eq!(record.first_chunk_tokens, left, "{first} of {claimed} in {chunks}");
+        }
     }
 
     #[test]

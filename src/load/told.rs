@@ -10,6 +10,8 @@ const STANDS_STILL: u32 = 4;
 pub(super) struct Told {
     /// Events with output.
     chunks: u32,
+    /// What the first of them counted, of itself or so far.
+    first: Option<u32>,
     /// Those of them that brought a `usage` with a count of at least one.
     counted: u32,
     /// What these counted, added up, and the largest and latest of it.
@@ -29,6 +31,10 @@ impl Told {
     pub(super) fn take(&mut self, said: &Said<'_>) {
         let has_output = said.answer || said.reasoning;
         if has_output {
+            if self.chunks == 0 {
+                let counted = said.usage.output_tokens.or(said.own_tokens);
+                self.first = counted.filter(|tokens| *tokens > 0);
+            }
             self.chunks = self.chunks.saturating_add(1);
         }
         if let Some(tokens) = said.own_tokens {
@@ -56,6 +62,11 @@ impl Told {
             return Some(self.sum.saturating_add(self.behind.unwrap_or(0)));
         }
         last.or(self.own)
+    }
+
+    /// Tokens of the first event with output, where the server counts them.
+    pub(super) fn first_tokens(&self) -> Option<u32> {
+        self.first
     }
 
     /// Whether every event with output counted its own tokens: their counts are no total that grows, and none follows.
@@ -121,5 +132,19 @@ mod tests {
         assert_eq!(told(&all(&[3; 4]), None), Some(12));
         assert_eq!(told(&all(&[4, 2, 3]), None), Some(9));
         assert_eq!(told(&all(&[4, 2, 3]), Some(9)), Some(9));
+    }
+
+    #[test]
+    fn the_first_event_s_tokens_are_known_where_it_counts() {
+        let mut told = Told::default();
+        assert_eq!(told.first_tokens(), None);
+        for own_tokens in [Some(4), Some(2)] {
+            told.take(&Said {
+                answer: true,
+                own_tokens,
+                ..Said::default()
+            });
+        }
+        assert_eq!((told.first_tokens(), told.output_tokens()), (Some(4), Some(6)));
     }
 }

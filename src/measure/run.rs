@@ -106,7 +106,11 @@ pub(super) fn tpot(record: &RequestRecord) -> Latency {
     if first == last {
         return Ok(None);
     }
-    Ok(between_ms(first, last)?.map(|ms| ms / f64::from(tokens - 1)))
+    // What came with the first token took no time after it (aiperf#1279).
+    let later = tokens
+        .checked_sub(record.first_chunk_tokens.unwrap_or(1))
+        .filter(|later| *later > 0);
+    Ok(between_ms(first, last)?.map(|ms| ms / f64::from(later.unwrap_or(tokens - 1))))
 }
 
 /// From send to the first token of the answer itself; an answer that was all reasoning never had one.

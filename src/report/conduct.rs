@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::counts;
 use crate::{
     measure::{
         lockstep::in_lockstep,
@@ -24,7 +25,7 @@ pub(super) fn of(arm: &str, session: &Session) -> Vec<String> {
         told.extend(unsettled(arm, cell, &runs));
         told.extend(cold(arm, cell, &runs));
         told.extend(idle(arm, session, cell, &runs));
-        told.extend(false_usage(arm, cell));
+        told.extend(counts::of(arm, cell));
     }
     told
 }
@@ -160,27 +161,6 @@ fn idle(arm: &str, session: &Session, cell: &CellRuns, runs: &[&Run]) -> Option<
         runs.len(),
         cell.name,
         first.told()
-    ))
-}
-
-/// A server that counts what cannot be: its counts are not used, and a comparison with honest ones is none.
-fn false_usage(arm: &str, cell: &CellRuns) -> Option<String> {
-    let requests = || cell.runs.iter().flat_map(|run| &run.requests);
-    let mut claims = requests().filter_map(|record| Some((record.chunks, record.false_usage?)));
-    let (chunks, first) = claims.next()?;
-    let (such, instead) = match (first.output_tokens, first.input_tokens) {
-        (Some(tokens), _) if tokens < chunks => (
-            format!("{tokens} output tokens in {chunks} chunks"),
-            "chunks were counted instead",
-        ),
-        (Some(tokens), _) => (format!("{tokens} output tokens"), "chunks were counted instead"),
-        (None, tokens) => (format!("{} prompt tokens", tokens.unwrap_or(0)), "it was not used"),
-    };
-    Some(format!(
-        "{arm}: the `usage` of {} of {} answers at {} cannot be true (such as {such}): {instead}",
-        1 + claims.count(),
-        requests().count(),
-        cell.name
     ))
 }
 

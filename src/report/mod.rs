@@ -6,6 +6,7 @@ mod arm;
 mod build;
 mod conduct;
 mod cost;
+mod counts;
 mod doubts;
 mod health;
 mod method;

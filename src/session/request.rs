@@ -28,6 +28,8 @@ pub struct RequestRecord {
     pub output_tokens: Option<u32>,
     /// Chunks that carried output.
     pub chunks: u32,
+    /// Tokens of the first of them, where the server counts them before the end.
+    pub first_chunk_tokens: Option<u32>,
     /// Where `output_tokens` comes from.
     pub tokens_from: TokensFrom,
     /// What the server's `usage` said where that cannot be true; such a count is not used.

@@ -48,6 +48,10 @@ pub(super) struct RequestFile {
     /// Chunks that carried output. Left out: as many as output tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) chunks: Option<u32>,
+    /// Tokens of the first of them, where the server counts them before the end; TPOT is of those after it. Left out: not
+    /// known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) first_chunk_tokens: Option<u32>,
     /// Where `output_tokens` comes from. Left out: the server's `usage` object.
     #[serde(default, skip_serializing_if = "is_default", with = "TokensFromFile")]
     pub(super) tokens_from: TokensFrom,
@@ -178,6 +182,7 @@ impl RequestFile {
             input_tokens: record.input_tokens,
             output_tokens: record.output_tokens,
             chunks: (record.chunks != record.output_tokens.unwrap_or(0)).then_some(record.chunks),
+            first_chunk_tokens: record.first_chunk_tokens,
             tokens_from: record.tokens_from,
             false_usage: record.false_usage.map(ClaimEntry),
             finish: record.finish.map(FinishEntry),
@@ -209,6 +214,7 @@ impl RequestFile {
             input_tokens: self.input_tokens,
             output_tokens: self.output_tokens,
             chunks: self.chunks.or(self.output_tokens).unwrap_or(0),
+            first_chunk_tokens: self.first_chunk_tokens,
             tokens_from: self.tokens_from,
             false_usage: self.false_usage.map(|entry| entry.0),
             finish: self.finish.map(|entry| entry.0),

@@ -96,6 +96,10 @@ fn counts_of_each_event_are_added_up() {
     let folder = tempfile::tempdir().unwrap();
     let answer = Answer {
         beside: Some(3),
+        around: Some(Arc::new(|send| {
+            send();
+            sleep(Duration::from_millis(4));
+        })),
         ..Answer::honest(5, 6)
     };
     let url = serve(move |_| answer.clone());
@@ -110,7 +114,22 @@ fn counts_of_each_event_are_added_up() {
     for record in &session.cells[0].runs[0].requests {
         let counted = (record.output_tokens, record.tokens_from, record.chunks);
         assert_eq!(counted, (Some(18), TokensFrom::Usage, 6), "three in each of six events");
+        assert_eq!(record.first_chunk_tokens, Some(3));
     }
+    // Five gaps of 4 ms or more for the 15 tokens after the first event; of 17 they would be less.
+    let tpot_ms = median(folder.path(), "tpot_p50").unwrap();
+    assert!(tpot_ms >= 20.0 / 15.0 * 0.97, "{tpot_ms} ms");
+}
+
+#[test]
+fn several_tokens_a_chunk_without_counts_of_each_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (text, run) = measured(folder.path(), [8, 12], &[]);
+    assert!(run.requests.iter().all(|record| record.first_chunk_tokens.is_none()));
+    assert!(
+        text.contains("TPOT at synthetic-8/6 @ c=2 is understated by up to about 9.1 %"),
+        "{text}"
+    );
 }
 
 #[test]

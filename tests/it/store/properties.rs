@@ -46,10 +46,11 @@ fn records() -> impl Strategy<Value = RequestRecord> {
         any::<bool>(),
         option::of(claim),
         option::of(0..1_u64 << 53),
+        option::of(any::<u32>()),
     );
     (stamps, tokens, any::<(bool, bool, bool)>(), outcomes(), rest).prop_map(
         |(mut stamps, (input_tokens, output_tokens, chunks), (scheduled, answered, from_chunks), outcome, rest)| {
-            let (finish, turn, slo, retries, reasoned, false_usage, connect_ns) = rest;
+            let (finish, turn, slo, retries, reasoned, false_usage, connect_ns, first_chunk_tokens) = rest;
             stamps.sort_unstable();
             let [
                 scheduled_ns,
@@ -72,6 +73,7 @@ fn records() -> impl Strategy<Value = RequestRecord> {
                 input_tokens,
                 output_tokens,
                 chunks,
+                first_chunk_tokens,
                 tokens_from: if from_chunks {
                     TokensFrom::Chunks
                 } else {
