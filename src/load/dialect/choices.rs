@@ -9,7 +9,7 @@ use serde::{
 
 use super::{
     json,
-    said::{Course, Said, Text, Usage, finish, is_error},
+    said::{Course, Said, Text, Usage, count, finish, is_error},
 };
 
 /// One chunk of a stream, or a whole answer.
@@ -26,7 +26,9 @@ struct Chunk<'a> {
 
 #[derive(Deserialize)]
 pub(super) struct Counts {
+    #[serde(default, deserialize_with = "count")]
     prompt_tokens: Option<u32>,
+    #[serde(default, deserialize_with = "count")]
     completion_tokens: Option<u32>,
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     Limit, Speech, json,
-    said::{Said, Text, Usage, finish},
+    said::{Said, Text, Usage, count, finish},
     text_json,
 };
 
@@ -34,7 +34,9 @@ struct Event<'a> {
     text_output: Option<Text<'a>>,
     #[serde(borrow, default)]
     finish_reason: Text<'a>,
+    #[serde(default, deserialize_with = "count")]
     num_input_tokens: Option<u32>,
+    #[serde(default, deserialize_with = "count")]
     num_output_tokens: Option<u32>,
     #[serde(borrow, default)]
     error: Text<'a>,

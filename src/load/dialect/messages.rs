@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Limit, OURS, Speech, json, messages_json,
-    said::{Course, Said, Text, Usage, finish},
+    said::{Course, Said, Text, Usage, count, finish},
 };
 use crate::load::dataset::Prompt;
 
@@ -109,13 +109,13 @@ struct Delta<'a> {
 
 #[derive(Deserialize)]
 struct Counts {
-    #[serde(rename = "input_tokens")]
+    #[serde(rename = "input_tokens", default, deserialize_with = "count")]
     input: Option<u32>,
-    #[serde(rename = "cache_creation_input_tokens")]
+    #[serde(rename = "cache_creation_input_tokens", default, deserialize_with = "count")]
     cache_creation: Option<u32>,
-    #[serde(rename = "cache_read_input_tokens")]
+    #[serde(rename = "cache_read_input_tokens", default, deserialize_with = "count")]
     cache_read: Option<u32>,
-    #[serde(rename = "output_tokens")]
+    #[serde(rename = "output_tokens", default, deserialize_with = "count")]
     output: Option<u32>,
 }
 

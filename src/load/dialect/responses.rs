@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     Limit, Speech, json, messages_json,
-    said::{Said, Text, Usage, finish},
+    said::{Said, Text, Usage, count, finish},
 };
 use crate::session::Finish;
 
@@ -60,7 +60,9 @@ struct Incomplete<'a> {
 
 #[derive(Deserialize)]
 struct Counts {
+    #[serde(default, deserialize_with = "count")]
     input_tokens: Option<u32>,
+    #[serde(default, deserialize_with = "count")]
     output_tokens: Option<u32>,
 }
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{self, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor},
 };
 
 use crate::session::Finish;
@@ -67,6 +67,52 @@ pub(in crate::load) struct Usage {
     pub(in crate::load) input_tokens: Option<u32>,
     /// Tokens of the answer, reasoning included.
     pub(in crate::load) output_tokens: Option<u32>,
+}
+
+/// Reads a count of tokens; some servers write whole numbers as `7.0`.
+pub(super) fn count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    Ok(Option::<Count>::deserialize(from)?.map(|count| count.0))
+}
+
+struct Count(u32);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CountVisitor)
+    }
+}
+
+struct CountVisitor;
+
+impl Visitor<'_> for CountVisitor {
+    type Value = Count;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number of tokens, below 4294967296")
+    }
+
+    fn visit_u64<E: de::Error>(self, count: u64) -> Result<Count, E> {
+        let read = u32::try_from(count).map(Count);
+        read.map_err(|_| E::invalid_value(Unexpected::Unsigned(count), &self))
+    }
+
+    fn visit_i64<E: de::Error>(self, count: i64) -> Result<Count, E> {
+        let read = u32::try_from(count).map(Count);
+        read.map_err(|_| E::invalid_value(Unexpected::Signed(count), &self))
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "looked at: whole, and from 0 to the largest u32"
+    )]
+    fn visit_f64<E: de::Error>(self, count: f64) -> Result<Count, E> {
+        if count.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&count) {
+            Ok(Count(count as u32))
+        } else {
+            Err(E::invalid_value(Unexpected::Float(count), &self))
+        }
+    }
 }
 
 /// Why the model stopped, from any server's word for it: `None` where there is none.

@@ -332,3 +332,20 @@ fn a_path_names_the_model_where_the_api_wants_it_so() {
     }
     assert!(!dialect(Api::Embeddings, true).is_streaming());
 }
+
+#[test]
+fn counts_may_be_written_as_whole_floats() {
+    for (count, expected) in [("7", "7"), ("7.0", "7"), ("null", "-"), ("4294967295.0", "4294967295")] {
+        let data = format!(r#"{{"choices": [], "usage": {{"prompt_tokens": {count}, "completion_tokens": {count}}}}}"#);
+        let expected = format!("{expected}/{expected}");
+        assert!(
+            event(Api::Chat, &data).contains(&expected),
+            "{}",
+            event(Api::Chat, &data)
+        );
+    }
+    for count in ["7.5", "-1", "-1.0", "4294967296", "4294967296.0", "\"7\""] {
+        let data = format!(r#"{{"choices": [], "usage": {{"completion_tokens": {count}}}}}"#);
+        assert!(event(Api::Chat, &data).starts_with("not read"), "{count}");
+    }
+}

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     Limit, Speech, json,
-    said::{Said, Text, Usage, finish},
+    said::{Said, Text, Usage, count, finish},
     text_json,
 };
 
@@ -50,8 +50,10 @@ struct Token<'a> {
 struct Details<'a> {
     #[serde(borrow, default)]
     finish_reason: Text<'a>,
+    #[serde(default, deserialize_with = "count")]
     generated_tokens: Option<u32>,
     /// Since version 3.
+    #[serde(default, deserialize_with = "count")]
     input_length: Option<u32>,
 }
 

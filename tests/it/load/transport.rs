@@ -107,6 +107,17 @@ fn a_retried_request_is_timed_from_its_first_send_and_waits_as_long_as_it_is_tol
 }
 
 #[test]
+fn half_a_second_is_waited_for() {
+    let server = refused_once("429 Too Many Requests", "Retry-After: 0.5\r\n");
+    let mut plan = plan(&server.url, 1);
+    plan.target.retries = 1;
+    let record = measure(&plan).requests.remove(0);
+    // Without it the first wait is 0.1 s.
+    let waited_ns = record.first_token_ns.unwrap() - record.sent_ns;
+    assert!(record.retries == 1 && waited_ns >= 500_000_000, "{record:?}");
+}
+
+#[test]
 fn retries_are_bounded_by_number_and_by_the_time_for_the_whole_answer() {
     let refusal = [
         Act::Request,
