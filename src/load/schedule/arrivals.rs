@@ -192,6 +192,18 @@ mod tests {
     }
 
     #[test]
+    fn a_linear_ramp_may_begin_at_nothing() {
+        // Ten gaps at 5 requests/s on average: two seconds, at a slope of 5 requests/s².
+        let rate = Rate::ramp(0.0, 10.0, RampShape::Linear, 10.0);
+        let at_ns = first_ns(rate, UnitArrivals::new(Arrivals::Constant, 1, 0), 12);
+        let expected: Vec<u64> = (0..=10)
+            .map(|gaps| whole_ns((2.0 * f64::from(gaps) / 5.0).sqrt()))
+            .chain([2_100_000_000])
+            .collect();
+        assert_eq!(at_ns, expected);
+    }
+
+    #[test]
     fn constant_arrivals_have_equal_gaps() {
         for rate_rps in [7.0, 500.0] {
             let (mean, cv) = mean_and_cv(&gaps(&arrivals_ns(rate_rps, Arrivals::Constant, 42, 0, 1000)));
