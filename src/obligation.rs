@@ -16,6 +16,40 @@ pub struct Obligation {
     pub requires: Evidence,
     /// In words (`explain why TTFT P95 rose by 14 %`).
     pub text: String,
+    /// Who gave it; `None`: it is still owed.
+    pub settled: Option<Settled>,
+}
+
+/// What was given for an obligation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Who gave it: a login, or the author of a commit.
+    pub who: String,
+    /// Where it stands.
+    pub place: Place,
+    /// The explanation in its own words, or the profile's file name.
+    pub text: String,
+}
+
+/// Where an explanation or a profile was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A line of the pull request's description.
+    PullRequest,
+    /// A trailer of a commit.
+    Trailer {
+        /// The commit, 40 hex digits.
+        commit: String,
+    },
+    /// An entry of `perfgate-accept.yaml` on the base branch.
+    AcceptFile,
+    /// A profile of this commit.
+    Profile {
+        /// What kind of file (`torch`, `nsys`, `ncu`).
+        kind: String,
+        /// SHA-256 of the file in hex.
+        sha256: String,
+    },
 }
 
 /// One for each regression whose gate asks for something, in the order of the checks.
@@ -42,5 +76,6 @@ fn obligation(check: &Check) -> Option<Obligation> {
         metric: check.metric,
         requires,
         text,
+        settled: None,
     })
 }

@@ -27,6 +27,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("target", 4),
     ("telemetry", 4),
     ("store", 4),
+    ("github", 4),
     ("render", 4),
     ("sim", 4),
     ("commands", 5),

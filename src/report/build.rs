@@ -77,6 +77,7 @@ pub fn build(reference: Option<&Reference<'_>>, candidate: (&str, &Session), pol
         checks: outcome.map_or(alone, |judgement: Judgement| judgement.checks),
         differences,
         obligations,
+        trusted: None,
         warnings,
     }
 }

@@ -52,12 +52,34 @@ pub struct Report {
     pub differences: Vec<Difference>,
     /// What is owed by warnings.
     pub obligations: Vec<Obligation>,
+    /// Which commit the rules came from, and what the pull request would change of them; `None`: they are the work tree's.
+    pub trusted: Option<Trusted>,
     /// What the reader should know, in sentences.
     pub warnings: Vec<String>,
     /// How the verdict was reached, in one paragraph.
     pub method: String,
     /// How sure it had to be.
     pub judging: Judging,
+}
+
+/// Where the rules of a pull request came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trusted {
+    /// The commit, 40 hex digits.
+    pub commit: String,
+    /// Its configuration file, relative to the repository; `None` where it has none.
+    pub config: Option<String>,
+    /// What the pull request changes of configuration, baselines and acceptances; shown, never applied.
+    pub not_applied: Vec<ChangedFile>,
+}
+
+/// A file that a pull request changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedFile {
+    /// Relative to the repository.
+    pub path: String,
+    /// The change as a unified diff, cut after some lines.
+    pub diff: String,
 }
 
 /// How sure a verdict had to be.

@@ -71,6 +71,7 @@ pub(super) fn report(twin: ReportTwin) -> Result<Report, RenderError> {
         method: twin.method,
         story: twin.story,
         judging: judging(twin.judging),
+        trusted: None,
     })
 }
 
@@ -261,6 +262,7 @@ fn obligation(twin: ObligationTwin) -> Result<Obligation, RenderError> {
         cell: twin.cell,
         requires: twin.requires.into(),
         text: twin.text,
+        settled: None,
     })
 }
 

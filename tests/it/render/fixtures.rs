@@ -149,6 +149,7 @@ fn report(verdict: Verdict, exit_code: u8, headline: &str, factor: f64) -> Repor
         checks: vec![],
         differences: vec![],
         obligations: vec![],
+        trusted: None,
         warnings: vec![],
         method: "each run gives one value; log-ratio of the runs' means, Welch t; a regression is real (Holm over \
                  2 blocking checks, 1 %) and beyond its limit with 90 % confidence"
@@ -199,6 +200,7 @@ pub(super) fn regression() -> Report {
             metric: Metric::Ttft(P95),
             requires: Evidence::Explanation,
             text: "explain why TTFT P95 rose by 14.3 %".into(),
+            settled: None,
         }],
         differences: vec![Difference {
             field: "engine.version".into(),

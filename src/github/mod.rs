@@ -1,0 +1,9 @@
+//! The forge: what perfgate reads from and writes to GitHub, behind one trait.
+//!
+//! What is written is made elsewhere (`render`, `commands::post`); here is how it gets there, once, and what was refused.
+
+mod error;
+mod forge;
+
+pub use error::ForgeError;
+pub use forge::{Annotation, CheckRun, Comment, Conclusion, Forge, Head, Level, Login, Pull, State, Status};
