@@ -9,6 +9,7 @@ mod serve;
 mod stored;
 
 use std::{
+    borrow::Cow,
     env,
     error::Error,
     ffi::OsString,
@@ -230,8 +231,17 @@ fn in_full(error: &CommandError) -> String {
     text
 }
 
+/// Text as the log of a job may hold it: nothing that a server or a file said is a command to GitHub's runner.
+fn as_logged(text: &str) -> Cow<'_, str> {
+    match variable("GITHUB_ACTIONS").as_deref() {
+        Some("true") => Cow::Owned(render::log_safe(text)),
+        _ => Cow::Borrowed(text),
+    }
+}
+
 /// Standard output, which was cut where this is false; a reader that has gone away is no error of ours.
 fn print(text: &str) -> bool {
+    let text = as_logged(text);
     let mut out = io::stdout().lock();
     let ending = if text.is_empty() || text.ends_with('\n') {
         ""
@@ -248,7 +258,7 @@ fn print(text: &str) -> bool {
 }
 
 fn complain(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", as_logged(line));
 }
 
 #[cfg(test)]
