@@ -17,7 +17,8 @@ Exit codes:
   1  regression: merge is blocked
   2  usage or configuration error
   3  not settled: inconclusive, incomparable, no baseline, or a profiling report owed
-  4  measurement failed or is invalid";
+  4  measurement failed or is invalid
+  5  the verdict stands but could not be posted";
 
 const CAPACITY_EXAMPLES: &str = "\
 Examples:
@@ -341,6 +342,8 @@ pub(super) enum SchemaOf {
     Config,
     /// Session files.
     Session,
+    /// `result.json`.
+    Result,
     /// `report.json`.
     Report,
     /// `perfgate history --format json`.

@@ -35,6 +35,7 @@ use crate::{
         report, run,
         selftest::{self, Depth},
         show, sweep,
+        trust::{self, Asked, Rules},
     },
     config::{self, Overrides, Resolved},
     load::Interrupt,
@@ -84,11 +85,11 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             if ab {
                 plan.overrides.push("measure", "ab");
             }
-            let resolved = resolve(&plan)?;
-            let secrets = resolved.secrets(&variable)?;
+            let rules = rules(plan.config.as_deref(), &plan.overrides)?;
+            let secrets = rules.resolved.secrets(&variable)?;
             let form = (format.into(), screen());
             let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);
-            gate::gate(&resolved, secrets, form, &console(&resolved), &interrupt)
+            gate::gate(&rules, secrets, form, &console(&rules.resolved), &interrupt)
         }
         Verb::Capacity { plan, search } => find_capacity(&plan, &search),
         Verb::Sweep { plan, ladder } => climb(&plan, &ladder),
@@ -141,7 +142,7 @@ fn climb(plan: &PlanArgs, ladder: &LadderArgs) -> Result<Done, CommandError> {
 }
 
 fn compare_files(files: &[PathBuf], judge: &JudgeArgs, format: Format) -> Result<Done, CommandError> {
-    let resolved = resolve_with(judge.config.as_deref(), &judge.overrides)?;
+    let rules = rules(judge.config.as_deref(), &judge.overrides)?;
     let (baseline, candidate): (Option<&Path>, &Path) = match files {
         [candidate] => (None, candidate),
         [baseline, candidate] => (Some(baseline), candidate),
@@ -154,12 +155,11 @@ fn compare_files(files: &[PathBuf], judge: &JudgeArgs, format: Format) -> Result
     compare::compare(&Request {
         baseline,
         candidate,
-        named: resolved.settings.baseline.as_deref(),
-        store: &resolved.settings.store,
-        policy: &resolved.policy,
+        named: rules.resolved.settings.baseline.as_deref(),
+        rules: &rules,
         format,
         screen: screen(),
-        report_dir: resolved.settings.report_dir.clone(),
+        report_dir: rules.resolved.settings.report_dir.clone(),
     })
 }
 
@@ -167,6 +167,7 @@ fn schema(of: SchemaOf) -> Result<Done, CommandError> {
     Ok(Done::ok(match of {
         SchemaOf::Config => config::json_schema(),
         SchemaOf::Session => store::session_schema(),
+        SchemaOf::Result => store::result_schema(),
         SchemaOf::Report => render::report_schema()?,
         SchemaOf::History => render::history_schema()?,
         SchemaOf::Noise => render::noise_schema()?,
@@ -186,6 +187,15 @@ fn resolve_without_load(plan: &PlanArgs) -> Result<Resolved, CommandError> {
 
 fn resolve_with(file: Option<&Path>, flags: &Overrides) -> Result<Resolved, CommandError> {
     Ok(config::resolve(file, &variable, flags)?)
+}
+
+/// The rules that a verdict rests on: those of the base in a pull request.
+fn rules(config: Option<&Path>, flags: &Overrides) -> Result<Rules, CommandError> {
+    trust::rules(&Asked {
+        config,
+        variable: &variable,
+        flags,
+    })
 }
 
 fn variable(name: &str) -> Option<String> {

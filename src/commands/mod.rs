@@ -20,11 +20,13 @@ pub mod run;
 pub mod selftest;
 pub mod show;
 pub mod sweep;
+pub mod trust;
 
 use std::path::PathBuf;
 
 use crate::{
-    config::ConfigError, load::LoadError, render::RenderError, sim::SimError, store::StoreError, target::TargetError,
+    config::ConfigError, git::GitError, github::ForgeError, load::LoadError, render::RenderError, sim::SimError,
+    store::StoreError, target::TargetError,
 };
 
 /// One stage of a measurement, for the progress display.
@@ -88,6 +90,12 @@ pub enum CommandError {
     /// A stored file cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A repository cannot be read.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The forge refuses, or is not reached.
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
     /// The measurement could not begin.
     #[error(transparent)]
     Load(#[from] LoadError),

@@ -79,12 +79,15 @@ const FILES: [(&str, Format); 3] = [
     ("report.html", Format::Html),
 ];
 
-/// Removes the report files of an earlier verdict.
+/// What was measured, beside the reports; the verdict can be recomputed from it.
+pub const RESULT_FILE: &str = "result.json";
+
+/// Removes the report files of an earlier verdict, and its result.
 ///
 /// # Errors
 /// When one is there and cannot be removed.
 pub fn remove_files(folder: &Path) -> Result<(), CommandError> {
-    for (name, _) in FILES {
+    for name in FILES.map(|(name, _)| name).into_iter().chain([RESULT_FILE]) {
         let path = folder.join(name);
         match fs::remove_file(&path) {
             Err(source) if path.exists() => {
