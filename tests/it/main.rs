@@ -8,6 +8,7 @@ mod command;
 mod config;
 mod exact;
 mod false_usage;
+mod github;
 mod history;
 mod honest;
 mod load;
