@@ -45,6 +45,17 @@ pub struct WorkflowRun {
     pub head: Head,
     /// Its page.
     pub url: Option<String>,
+    /// The one pull request of that commit, where the event names it: it does so for the repository's own, for no fork's.
+    pub pull: Option<RunPull>,
+}
+
+/// A pull request that a workflow run was for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunPull {
+    /// Its number.
+    pub number: u64,
+    /// Tip of the branch it goes into, 40 hex digits.
+    pub base_sha: String,
 }
 
 impl Event {
@@ -190,6 +201,7 @@ fn merge_group(file: MergeGroupFile) -> Result<(String, String), String> {
 
 fn run(file: RunFile) -> Result<WorkflowRun, String> {
     Ok(WorkflowRun {
+        pull: only_pull(&file.pull_requests, &file.head_sha),
         id: file.id,
         attempt: file.run_attempt,
         event: file.event,
@@ -199,6 +211,15 @@ fn run(file: RunFile) -> Result<WorkflowRun, String> {
             repository: file.head_repository.and_then(|repo| repo.full_name),
         },
         url: file.html_url,
+    })
+}
+
+/// Where there are several, or its head has moved on, the forge is asked.
+fn only_pull(pulls: &[RunPullFile], head_sha: &str) -> Option<RunPull> {
+    let [pull] = pulls else { return None };
+    (pull.head.sha == head_sha && is_sha(&pull.base.sha)).then(|| RunPull {
+        number: pull.number,
+        base_sha: pull.base.sha.clone(),
     })
 }
 
@@ -269,6 +290,15 @@ struct RunFile {
     head_sha: String,
     head_repository: Option<RepositoryFile>,
     html_url: Option<String>,
+    #[serde(default)]
+    pull_requests: Vec<RunPullFile>,
+}
+
+#[derive(Deserialize)]
+struct RunPullFile {
+    number: u64,
+    base: TipFile,
+    head: TipFile,
 }
 
 const fn first() -> u32 {
