@@ -32,6 +32,8 @@ pub(crate) fn code(error: &CommandError) -> u8 {
         | CommandError::ModelUnclear { .. }
         | CommandError::File { .. }
         | CommandError::Unfit { .. }
+        | CommandError::Secret { .. }
+        | CommandError::Step(_)
         | CommandError::Usage(_) => USAGE,
     }
 }

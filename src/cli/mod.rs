@@ -3,8 +3,11 @@
 pub(crate) mod args;
 mod exit;
 mod flags;
+mod forms;
+mod posting;
 mod progress;
 mod search;
+mod sending;
 mod serve;
 mod stored;
 
@@ -22,7 +25,8 @@ use clap::Parser;
 
 use self::{
     args::{JudgeArgs, PlanArgs},
-    flags::{Cli, ConfigVerb, SchemaOf, Verb},
+    flags::{Cli, ConfigVerb, Verb},
+    forms::SchemaOf,
     progress::{Mode, Progress},
     search::{LadderArgs, SearchArgs},
 };
@@ -30,7 +34,7 @@ use crate::{
     commands::{
         self, CommandError, Done, capacity,
         compare::{self, Request},
-        demo, gate,
+        demo,
         present::{Format, Screen},
         report, run,
         selftest::{self, Depth},
@@ -39,7 +43,7 @@ use crate::{
     },
     config::{self, Overrides, Resolved},
     load::Interrupt,
-    render, store, target,
+    render, store,
 };
 
 /// Runs one command line and gives its exit code.
@@ -81,16 +85,8 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
                 &Interrupt::on_ctrl_c(),
             )
         }
-        Verb::Gate { mut plan, ab, format } => {
-            if ab {
-                plan.overrides.push("measure", "ab");
-            }
-            let rules = rules(plan.config.as_deref(), &plan.overrides)?;
-            let secrets = rules.resolved.secrets(&variable)?;
-            let form = (format.into(), screen());
-            let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);
-            gate::gate(&rules, secrets, form, &console(&rules.resolved), &interrupt)
-        }
+        verb @ (Verb::Gate { .. } | Verb::Post { .. }) => sending::run(verb),
+        Verb::Action => sending::action(),
         Verb::Capacity { plan, search } => find_capacity(&plan, &search),
         Verb::Sweep { plan, ladder } => climb(&plan, &ladder),
         Verb::Compare { files, judge, format } => compare_files(&files, &judge, format.into()),
@@ -264,6 +260,14 @@ fn print(text: &str) -> bool {
             false
         }
         _ => true,
+    }
+}
+
+/// A warning on the page of the workflow run; nothing outside of GitHub's runners.
+fn warn_runner(title: &str, text: &str) {
+    if variable("GITHUB_ACTIONS").as_deref() == Some("true") {
+        let (title, text) = (render::command_property(title), render::command_data(text));
+        let _ = writeln!(io::stdout().lock(), "::warning title={title}::{text}");
     }
 }
 

@@ -115,7 +115,7 @@ fn tell_rules(rules: &Rules, console: &dyn Console) {
 }
 
 /// The folder of the reports.
-pub(super) fn report_dir(resolved: &Resolved) -> PathBuf {
+pub fn report_dir(resolved: &Resolved) -> PathBuf {
     let named = resolved.settings.report_dir.clone();
     named.unwrap_or_else(|| PathBuf::from(DEFAULT_REPORT_DIR))
 }

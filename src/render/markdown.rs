@@ -94,7 +94,8 @@ pub fn comment(report: &Report, posting: &Posting, budget: usize) -> Result<Stri
             rows,
             show,
         };
-        text = head.clone() + &render("comment.md", TEMPLATE, Language::Markdown, &comment)?.trim_end() + &foot;
+        let body = render("comment.md", TEMPLATE, Language::Markdown, &comment)?;
+        text = [head.as_str(), body.trim_end(), &foot].concat();
         if text.len() < budget {
             break;
         }

@@ -14,6 +14,7 @@ mod honest;
 mod load;
 mod made;
 mod noise;
+mod post;
 mod render;
 mod schemas;
 mod selftest;

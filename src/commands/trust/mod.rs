@@ -29,7 +29,7 @@ use self::layout::Layout;
 pub use self::{
     job::{provenance, refuse_baseline_write},
     judge::{judge, judge_pairs},
-    said::{explanations_of_body, explanations_of_commits},
+    said::{Found, explanations_of_body, explanations_of_commits},
     source::{InClone, OnForge, Source},
 };
 use super::CommandError;

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// What was said, and what could not be understood, in sentences.
-pub(super) type Found = (Vec<Explanation>, Vec<String>);
+pub type Found = (Vec<Explanation>, Vec<String>);
 
 /// The lines of a pull request's description; its author answers for them.
 pub fn explanations_of_body(pull: &Pull) -> Found {

@@ -112,6 +112,19 @@ fn t22_5000_metrics_with_giant_names_leave_the_verdict_and_ten_rows() {
 }
 
 #[test]
+fn a_comment_is_rendered_in_less_than_50_ms() {
+    let report = regression();
+    let took = (0..5).map(|_| {
+        let begun = Instant::now();
+        comment(&report, &posting(), usize::MAX).unwrap();
+        begun.elapsed()
+    });
+    // The best of five, as the machine is shared; without optimisation.
+    let best = took.min().unwrap();
+    assert!(best < Duration::from_millis(50), "{best:?}");
+}
+
+#[test]
 fn a_smaller_budget_drops_whole_sections() {
     let sizes = [60_000, 6_000, 3_000].map(|budget| {
         let text = comment(&regression(), &posting(), budget).unwrap();
