@@ -9,6 +9,7 @@ mod cost;
 mod counts;
 mod doubts;
 mod health;
+mod held;
 mod method;
 mod tails;
 #[cfg(test)]
@@ -20,13 +21,13 @@ use std::collections::BTreeMap;
 use crate::{
     metric::Metric,
     plan::Load,
-    verdict::{OnInconclusive, Policy, Verdict},
+    verdict::{OnInconclusive, Policy, Unmet, Verdict},
 };
 pub use arm::describe;
-pub use build::{Reference, build, warnings};
+pub use build::{Reference, build, build_knowing, warnings};
 
 pub use crate::{
-    obligation::Obligation,
+    obligation::{Obligation, Place, Settled},
     verdict::{Check, Difference},
 };
 
@@ -53,12 +54,34 @@ pub struct Report {
     pub differences: Vec<Difference>,
     /// What is owed by warnings.
     pub obligations: Vec<Obligation>,
+    /// Which commit the rules came from, and what the pull request would change of them; `None`: they are the work tree's.
+    pub trusted: Option<Trusted>,
     /// What the reader should know, in sentences.
     pub warnings: Vec<String>,
     /// How the verdict was reached, in one paragraph.
     pub method: String,
     /// How sure it had to be.
     pub judging: Judging,
+}
+
+/// Where the rules of a pull request came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trusted {
+    /// The commit, 40 hex digits.
+    pub commit: String,
+    /// Its configuration file, relative to the repository; `None` where it has none.
+    pub config: Option<String>,
+    /// What the pull request changes of configuration, baselines and acceptances; shown, never applied.
+    pub not_applied: Vec<ChangedFile>,
+}
+
+/// A file that a pull request changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedFile {
+    /// Relative to the repository.
+    pub path: String,
+    /// The change as a unified diff, cut after some lines.
+    pub diff: String,
 }
 
 /// How sure a verdict had to be.
@@ -70,6 +93,8 @@ pub struct Judging {
     pub family_error: f64,
     /// What an open gate does.
     pub on_inconclusive: OnInconclusive,
+    /// What evidence does that is still owed.
+    pub unmet: Unmet,
 }
 
 impl Judging {
@@ -79,6 +104,7 @@ impl Judging {
             confidence: policy.confidence,
             family_error: policy.family_error,
             on_inconclusive: policy.on_inconclusive,
+            unmet: policy.unmet,
         }
     }
 }

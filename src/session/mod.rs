@@ -3,12 +3,14 @@
 //! All `*_ns` stamps of one run count nanoseconds on one monotonic clock from the run's start.
 
 mod pairing;
+mod provenance;
 mod request;
 mod run;
 mod selftest;
 
 pub use self::{
     pairing::{PairArm, Pairing, Remeasured},
+    provenance::{Measured, Profile, ProfileKind, Provenance},
     request::{Failure, FailureClass, Finish, Outcome, RequestRecord, TokensFrom, Turn, UsageClaim},
     run::{Block, ClientUse, GapCounts, GpuUse, HostUse, Lag, Run, Search, SearchEnd, SearchStep, Warmup, WarmupEnd},
     selftest::{Added, SelfTest},
