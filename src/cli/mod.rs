@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod exit;
 mod flags;
+mod manual;
 mod progress;
 mod search;
 mod serve;
@@ -120,6 +121,8 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             let console = Progress::new(mode(quiet), complain);
             demo::demo(clean, screen(), &console, &Interrupt::on_ctrl_c())
         }
+        Verb::Completions { shell } => Ok(manual::completions(shell)),
+        Verb::Man { dir } => manual::man(&dir),
     }
 }
 

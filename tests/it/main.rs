@@ -12,6 +12,7 @@ mod history;
 mod honest;
 mod load;
 mod made;
+mod manual;
 mod noise;
 mod render;
 mod schemas;
