@@ -3,6 +3,8 @@ environment and files, and with nothing of this machine's environment that a run
 
 import os
 import re
+import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -43,7 +45,9 @@ def read(path):
 
 
 def value(expression, contexts):
-    """`a.b.c`, `'text'`, `a || b`, `a == b`, `a != b`: all that our action uses; anything else is an error."""
+    """`a.b.c`, `'text'`, `a || b`, `a == b`, `a != b`, `always()`, `!cancelled()`: all that our files use; else an error."""
+    if expression.strip() in ("always()", "!cancelled()"):
+        return True
     for operator, apply in (("||", lambda a, b: a or b), ("!=", lambda a, b: a != b), ("==", lambda a, b: a == b)):
         if operator in expression:
             left, right = expression.split(operator, 1)
@@ -94,6 +98,7 @@ class Job:
         self.folder = Path(folder)
         self.temp = self.folder / "temp"
         self.token, self.action_repository = "", ""
+        self.groups = []
         self.workspace = Path(workspace)
         for part in (self.temp, self.folder / "files", self.workspace):
             part.mkdir(parents=True, exist_ok=True)
@@ -131,22 +136,32 @@ class Job:
         files = {name: Path(tempfile.mkstemp(dir=self.folder / "files")[1]) for name in ("OUTPUT", "ENV", "PATH", "STEP_SUMMARY")}
         script_file = Path(tempfile.mkstemp(dir=self.folder / "files", suffix=".sh")[1])
         script_file.write_text(script)
-        ended = subprocess.run(
+        process = subprocess.Popen(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script_file)],
             cwd=directory,
             env={**self.env, **{f"GITHUB_{name}": str(path) for name, path in files.items()}, **env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=600,
-            check=False,
+            start_new_session=True,
         )
+        self.groups.append(process.pid)
+        log, _ = process.communicate(timeout=600)
         wrote = {name: path.read_text() for name, path in files.items()}
         self.env.update(parse_pairs(wrote["ENV"]))
         paths = wrote["PATH"].splitlines()
         for path in paths:
             self.env["PATH"] = f"{path}:{self.env['PATH']}"
-        return ended.returncode, ended.stdout.decode(errors="replace"), wrote, paths
+        return process.returncode, log.decode(errors="replace"), wrote, paths
+
+    def end(self):
+        """What the steps left running ends with the job."""
+        for group in self.groups:
+            try:
+                os.killpg(group, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.groups.clear()
 
     def use(self, action, inputs):
         """The composite action of a folder, with inputs as under `with:`."""
@@ -184,3 +199,56 @@ class Job:
         ended.commands += [(match[1], "") for match in OLD_COMMAND.finditer(ended.log)]
         ended.seconds = time.monotonic() - started
         return ended
+
+    def run(self, workflow, name, action, contexts, artifacts):
+        """A job of a workflow file: its scripts, our action (as `OWNER/perfgate`), and artifacts as folders. The caller has
+        checked out. Gives what each step ended with, by the step's name; a step fails the rest as on GitHub."""
+        contexts = {"runner": {"temp": str(self.temp)}, "steps": {}, **contexts}
+        contexts["github"] = {"token": self.token, "repository": self.env["GITHUB_REPOSITORY"], **contexts.get("github", {})}
+        job = read(workflow)["jobs"][name]
+        seen, failed = {}, False
+        if not self._wanted(job.get("if", "always()"), contexts):
+            return seen
+        for step in job["steps"]:
+            if not self._wanted(step.get("if", "always()" if not failed else "''"), contexts):
+                continue
+            given = {key: expand(text, contexts) for key, text in step.get("with", {}).items()}
+            env = {key: expand(text, contexts) for key, text in step.get("env", {}).items()}
+            uses = step.get("uses", "").split("@")[0]
+            if uses == "OWNER/perfgate":
+                seen[step["name"]] = self.use(action, given)
+            elif uses.startswith("actions/"):
+                seen[step["name"]] = self._artifact(uses, given, artifacts)
+            else:
+                code, log, wrote, _ = self.step(step["run"], env, self.workspace)
+                seen[step["name"]] = Ended(code == 0, {}, log, wrote["STEP_SUMMARY"], [], {}, {"run": code}, 0.0)
+            failed = failed or not (seen[step["name"]].ok or step.get("continue-on-error"))
+        return seen
+
+    @staticmethod
+    def _wanted(condition, contexts):
+        condition = str(condition)
+        whole = EXPRESSION.fullmatch(condition)
+        return bool(value(whole[1] if whole else condition, contexts))
+
+    def _artifact(self, uses, given, artifacts):
+        """Uploads and downloads by the rules that matter here: a missing artifact fails the download."""
+        nothing = Ended(True, {}, "", "", [], {}, {}, 0.0)
+        if uses == "actions/checkout":
+            return nothing
+        store = Path(artifacts) / given["name"]
+        path = self.workspace / given["path"]
+        if uses == "actions/upload-artifact":
+            if path.is_dir():
+                shutil.copytree(path, store)
+            elif path.is_file():
+                store.mkdir(parents=True)
+                shutil.copy(path, store)
+            nothing.ok = path.exists() or given.get("if-no-files-found") != "error"
+        elif uses == "actions/download-artifact":
+            nothing.ok = store.exists()
+            if nothing.ok:
+                shutil.copytree(store, path, dirs_exist_ok=True)
+        else:
+            raise ValueError(f"the test's runner knows no {uses}")
+        return nothing
