@@ -13,7 +13,8 @@ num_requests: 60
 warmup_requests: 4
 repeat: 3
 gates:
-  tpot_p50: {threshold: 10%, action: block}
+  tpot_p50: {threshold: 25%, action: block}
+  output_tokens_per_s: {threshold: 25%, action: block}
   tpot_p95: {threshold: 10%, action: report}
 """
 
