@@ -13,7 +13,8 @@ quoted() {
     local text=$1
     text=${text//'%'/%25}
     text=${text//$'\r'/%0D}
-    printf '%s' "${text//$'\n'/%0A}"
+    text=${text//$'\n'/%0A}
+    printf '%s' "$text"
 }
 fail() {
     printf '::error title=perfgate::%s\n' "$(quoted "$1")"
