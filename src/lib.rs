@@ -11,6 +11,7 @@
 //! | | [`target`] | servers under test that we start: awaited, and stopped with all their children |
 //! | | [`telemetry`] | GPU samples during a run; what machine this is |
 //! | | [`store`] | sessions and baselines at rest |
+//! | | [`git`] | files at a commit, ancestors, trailers |
 //! | | [`github`] | the forge behind a trait |
 //! | | [`render`] | terminal, Markdown, HTML, JSON |
 //! | | [`sim`] | the embedded inference engine |
@@ -44,6 +45,7 @@ pub mod cli;
 pub mod commands;
 pub mod compare;
 pub mod config;
+pub mod git;
 pub mod github;
 pub mod history;
 pub mod load;

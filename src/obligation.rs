@@ -2,8 +2,12 @@
 
 use crate::{
     metric::Metric,
-    verdict::{Check, Evidence, Verdict, wording},
+    session::{Profile, ProfileKind},
+    verdict::{Check, Evidence, OnUnmet, Unmet, Verdict, wording},
 };
+
+/// What a line of explanation begins with, in a pull request's description or at the end of a commit's message.
+pub const EXPLAIN_KEY: &str = "perfgate-explain";
 
 /// What a warning owes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,16 +49,119 @@ pub enum Place {
     AcceptFile,
     /// A profile of this commit.
     Profile {
-        /// What kind of file (`torch`, `nsys`, `ncu`).
-        kind: String,
+        /// Which profiler wrote it.
+        kind: ProfileKind,
         /// SHA-256 of the file in hex.
         sha256: String,
     },
 }
 
+/// Why a metric got worse, as somebody says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The metric that it is about.
+    pub metric: Metric,
+    /// Only this cell; `None`: all.
+    pub cell: Option<String>,
+    /// Who says so.
+    pub who: String,
+    /// Where.
+    pub place: Place,
+    /// The reason.
+    pub text: String,
+}
+
+impl Explanation {
+    /// What a line `perfgate-explain: METRIC: REASON` says behind its key.
+    ///
+    /// # Errors
+    /// In words: it names no metric, or no reason.
+    pub fn parse(value: &str, who: &str, place: Place) -> Result<Self, String> {
+        let shown: String = value.chars().take(80).collect();
+        let (key, text) = value
+            .split_once(':')
+            .ok_or_else(|| format!("`{EXPLAIN_KEY}: {shown}` gives no reason; write `METRIC: REASON`"))?;
+        let metric = Metric::from_key(key.trim())
+            .ok_or_else(|| format!("`{EXPLAIN_KEY}: {shown}` names no metric; write its key, such as `ttft_p95`"))?;
+        if !text.chars().any(char::is_alphanumeric) {
+            return Err(format!("`{EXPLAIN_KEY}: {shown}` gives no reason behind the metric"));
+        }
+        Ok(Self {
+            metric,
+            cell: None,
+            who: who.to_owned(),
+            place,
+            text: text.trim().to_owned(),
+        })
+    }
+}
+
+/// All that was given for what is owed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given<'a> {
+    /// What people said.
+    pub explanations: &'a [Explanation],
+    /// Profiles that were attached to the measurement.
+    pub profiles: &'a [Profile],
+    /// The commits that a profile may be of: the one that was measured, and the head of the pull request.
+    pub commits: &'a [&'a str],
+}
+
 /// One for each regression whose gate asks for something, in the order of the checks.
 pub fn obligations(checks: &[Check]) -> Vec<Obligation> {
     checks.iter().filter_map(obligation).collect()
+}
+
+/// Marks what was given; the first explanation of a metric counts, and any profile of the commit.
+pub fn settle(obligations: &mut [Obligation], given: &Given<'_>) {
+    for obligation in obligations {
+        obligation.settled = match obligation.requires {
+            Evidence::Explanation => explained(obligation, given.explanations),
+            Evidence::Profile => profiled(given),
+        };
+    }
+}
+
+fn explained(obligation: &Obligation, explanations: &[Explanation]) -> Option<Settled> {
+    let fits = |said: &&Explanation| {
+        let cell = said.cell.as_ref().is_none_or(|cell| *cell == obligation.cell);
+        said.metric == obligation.metric && cell
+    };
+    explanations.iter().find(fits).map(|said| Settled {
+        who: said.who.clone(),
+        place: said.place.clone(),
+        text: said.text.clone(),
+    })
+}
+
+fn profiled(given: &Given<'_>) -> Option<Settled> {
+    let own = |profile: &&Profile| given.commits.contains(&profile.commit.as_str());
+    given.profiles.iter().find(own).map(|profile| Settled {
+        who: "the job that measured".to_owned(),
+        place: Place::Profile {
+            kind: profile.kind,
+            sha256: profile.sha256.clone(),
+        },
+        text: profile.name.clone(),
+    })
+}
+
+impl Obligation {
+    /// What it does while it is still owed; `None` once it is settled.
+    pub fn unmet(&self, unmet: Unmet) -> Option<OnUnmet> {
+        self.settled.is_none().then(|| unmet.of(self.requires))
+    }
+
+    /// How to give what is owed, in a few words.
+    pub fn how(&self) -> String {
+        match self.requires {
+            Evidence::Explanation => format!(
+                "add a line `{EXPLAIN_KEY}: {}: REASON` to the pull request's description or to a commit's message",
+                self.metric.key()
+            ),
+            Evidence::Profile => "attach it with `perfgate profile attach FILE`".to_owned(),
+        }
+    }
 }
 
 fn obligation(check: &Check) -> Option<Obligation> {
@@ -78,4 +185,84 @@ fn obligation(check: &Check) -> Option<Obligation> {
         text,
         settled: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::Percentile;
+
+    const TTFT: Metric = Metric::Ttft(Percentile::P95);
+
+    fn owed(requires: Evidence) -> Obligation {
+        Obligation {
+            cell: "x @ c=1".into(),
+            metric: TTFT,
+            requires,
+            text: "explain".into(),
+            settled: None,
+        }
+    }
+
+    #[test]
+    fn a_line_is_a_metric_and_a_reason() {
+        let said = Explanation::parse("ttft_p95: fp8 is off: it was wrong", "alice", Place::PullRequest).unwrap();
+        assert_eq!((said.metric, said.text.as_str()), (TTFT, "fp8 is off: it was wrong"));
+        for bad in ["", "ttft_p95", "ttft_p95:", "ttft_p95: …", "TTFT: because", ": because"] {
+            assert!(Explanation::parse(bad, "alice", Place::PullRequest).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_explanation_settles_its_metric_and_cell_and_no_profile() {
+        let said = |metric, cell: Option<&str>| Explanation {
+            metric,
+            cell: cell.map(str::to_owned),
+            who: "alice".into(),
+            place: Place::AcceptFile,
+            text: "why".into(),
+        };
+        for (explanation, requires, expected) in [
+            (said(TTFT, None), Evidence::Explanation, true),
+            (said(TTFT, Some("x @ c=1")), Evidence::Explanation, true),
+            (said(TTFT, Some("x @ c=2")), Evidence::Explanation, false),
+            (said(Metric::Ttft(Percentile::P99), None), Evidence::Explanation, false),
+            (said(TTFT, None), Evidence::Profile, false),
+        ] {
+            let mut obligations = [owed(requires)];
+            let given = Given {
+                explanations: std::slice::from_ref(&explanation),
+                ..Given::default()
+            };
+            settle(&mut obligations, &given);
+            assert_eq!(
+                obligations[0].settled.is_some(),
+                expected,
+                "{explanation:?} {requires:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_profile_of_another_commit_settles_nothing() {
+        let profile = Profile {
+            kind: ProfileKind::Torch,
+            name: "trace.json".into(),
+            sha256: "0".repeat(64),
+            bytes: 1,
+            commit: "a".repeat(40),
+        };
+        let (own, other) = ("a".repeat(40), "b".repeat(40));
+        for (commit, expected) in [(own.as_str(), true), (other.as_str(), false)] {
+            let mut obligations = [owed(Evidence::Profile), owed(Evidence::Explanation)];
+            let given = Given {
+                profiles: std::slice::from_ref(&profile),
+                commits: &[commit],
+                ..Given::default()
+            };
+            settle(&mut obligations, &given);
+            assert_eq!(obligations[0].settled.is_some(), expected);
+            assert!(obligations[1].settled.is_none(), "a profile explains nothing");
+        }
+    }
 }

@@ -29,13 +29,16 @@ pub(crate) struct JudgeArgs {
 }
 
 /// Keys that move a judgement of what was already measured, or where it goes.
-const JUDGE_FLAGS: [&str; 11] = [
+const JUDGE_FLAGS: [&str; 14] = [
     "threshold",
     "gate",
     "ceiling",
     "confidence",
     "family-error",
     "on-inconclusive",
+    "on-unmet-explanation",
+    "on-unmet-profile",
+    "trusted-ref",
     "field",
     "allow",
     "baseline",

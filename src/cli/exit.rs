@@ -13,6 +13,8 @@ use crate::commands::CommandError;
 
 /// A usage or configuration error.
 pub(crate) const USAGE: u8 = 2;
+/// The forge could not be read or written.
+pub(crate) const FORGE: u8 = 5;
 /// The measurement failed.
 pub(crate) const MEASUREMENT: u8 = 4;
 
@@ -20,7 +22,9 @@ pub(crate) const MEASUREMENT: u8 = 4;
 pub(crate) fn code(error: &CommandError) -> u8 {
     match error {
         CommandError::Sim(_) | CommandError::Target(_) => MEASUREMENT,
+        CommandError::Forge(_) => FORGE,
         CommandError::Config(_)
+        | CommandError::Git(_)
         | CommandError::Store(_)
         | CommandError::Load(_)
         | CommandError::Render(_)
@@ -28,6 +32,8 @@ pub(crate) fn code(error: &CommandError) -> u8 {
         | CommandError::ModelUnclear { .. }
         | CommandError::File { .. }
         | CommandError::Unfit { .. }
+        | CommandError::Secret { .. }
+        | CommandError::Step(_)
         | CommandError::Usage(_) => USAGE,
     }
 }

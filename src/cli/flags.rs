@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use super::{
     args::{JudgeArgs, PlanArgs},
+    forms::{FormatArg, SchemaOf},
+    posting::PostArgs,
     search::{LadderArgs, SearchArgs},
     serve::EngineArgs,
 };
-use crate::commands::present::Format;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -17,7 +18,8 @@ Exit codes:
   1  regression: merge is blocked
   2  usage or configuration error
   3  not settled: inconclusive, incomparable, no baseline, or a profiling report owed
-  4  measurement failed or is invalid";
+  4  measurement failed or is invalid
+  5  the verdict stands but could not be posted";
 
 const CAPACITY_EXAMPLES: &str = "\
 Examples:
@@ -38,6 +40,13 @@ Examples:
   perfgate selftest
   perfgate selftest --quick --store
 The figures are kept in the file that PERFGATE_SELFTEST names, else in ~/.cache/perfgate/selftest.json.";
+
+const POST_EXAMPLES: &str = "\
+Examples:
+  perfgate post --dry-run
+  perfgate post perfgate-report/result.json --comment changes
+  perfgate gate --post --fail-on regression
+The token comes from GITHUB_TOKEN; docs/github.md has the workflows and their permissions.";
 
 const SWEEP_EXAMPLES: &str = "\
 Examples:
@@ -84,7 +93,26 @@ pub(super) enum Verb {
         /// Form of the answer on standard output.
         #[arg(long, value_enum, default_value_t)]
         format: FormatArg,
+        /// Post what came of it, as `perfgate post` does.
+        #[arg(long, help_heading = "Posting")]
+        post: bool,
+        #[command(flatten)]
+        posting: Box<PostArgs>,
     },
+    /// Judge a result by the rules of the base, and tell the pull request: comment, check, job summary.
+    #[command(after_help = POST_EXAMPLES)]
+    Post {
+        /// The result of a gate [default: result.json in the report folder]
+        #[arg(value_name = "RESULT")]
+        result: Option<PathBuf>,
+        #[command(flatten)]
+        posting: Box<PostArgs>,
+        #[command(flatten)]
+        plan: PlanArgs,
+    },
+    /// What `action.yml` runs: takes its inputs from `INPUT_*` variables and sets its outputs.
+    #[command(hide = true)]
+    Action,
     /// Find the highest rate (or concurrency) that still meets the SLO.
     #[command(after_help = CAPACITY_EXAMPLES)]
     Capacity {
@@ -340,45 +368,4 @@ pub(super) enum ConfigVerb {
         #[command(flatten)]
         plan: PlanArgs,
     },
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(super) enum SchemaOf {
-    /// `perfgate.yaml`.
-    #[default]
-    Config,
-    /// Session files.
-    Session,
-    /// `report.json`.
-    Report,
-    /// `perfgate history --format json`.
-    History,
-    /// `perfgate noise --format json`.
-    Noise,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(super) enum FormatArg {
-    /// Tables for a terminal.
-    #[default]
-    #[value(alias = "text")]
-    Terminal,
-    /// The comment on a pull request.
-    #[value(alias = "md")]
-    Markdown,
-    /// One self-contained page.
-    Html,
-    /// For programs.
-    Json,
-}
-
-impl From<FormatArg> for Format {
-    fn from(format: FormatArg) -> Self {
-        match format {
-            FormatArg::Terminal => Self::Terminal,
-            FormatArg::Markdown => Self::Markdown,
-            FormatArg::Html => Self::Html,
-            FormatArg::Json => Self::Json,
-        }
-    }
 }

@@ -3,13 +3,17 @@
 pub(crate) mod args;
 mod exit;
 mod flags;
+mod forms;
 mod manual;
+mod posting;
 mod progress;
 mod search;
+mod sending;
 mod serve;
 mod stored;
 
 use std::{
+    borrow::Cow,
     env,
     error::Error,
     ffi::OsString,
@@ -22,7 +26,8 @@ use clap::Parser;
 
 use self::{
     args::{JudgeArgs, PlanArgs},
-    flags::{Cli, ConfigVerb, SchemaOf, Verb},
+    flags::{Cli, ConfigVerb, Verb},
+    forms::SchemaOf,
     progress::{Mode, Progress},
     search::{LadderArgs, SearchArgs},
 };
@@ -30,15 +35,16 @@ use crate::{
     commands::{
         self, CommandError, Done, capacity,
         compare::{self, Request},
-        demo, gate,
+        demo,
         present::{Format, Screen},
         report, run,
         selftest::{self, Depth},
         show, sweep,
+        trust::{self, Asked, Rules},
     },
     config::{self, Overrides, Resolved},
     load::Interrupt,
-    render, store, target,
+    render, store,
 };
 
 /// Runs one command line and gives its exit code.
@@ -80,16 +86,8 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
                 &Interrupt::on_ctrl_c(),
             )
         }
-        Verb::Gate { mut plan, ab, format } => {
-            if ab {
-                plan.overrides.push("measure", "ab");
-            }
-            let resolved = resolve(&plan)?;
-            let secrets = resolved.secrets(&variable)?;
-            let form = (format.into(), screen());
-            let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);
-            gate::gate(&resolved, secrets, form, &console(&resolved), &interrupt)
-        }
+        verb @ (Verb::Gate { .. } | Verb::Post { .. }) => sending::run(verb),
+        Verb::Action => sending::action(),
         Verb::Capacity { plan, search } => find_capacity(&plan, &search),
         Verb::Sweep { plan, ladder } => climb(&plan, &ladder),
         Verb::Compare { files, judge, format } => compare_files(&files, &judge, format.into()),
@@ -143,7 +141,7 @@ fn climb(plan: &PlanArgs, ladder: &LadderArgs) -> Result<Done, CommandError> {
 }
 
 fn compare_files(files: &[PathBuf], judge: &JudgeArgs, format: Format) -> Result<Done, CommandError> {
-    let resolved = resolve_with(judge.config.as_deref(), &judge.overrides)?;
+    let rules = rules(judge.config.as_deref(), &judge.overrides)?;
     let (baseline, candidate): (Option<&Path>, &Path) = match files {
         [candidate] => (None, candidate),
         [baseline, candidate] => (Some(baseline), candidate),
@@ -156,12 +154,11 @@ fn compare_files(files: &[PathBuf], judge: &JudgeArgs, format: Format) -> Result
     compare::compare(&Request {
         baseline,
         candidate,
-        named: resolved.settings.baseline.as_deref(),
-        store: &resolved.settings.store,
-        policy: &resolved.policy,
+        named: rules.resolved.settings.baseline.as_deref(),
+        rules: &rules,
         format,
         screen: screen(),
-        report_dir: resolved.settings.report_dir.clone(),
+        report_dir: rules.resolved.settings.report_dir.clone(),
     })
 }
 
@@ -169,6 +166,7 @@ fn schema(of: SchemaOf) -> Result<Done, CommandError> {
     Ok(Done::ok(match of {
         SchemaOf::Config => config::json_schema(),
         SchemaOf::Session => store::session_schema(),
+        SchemaOf::Result => store::result_schema(),
         SchemaOf::Report => render::report_schema()?,
         SchemaOf::History => render::history_schema()?,
         SchemaOf::Noise => render::noise_schema()?,
@@ -188,6 +186,15 @@ fn resolve_without_load(plan: &PlanArgs) -> Result<Resolved, CommandError> {
 
 fn resolve_with(file: Option<&Path>, flags: &Overrides) -> Result<Resolved, CommandError> {
     Ok(config::resolve(file, &variable, flags)?)
+}
+
+/// The rules that a verdict rests on: those of the base in a pull request.
+fn rules(config: Option<&Path>, flags: &Overrides) -> Result<Rules, CommandError> {
+    trust::rules(&Asked {
+        config,
+        variable: &variable,
+        flags,
+    })
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -233,8 +240,17 @@ fn in_full(error: &CommandError) -> String {
     text
 }
 
+/// Text as the log of a job may hold it: nothing that a server or a file said is a command to GitHub's runner.
+fn as_logged(text: &str) -> Cow<'_, str> {
+    match variable("GITHUB_ACTIONS").as_deref() {
+        Some("true") => Cow::Owned(render::log_safe(text)),
+        _ => Cow::Borrowed(text),
+    }
+}
+
 /// Standard output, which was cut where this is false; a reader that has gone away is no error of ours.
 fn print(text: &str) -> bool {
+    let text = as_logged(text);
     let mut out = io::stdout().lock();
     let ending = if text.is_empty() || text.ends_with('\n') {
         ""
@@ -250,8 +266,16 @@ fn print(text: &str) -> bool {
     }
 }
 
+/// A warning on the page of the workflow run; nothing outside of GitHub's runners.
+fn warn_runner(title: &str, text: &str) {
+    if variable("GITHUB_ACTIONS").as_deref() == Some("true") {
+        let (title, text) = (render::command_property(title), render::command_data(text));
+        let _ = writeln!(io::stdout().lock(), "::warning title={title}::{text}");
+    }
+}
+
 fn complain(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", as_logged(line));
 }
 
 #[cfg(test)]

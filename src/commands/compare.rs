@@ -6,8 +6,9 @@ use super::{
     CommandError, Done,
     present::{self, Format, Screen},
     reference, show,
+    trust::Rules,
 };
-use crate::{report::Report, verdict::Policy};
+use crate::{obligation::Given, report::Report};
 
 /// What is compared, and how the answer is given.
 pub struct Request<'a> {
@@ -17,10 +18,8 @@ pub struct Request<'a> {
     pub named: Option<&'a str>,
     /// Session or baseline file of the candidate.
     pub candidate: &'a Path,
-    /// Folder of baselines.
-    pub store: &'a Path,
-    /// Thresholds and allowances.
-    pub policy: &'a Policy,
+    /// The stored baselines, thresholds and allowances.
+    pub rules: &'a Rules,
     /// Form of the answer on standard output.
     pub format: Format,
     /// How terminal text is set.
@@ -46,15 +45,22 @@ pub fn compare(request: &Request<'_>) -> Result<Done, CommandError> {
 
 fn judge(request: &Request<'_>) -> Result<Report, CommandError> {
     let candidate = show::read_session(request.candidate)?;
-    let found = match (request.baseline, request.named) {
-        (Some(path), _) => Some(reference::file(path, Some(&candidate))?),
-        (None, Some(named)) => Some(reference::named(request.store, named, Some(&candidate))?),
-        (None, None) => reference::find(request.store, &candidate, request.policy)?,
+    let (baselines, policy) = (&request.rules.baselines, &request.rules.resolved.policy);
+    let found = match request.baseline {
+        Some(path) => Some(reference::file(path, Some(&candidate))?),
+        None => reference::meant(baselines, request.named, &candidate, policy)?,
     };
     let found = match found {
-        Some(found) if candidate.pairing.is_some() => Some(found.knowing_pairs(request.store, &candidate)?),
+        Some(found) if candidate.pairing.is_some() => Some(found.knowing_pairs(baselines, &candidate)?),
         found => found,
     };
+    let given = Given {
+        explanations: &request.rules.explanations,
+        ..Given::default()
+    };
     let name = request.candidate.display().to_string();
-    Ok(reference::judge(found.as_ref(), (&name, &candidate), request.policy))
+    let mut report = reference::judge_knowing(found.as_ref(), (&name, &candidate), policy, &given);
+    report.trusted.clone_from(&request.rules.trusted);
+    report.warnings.extend(request.rules.problems.iter().cloned());
+    Ok(report)
 }

@@ -6,38 +6,41 @@ use super::{
     CommandError, Console, Done, ab,
     present::{self, Format, Screen},
     reference, run,
+    trust::{self, Rules},
 };
 use crate::{
     config::{Measure, Resolved},
     load::Interrupt,
     plan::Secrets,
-    session::Ended,
+    report::Report,
+    session::{Ended, Measured},
+    store,
 };
 
 /// Where reports are written when nothing is said.
 pub const DEFAULT_REPORT_DIR: &str = "perfgate-report";
 
-/// Measures the candidate, alone or beside the baseline, judges it, and writes `report.{json,md,html}`.
+/// Measures the candidate, alone or beside the baseline, judges it, and writes `result.json` and `report.{json,md,html}`.
 ///
 /// # Errors
 /// When the measurement cannot begin, or a file cannot be read or written.
 pub fn gate(
-    resolved: &Resolved,
+    rules: &Rules,
     secrets: Secrets,
-    (format, screen): (Format, Screen),
+    form: (Format, Screen),
     console: &dyn Console,
     interrupt: &Interrupt,
 ) -> Result<Done, CommandError> {
+    let resolved = &rules.resolved;
+    tell_rules(rules, console);
     if resolved.measure == Measure::Ab {
-        return ab::gate(resolved, secrets, (format, screen), console, interrupt);
+        return ab::gate(rules, secrets, form, console, interrupt);
     }
     // Read before the measuring starts, so that a bad one costs nothing.
-    let named = resolved
-        .settings
-        .baseline
-        .as_deref()
-        .map(|name| reference::named(&resolved.settings.store, name, None));
-    let named = named.transpose()?;
+    let named = resolved.settings.baseline.as_deref();
+    named
+        .map(|name| reference::named(&rules.baselines, name, None))
+        .transpose()?;
     let folder = report_dir(resolved);
     // An older verdict must not be taken for this one's, should this one not come to an end.
     present::remove_files(&folder)?;
@@ -55,23 +58,64 @@ pub fn gate(
             exit_code: run::UNUSABLE,
         });
     }
-    let found = match named {
-        Some(found) => Some(found),
-        None => reference::find(&resolved.settings.store, &measured.session, &resolved.policy)?,
-    };
     let candidate = measured.path.display().to_string();
-    let report = reference::judge(found.as_ref(), (&candidate, &measured.session), &resolved.policy);
-    for path in present::write_files(&report, &folder)? {
+    let measured = Measured {
+        candidate: measured.session,
+        baseline: None,
+        provenance: rules.provenance.clone(),
+        profiles: Vec::new(),
+    };
+    let report = trust::judge(&measured, ["baseline", &candidate], rules, &[])?;
+    finish(&measured, &report, (resolved, form), console)
+}
+
+/// Writes result and reports, and gives the answer.
+pub(super) fn finish(
+    measured: &Measured,
+    report: &Report,
+    (resolved, (format, screen)): (&Resolved, (Format, Screen)),
+    console: &dyn Console,
+) -> Result<Done, CommandError> {
+    let folder = report_dir(resolved);
+    let result = folder.join(present::RESULT_FILE);
+    store::write_measured(&result, measured)?;
+    console.say(&format!("wrote `{}`", result.display()));
+    // Who posts it reads it with limits: that it is too large is better known here than there.
+    if let Err(error) = store::read_measured(&result) {
+        console.warn(&format!(
+            "{}; nobody will be able to post this result",
+            run::in_full(&error)
+        ));
+    }
+    for path in present::write_files(report, &folder)? {
         console.say(&format!("wrote `{}`", path.display()));
     }
     Ok(Done {
-        text: present::text(&report, format, screen)?,
+        text: present::text(report, format, screen)?,
         exit_code: report.exit_code,
     })
 }
 
+/// Whose rules hold, where that is not the work tree's.
+fn tell_rules(rules: &Rules, console: &dyn Console) {
+    let Some(trusted) = &rules.trusted else { return };
+    let commit: String = trusted.commit.chars().take(12).collect();
+    match &trusted.config {
+        Some(config) => console.say(&format!("the rules are those of `{config}` at commit `{commit}`")),
+        None => console.warn(&format!(
+            "commit `{commit}` has no configuration of its own: the built-in rules hold"
+        )),
+    }
+    for changed in &trusted.not_applied {
+        console.warn(&format!(
+            "`{}` is changed here; that is shown, and not applied",
+            changed.path
+        ));
+    }
+}
+
 /// The folder of the reports.
-pub(super) fn report_dir(resolved: &Resolved) -> PathBuf {
+pub fn report_dir(resolved: &Resolved) -> PathBuf {
     let named = resolved.settings.report_dir.clone();
     named.unwrap_or_else(|| PathBuf::from(DEFAULT_REPORT_DIR))
 }

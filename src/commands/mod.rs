@@ -3,16 +3,19 @@
 //! A verb takes resolved settings and a [`Console`], and gives back what the door prints. It never prints itself.
 
 pub mod ab;
+pub mod action;
 pub mod answer;
 pub mod baseline;
 pub mod capacity;
 pub mod compare;
 pub mod demo;
 pub mod gate;
+pub mod guard;
 pub mod history;
 pub mod init;
 pub mod measure;
 pub mod noise;
+pub mod post;
 pub mod present;
 pub mod reference;
 pub mod report;
@@ -20,11 +23,19 @@ pub mod run;
 pub mod selftest;
 pub mod show;
 pub mod sweep;
+pub mod trust;
 
 use std::path::PathBuf;
 
 use crate::{
-    config::ConfigError, load::LoadError, render::RenderError, sim::SimError, store::StoreError, target::TargetError,
+    config::ConfigError,
+    git::GitError,
+    github::{ForgeError, StepError},
+    load::LoadError,
+    render::RenderError,
+    sim::SimError,
+    store::StoreError,
+    target::TargetError,
 };
 
 /// One stage of a measurement, for the progress display.
@@ -88,6 +99,12 @@ pub enum CommandError {
     /// A stored file cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A repository cannot be read.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The forge refuses, or is not reached.
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
     /// The measurement could not begin.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -134,6 +151,17 @@ pub enum CommandError {
         /// What speaks against it, in sentences.
         objections: String,
     },
+    /// What was to be written holds a secret.
+    #[error(
+        "{what} would hold a secret and is not written; find out where it came from: a server's answer, a name, a log"
+    )]
+    Secret {
+        /// What it is (`the comment`).
+        what: &'static str,
+    },
+    /// The runner cannot be told.
+    #[error(transparent)]
+    Step(#[from] StepError),
     /// The command line asks for something that does not exist.
     #[error("{0}")]
     Usage(String),

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::CommandError;
+use super::{CommandError, guard::Guard};
 use crate::{render, report::Report};
 
 /// The forms that a report takes.
@@ -79,12 +79,15 @@ const FILES: [(&str, Format); 3] = [
     ("report.html", Format::Html),
 ];
 
-/// Removes the report files of an earlier verdict.
+/// What was measured, beside the reports; the verdict can be recomputed from it.
+pub const RESULT_FILE: &str = "result.json";
+
+/// Removes the report files of an earlier verdict, and its result.
 ///
 /// # Errors
 /// When one is there and cannot be removed.
 pub fn remove_files(folder: &Path) -> Result<(), CommandError> {
-    for (name, _) in FILES {
+    for name in FILES.map(|(name, _)| name).into_iter().chain([RESULT_FILE]) {
         let path = folder.join(name);
         match fs::remove_file(&path) {
             Err(source) if path.exists() => {
@@ -105,10 +108,19 @@ pub fn remove_files(folder: &Path) -> Result<(), CommandError> {
 /// # Errors
 /// When the folder or a file cannot be written.
 pub fn write_files(report: &Report, folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
+    write_guarded(report, folder, &Guard::default())
+}
+
+/// The same, unless a secret is in one of them.
+///
+/// # Errors
+/// As [`write_files`]; a secret is in one of them, which is not written then.
+pub fn write_guarded(report: &Report, folder: &Path, guard: &Guard) -> Result<Vec<PathBuf>, CommandError> {
     let mut written = Vec::new();
     for (name, format) in FILES {
         let path = folder.join(name);
-        write_text(&path, &text(report, format, Screen::default())?)?;
+        let text = text(report, format, Screen::default())?;
+        write_text(&path, guard.pass(name, &text)?)?;
         written.push(path);
     }
     Ok(written)

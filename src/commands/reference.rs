@@ -16,9 +16,10 @@ use crate::{
     history::{self, Entry},
     measure::Measurements,
     metric::Metric,
+    obligation::Given,
     report::{self, Reference, Report},
     session::Session,
-    store::{self, Baseline, Baselines, Link, Stored},
+    store::{Baseline, Baselines, Link, Stored},
     verdict::Policy,
 };
 
@@ -48,10 +49,16 @@ impl Found {
     ///
     /// # Errors
     /// When that cannot be read.
-    pub fn knowing_pairs(self, store: &Path, candidate: &Session) -> Result<Self, CommandError> {
-        let print = Fingerprint::of(candidate);
-        let pair_noise = Baselines::open(store)?.pair_noise(&print.plan_hash(), &print.machine_hash())?;
+    pub fn knowing_pairs(self, baselines: &Baselines, candidate: &Session) -> Result<Self, CommandError> {
+        let pair_noise = pair_noise(baselines, candidate)?;
         Ok(Self { pair_noise, ..self })
+    }
+
+    fn called(self, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..self
+        }
     }
 
     fn alone(name: String, session: Session) -> Self {
@@ -65,10 +72,24 @@ impl Found {
     }
 }
 
+/// What earlier A/B measurements of a candidate's plan, in its environment, showed of a pair's noise.
+///
+/// # Errors
+/// When that cannot be read.
+pub fn pair_noise(baselines: &Baselines, candidate: &Session) -> Result<PairNoise, CommandError> {
+    let print = Fingerprint::of(candidate);
+    Ok(baselines.pair_noise(&print.plan_hash(), &print.machine_hash())?)
+}
+
 /// Judges a candidate, with the name of its file; slow creep away from a pinned session is among the warnings.
 pub fn judge(found: Option<&Found>, candidate: (&str, &Session), policy: &Policy) -> Report {
+    judge_knowing(found, candidate, policy, &Given::default())
+}
+
+/// The same where some of what warnings owe was given.
+pub fn judge_knowing(found: Option<&Found>, candidate: (&str, &Session), policy: &Policy, given: &Given<'_>) -> Report {
     let reference = found.map(Found::reference);
-    let mut report = report::build(reference.as_ref(), candidate, policy);
+    let mut report = report::build_knowing(reference.as_ref(), candidate, policy, given);
     let pinned = found.and_then(|found| found.pinned.as_ref());
     report.warnings.extend(
         pinned
@@ -78,25 +99,33 @@ pub fn judge(found: Option<&Found>, candidate: (&str, &Session), policy: &Policy
     report
 }
 
+/// What a candidate is to be compared with: the baseline that is named, or else the one that fits.
+///
+/// # Errors
+/// As [`named`] and [`find`].
+pub fn meant(
+    baselines: &Baselines,
+    name: Option<&str>,
+    candidate: &Session,
+    policy: &Policy,
+) -> Result<Option<Found>, CommandError> {
+    match name {
+        Some(name) => named(baselines, name, Some(candidate)).map(Some),
+        None => find(baselines, candidate, policy),
+    }
+}
+
 /// A baseline by file, or by its name in the store; the candidate itself is no part of it, where it is known already.
 ///
 /// # Errors
 /// When there is no such baseline, or it is broken.
-pub fn named(store: &Path, name: &str, candidate: Option<&Session>) -> Result<Found, CommandError> {
-    if Path::new(name).is_file() {
-        return file(Path::new(name), candidate);
+pub fn named(baselines: &Baselines, name: &str, candidate: Option<&Session>) -> Result<Found, CommandError> {
+    if baselines.has_file(Path::new(name)) {
+        let found = read(baselines, Path::new(name), candidate)?;
+        return found.map_or_else(|| Err(empty(name)), |(_, found)| Ok(found.called(name)));
     }
-    let baselines = Baselines::open(store)?;
-    let found = read(&baselines.path(name)?, candidate)?;
-    found.map_or_else(
-        || Err(empty(name)),
-        |(_, found)| {
-            Ok(Found {
-                name: name.to_owned(),
-                ..found
-            })
-        },
-    )
+    let found = read(baselines, &baselines.path(name)?, candidate)?;
+    found.map_or_else(|| Err(empty(name)), |(_, found)| Ok(found.called(name)))
 }
 
 /// A session file, or a baseline file with its history, of which the candidate itself is no part.
@@ -105,16 +134,9 @@ pub fn named(store: &Path, name: &str, candidate: Option<&Session>) -> Result<Fo
 /// When there is no such file, or it is broken.
 pub fn file(path: &Path, candidate: Option<&Session>) -> Result<Found, CommandError> {
     let name = path.display().to_string();
-    let found = read(path, candidate)?;
-    found.map_or_else(
-        || Err(empty(&name)),
-        |(_, found)| {
-            Ok(Found {
-                name: name.clone(),
-                ..found
-            })
-        },
-    )
+    let anywhere = Baselines::open(PathBuf::new())?;
+    let found = read(&anywhere, path, candidate)?;
+    found.map_or_else(|| Err(empty(&name)), |(_, found)| Ok(found.called(&name)))
 }
 
 fn empty(name: &str) -> CommandError {
@@ -129,11 +151,10 @@ fn empty(name: &str) -> CommandError {
 ///
 /// # Errors
 /// When the store cannot be read, or one of the baselines that come into question is broken.
-pub fn find(store: &Path, candidate: &Session, policy: &Policy) -> Result<Option<Found>, CommandError> {
-    let baselines = Baselines::open(store)?;
+pub fn find(baselines: &Baselines, candidate: &Session, policy: &Policy) -> Result<Option<Found>, CommandError> {
     let mut best = None;
-    for path in in_question(&baselines, candidate)? {
-        let Some((saved, found)) = read(&path, Some(candidate))? else {
+    for path in in_question(baselines, candidate)? {
+        let Some((saved, found)) = read(baselines, &path, Some(candidate))? else {
             continue;
         };
         if found.session.environment.model != candidate.environment.model {
@@ -165,9 +186,9 @@ fn in_question(baselines: &Baselines, candidate: &Session) -> Result<Vec<PathBuf
 }
 
 /// Reads a session, or the newest of a baseline that is not the candidate, with when it was saved; measures the others.
-fn read(path: &Path, candidate: Option<&Session>) -> Result<Option<(u64, Found)>, CommandError> {
+fn read(baselines: &Baselines, path: &Path, candidate: Option<&Session>) -> Result<Option<(u64, Found)>, CommandError> {
     let mut newest: Option<Session> = None;
-    let stored = store::read_with(path, |session: Session, link: &Link| {
+    let stored = baselines.read_with(path, |session: Session, link: &Link| {
         let entry = (candidate != Some(&session)).then(|| Entry::of(&session, &link.sha256, &link.forced));
         if entry.is_some() {
             newest = Some(session);

@@ -46,6 +46,11 @@ impl Overrides {
         self.0.push((flag.to_owned(), text.to_owned()));
     }
 
+    /// The last text of a flag.
+    pub fn text(&self, flag: &str) -> Option<&str> {
+        self.texts(flag).pop()
+    }
+
     fn texts(&self, flag: &str) -> Vec<&str> {
         let given = self.0.iter().filter(|(name, _)| name == flag);
         given.map(|(_, text)| text.as_str()).collect()
@@ -56,10 +61,14 @@ impl Layer {
     /// The layer of a configuration file.
     pub(super) fn from_file(file: &Path) -> Result<Self, ConfigError> {
         let name = file.display().to_string();
-        let text = read_text(file, &name)?;
-        let root = yaml::parse(&text, &name)?;
-        check_version(&root, &name)?;
-        Self::read(root, name)
+        Self::from_text(&read_bytes(file)?, &name)
+    }
+
+    /// The layer of a configuration file's bytes; `name` is what messages call it.
+    pub(super) fn from_text(bytes: &[u8], name: &str) -> Result<Self, ConfigError> {
+        let root = yaml::parse(&text_of(bytes, name)?, name)?;
+        check_version(&root, name)?;
+        Self::read(root, name.to_owned())
     }
 
     /// The layer of the environment; an empty variable counts as absent, as CI systems pass inputs left blank.
@@ -285,7 +294,7 @@ fn located(root: &Node, file: &str, path: &[Step], message: &str) -> ConfigError
     ConfigError::at(root.source_at(path), file, &name, message)
 }
 
-fn read_text(file: &Path, name: &str) -> Result<String, ConfigError> {
+fn read_bytes(file: &Path) -> Result<Vec<u8>, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable {
         file: file.to_owned(),
         source,
@@ -296,6 +305,10 @@ fn read_text(file: &Path, name: &str) -> Result<String, ConfigError> {
         .take(MAX_FILE_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
+    Ok(bytes)
+}
+
+pub(super) fn text_of(bytes: &[u8], name: &str) -> Result<String, ConfigError> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(ConfigError::not_yaml(
             name,
@@ -303,9 +316,9 @@ fn read_text(file: &Path, name: &str) -> Result<String, ConfigError> {
             "larger than 1 MiB; this is no configuration file",
         ));
     }
-    let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
+    let text = str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
     // Windows editors put a byte-order mark in front, which would shift every place in the text.
-    let text = text.map(|text| text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text));
+    let text = text.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text).to_owned());
     text.ok_or_else(|| ConfigError::not_yaml(name, None, "not UTF-8 text; this is no configuration file"))
 }
 

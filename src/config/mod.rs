@@ -10,8 +10,10 @@
 //! | `twin` `values` `limits` `texts` `lengths` `steps` `split` `either` | what may stand under each key |
 //! | `layers` | a layer: tree, twin, and checks across keys |
 //! | `resolve` `resolver` `policy` | from layers to plan, policy and settings, with the origin of each value |
+//! | `accept` | `perfgate-accept.yaml`: what the base branch explains |
 //! | `show` `schema` | the resolved plan for people; the JSON Schema; the starter file |
 
+mod accept;
 mod either;
 mod error;
 pub mod keys;
@@ -34,9 +36,12 @@ mod typed;
 mod values;
 mod yaml;
 
+pub use accept::{ACCEPT_FILE, acceptances};
 pub use error::ConfigError;
 pub use layers::Overrides;
 pub use node::Source;
-pub use resolve::{HeaderSource, Measure, Origin, Resolved, Settings, Sweep, resolve};
+pub use resolve::{
+    FileText, HeaderSource, Measure, Origin, Resolved, Settings, Sweep, file_meant, resolve, resolve_text,
+};
 pub use schema::{json_schema, starter};
 pub use show::show;

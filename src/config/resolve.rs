@@ -71,6 +71,8 @@ pub struct Settings {
     pub dataset_dir: PathBuf,
     /// The configuration file that was read, if any.
     pub file: Option<PathBuf>,
+    /// Commit, branch or tag that the rules of a pull request are read from, where one was named.
+    pub trusted_ref: Option<String>,
 }
 
 /// How `gate` measures.
@@ -139,10 +141,41 @@ pub fn resolve(
     flags: &Overrides,
 ) -> Result<Resolved, ConfigError> {
     let file = find_file(file, env);
-    let mut layers = Vec::new();
-    if let Some(file) = &file {
-        layers.push(Layer::from_file(file)?);
-    }
+    let layer = file.as_deref().map(Layer::from_file).transpose()?;
+    resolve_layers(layer, (file, true), env, flags)
+}
+
+/// A configuration file that was read elsewhere than from the work tree, as at a commit.
+#[derive(Clone, Copy, Debug)]
+pub struct FileText<'a> {
+    /// What messages call it (`perfgate.yaml at 1a2b3c4d5e6f`).
+    pub name: &'a str,
+    /// Where it would stand: relative paths in it count from its folder.
+    pub path: &'a Path,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+}
+
+/// The same with a file whose bytes are given, or without any; what lies beside it on disk is not looked at.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_text(
+    file: Option<&FileText<'_>>,
+    env: &dyn Fn(&str) -> Option<String>,
+    flags: &Overrides,
+) -> Result<Resolved, ConfigError> {
+    let layer = file.map(|file| Layer::from_text(file.bytes, file.name)).transpose()?;
+    resolve_layers(layer, (file.map(|file| file.path.to_owned()), false), env, flags)
+}
+
+fn resolve_layers(
+    layer: Option<Layer>,
+    (file, on_disk): (Option<PathBuf>, bool),
+    env: &dyn Fn(&str) -> Option<String>,
+    flags: &Overrides,
+) -> Result<Resolved, ConfigError> {
+    let mut layers: Vec<Layer> = layer.into_iter().collect();
     layers.push(Layer::from_env(env)?);
     layers.push(Layer::from_flags(flags)?);
     let rules = Rules::resolve(&layers)?;
@@ -151,12 +184,22 @@ pub fn resolve(
         .and_then(Path::parent)
         .map(Path::to_owned)
         .unwrap_or_default();
-    Resolver::new(layers, base_dir).resolve(file, rules)
+    Resolver::new(layers, base_dir, on_disk).resolve(file, rules)
+}
+
+/// The file that is meant, whether or not it is there: the one named by `--config`, or by `PERFGATE_CONFIG`, or
+/// `perfgate.yaml`.
+pub fn file_meant(file: Option<&Path>, env: &dyn Fn(&str) -> Option<String>) -> PathBuf {
+    file_named(file, env).unwrap_or_else(|| PathBuf::from(DEFAULT_FILE))
+}
+
+fn file_named(file: Option<&Path>, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let named = file.map(Path::to_owned);
+    named.or_else(|| env(CONFIG_ENV).filter(|text| !text.is_empty()).map(PathBuf::from))
 }
 
 fn find_file(file: Option<&Path>, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
-    let named = file.map(Path::to_owned);
-    let named = named.or_else(|| env(CONFIG_ENV).filter(|text| !text.is_empty()).map(PathBuf::from));
+    let named = file_named(file, env);
     named.or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.symlink_metadata().is_ok()))
 }
 

@@ -18,6 +18,9 @@ impl Resolver {
             commit: self.word("commit", "(unknown)", |twin| twin.commit.clone().map(|word| word.0)),
             quiet: self.value("quiet", false, |twin| twin.quiet, bool::to_string),
             dataset_dir: self.dataset_dir(),
+            trusted_ref: self.word("trusted_ref", "(the base of a pull request)", |twin| {
+                twin.trusted_ref.clone().map(|word| word.0)
+            }),
             file,
         }
     }
@@ -46,7 +49,7 @@ impl Resolver {
             .map(|origin| origin.source);
         let path = source
             .map(|source| self.joined(&name, source))
-            .filter(|path| path.is_file());
+            .filter(|path| self.on_disk && path.is_file());
         path.map_or(name, |path| path.display().to_string())
     }
 

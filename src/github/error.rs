@@ -3,20 +3,32 @@
 /// Why something could not be read from or written to the forge.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ForgeError {
+    /// The token is none.
+    #[error("GitHub does not accept the token ({message}); it may have expired, or belong to another server")]
+    Token {
+        /// GitHub's own words.
+        message: String,
+    },
     /// The token may not do this.
-    #[error("GitHub refuses to {what} ({status}: {message}); the job needs `permissions: {permission}`")]
+    #[error(
+        "GitHub refuses to {what} ({status}: {message}); the job needs `permissions: {permission}`, which a pull request from a \
+         fork gets in a `workflow_run` job only"
+    )]
     Permission {
         /// What was tried (`write a comment`).
         what: &'static str,
-        /// 401, 403 or 404.
+        /// 403 or 404.
         status: u16,
         /// GitHub's own words.
         message: String,
         /// As it stands in a workflow (`pull-requests: write`).
         permission: &'static str,
     },
-    /// It is not there.
-    #[error("GitHub knows no {what}")]
+    /// Nobody may write to the conversation any more.
+    #[error("the conversation of the pull request is locked")]
+    Locked,
+    /// It is not there, or hidden.
+    #[error("GitHub knows no {what}, or the token may not see it")]
     Missing {
         /// What was asked for (`pull request 12 in owner/name`).
         what: String,
@@ -56,6 +68,16 @@ pub enum ForgeError {
         what: &'static str,
         /// What is wrong with it.
         message: String,
+    },
+    /// What stands there is no regular file.
+    #[error("`{path}` at commit `{commit}` is a {kind}; it must be a regular file")]
+    NoFile {
+        /// Its path.
+        path: String,
+        /// The commit.
+        commit: String,
+        /// What it is (`symlink`).
+        kind: &'static str,
     },
     /// Nothing tells which repository, or with which token.
     #[error("{0}")]

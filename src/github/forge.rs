@@ -6,9 +6,14 @@ use super::ForgeError;
 ///
 /// # Errors
 /// Each call: the forge refused, or was not reached within the budget of the retries.
+#[expect(clippy::missing_errors_doc, reason = "all have the same")]
 pub trait Forge {
     /// Who speaks: comments of others are never touched.
     fn myself(&mut self) -> Result<Login, ForgeError>;
+    /// Whether a comment of this author is one of ours.
+    fn is_mine(&mut self, author: &Login) -> Result<bool, ForgeError> {
+        Ok(self.myself()? == *author)
+    }
     /// One pull request.
     fn pull(&mut self, number: u64) -> Result<Pull, ForgeError>;
     /// The open pull requests whose head is this commit of this repository.
@@ -19,7 +24,7 @@ pub trait Forge {
     fn create_comment(&mut self, pull: u64, body: &str) -> Result<Comment, ForgeError>;
     /// Replaces the text of a comment.
     fn update_comment(&mut self, id: u64, body: &str) -> Result<Comment, ForgeError>;
-    /// Takes a comment away.
+    /// Takes a comment away; nothing where it is gone already.
     fn delete_comment(&mut self, id: u64) -> Result<(), ForgeError>;
     /// Folds a comment away as outdated.
     fn minimize_comment(&mut self, comment: &Comment) -> Result<(), ForgeError>;
@@ -27,9 +32,11 @@ pub trait Forge {
     fn create_check(&mut self, check: &CheckRun) -> Result<u64, ForgeError>;
     /// Writes a commit status.
     fn set_status(&mut self, status: &Status) -> Result<(), ForgeError>;
-    /// A file at a commit; `None` where there is none.
+    /// A regular file at a commit (40 hex digits); `None` where there is nothing. Of a link inside the repository GitHub gives the
+    /// file that it leads to.
     fn file(&mut self, path: &str, commit: &str) -> Result<Option<Vec<u8>>, ForgeError>;
-    /// The files of a folder at a commit, by path; empty where there is none.
+    /// The regular files of a folder and of those below it at a commit, as sorted paths from the repository's root; empty where
+    /// there is none.
     fn folder(&mut self, path: &str, commit: &str) -> Result<Vec<String>, ForgeError>;
 }
 
@@ -165,7 +172,7 @@ pub struct Status {
     pub context: String,
     /// The commit, 40 hex digits.
     pub sha: String,
-    /// How it ended; what is neither success nor failure is pending.
+    /// How it ended; neutral is a success here, since nothing is blocked, and what asks for an action is pending.
     pub conclusion: Conclusion,
     /// One line, cut to 140 characters.
     pub description: String,

@@ -16,6 +16,7 @@ mod ladder;
 mod listing;
 mod markdown;
 mod noise;
+mod posting;
 mod reproduce;
 mod selftest;
 mod template;
@@ -25,14 +26,16 @@ mod words;
 
 pub use capacity::terminal_capacity;
 pub use curve::{CurvePoint, curve, curve_svg, terminal_curve};
+pub use escape::{command_data, command_property, log_safe};
 pub use history::{accepted_step, terminal_history};
 pub use html::html;
 pub use json::{
     history_json, history_schema, noise_json, noise_schema, read_report, report_json, report_schema, show_json,
 };
 pub use listing::{BaselineRow, terminal_baselines};
-pub use markdown::markdown;
+pub use markdown::{NoResult, comment, comment_without_result, markdown, one_line};
 pub use noise::{suggestion_yaml, terminal_noise};
+pub use posting::{Past, Posting, marker, past_results};
 pub use selftest::terminal_selftest;
 pub use terminal::{terminal_report, terminal_session};
 

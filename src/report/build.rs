@@ -3,16 +3,16 @@
 use super::{
     Judging, Report,
     arm::{describe_measured, say_none_replaced},
-    conduct, doubts, method, tails, wording,
+    conduct, doubts, held, method, tails, wording,
 };
 use crate::{
     compare::{Design, PairNoise, compare_within},
-    measure::{Measurements, invalid_because, measure, measure_alike},
-    obligation::obligations,
+    measure::{Measurements, measure, measure_alike},
+    obligation::{Given, obligations, settle},
     session::{Ended, Session, TokensFrom},
     verdict::{
-        Action, Check, Difference, Evidence, FieldRule, Judgement, OnInconclusive, Policy, Refusal, Verdict,
-        differences, judge, judge_alone, refuse, refuse_failures, refuse_work,
+        Check, Difference, FieldRule, Judgement, Policy, Refusal, Verdict, differences, judge, judge_alone, refuse,
+        refuse_failures, refuse_work,
     },
 };
 
@@ -43,18 +43,32 @@ impl<'a> Reference<'a> {
 
 /// Compares a candidate, with the name of its file, with a baseline, and judges the change.
 pub fn build(reference: Option<&Reference<'_>>, candidate: (&str, &Session), policy: &Policy) -> Report {
+    build_knowing(reference, candidate, policy, &Given::default())
+}
+
+/// The same where some of what warnings owe was given.
+pub fn build_knowing(
+    reference: Option<&Reference<'_>>,
+    candidate: (&str, &Session),
+    policy: &Policy,
+    given: &Given<'_>,
+) -> Report {
     let baseline = reference.map(|reference| (reference.name, reference.session));
     let (old, new, cut) = measure_both(baseline, candidate.1);
     let differences = baseline.map_or_else(Vec::new, |(_, session)| differences(session, candidate.1, policy));
     let measured = (old.as_ref().map(|(_, _, old)| old), &new);
     let mut outcome = outcome(reference, candidate.1, measured, &differences, policy);
     let alone = beside_refusal(&mut outcome, &new, policy);
+    let mut obligations = obligations(outcome.as_ref().map_or(&alone, |judgement| &judgement.checks));
+    settle(&mut obligations, given);
+    if let Ok(judgement) = &mut outcome {
+        held::answer_again(judgement, &obligations, policy);
+    }
     let verdict = match &outcome {
         Ok(judgement) => judgement.verdict,
         Err(refusal) => refusal.verdict,
     };
     let checks = outcome.as_ref().map_or(&alone, |judgement| &judgement.checks);
-    let obligations = obligations(checks);
     let of_old = old.iter().flat_map(|(_, _, old)| tails::of("baseline", old));
     let of_figures = of_old.chain(cut).chain(tails::of("candidate", &new)).collect();
     let warnings = all_warnings(baseline, candidate.1, &differences, outcome.as_ref(), of_figures);
@@ -66,8 +80,8 @@ pub fn build(reference: Option<&Reference<'_>>, candidate: (&str, &Session), pol
     let sessions = (baseline.map(|(_, session)| session), candidate.1);
     Report {
         verdict,
-        exit_code: exit_code(verdict, checks, candidate.1, policy),
-        headline: wording::headline(outcome.as_ref(), &obligations),
+        exit_code: held::exit_code(verdict, (checks, &obligations), candidate.1, policy),
+        headline: wording::headline(outcome.as_ref(), &obligations, policy.unmet),
         story: outcome.as_ref().ok().and_then(|judgement| judgement.story.clone()),
         next_steps: wording::next_steps(outcome.as_ref(), &obligations, candidate.0, sessions),
         baseline: baseline_arm,
@@ -128,32 +142,6 @@ fn beside_refusal(outcome: &mut Outcome, new: &Measurements, policy: &Policy) ->
         return Vec::new();
     }
     checks
-}
-
-/// That of the verdict; an open gate does what the policy says, unless nothing was judged or only evidence is owed.
-///
-/// It lets through what was tested and could not be settled, and nothing else: no figure that is missing, no evidence
-/// that is owed, no session that carries no verdict.
-fn exit_code(verdict: Verdict, checks: &[Check], candidate: &Session, policy: &Policy) -> u8 {
-    let is_open = |check: &Check| check.action == Action::Block && check.verdict == Verdict::Inconclusive;
-    if verdict != Verdict::Inconclusive || !checks.iter().any(is_open) {
-        return verdict.exit_code();
-    }
-    match policy.on_inconclusive {
-        OnInconclusive::Warn => verdict.exit_code(),
-        OnInconclusive::Block => Verdict::Regression.exit_code(),
-        OnInconclusive::Pass if invalid_because(candidate).is_some() => Verdict::Invalid.exit_code(),
-        OnInconclusive::Pass => {
-            let is_tested = |check: &Check| check.p_real.or(check.p_beyond).is_some();
-            let may_pass = checks.iter().filter(|check| is_open(check)).all(is_tested) && !owes_profile(checks);
-            if may_pass { Verdict::Pass } else { verdict }.exit_code()
-        }
-    }
-}
-
-fn owes_profile(checks: &[Check]) -> bool {
-    let owes = |check: &Check| check.verdict == Verdict::Regression && check.requires == Some(Evidence::Profile);
-    checks.iter().any(owes)
 }
 
 fn all_warnings(

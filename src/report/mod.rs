@@ -8,6 +8,7 @@ mod conduct;
 mod cost;
 mod doubts;
 mod health;
+mod held;
 mod method;
 mod tails;
 #[cfg(test)]
@@ -19,13 +20,13 @@ use std::collections::BTreeMap;
 use crate::{
     metric::Metric,
     plan::Load,
-    verdict::{OnInconclusive, Policy, Verdict},
+    verdict::{OnInconclusive, Policy, Unmet, Verdict},
 };
 pub use arm::describe;
-pub use build::{Reference, build, warnings};
+pub use build::{Reference, build, build_knowing, warnings};
 
 pub use crate::{
-    obligation::Obligation,
+    obligation::{Obligation, Place, Settled},
     verdict::{Check, Difference},
 };
 
@@ -91,6 +92,8 @@ pub struct Judging {
     pub family_error: f64,
     /// What an open gate does.
     pub on_inconclusive: OnInconclusive,
+    /// What evidence does that is still owed.
+    pub unmet: Unmet,
 }
 
 impl Judging {
@@ -100,6 +103,7 @@ impl Judging {
             confidence: policy.confidence,
             family_error: policy.family_error,
             on_inconclusive: policy.on_inconclusive,
+            unmet: policy.unmet,
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     compare::Design,
     session::Session,
     verdict::{
-        Action, Evidence, Judgement, MIN_RUNS, Refusal, Verdict, figures,
+        Action, Judgement, MIN_RUNS, OnUnmet, Refusal, Unmet, Verdict, figures,
         wording::{bound, count, count_more},
     },
 };
@@ -14,7 +14,7 @@ use crate::{
 type Outcome<'a> = Result<&'a Judgement, &'a Refusal>;
 
 /// The verdict in one sentence with the worst check.
-pub(super) fn headline(outcome: Outcome<'_>, obligations: &[Obligation]) -> String {
+pub(super) fn headline(outcome: Outcome<'_>, obligations: &[Obligation], unmet: Unmet) -> String {
     let judgement = match outcome {
         Err(refusal) => return format!("{}: {}", refusal.verdict.name(), refusal.reason),
         Ok(judgement) => judgement,
@@ -25,7 +25,7 @@ pub(super) fn headline(outcome: Outcome<'_>, obligations: &[Obligation]) -> Stri
     match judgement.verdict {
         Verdict::Regression => format!("{name}: {}", worst(checks, Verdict::Regression)),
         Verdict::Improvement => format!("{name}: {}; {within}", worst(checks, Verdict::Improvement)),
-        Verdict::Inconclusive => format!("{name}: {}", open(judgement, obligations)),
+        Verdict::Inconclusive => format!("{name}: {}", open(judgement, obligations, unmet)),
         _ => format!("{name}: {within}{}", beside(checks)),
     }
 }
@@ -69,7 +69,7 @@ fn blocking_within(checks: &[Check]) -> String {
     }
 }
 
-fn open(judgement: &Judgement, obligations: &[Obligation]) -> String {
+fn open(judgement: &Judgement, obligations: &[Obligation], unmet: Unmet) -> String {
     let checks = &judgement.checks;
     if checks.is_empty() {
         return "nothing was judged: no metric is gated, or no cell was measured on either side".into();
@@ -85,7 +85,8 @@ fn open(judgement: &Judgement, obligations: &[Obligation]) -> String {
         let all = count(blocking.len(), "blocking check");
         return format!("{} of {all} not settled; {}", unsettled.len(), told(first));
     }
-    if let Some(owed) = obligations.iter().find(|owed| owed.requires == Evidence::Profile) {
+    let holds = |owed: &&Obligation| owed.unmet(unmet).is_some_and(|does| does >= OnUnmet::Hold);
+    if let Some(owed) = obligations.iter().find(holds) {
         return owed.text.clone();
     }
     checks.iter().find(is_open).map_or_else(String::new, told)
@@ -115,7 +116,8 @@ pub(super) fn next_steps(
         Err(refusal) => refused(refusal, file),
         Ok(judgement) => judged(judgement, file, sessions),
     };
-    steps.extend(obligations.iter().map(|owed| owed.text.clone()));
+    let owed = obligations.iter().filter(|owed| owed.settled.is_none());
+    steps.extend(owed.map(|owed| format!("{}; {}", owed.text, owed.how())));
     if steps.is_empty() {
         steps.push("no action is needed".into());
     }

@@ -10,7 +10,7 @@ mod selftest;
 
 pub use self::{
     pairing::{PairArm, Pairing, Remeasured},
-    provenance::{Measured, Provenance},
+    provenance::{Measured, Profile, ProfileKind, Provenance},
     request::{Failure, FailureClass, Finish, Outcome, RequestRecord, TokensFrom, Turn, UsageClaim},
     run::{Block, ClientUse, GapCounts, GpuUse, HostUse, Lag, Run, Search, SearchEnd, SearchStep, Warmup, WarmupEnd},
     selftest::{Added, SelfTest},

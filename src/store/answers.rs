@@ -63,6 +63,7 @@ impl Baselines {
         key: &str,
         change: impl FnOnce(&mut Whole, &Path) -> Result<(), StoreError>,
     ) -> Result<PathBuf, StoreError> {
+        self.refuse_read_only()?;
         // Looked up before the lock too: a directory that is not there cannot be locked.
         self.path(key)?;
         let _lock = DirLock::take(&self.dir)?;

@@ -199,8 +199,8 @@ pub(super) fn read_with<T>(
 }
 
 /// What the file says of itself, without the sessions.
-pub(super) fn read_header(path: &Path) -> Result<BaselineHeader, StoreError> {
-    parse_as_baseline(path, &read::bytes_of(path)?)
+pub(super) fn read_header(path: &Path, bytes: &[u8]) -> Result<BaselineHeader, StoreError> {
+    parse_as_baseline(path, bytes)
 }
 
 /// Goes through a history, oldest first, and checks that it is what was written; each entry has its hash.

@@ -7,22 +7,24 @@ use std::{
 
 use super::{
     StoreError,
-    baseline::{self, Baseline, Link, Whole, read_header, stored_at},
+    baseline::{self, Baseline, Link, Whole, stored_at},
     baseline_file::BaselineHeader,
     check,
     info::BaselineInfo,
     lock::DirLock,
-    names, noise_file, read,
+    names, noise_file,
+    shelf::Shelf,
 };
 use crate::{
     measure::invalid_because,
     session::{Ended, Session},
 };
 
-/// A directory of baselines.
+/// A directory of baselines, on disk or as it was at a commit.
 #[derive(Clone, Debug)]
 pub struct Baselines {
     pub(super) dir: PathBuf,
+    pub(super) shelf: Shelf,
 }
 
 /// One file of the directory, readable or not.
@@ -61,7 +63,10 @@ impl Baselines {
         if dir.exists() && !dir.is_dir() {
             return Err(StoreError::NotADirectory { path: dir });
         }
-        Ok(Self { dir })
+        Ok(Self {
+            dir,
+            shelf: Shelf::Disk,
+        })
     }
 
     /// Adds a session to the baseline of its plan and environment, under a name if one is given.
@@ -81,6 +86,7 @@ impl Baselines {
         now_unix_s: u64,
         forced: &[String],
     ) -> Result<Saved, StoreError> {
+        self.refuse_read_only()?;
         refuse_unfit(session)?;
         name.map_or(Ok(()), names::check_name)?;
         names::check_hash(plan_hash)?;
@@ -114,7 +120,7 @@ impl Baselines {
         let files = self.files()?.into_iter();
         Ok(files
             .map(|file| Listed {
-                baseline: BaselineInfo::read(&file),
+                baseline: self.bytes_of(&file).and_then(|bytes| BaselineInfo::read(&file, &bytes)),
                 file,
             })
             .collect())
@@ -134,7 +140,7 @@ impl Baselines {
     /// As [`Self::get`].
     pub fn get_with<T>(&self, key: &str, keep: impl FnMut(Session, &Link) -> T) -> Result<Baseline<T>, StoreError> {
         let path = self.path(key)?;
-        baseline::read_with(&path, &read::bytes_of(&path)?, keep)
+        baseline::read_with(&path, &self.bytes_of(&path)?, keep)
     }
 
     /// Removes one baseline, found as by [`Self::get`] or broken, and tells its file.
@@ -142,6 +148,7 @@ impl Baselines {
     /// # Errors
     /// When there is none, more than one, or the file system refuses.
     pub fn remove(&self, key: &str) -> Result<PathBuf, StoreError> {
+        self.refuse_read_only()?;
         // Looked up before the lock too: a directory that is not there cannot be locked.
         self.path(key)?;
         let _lock = DirLock::take(&self.dir)?;
@@ -208,7 +215,9 @@ impl Baselines {
         let files = self.files()?.into_iter();
         Ok(files
             .map(|file| Entry {
-                header: read_header(&file),
+                header: self
+                    .bytes_of(&file)
+                    .and_then(|bytes| baseline::read_header(&file, &bytes)),
                 file,
             })
             .collect())
@@ -216,21 +225,12 @@ impl Baselines {
 
     /// The `*.json` files, by name, without those of noise; hidden ones are files in the making.
     fn files(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let failed = |source| io_error("read", &self.dir, source);
-        let folder = match fs::read_dir(&self.dir) {
-            Ok(folder) => folder,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed(error)),
-        };
-        let mut files = Vec::new();
-        for entry in folder {
-            let path = entry.map_err(failed)?.path();
+        let mut files = self.shelf.files(&self.dir)?;
+        files.retain(|path| {
             let is_json = path.extension().is_some_and(|extension| extension == "json");
-            let name = name_of(&path);
-            if is_json && !name.starts_with('.') && !name.starts_with(noise_file::PREFIX) {
-                files.push(path);
-            }
-        }
+            let name = name_of(path);
+            is_json && !name.starts_with('.') && !name.starts_with(noise_file::PREFIX)
+        });
         files.sort();
         Ok(files)
     }

@@ -5,13 +5,18 @@
 
 use std::{
     fmt::Write as _,
+    fs::File,
     io::{self, Write},
+    path::Path,
 };
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::baseline_file::{BaselineFile, EntryFile};
+use super::{
+    StoreError,
+    baseline_file::{BaselineFile, EntryFile},
+};
 
 /// Feeds what serde writes to the hash, so that no session is held as text.
 struct Hashing(Sha256);
@@ -43,8 +48,33 @@ pub(super) fn link(before: &str, entry: &EntryFile) -> io::Result<String> {
 
 /// The hash of a whole file: of its JSON without blanks, `seal` left out and the last hash in place of its history.
 pub(super) fn seal<H>(file: &BaselineFile<H>, last: &str) -> io::Result<String> {
+    hash_of(&Sealed::of(file, last))
+}
+
+/// SHA-256, in hex, of a value as JSON without blanks.
+pub(super) fn hash_of<T: Serialize>(value: &T) -> io::Result<String> {
     let mut hashing = Hashing(Sha256::new());
-    serde_json::to_writer(&mut hashing, &Sealed::of(file, last))?;
+    serde_json::to_writer(&mut hashing, value)?;
+    Ok(hex(hashing))
+}
+
+/// SHA-256, in hex, of bytes.
+pub fn sha256_of(bytes: &[u8]) -> String {
+    hex(Hashing(Sha256::new_with_prefix(bytes)))
+}
+
+/// SHA-256, in hex, of a file, which is not held in memory.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn sha256_of_file(path: &Path) -> Result<String, StoreError> {
+    let failed = |source| StoreError::Io {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    };
+    let mut hashing = Hashing(Sha256::new());
+    io::copy(&mut File::open(path).map_err(failed)?, &mut hashing).map_err(failed)?;
     Ok(hex(hashing))
 }
 

@@ -23,6 +23,18 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// A link, a pipe or a device, or a file that has a second name.
+    #[error("`{}` is no regular file of its own; a result is read from nothing else", path.display())]
+    NoRegularFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Baselines that only may be looked at.
+    #[error("the baselines of `{}` were read from a commit and cannot be written", dir.display())]
+    ReadOnly {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// The file system said no.
     #[error("cannot {action} `{}`", path.display())]
     Io {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{StoreError, baseline, read};
+use super::{StoreError, baseline};
 use crate::session::Session;
 
 /// A baseline in a list, without its records.
@@ -31,9 +31,9 @@ pub struct BaselineInfo {
 }
 
 impl BaselineInfo {
-    pub(super) fn read(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Self, StoreError> {
         let mut newest: Option<Session> = None;
-        let baseline = baseline::read_with(path, &read::bytes_of(path)?, |session, _| newest = Some(session))?;
+        let baseline = baseline::read_with(path, bytes, |session, _| newest = Some(session))?;
         let newest = newest.as_ref();
         let cells = newest.map_or(&[][..], |session| &session.cells);
         Ok(Self {

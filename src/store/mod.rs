@@ -17,6 +17,8 @@ mod info;
 mod lengths_file;
 mod load_file;
 mod lock;
+mod measured;
+mod measured_file;
 mod names;
 mod noise;
 mod noise_file;
@@ -27,6 +29,8 @@ mod request_file;
 mod run_file;
 mod selftest_file;
 mod session_file;
+mod shelf;
+mod strict;
 mod target_file;
 mod workload_file;
 mod write;
@@ -36,8 +40,13 @@ use std::path::Path;
 pub use self::{
     baseline::{Baseline, Link, MAX_HISTORY, Pinned},
     baselines::{Baselines, Listed, Saved},
+    chain::{sha256_of, sha256_of_file},
     error::StoreError,
     info::BaselineInfo,
+    measured::{
+        MAX_RESULT_BYTES, ResultLimits, read_measured, read_measured_bytes, read_measured_within, result_schema,
+        write_measured,
+    },
     noise_file::MAX_NOISE,
     selftest_file::{read_selftest, write_selftest},
     write::claim_output,
@@ -97,7 +106,14 @@ pub fn read(path: &Path) -> Result<Stored, StoreError> {
 /// # Errors
 /// As [`read_session`], and where the hashes of a baseline do not fit its content.
 pub fn read_with<T>(path: &Path, keep: impl FnMut(Session, &Link) -> T) -> Result<Stored<T>, StoreError> {
-    let bytes = read::bytes_of(path)?;
+    read_bytes_with(path, read::bytes_of(path)?, keep)
+}
+
+fn read_bytes_with<T>(
+    path: &Path,
+    bytes: Vec<u8>,
+    keep: impl FnMut(Session, &Link) -> T,
+) -> Result<Stored<T>, StoreError> {
     match read::kind_of(path, &bytes)? {
         Kind::Session => {
             let file: SessionFile = read::parse(path, &bytes)?;

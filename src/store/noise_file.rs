@@ -71,17 +71,21 @@ impl NoiseFile {
 
     /// The file as it stands; `None` where there is none.
     pub(super) fn stored_at(path: &Path) -> Result<Option<Self>, StoreError> {
-        let bytes = match read::bytes_of(path) {
-            Err(StoreError::Missing { .. }) => return Ok(None),
-            other => other?,
-        };
-        let header: Header = read::parse(path, &bytes)?;
+        match read::bytes_of(path) {
+            Err(StoreError::Missing { .. }) => Ok(None),
+            bytes => Self::read(path, &bytes?).map(Some),
+        }
+    }
+
+    /// The file of these bytes.
+    pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Self, StoreError> {
+        let header: Header = read::parse(path, bytes)?;
         let version = header
             .schema
             .strip_prefix(KIND)
             .and_then(|text| text.parse::<u32>().ok());
         match version {
-            Some(VERSION) => read::parse(path, &bytes).map(Some),
+            Some(VERSION) => read::parse(path, bytes),
             Some(version) if version > VERSION => Err(StoreError::Newer {
                 path: path.to_owned(),
                 schema: header.schema,

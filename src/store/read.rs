@@ -39,6 +39,11 @@ struct Header {
 
 /// Reads a whole file, with one clear error for each way in which it can be no file.
 pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>, StoreError> {
+    bytes_within(path, MAX_BYTES)
+}
+
+/// The same, for files that may be larger than is good for us.
+pub(super) fn bytes_within(path: &Path, max_bytes: u64) -> Result<Vec<u8>, StoreError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => StoreError::Missing { path: path.to_owned() },
         io::ErrorKind::IsADirectory => StoreError::Directory { path: path.to_owned() },
@@ -51,20 +56,20 @@ pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>, StoreError> {
     let too_large = |bytes| StoreError::TooLarge {
         path: path.to_owned(),
         bytes,
-        limit: MAX_BYTES,
+        limit: max_bytes,
     };
     let metadata = fs::metadata(path).map_err(failed)?;
     if metadata.is_dir() {
         return Err(StoreError::Directory { path: path.to_owned() });
     }
-    if metadata.len() > MAX_BYTES {
+    if metadata.len() > max_bytes {
         return Err(too_large(metadata.len()));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
     // A pipe tells no size beforehand.
-    let mut limited = File::open(path).map_err(failed)?.take(MAX_BYTES + 1);
+    let mut limited = File::open(path).map_err(failed)?.take(max_bytes + 1);
     limited.read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_BYTES {
+    if bytes.len() as u64 > max_bytes {
         return Err(too_large(bytes.len() as u64));
     }
     Ok(bytes)
@@ -102,6 +107,36 @@ pub(super) fn kind_of(path: &Path, bytes: &[u8]) -> Result<Kind, StoreError> {
             supported: newest,
         }),
         _ => Err(foreign(path, format!("its `schema` is `{schema}`"))),
+    }
+}
+
+/// Checks the `schema` of a file of one kind, which has its family's beginning and the newest version that is read.
+pub(super) fn check_schema(
+    path: &Path,
+    text: &[u8],
+    (family, newest): (&str, u32),
+    expected: &str,
+) -> Result<(), StoreError> {
+    let schema = match leading_schema(text) {
+        Some(schema) => schema,
+        None => schema_anywhere(path, text)?,
+    };
+    let version = schema.strip_prefix(family).and_then(|text| text.parse::<u32>().ok());
+    match version {
+        _ if schema == expected => Ok(()),
+        Some(version) if version > newest => Err(StoreError::Newer {
+            path: path.to_owned(),
+            schema,
+            supported: newest,
+        }),
+        _ => {
+            let shown: String = schema.chars().take(60).collect();
+            Err(field(
+                path,
+                "schema",
+                format!("is `{shown}`; this perfgate reads `{expected}`"),
+            ))
+        }
     }
 }
 

@@ -197,19 +197,23 @@ fn can_have(cell: &CellComparison, metric: Metric) -> bool {
 
 /// Blocking checks decide; a warning holds the merge only where a profiling report is owed.
 fn answer(checks: &[Check]) -> Verdict {
+    answer_holding(checks, |check| check.requires == Some(Evidence::Profile))
+}
+
+/// The same where it is known which warnings hold the merge: those whose evidence is still owed and is needed.
+pub fn answer_holding(checks: &[Check], holds: impl Fn(&Check) -> bool) -> Verdict {
     let blocking = || checks.iter().filter(|check| check.action == Action::Block);
     // That nothing failed more is no verdict on how fast it was.
     let gates = checks
         .iter()
         .filter(|check| check.limit != Bound::NoMoreFailures || check.metric != Metric::ErrorRate);
     let mut settled = gates.filter(|check| check.verdict != Verdict::Inconclusive);
-    let owes_profile =
-        |check: &Check| check.verdict == Verdict::Regression && check.requires == Some(Evidence::Profile);
+    let is_held = |check: &Check| check.verdict == Verdict::Regression && holds(check);
     if blocking().any(|check| check.verdict == Verdict::Regression) {
         Verdict::Regression
     } else if settled.next().is_none()
         || blocking().any(|check| !check.verdict.is_within())
-        || checks.iter().any(owes_profile)
+        || checks.iter().any(is_held)
     {
         Verdict::Inconclusive
     } else if checks.iter().all(|check| check.verdict.is_within())

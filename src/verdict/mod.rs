@@ -16,8 +16,8 @@ mod tests;
 pub(crate) mod wording;
 
 pub(crate) use check::figures;
-pub use gate::{Judgement, can_settle, is_settled, judge, judge_alone};
-pub use policy::{Action, Evidence, FieldRule, Gate, Limit, OnInconclusive, Policy};
+pub use gate::{Judgement, answer_holding, can_settle, is_settled, judge, judge_alone};
+pub use policy::{Action, Evidence, FieldRule, Gate, Limit, OnInconclusive, OnUnmet, Policy, Unmet};
 pub use refusal::{Refusal, refuse, refuse_failures, refuse_work};
 pub use rule::{MAX_RUNS, MIN_RUNS, WITHIN_LEVEL};
 

@@ -71,6 +71,56 @@ pub enum OnInconclusive {
     Pass,
 }
 
+/// What evidence that is still owed does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OnUnmet {
+    /// It is asked for and shown; the exit code is as without it.
+    Ask,
+    /// Exit code 3: what would pass is not settled.
+    Hold,
+    /// Exit code 1.
+    Block,
+}
+
+impl OnUnmet {
+    /// As it stands in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ask => "ask",
+            Self::Hold => "hold",
+            Self::Block => "block",
+        }
+    }
+}
+
+/// What evidence that is still owed does, by its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unmet {
+    /// A written reason.
+    pub explanation: OnUnmet,
+    /// A profiling report.
+    pub profile: OnUnmet,
+}
+
+impl Default for Unmet {
+    fn default() -> Self {
+        Self {
+            explanation: OnUnmet::Ask,
+            profile: OnUnmet::Hold,
+        }
+    }
+}
+
+impl Unmet {
+    /// What this kind does.
+    pub const fn of(self, evidence: Evidence) -> OnUnmet {
+        match evidence {
+            Evidence::Explanation => self.explanation,
+            Evidence::Profile => self.profile,
+        }
+    }
+}
+
 /// How a comparison is judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
@@ -91,6 +141,8 @@ pub struct Policy {
     pub family_error: f64,
     /// What an open gate does.
     pub on_inconclusive: OnInconclusive,
+    /// What evidence does that is still owed.
+    pub unmet: Unmet,
 }
 
 impl Policy {
@@ -180,6 +232,7 @@ impl Default for Policy {
             confidence: Self::CONFIDENCE,
             family_error: Self::FAMILY_ERROR,
             on_inconclusive: OnInconclusive::Warn,
+            unmet: Unmet::default(),
         }
     }
 }

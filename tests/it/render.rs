@@ -3,6 +3,9 @@
 mod fixtures;
 mod harmless;
 mod json;
+mod payloads;
+mod posting;
+mod runner;
 
 use std::{fs, path::Path};
 
@@ -187,7 +190,7 @@ fn a_comment_of_endless_sentences_still_fits() {
 #[test]
 fn no_template_turns_escaping_off() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
-    for file in ["comment.md", "report.html"] {
+    for file in ["comment.md", "footer.md", "no-result.md", "report.html"] {
         let text = fs::read_to_string(folder.join(file)).unwrap();
         for way in ["| safe", "|safe", "autoescape"] {
             assert!(!text.contains(way), "{file}: `{way}`");
@@ -201,7 +204,9 @@ fn a_ladder_is_drawn_for_both_arms_and_two_levels_are_none() {
     assert!(!html(&plain).unwrap().contains("class=\"ladder\""));
     let climbed = fixtures::ladder();
     let page = html(&climbed).unwrap();
-    fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ladder.html"), &page).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("ladder.html"), &page).unwrap();
     for arm in ["baseline", "candidate"] {
         assert_eq!(page.matches(&format!("<title>{arm} at c=")).count(), 4, "{page}");
         assert_eq!(page.matches(&format!("class=\"{arm}-line\"")).count(), 1);

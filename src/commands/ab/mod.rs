@@ -19,8 +19,6 @@ mod files;
 mod pairs;
 mod sides;
 
-use std::path::Path;
-
 use self::files::Files;
 pub use self::{
     pairs::{Follow, measure},
@@ -30,6 +28,7 @@ use super::{
     CommandError, Console, Done, gate,
     present::{self, Format, Screen},
     reference, run,
+    trust::{self, Rules},
 };
 use crate::{
     compare::{Background, PairNoise, compare, fingerprint::Fingerprint},
@@ -38,50 +37,53 @@ use crate::{
     measure as metrics,
     plan::{Load, Secrets},
     report::{self, Reference, Report},
-    session::{Ended, Run, Session},
+    session::{Ended, Measured, Run, Session},
     stats::moments::mean,
-    store::Baselines,
-    verdict::{Action, Check, Difference, Policy, Verdict, can_settle, differences, is_settled},
+    verdict::{Action, Check, Difference, Verdict, can_settle, differences, is_settled},
 };
 
-/// Measures both arms pair by pair, judges them, and writes both sessions and `report.{json,md,html}`.
+/// Measures both arms pair by pair, judges them, and writes both sessions, `result.json` and `report.{json,md,html}`.
 ///
 /// # Errors
 /// When an arm is missing, the measurement cannot begin, or a file cannot be written.
 pub fn gate(
-    resolved: &Resolved,
+    rules: &Rules,
     secrets: Secrets,
-    (format, screen): (Format, Screen),
+    form: (Format, Screen),
     console: &dyn Console,
     interrupt: &Interrupt,
 ) -> Result<Done, CommandError> {
-    let folder = gate::report_dir(resolved);
+    let resolved = &rules.resolved;
     let wanted = wanted(resolved, secrets)?;
     // An older verdict must not be taken for this one's, should this one not come to an end.
-    present::remove_files(&folder)?;
+    present::remove_files(&gate::report_dir(resolved))?;
     let mut gate = Gate {
         files: Files::claim(&resolved.settings.output)?,
-        policy: &resolved.policy,
-        store: &resolved.settings.store,
+        rules,
         pair_noise: PairNoise::default(),
         console,
     };
-    let sessions = measure(&wanted, &mut gate, console, interrupt)?;
+    let [baseline, candidate] = measure(&wanted, &mut gate, console, interrupt)?;
+    let sessions = [baseline, candidate];
     for reason in gate.files.write(&sessions)? {
         console.warn(&reason);
     }
     if let Some(stopped) = interrupted(&sessions, &gate.files.names()) {
         return Ok(stopped);
     }
-    let report = gate.report(&sessions);
-    gate.remember_noise(&sessions, &report);
-    for path in present::write_files(&report, &folder)? {
-        console.say(&format!("wrote `{}`", path.display()));
+    let [old, new] = gate.files.names();
+    let [baseline, candidate] = sessions;
+    let measured = Measured {
+        candidate,
+        baseline: Some(baseline),
+        provenance: rules.provenance.clone(),
+        profiles: Vec::new(),
+    };
+    let report = trust::judge_pairs(&measured, [&old, &new], rules, &[], Some(&gate.pair_noise))?;
+    if let Some(baseline) = &measured.baseline {
+        gate.remember_noise(baseline, &measured.candidate, &report);
     }
-    Ok(Done {
-        text: present::text(&report, format, screen)?,
-        exit_code: report.exit_code,
-    })
+    gate::finish(&measured, &report, (resolved, form), console)
 }
 
 fn wanted(resolved: &Resolved, secrets: Secrets) -> Result<Wanted<'_>, CommandError> {
@@ -106,9 +108,7 @@ fn wanted(resolved: &Resolved, secrets: Secrets) -> Result<Wanted<'_>, CommandEr
 /// Keeps both sessions in their files, and judges them.
 struct Gate<'a> {
     files: Files,
-    policy: &'a Policy,
-    /// Folder of the stored baselines, beside which the noise of pairs is kept.
-    store: &'a Path,
+    rules: &'a Rules,
     /// What earlier A/B measurements showed of it.
     pair_noise: PairNoise,
     console: &'a dyn Console,
@@ -121,14 +121,21 @@ impl Gate<'_> {
             pair_noise: Some(&self.pair_noise),
             ..Reference::alone(baseline_name, baseline)
         };
-        report::build(Some(&reference), (candidate_name, candidate), self.policy)
+        report::build(
+            Some(&reference),
+            (candidate_name, candidate),
+            &self.rules.resolved.policy,
+        )
     }
 }
 
 impl Gate<'_> {
     /// Later measurements know how far apart these pairs lay, whatever the verdict: it does not depend on a change.
-    fn remember_noise(&self, [baseline, candidate]: &[Session; 2], report: &Report) {
-        if matches!(report.verdict, Verdict::Invalid | Verdict::Incomparable) {
+    ///
+    /// No pull request adds to what the baselines stand on: pairs that it made noisy would hide what it does.
+    fn remember_noise(&self, baseline: &Session, candidate: &Session, report: &Report) {
+        let is_sound = !matches!(report.verdict, Verdict::Invalid | Verdict::Incomparable);
+        if !is_sound || self.rules.trusted.is_some() {
             return;
         }
         let comparison = compare(
@@ -142,8 +149,8 @@ impl Gate<'_> {
             return;
         }
         let print = Fingerprint::of(candidate);
-        let kept = Baselines::open(self.store)
-            .and_then(|store| store.add_pair_noise(&print.plan_hash(), &print.machine_hash(), &variances));
+        let store = &self.rules.baselines;
+        let kept = store.add_pair_noise(&print.plan_hash(), &print.machine_hash(), &variances);
         if let Err(error) = kept {
             self.console.warn(&format!(
                 "{}; the noise of these pairs is not kept",
@@ -156,16 +163,16 @@ impl Gate<'_> {
 impl Follow for Gate<'_> {
     fn begin(&mut self, sessions: &[Session; 2]) -> Result<bool, CommandError> {
         let [baseline, candidate] = sessions;
-        let print = Fingerprint::of(candidate);
-        let noise = Baselines::open(self.store)?.pair_noise(&print.plan_hash(), &print.machine_hash())?;
-        self.pair_noise = noise;
-        let differences = differences(baseline, candidate, self.policy);
+        self.pair_noise = reference::pair_noise(&self.rules.baselines, candidate)?;
+        let differences = differences(baseline, candidate, &self.rules.resolved.policy);
         Ok(differences.iter().all(Difference::is_allowed))
     }
 
     fn run_s(&self, [_, candidate]: &[Session; 2]) -> Vec<Option<f64>> {
         // A store that cannot be read tells no time, and is not needed for more.
-        let found = reference::find(self.store, candidate, self.policy).ok().flatten();
+        let found = reference::find(&self.rules.baselines, candidate, &self.rules.resolved.policy)
+            .ok()
+            .flatten();
         let cells = found.as_ref().map_or(&[][..], |found| &found.session.cells);
         let cell = |load: &Load| cells.iter().find(|cell| cell.load == *load);
         let loads = candidate.cells.iter().map(|wanted| &wanted.load);

@@ -4,6 +4,7 @@
 
 mod arms;
 mod clashes;
+mod judging;
 mod load;
 mod target;
 mod workload;
@@ -21,12 +22,12 @@ use super::{
     resolve::{Origin, Resolved},
     show,
     texts::FreeMap,
-    twin::{ConfigFile, OnInconclusiveTwin, SloTwin, WarmupTwin},
+    twin::{ConfigFile, SloTwin, WarmupTwin},
     values::Whole,
 };
 use crate::{
     plan::{Plan, Slo},
-    verdict::{OnInconclusive, Policy},
+    verdict::Policy,
 };
 
 /// Warm-up requests of a run.
@@ -39,15 +40,18 @@ pub(super) struct Resolver {
     /// Lowest first.
     pub(super) layers: Vec<Layer>,
     pub(super) base_dir: PathBuf,
+    /// Whether the file was read from disk, so that what lies beside it there may be looked at.
+    pub(super) on_disk: bool,
     pub(super) origins: Vec<Origin>,
     pub(super) notes: Vec<String>,
 }
 
 impl Resolver {
-    pub(super) fn new(layers: Vec<Layer>, base_dir: PathBuf) -> Self {
+    pub(super) fn new(layers: Vec<Layer>, base_dir: PathBuf, on_disk: bool) -> Self {
         Self {
             layers,
             base_dir,
+            on_disk,
             origins: Vec::new(),
             notes: Vec::new(),
         }
@@ -195,26 +199,9 @@ impl Resolver {
                 |level| show::percent(*level),
             ),
             on_inconclusive: self.on_inconclusive(),
+            unmet: self.unmet(),
             ..rules.policy()
         }
-    }
-
-    fn on_inconclusive(&mut self) -> OnInconclusive {
-        let read = |twin: &ConfigFile| {
-            twin.on_inconclusive.map(|how| match how {
-                OnInconclusiveTwin::Warn => OnInconclusive::Warn,
-                OnInconclusiveTwin::Block => OnInconclusive::Block,
-                OnInconclusiveTwin::Pass => OnInconclusive::Pass,
-            })
-        };
-        self.value("on_inconclusive", OnInconclusive::Warn, read, |how| {
-            let text = match how {
-                OnInconclusive::Warn => "warn",
-                OnInconclusive::Block => "block",
-                OnInconclusive::Pass => "pass",
-            };
-            text.to_owned()
-        })
     }
 
     /// Requests of a warm-up, and the most it may take where it goes on until the server is steady.

@@ -88,6 +88,16 @@ pub(in crate::config) enum OnInconclusiveTwin {
     Pass,
 }
 
+/// What evidence that is still owed does.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum UnmetTwin {
+    Ask,
+    Hold,
+    Block,
+}
+
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]

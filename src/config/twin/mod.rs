@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 pub(super) use self::{
     arms::{AbTwin, ArmTwin, ArmsTwin, MeasureTwin},
-    judging::{ALL, ActionTwin, FieldRuleTwin, GateTwin, OnInconclusiveTwin, RequiresTwin, ThresholdTwin},
+    judging::{ALL, ActionTwin, FieldRuleTwin, GateTwin, OnInconclusiveTwin, RequiresTwin, ThresholdTwin, UnmetTwin},
     load::{ArrivalsTwin, AxisTwin, CapacityTwin, RampTwin, Ratio, StageTwin, SweepTwin},
     target::{ApiTwin, HeaderTwin, SpreadTwin, TargetTwin, TimeoutsTwin},
     workload::{
@@ -120,6 +120,13 @@ pub(super) struct ConfigFile {
     pub(super) family_error: Option<FamilyError>,
     /// What a gate does that could not be settled: exit code 3, 1 or 0; its word stays `inconclusive`.
     pub(super) on_inconclusive: Option<OnInconclusiveTwin>,
+    /// What an explanation does that is still owed: `ask` (it is shown), `hold` (exit code 3) or `block` (exit code 1).
+    pub(super) on_unmet_explanation: Option<UnmetTwin>,
+    /// The same of a profiling report.
+    pub(super) on_unmet_profile: Option<UnmetTwin>,
+    /// Commit, branch or tag that configuration, baselines and acceptances are read from instead of the work tree. In a
+    /// pull request on GitHub it is the tip of its base, whatever stands here.
+    pub(super) trusted_ref: Option<Word>,
     /// What a difference in a fingerprint field means, field by field.
     pub(super) fields: Option<BTreeMap<String, FieldRuleTwin>>,
     /// Fingerprint fields that may differ from the baseline.

@@ -13,7 +13,7 @@ use crate::{
     metric::Metric,
     render::RenderError,
     report::{Arm, CellFigures, Difference, Figure, Judging, Obligation, Report},
-    verdict::{Action, Evidence, FieldRule, OnInconclusive, Policy, Verdict},
+    verdict::{Action, Evidence, FieldRule, OnInconclusive, Policy, Unmet, Verdict},
 };
 
 /// Which metrics of a cell are written.
@@ -83,6 +83,7 @@ fn judging(twin: Option<JudgingTwin>) -> Judging {
             confidence: twin.confidence,
             family_error: twin.family_error,
             on_inconclusive: twin.on_inconclusive.into(),
+            unmet: Unmet::default(),
         },
     )
 }

@@ -302,37 +302,44 @@ pub(super) fn invalid() -> Report {
 pub(super) const HOSTILE: &str = "x`|<script>alert(1)</script>\"'><img src=x onerror=y>@octocat #12 [a](http://evil.test) www.evil.test\n\n## **b** \u{202e}\u{1b}[31m{{ 7 * 7 }}";
 
 pub(super) fn hostile() -> Report {
+    poisoned(HOSTILE)
+}
+
+/// A report with this text wherever a name, a message or a sentence may come from outside.
+pub(super) fn poisoned(text: &str) -> Report {
     let mut report = regression();
     let arms = report.baseline.iter_mut().chain([&mut report.candidate]);
     for arm in arms {
-        arm.name = HOSTILE.into();
-        arm.commit = Some(HOSTILE.into());
-        arm.fingerprint = HOSTILE.into();
-        arm.facts = vec![(HOSTILE.into(), HOSTILE.into())];
-        arm.failures = vec![(HOSTILE.into(), HOSTILE.into(), 1, HOSTILE.into())];
+        arm.name = text.into();
+        arm.commit = Some(text.into());
+        arm.fingerprint = text.into();
+        arm.facts = vec![(text.into(), text.into())];
+        arm.failures = vec![(text.into(), text.into(), 1, text.into())];
         for cell in &mut arm.cells {
-            cell.name = HOSTILE.into();
+            cell.name = text.into();
             cell.metrics
-                .insert(Metric::GpuMemoryPeakGb, Figure::NotMeasured(HOSTILE.into()));
+                .insert(Metric::GpuMemoryPeakGb, Figure::NotMeasured(text.into()));
         }
     }
     for check in &mut report.checks {
-        check.cell = HOSTILE.into();
-        check.reason = HOSTILE.into();
+        check.cell = text.into();
+        check.reason = text.into();
+        check.explanation = Some(text.into());
     }
     for difference in &mut report.differences {
-        difference.field = HOSTILE.into();
-        difference.baseline = HOSTILE.into();
-        difference.candidate = HOSTILE.into();
+        difference.field = text.into();
+        difference.baseline = text.into();
+        difference.candidate = text.into();
     }
     for obligation in &mut report.obligations {
-        obligation.cell = HOSTILE.into();
-        obligation.text = HOSTILE.into();
+        obligation.cell = text.into();
+        obligation.text = text.into();
     }
-    report.headline = HOSTILE.into();
-    report.next_steps = vec![HOSTILE.into()];
-    report.warnings = vec![HOSTILE.into()];
-    report.method = HOSTILE.into();
+    report.story = Some(text.into());
+    report.headline = text.into();
+    report.next_steps = vec![text.into()];
+    report.warnings = vec![text.into()];
+    report.method = text.into();
     report
 }
 

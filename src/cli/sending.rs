@@ -1,0 +1,259 @@
+//! The verbs that post: `post`, `gate --post`, and `action`, which is either of them as `action.yml` asks for it.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use super::{
+    args::PlanArgs,
+    complain, console, dispatch, exit,
+    flags::{Cli, Verb},
+    posting::PostArgs,
+    rules, screen, variable, warn_runner,
+};
+use crate::{
+    commands::{
+        CommandError, Done,
+        action::{self, Inputs},
+        gate,
+        guard::Guard,
+        post::{self, Asked, Desk, FailOn, Sent, Source},
+        present::{Format, RESULT_FILE},
+        trust,
+    },
+    github::{Client, Forge, Settings, Step},
+    load::Interrupt,
+    render::NoResult,
+    target,
+};
+
+/// The runner shows no more warnings of one step.
+const MOST_WARNINGS: usize = 10;
+/// What a verb that posts came to: its answer with the verdict's exit code, and what was sent.
+type Posted = (Done, Option<Sent>);
+
+/// Runs `post`.
+fn post(result: Option<&Path>, posting: &PostArgs, plan: &PlanArgs) -> Result<Posted, CommandError> {
+    let folder = report_dir(plan);
+    let result = result.map_or_else(|| folder.join(RESULT_FILE), Path::to_owned);
+    let guard = Guard::of(posting.secrets());
+    let (done, sent) = send(Source::File(&result), &folder, &guard, (posting, plan), false)?;
+    Ok((done, Some(sent)))
+}
+
+/// Runs `gate`, and posts what came of it where that is asked for; a measurement that failed is posted as such.
+fn gate(plan: &PlanArgs, format: Format, posting: Option<&PostArgs>) -> Result<Posted, CommandError> {
+    let Some(posting) = posting else {
+        return measured(plan, format).map(|(done, _, _)| (done, None));
+    };
+    // Wishes are read before the measuring starts, so that a bad one costs nothing.
+    posting.wish()?;
+    let (folder, guard) = (report_dir(plan), Guard::of(posting.secrets()));
+    let unsent = |nothing: NoResult| send(Source::Nothing(&nothing), &folder, &guard, (posting, plan), true);
+    let (done, result, logs) = match measured(plan, format) {
+        Ok(measured) => measured,
+        Err(error) => {
+            let (told, _) = unsent(post::failed(&error, &logs(plan)))?;
+            complain(&told.text);
+            return Err(error);
+        }
+    };
+    if !result.is_file() {
+        let (told, sent) = unsent(post::stopped(&done.text, &logs))?;
+        return Ok((joined(&done, &told, false, posting.post_required), Some(sent)));
+    }
+    let folder = result.parent().unwrap_or(&folder);
+    let (told, sent) = send(Source::File(&result), folder, &guard, (posting, plan), true)?;
+    Ok((joined(&done, &told, true, posting.post_required), Some(sent)))
+}
+
+/// The gate's own answer, then what was posted; the code is that of the verdict as it was posted.
+///
+/// A gate's task is the verdict: that it could not be posted is a warning, unless it is asked to be more.
+fn joined(gate: &Done, told: &Done, is_verdict: bool, is_required: bool) -> Done {
+    let code = if is_verdict { told.exit_code } else { gate.exit_code };
+    Done {
+        text: format!("{}\n{}", gate.text.trim_end(), told.text),
+        exit_code: if code == post::UNPOSTED && !is_required {
+            0
+        } else {
+            code
+        },
+    }
+}
+
+/// Measures and judges; gives the answer, the result's file, and the folder of the servers' logs.
+fn measured(plan: &PlanArgs, format: Format) -> Result<(Done, PathBuf, PathBuf), CommandError> {
+    let rules = rules(plan.config.as_deref(), &plan.overrides)?;
+    let resolved = &rules.resolved;
+    let secrets = resolved.secrets(&variable)?;
+    let result = gate::report_dir(resolved).join(RESULT_FILE);
+    let logs = resolved.settings.output.with_extension("logs");
+    let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);
+    let done = gate::gate(&rules, secrets, (format, screen()), &console(resolved), &interrupt)?;
+    Ok((done, result, logs))
+}
+
+fn logs(plan: &PlanArgs) -> PathBuf {
+    PathBuf::from(plan.overrides.text("output").unwrap_or("session.json")).with_extension("logs")
+}
+
+fn report_dir(plan: &PlanArgs) -> PathBuf {
+    PathBuf::from(plan.overrides.text("report-dir").unwrap_or(gate::DEFAULT_REPORT_DIR))
+}
+
+fn send(
+    result: Source<'_>,
+    report_dir: &Path,
+    guard: &Guard,
+    (posting, plan): (&PostArgs, &PlanArgs),
+    is_told: bool,
+) -> Result<(Done, Sent), CommandError> {
+    let wish = posting.wish()?;
+    let asked = Asked {
+        result,
+        pull: posting.pr_number,
+        rules: trust::Asked {
+            config: plan.config.as_deref(),
+            variable: &variable,
+            flags: &plan.overrides,
+        },
+        wish: &wish,
+        report_dir,
+        tells: matches!(result, Source::File(_)) && !is_told,
+        screen: screen(),
+    };
+    let step = Step::from_variables(&variable);
+    let client = Settings::from_variables(&posting.token_env, variable).and_then(|settings| Client::new(&settings));
+    let mut client = client.map_err(|error| error.to_string());
+    let forge = client
+        .as_mut()
+        .map(|client| client as &mut dyn Forge)
+        .map_err(|why| why.clone());
+    let desk = Desk {
+        forge,
+        step: &step,
+        guard,
+    };
+    post::post(&asked, desk)
+}
+
+/// Runs `action`: the command line that the inputs make, and all outputs, whatever became of it.
+pub(super) fn action() -> Result<Done, CommandError> {
+    let step = Step::from_variables(&variable);
+    let inputs = match Inputs::read(&variable) {
+        Ok(inputs) => inputs,
+        Err(error) => {
+            let nowhere = Path::new("");
+            step.set(&action::outputs(nowhere, nowhere, exit::USAGE, None))?;
+            return Err(error);
+        }
+    };
+    let words = std::iter::once("perfgate".to_owned()).chain(inputs.words.iter().cloned());
+    let ended = match Cli::try_parse_from(words) {
+        Ok(cli) => ran(cli.verb),
+        Err(error) => Err(CommandError::Usage(error.to_string().trim_end().to_owned())),
+    };
+    let (code, sent) = match &ended {
+        Ok((done, sent, _)) => (done.exit_code, sent.as_ref()),
+        Err(error) => (exit::code(error), None),
+    };
+    step.set(&action::outputs(&inputs.report_dir, &inputs.result, code, sent))?;
+    for trouble in sent.into_iter().flat_map(|sent| &sent.trouble).take(MOST_WARNINGS) {
+        warn_runner("perfgate could not post", trouble);
+    }
+    let (done, _, fail_on) = ended?;
+    Ok(of_the_job(done, fail_on))
+}
+
+/// The answer with the exit code that the job has.
+fn of_the_job(done: Done, fail_on: Option<FailOn>) -> Done {
+    Done {
+        exit_code: fail_on.map_or(done.exit_code, |fail_on| fail_on.exit_code(done.exit_code)),
+        ..done
+    }
+}
+
+/// What a verb came to, and what of it fails the job.
+fn ran(verb: Verb) -> Result<(Done, Option<Sent>, Option<FailOn>), CommandError> {
+    match verb {
+        Verb::Gate {
+            plan,
+            format,
+            ab,
+            post,
+            posting,
+        } => {
+            let posting = posting_of(post, &posting)?;
+            let fail_on = posting.and_then(PostArgs::fail_on);
+            let (done, sent) = gate(&with_ab(plan, ab), format.into(), posting)?;
+            Ok((done, sent, fail_on))
+        }
+        Verb::Post { result, posting, plan } => {
+            let (done, sent) = self::post(result.as_deref(), &posting, &plan)?;
+            Ok((done, sent, posting.fail_on()))
+        }
+        other => Ok((dispatch(other)?, None, None)),
+    }
+}
+
+/// Runs a verb that posts, with the exit code that its job has.
+pub(super) fn run(verb: Verb) -> Result<Done, CommandError> {
+    let (done, _, fail_on) = ran(verb)?;
+    Ok(of_the_job(done, fail_on))
+}
+
+/// The wishes of a gate that posts.
+fn posting_of(post: bool, posting: &PostArgs) -> Result<Option<&PostArgs>, CommandError> {
+    if !post && posting.is_dry() {
+        return Err(CommandError::Usage(
+            "`--dry-run` is for what is posted; give `--post` too".into(),
+        ));
+    }
+    Ok(post.then_some(posting))
+}
+
+fn with_ab(mut plan: PlanArgs, ab: bool) -> PlanArgs {
+    if ab {
+        plan.overrides.push("measure", "ab");
+    }
+    plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_the_action_is_one_that_the_door_knows() {
+        let variable = |name: &str| {
+            let value = match name {
+                "INPUT_CONFIG" => "ci/perfgate.yaml",
+                "INPUT_TRUSTED_REF" | "INPUT_BASELINE" => "main",
+                "INPUT_FAIL_ON" => "never",
+                "INPUT_COMMENT" => "changes",
+                "INPUT_COMMENT_MODE" => "recreate",
+                "INPUT_COMMENT_KEY" => "fp8",
+                "INPUT_PR_NUMBER" => "12",
+                "INPUT_CHECK_RUN" | "INPUT_SUMMARY" | "INPUT_DRY_RUN" => "false",
+                "INPUT_REPORT_DIR" => "out",
+                "INPUT_REPORT_URL" => "https://github.com/o/r",
+                "INPUT_CANDIDATE" => "session.json",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        };
+        for command in ["gate", "run", "compare", "post"] {
+            let with = |name: &str| {
+                if name == "INPUT_COMMAND" {
+                    Some(command.to_owned())
+                } else {
+                    variable(name)
+                }
+            };
+            let words = Inputs::read(&with).unwrap().words;
+            let parsed = Cli::try_parse_from(std::iter::once("perfgate".to_owned()).chain(words.clone()));
+            assert!(parsed.is_ok(), "{words:?}: {}", parsed.unwrap_err());
+        }
+    }
+}

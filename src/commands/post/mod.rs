@@ -1,0 +1,266 @@
+//! `perfgate post`: judges what a job measured by the rules of the base, and tells the pull request.
+//!
+//! The result may come from a fork: its samples are judged, its claims are compared, and nothing else of it is used.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `facts.rs` | what is known for sure of the measuring job |
+//! | `judge.rs` | from the result and the rules to a letter |
+//! | `plan.rs` | whether the right thing was measured |
+//! | `nothing.rs` | why there is no verdict |
+//! | `letter.rs` | what is posted, in every form |
+//! | `annotate.rs` | what is said of the configuration's lines |
+//! | `publish.rs` | job summary, comment, check |
+//! | `dry.rs` | nothing sent |
+//! | `wish.rs` | when and how, and what fails the job |
+
+mod annotate;
+mod dry;
+mod facts;
+mod judge;
+mod letter;
+mod nothing;
+mod plan;
+mod publish;
+mod wish;
+
+use std::path::Path;
+
+use self::{
+    dry::Dry,
+    judge::{Judged, judged},
+    publish::{Office, Place, publish, stand},
+};
+pub use self::{
+    facts::Facts,
+    letter::Letter,
+    nothing::{failed, stopped},
+    publish::Sent,
+    wish::{FailOn, When, Wish},
+};
+use super::{
+    CommandError, Done,
+    guard::Guard,
+    present::{self, Screen},
+    trust,
+};
+use crate::{
+    github::{Event, Forge, Found, Head, Pull, Step, find_pull},
+    render::{self, NoResult},
+    report::Report,
+};
+
+/// Exit code of a verdict that stands and could not be posted.
+pub const UNPOSTED: u8 = 5;
+
+/// What is asked.
+pub struct Asked<'a> {
+    /// The result, or that there is none, and why.
+    pub result: Source<'a>,
+    /// The pull request, where whoever runs this names it.
+    pub pull: Option<u64>,
+    /// What the configuration is asked.
+    pub rules: trust::Asked<'a>,
+    /// How it is posted.
+    pub wish: &'a Wish,
+    /// Folder of the reports.
+    pub report_dir: &'a Path,
+    /// Whether the verdict is told in full; a gate has done so before.
+    pub tells: bool,
+    /// How terminal text is set.
+    pub screen: Screen,
+}
+
+/// Where the result comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// A file that another job or step wrote.
+    File(&'a Path),
+    /// Nowhere: the measurement failed.
+    Nothing(&'a NoResult),
+}
+
+/// What posting takes from outside.
+pub struct Desk<'a> {
+    /// The forge; `None` where it cannot be reached, and why.
+    pub forge: Result<&'a mut dyn Forge, String>,
+    /// The runner's files.
+    pub step: &'a Step,
+    /// What must not be sent.
+    pub guard: &'a Guard,
+}
+
+/// Judges and posts. The exit code is the verdict's, or 5 where it passes and could not be posted.
+///
+/// # Errors
+/// The event cannot be read, it names another pull request, or a report cannot be written.
+pub fn post(asked: &Asked<'_>, desk: Desk<'_>) -> Result<(Done, Sent), CommandError> {
+    let event = Event::of_this_job(asked.rules.variable)?;
+    let facts = Facts::of(event.as_ref(), asked.rules.variable);
+    let (forge, unreached) = match desk.forge {
+        Ok(forge) => (Some(forge), None),
+        Err(why) => (None, Some(why)),
+    };
+    if !asked.wish.dry_run {
+        let (mut done, mut sent) = with_forge(asked, &facts, (forge, desk.step, desk.guard))?;
+        let is_wanted = asked.wish.check_run || asked.wish.comment != When::Off;
+        if let Some(why) = unreached.filter(|_| is_wanted) {
+            sent.trouble.push(why);
+        }
+        done.exit_code = exit_code(done.exit_code, &sent);
+        done.text = told(&done.text, &sent, &[]);
+        return Ok((done, sent));
+    }
+    let mut dry = Dry::over(forge, facts.whole_pull.clone());
+    let (mut done, sent) = with_forge(asked, &facts, (Some(&mut dry), desk.step, desk.guard))?;
+    done.text = told(&done.text, &sent, &dry.would);
+    Ok((done, sent))
+}
+
+/// The verdict's own code comes first: a regression that could not be posted is a regression.
+fn exit_code(verdict: u8, sent: &Sent) -> u8 {
+    if verdict == 0 && !sent.trouble.is_empty() {
+        return UNPOSTED;
+    }
+    verdict
+}
+
+fn told(text: &str, sent: &Sent, would: &[String]) -> String {
+    let lines = [text.trim_end().to_owned()].into_iter().filter(|text| !text.is_empty());
+    let lines = lines.chain(would.iter().cloned());
+    let lines = lines.chain(sent.done.iter().map(|line| format!("post: {line}")));
+    let lines = lines.chain(sent.trouble.iter().map(|line| format!("post: not posted: {line}")));
+    lines.map(|line| render::log_safe(&line) + "\n").collect()
+}
+
+type Means<'a> = (Option<&'a mut dyn Forge>, &'a Step, &'a Guard);
+
+fn with_forge(
+    asked: &Asked<'_>,
+    facts: &Facts,
+    (mut forge, step, guard): Means<'_>,
+) -> Result<(Done, Sent), CommandError> {
+    let mut sent = Sent::default();
+    let mut place = Place {
+        sha: facts.head.as_ref().map(|head| head.sha.clone()),
+        run_url: facts.run_url.clone(),
+        ..Place::default()
+    };
+    let number = number(asked, facts, &mut forge, &mut sent)?;
+    let found = match number {
+        Some(Named::Pull(pull)) => Some(*pull),
+        _ => None,
+    };
+    if place.sha.is_none() {
+        place.sha = found.as_ref().map(|pull| pull.head.sha.clone());
+    }
+    let known = facts.pull.or(asked.pull).or(found.as_ref().map(|pull| pull.number));
+    let base = facts
+        .base_sha
+        .clone()
+        .or_else(|| found.as_ref().map(|pull| pull.base_sha.clone()));
+    let rules = judge::rules(asked, facts, base.as_deref(), again(&mut forge));
+    // As late as it can be: what is posted next is about what is there now.
+    let pull = known.and_then(|number| stand(number, &mut place, again(&mut forge), &mut sent));
+    let said = pull.as_ref().or(facts.whole_pull.as_ref()).or(found.as_ref());
+    let judged = judged(asked, facts, rules, said);
+    let mut office = Office { forge, step, guard };
+    let done = match &judged {
+        Judged::Report(report, annotations) => {
+            publish(
+                Letter::Report(report, annotations),
+                (&place, pull.as_ref()),
+                asked.wish,
+                &mut office,
+                &mut sent,
+            );
+            reported(report, asked, guard)?
+        }
+        Judged::Nothing(nothing, exit_code) => {
+            publish(
+                Letter::Nothing(nothing),
+                (&place, pull.as_ref()),
+                asked.wish,
+                &mut office,
+                &mut sent,
+            );
+            Done {
+                text: format!("no verdict: {}\n", nothing.what),
+                exit_code: *exit_code,
+            }
+        }
+    };
+    Ok((done, sent))
+}
+
+/// The forge for a while: its own lifetime stands in the trait object, so that `as_deref_mut` would lend it for good.
+fn again<'a>(forge: &'a mut Option<&mut dyn Forge>) -> Option<&'a mut dyn Forge> {
+    match forge {
+        Some(forge) => Some(&mut **forge),
+        None => None,
+    }
+}
+
+/// How a pull request is known so far.
+enum Named {
+    /// By its number, from the event.
+    Number,
+    /// In full, as the forge found it.
+    Pull(Box<Pull>),
+}
+
+/// The pull request by trusted facts: the event, whoever runs this, or the forge's answer to the head.
+fn number(
+    asked: &Asked<'_>,
+    facts: &Facts,
+    forge: &mut Option<&mut dyn Forge>,
+    sent: &mut Sent,
+) -> Result<Option<Named>, CommandError> {
+    match (asked.pull, facts.pull) {
+        (Some(said), Some(known)) if said != known => Err(CommandError::Usage(format!(
+            "`--pr-number {said}` is not the pull request of this event, which is {known}"
+        ))),
+        (_, Some(_)) => Ok(Some(Named::Number)),
+        (Some(said), None) => {
+            let Some(forge) = forge else {
+                return Ok(Some(Named::Number));
+            };
+            let pull = forge.pull(said)?;
+            // A number that came with the result could be anybody's.
+            let is_of_another = |head: &Head| head.repository != pull.head.repository;
+            if facts.is_of_other_run && facts.head.as_ref().is_some_and(is_of_another) {
+                return Err(CommandError::Usage(format!(
+                    "`--pr-number {said}` is a pull request of another repository than the one that was measured"
+                )));
+            }
+            Ok(Some(Named::Pull(Box::new(pull))))
+        }
+        (None, None) => {
+            let (Some(forge), Some(head), true) = (forge, &facts.head, facts.is_of_a_pull) else {
+                return Ok(None);
+            };
+            match find_pull(*forge, head, None) {
+                Ok(Found::One(pull)) => return Ok(Some(Named::Pull(pull))),
+                Ok(Found::None) => sent
+                    .done
+                    .push("no open pull request has the measured commit: no comment".into()),
+                Ok(Found::Several(numbers)) => sent.trouble.push(format!(
+                    "the measured commit is that of the pull requests {numbers:?}; name one with `--pr-number`"
+                )),
+                Err(error) => sent.trouble.push(format!("could not find the pull request: {error}")),
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// The reports of the verdict as it was judged here, over those that came with the result.
+fn reported(report: &Report, asked: &Asked<'_>, guard: &Guard) -> Result<Done, CommandError> {
+    let text = present::text(report, present::Format::Terminal, asked.screen)?;
+    present::write_guarded(report, asked.report_dir, guard)?;
+    let text = if asked.tells { guard.pass("the log", &text)? } else { "" };
+    Ok(Done {
+        text: text.to_owned(),
+        exit_code: report.exit_code,
+    })
+}

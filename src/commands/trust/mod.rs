@@ -1,0 +1,226 @@
+//! Whose rules hold: configuration, baselines and acceptances of a commit that a pull request cannot change.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `source.rs` | files of a commit, from this clone or from the forge |
+//! | `layout.rs` | which path of the working directory is which path of the repository |
+//! | `read.rs` | the rules of a commit |
+//! | `changed.rs` | what the pull request would change of them |
+//! | `inputs.rs` | files that the rules name and that are used from the work tree |
+//! | `job.rs` | what this job is about, and what it may write |
+//! | `said.rs` | explanations in the description and in commits |
+//! | `judge.rs` | what was measured, judged by the rules |
+
+mod changed;
+mod inputs;
+mod job;
+mod judge;
+mod layout;
+mod read;
+mod said;
+mod source;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use self::layout::Layout;
+pub use self::{
+    job::{provenance, refuse_baseline_write},
+    judge::{judge, judge_pairs},
+    said::{Found, explanations_of_body, explanations_of_commits},
+    source::{InClone, OnForge, Source},
+};
+use super::CommandError;
+use crate::{
+    config::{self, ACCEPT_FILE, Overrides, Resolved},
+    git::Repository,
+    github::{Event, Forge},
+    obligation::Explanation,
+    report::Trusted,
+    session::Provenance,
+    store::{self, Baselines},
+};
+
+/// What is asked of the configuration.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The file named by `--config`.
+    pub config: Option<&'a Path>,
+    /// The environment.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// Flags as typed: they come from whoever writes the workflow.
+    pub flags: &'a Overrides,
+}
+
+impl Asked<'_> {
+    fn resolve(&self, file: Option<&Path>) -> Result<Resolved, CommandError> {
+        Ok(config::resolve(file, self.variable, self.flags)?)
+    }
+}
+
+/// All that a verdict rests on besides what was measured.
+#[derive(Debug)]
+pub struct Rules {
+    /// The resolved configuration.
+    pub resolved: Resolved,
+    /// The stored baselines.
+    pub baselines: Baselines,
+    /// What `perfgate-accept.yaml` explains.
+    pub explanations: Vec<Explanation>,
+    /// Which commit they are of; `None`: they are the work tree's.
+    pub trusted: Option<Trusted>,
+    /// SHA-256 in hex of the configuration file; `None` where there is none.
+    pub config_sha256: Option<String>,
+    /// What is known of the job that asks, with the commit and hash of these rules.
+    pub provenance: Provenance,
+    /// What the reader should know of them, in sentences.
+    pub problems: Vec<String>,
+}
+
+/// The rules of this job: those of the base in a pull request, those of `--trusted-ref` where one is given, else the
+/// work tree's.
+///
+/// # Errors
+/// The base is not in this clone, or something in it cannot be read.
+pub fn rules(asked: &Asked<'_>) -> Result<Rules, CommandError> {
+    let here = here()?;
+    let event = Event::of_this_job(asked.variable)?;
+    let said = asked.flags.text("trusted-ref").map(str::to_owned);
+    let said = said.or_else(|| (asked.variable)("PERFGATE_TRUSTED_REF").filter(|text| !text.trim().is_empty()));
+    let mut own = None;
+    let name = job::trusted_ref(said.as_deref(), event.as_ref(), || {
+        let resolved = asked.resolve(asked.config)?;
+        let named = resolved.settings.trusted_ref.clone();
+        own = Some(resolved);
+        Ok(named)
+    })?;
+    let repository = Repository::open(&here);
+    let mut rules = match (&name, own) {
+        (Some(name), _) => at_ref(repository.as_ref().map_err(Clone::clone)?, name, &here, asked)?,
+        (None, Some(resolved)) => of_work_tree(resolved, &here)?,
+        (None, None) => of_work_tree(asked.resolve(asked.config)?, &here)?,
+    };
+    rules.know_job(asked.variable, event.as_ref(), repository.as_ref().ok())?;
+    Ok(rules)
+}
+
+impl Rules {
+    /// Adds what is known of the job: where it runs, and what the pull request explains.
+    fn know_job(
+        &mut self,
+        variable: &dyn Fn(&str) -> Option<String>,
+        event: Option<&Event>,
+        repository: Option<&Repository>,
+    ) -> Result<(), CommandError> {
+        let trusted = self.trusted.as_ref().map(|trusted| trusted.commit.clone());
+        self.provenance = Provenance {
+            trusted_sha: trusted.clone(),
+            config_sha256: self.config_sha256.clone(),
+            ..job::provenance(variable, event, repository)?
+        };
+        if event.is_some() && self.resolved.settings.commit.is_none() {
+            self.resolved.settings.commit.clone_from(&self.provenance.head_sha);
+        }
+        if let Some(pull) = event.and_then(|event| event.pull.as_ref()) {
+            self.add(said::explanations_of_body(pull));
+        }
+        let ends = trusted.zip(self.provenance.measured_sha.clone());
+        if let (Some((base, head)), Some(repository)) = (ends, repository) {
+            self.add(said::explanations_of_commits(repository, &base, &head)?);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, (explanations, problems): (Vec<Explanation>, Vec<String>)) {
+        self.explanations.extend(explanations);
+        self.problems.extend(problems);
+    }
+}
+
+/// The rules of a commit of this clone, and what the work tree would change of them.
+///
+/// # Errors
+/// As [`rules`].
+pub fn at_ref(repository: &Repository, name: &str, here: &Path, asked: &Asked<'_>) -> Result<Rules, CommandError> {
+    let layout = Layout {
+        root: repository.root().to_owned(),
+        here: here.to_owned(),
+    };
+    let mut base = InClone::at(repository, name)?;
+    let mut rules = read::rules(&mut base, &layout, asked)?;
+    inputs::refuse_changed(&mut base, &layout, &rules.resolved)?;
+    let config = layout.inside(&config::file_meant(asked.config, asked.variable));
+    let store = layout.inside(&rules.resolved.settings.store);
+    let changed = changed::in_clone(
+        repository,
+        base.commit(),
+        &layout,
+        (config.as_deref(), store.as_deref()),
+    )?;
+    if let Some(trusted) = &mut rules.trusted {
+        trusted.not_applied = changed;
+    }
+    Ok(rules)
+}
+
+/// The rules of a commit of the forge, and what the head would change of them; paths are those of the repository.
+///
+/// # Errors
+/// The forge refuses, or something at the commit cannot be read.
+pub fn on_forge(
+    forge: &mut dyn Forge,
+    base: &str,
+    head: Option<&str>,
+    asked: &Asked<'_>,
+) -> Result<Rules, CommandError> {
+    let layout = Layout::without_clone();
+    let mut rules = read::rules(&mut OnForge::at(forge, base)?, &layout, asked)?;
+    let Some(head) = head else { return Ok(rules) };
+    let config = layout.inside(&config::file_meant(asked.config, asked.variable));
+    let mut paths: Vec<String> = config.into_iter().collect();
+    paths.push(ACCEPT_FILE.to_owned());
+    let before = changed::states(&mut OnForge::at(forge, base)?, &paths)?;
+    let after = changed::states(&mut OnForge::at(forge, head)?, &paths)?;
+    if let Some(trusted) = &mut rules.trusted {
+        trusted.not_applied = changed::between(&before, &after);
+    }
+    Ok(rules)
+}
+
+/// The work tree's own rules, outside of a pull request.
+fn of_work_tree(resolved: Resolved, here: &Path) -> Result<Rules, CommandError> {
+    let baselines = Baselines::open(&resolved.settings.store)?;
+    let root = Repository::open(here).map_or_else(|_| here.to_owned(), |repository| repository.root().to_owned());
+    let accept = root.join(ACCEPT_FILE);
+    let explanations = match fs::read(&accept) {
+        Ok(bytes) => config::acceptances(&bytes, ACCEPT_FILE)?,
+        Err(_) => Vec::new(),
+    };
+    let file = resolved.settings.file.as_deref();
+    let config_sha256 = file
+        .and_then(|file| fs::read(file).ok())
+        .map(|bytes| store::sha256_of(&bytes));
+    Ok(Rules {
+        resolved,
+        baselines,
+        explanations,
+        trusted: None,
+        config_sha256,
+        provenance: Provenance::default(),
+        problems: Vec::new(),
+    })
+}
+
+/// The working directory.
+///
+/// # Errors
+/// It is gone.
+pub fn here() -> Result<PathBuf, CommandError> {
+    env::current_dir().map_err(|source| CommandError::File {
+        what: "find",
+        path: ".".into(),
+        source,
+    })
+}
