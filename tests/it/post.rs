@@ -1,5 +1,6 @@
 //! `perfgate post` against a forge in memory: whose rules hold, what is believed, and what stands on the pull request.
 
+mod door;
 mod forge;
 mod threats;
 
@@ -366,8 +367,10 @@ fn nothing_is_sent_in_a_dry_run_and_all_of_it_is_shown() {
     let mut forge = repository();
     let mut own = Try::of(&pair(&SLOWER));
     own.wish.dry_run = true;
-    let (done, _) = own.run(&mut forge).unwrap();
+    let (done, sent) = own.run(&mut forge).unwrap();
     assert!(forge.comments.is_empty() && forge.checks.is_empty() && own.summary().is_empty());
+    assert_eq!(sent.comment, None);
+    assert!(!done.text.contains("post: wrote"), "{}", done.text);
     assert!(
         !forge
             .requests

@@ -110,8 +110,11 @@ fn report(measured: &Measured, facts: &Facts, rules: &Rules, pull: Option<&Pull>
         said.extend(more);
         problems.extend(wrong);
     }
-    let candidate = rules.resolved.settings.output.display().to_string();
-    let mut report = trust::judge(measured, ["baseline", &candidate], rules, &said)?;
+    // As the gate that measured calls its files.
+    let candidate = &rules.resolved.settings.output;
+    let names = [candidate.with_extension("baseline.json"), candidate.clone()].map(|path| path.display().to_string());
+    let [baseline, candidate] = &names;
+    let mut report = trust::judge(measured, [baseline, candidate], rules, &said)?;
     report.warnings.extend(problems);
     report.warnings.extend(other_rules(measured, rules));
     report.warnings.extend(other_commit(measured, facts, pull));

@@ -71,11 +71,18 @@ pub(super) fn publish(
                 sent.done.push("the conversation is locked: no comment".into());
             }
             Err(error) => sent.note("write the comment", Err(error)),
+            // What would be done is told where it is not.
+            Ok(_) if wish.dry_run => {}
             Ok(posted) => sent.commented(posted),
         }
     }
     if let Some(sha) = place.sha.as_ref().filter(|_| wish.check_run) {
         let told = check(letter, (place, sha), wish, forge, office.guard);
+        let told = if wish.dry_run {
+            told.map(|_| String::new())
+        } else {
+            told
+        };
         sent.note("write the check run", told);
     }
 }
