@@ -40,6 +40,8 @@ const FLOORS: &[(&str, u8)] = &[
 /// Outside crates and the only modules that may name them.
 const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("indicatif", &["cli"]),
     ("terminal_size", &["cli"]),
     ("serde_saphyr", &["config"]),

@@ -227,6 +227,14 @@ pub(super) enum Verb {
         #[arg(long)]
         quiet: bool,
     },
+    /// Print the completion script of a shell.
+    Completions { shell: clap_complete::Shell },
+    /// Write man pages, one for each verb.
+    Man {
+        /// Folder to write them into.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

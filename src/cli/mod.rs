@@ -4,6 +4,7 @@ pub(crate) mod args;
 mod exit;
 mod flags;
 mod forms;
+mod manual;
 mod posting;
 mod progress;
 mod search;
@@ -118,6 +119,8 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             let console = Progress::new(mode(quiet), complain);
             demo::demo(clean, screen(), &console, &Interrupt::on_ctrl_c())
         }
+        Verb::Completions { shell } => Ok(manual::completions(shell)),
+        Verb::Man { dir } => manual::man(&dir),
     }
 }
 

@@ -13,6 +13,7 @@ mod history;
 mod honest;
 mod load;
 mod made;
+mod manual;
 mod noise;
 mod post;
 mod render;
