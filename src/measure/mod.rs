@@ -4,6 +4,7 @@ mod alike;
 mod capacity;
 mod goodput;
 pub mod lockstep;
+mod offered;
 mod run;
 pub mod selftest;
 pub mod settled;
@@ -18,6 +19,8 @@ mod work;
 use std::{borrow::Cow, collections::BTreeMap};
 
 pub use alike::measure_alike;
+pub(crate) use offered::asked_rps;
+pub use offered::offered_rps;
 pub use tail::BIMODAL_GAP;
 pub use validity::{client_was_bottleneck, invalid_because, invalid_beside_failures};
 pub use work::Work;

@@ -1,5 +1,7 @@
 //! Arrival times of an open loop: arrivals at one a unit of time, then the time at which so much rate has passed.
 
+use std::time::Duration;
+
 use super::super::random::{Purpose, Stream};
 use crate::plan::{Arrivals, RampShape};
 
@@ -126,23 +128,43 @@ impl Iterator for UnitArrivals {
     }
 }
 
-/// The first `count` arrivals in nanoseconds, rising, the first at zero.
+/// The first `count` arrivals in nanoseconds, rising, the first at zero, the last as late as equal gaps would put it.
 ///
-/// They are not stretched to end at a given time, for that would make the gaps dependent.
+/// A short draw has a rate of its own: that of 150 Poisson arrivals has a standard deviation of 8 %. So the gaps are scaled
+/// to their expected sum. Poisson arrivals of given number and span are uniform order statistics, which is what
+/// exponential gaps over their sum make (Devroye, Non-Uniform Random Variate Generation, 1986, §V.2.1).
 pub(super) fn first_ns(rate: Rate, units: UnitArrivals, count: u32) -> Vec<u64> {
-    let at_ns = |unit| whole_ns(rate.seconds_until(unit));
-    units.take(count as usize).map(at_ns).collect()
+    let mut drawn: Vec<f64> = units.take(count as usize).collect();
+    scale_to(f64::from(count) - 1.0, &mut drawn);
+    drawn
+        .into_iter()
+        .map(|unit| whole_ns(rate.seconds_until(unit)))
+        .collect()
 }
 
-/// All arrivals before an end, in nanoseconds, rising.
+/// As many arrivals before an end as the rate says, in nanoseconds, rising; at least one.
 ///
-/// Equal gaps begin at zero; random ones with a gap, so that their mean number is rate × time.
-pub(super) fn until_ns(rate: Rate, mut units: UnitArrivals, end_ns: u64) -> Vec<u64> {
-    if units.arrivals != Arrivals::Constant {
-        units.next();
-    }
+/// Equal gaps begin at zero; random ones with a gap and end with one, all scaled to fill the time.
+pub(super) fn until_ns(rate_rps: f64, units: UnitArrivals, end_ns: u64) -> Vec<u64> {
+    let rate = Rate::Level(rate_rps);
     let at_ns = |unit| whole_ns(rate.seconds_until(unit));
-    units.map(at_ns).take_while(|at_ns| *at_ns < end_ns).collect()
+    if units.arrivals == Arrivals::Constant {
+        return units.map(at_ns).take_while(|at_ns| *at_ns < end_ns).collect();
+    }
+    let expected = rate_rps * Duration::from_nanos(end_ns).as_secs_f64();
+    let count = whole(expected).max(1);
+    let mut drawn: Vec<f64> = units.take(count + 2).collect();
+    scale_to(expected, &mut drawn);
+    drawn.into_iter().skip(1).take(count).map(at_ns).collect()
+}
+
+/// Stretches arrivals so that the last of them is there.
+fn scale_to(end: f64, arrivals: &mut [f64]) {
+    if let Some(last) = arrivals.last().copied().filter(|last| *last > 0.0) {
+        for arrival in arrivals {
+            *arrival *= end / last;
+        }
+    }
 }
 
 #[expect(
@@ -152,6 +174,15 @@ pub(super) fn until_ns(rate: Rate, mut units: UnitArrivals, end_ns: u64) -> Vec<
 )]
 fn whole_ns(seconds: f64) -> u64 {
     (seconds * 1e9).round() as u64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float cast saturates, and numbers of arrivals are not negative"
+)]
+fn whole(count: f64) -> usize {
+    count.round() as usize
 }
 
 #[cfg(test)]
@@ -235,6 +266,49 @@ mod tests {
     }
 
     #[test]
+    fn a_short_schedule_has_the_asked_rate() {
+        for arrivals in [
+            Arrivals::Constant,
+            Arrivals::Poisson,
+            Arrivals::Gamma { burstiness: 0.5 },
+        ] {
+            for (seed, count) in [(42, 150), (7, 20), (1, 2)] {
+                let found = arrivals_ns(100.0, arrivals, seed, 0, count);
+                let last_ns = u64::from(count - 1) * 10_000_000;
+                assert_eq!((found[0], found.last()), (0, Some(&last_ns)), "{arrivals:?} {count}");
+            }
+            assert_eq!(arrivals_ns(100.0, arrivals, 42, 0, 1), [0]);
+        }
+    }
+
+    #[test]
+    fn short_schedules_are_as_dispersed_as_long_ones() {
+        // Of n points thrown into m seconds, counts have an index of dispersion of one, whatever n is.
+        let mean: f64 = (0..400)
+            .map(|seed| dispersion(&arrivals_ns(10.0, Arrivals::Poisson, seed, 0, 200), 20))
+            .sum::<f64>()
+            / 400.0;
+        assert!((mean - 1.0).abs() < 0.06, "{mean}");
+    }
+
+    #[test]
+    fn arrivals_that_fill_a_time_are_anywhere_in_it() {
+        // The mean of uniform times is the middle, and so is that of the first of one.
+        let middle = |rate_rps: f64| {
+            let times = (0..2000).flat_map(|seed| {
+                let units = UnitArrivals::new(Arrivals::Poisson, seed, 0);
+                until_ns(rate_rps, units, 10_000_000_000)
+            });
+            let times: Vec<f64> = times.map(|at_ns| Duration::from_nanos(at_ns).as_secs_f64()).collect();
+            assert!(times.iter().all(|at_s| (0.0..10.0).contains(at_s)));
+            mean_and_cv(&times).0
+        };
+        for rate_rps in [0.1, 0.5] {
+            assert!((middle(rate_rps) - 5.0).abs() < 0.25, "{}", middle(rate_rps));
+        }
+    }
+
+    #[test]
     fn the_same_seed_gives_the_same_schedule_and_another_does_not() {
         let schedule = |seed, series| arrivals_ns(5.0, Arrivals::Poisson, seed, series, 100);
         assert_eq!(schedule(42, 0), schedule(42, 0));
@@ -291,11 +365,16 @@ mod tests {
     fn the_arrivals_before_an_end_are_as_many_as_the_rate_says() {
         let count = |arrivals, seed| {
             let units = UnitArrivals::new(arrivals, seed, 0);
-            until_ns(Rate::Level(10.0), units, 10_000_000_000).len()
+            until_ns(10.0, units, 10_000_000_000).len()
         };
         assert_eq!(count(Arrivals::Constant, 1), 100);
-        let total: usize = (0..200).map(|seed| count(Arrivals::Poisson, seed)).sum();
-        assert!(total.abs_diff(20_000) < 600, "{total}");
+        assert!((0..200).all(|seed| count(Arrivals::Poisson, seed) == 100));
+        let seldom = UnitArrivals::new(Arrivals::Poisson, 1, 0);
+        assert_eq!(
+            until_ns(0.01, seldom, 10_000_000_000).len(),
+            1,
+            "a stage sends something"
+        );
     }
 
     proptest! {

@@ -168,7 +168,7 @@ impl Schedule {
 
     fn sha256(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(b"perfgate schedule 1");
+        hash.update(b"perfgate schedule 2");
         for part in &self.parts {
             hash.update(part.stage.to_le_bytes());
             match &part.pace {
@@ -258,7 +258,7 @@ impl Builder {
                 self.open(requests, |_| Rate::Level(rate_rps), units);
             }
             (StageLevel::Rate(rate_rps), StageLength::Duration(time)) => {
-                self.open_at(until_ns(Rate::Level(rate_rps), units, nanoseconds(time)));
+                self.open_at(until_ns(rate_rps, units, nanoseconds(time)));
             }
             (StageLevel::Concurrency(streams), StageLength::Requests(requests)) => self.closed(streams, requests, None),
             (StageLevel::Concurrency(streams), StageLength::Duration(time)) => {
