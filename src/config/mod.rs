@@ -40,3 +40,4 @@ pub use node::Source;
 pub use resolve::{HeaderSource, Measure, Origin, Resolved, Settings, Sweep, resolve};
 pub use schema::{json_schema, starter};
 pub use show::show;
+pub use values::duration;

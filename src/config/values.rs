@@ -228,6 +228,14 @@ impl Scalar for Span {
     }
 }
 
+/// A duration as it stands in the configuration (`500ms`, `10s`, `2m`, seconds as a number).
+///
+/// # Errors
+/// A sentence on what is no duration from 1 ms to 24 h.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    Span::read(text).map(|span| span.0)
+}
+
 scalar!([] Span, json_schema!({"anyOf": [
     {"type": "number", "minimum": 0.001, "maximum": 86_400},
     {"type": "string", "pattern": r"^[0-9.]+\s*(ms|s|m|min|h)?$"},

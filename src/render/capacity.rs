@@ -49,13 +49,22 @@ fn steps(run: &Run, search: &Capacity) -> String {
     };
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header([unit(search), "Requests", "Met the SLO", "Completed", "So far"]);
-    for column in table.column_iter_mut().take(4) {
+    table.set_header([
+        unit(search),
+        "Offered",
+        "Requests",
+        "Met the SLO",
+        "Completed",
+        "So far",
+    ]);
+    for column in table.column_iter_mut().take(5) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     for step in &found.steps {
         table.add_row([
             trimmed(step.level),
+            step.offered_rps
+                .map_or_else(|| "–".to_owned(), |rps| format!("{rps:.2} {}", unit(search))),
             step.requests.to_string(),
             format!("{:.1} %", step.attainment * 100.0),
             format!("{:.2} req/s", step.completed_rps),
@@ -137,10 +146,12 @@ mod tests {
             max: 100.0,
             precision_ratio: 1.05,
             attainment: 0.99,
+            batch_s: None,
         };
         for (attainment, met, expected) in [(1.0, true, "met"), (1.0, false, "not yet"), (0.98, false, "not met")] {
             let step = SearchStep {
                 level: 8.0,
+                offered_rps: None,
                 requests: 60,
                 attainment,
                 completed_rps: 7.9,

@@ -146,6 +146,7 @@ fn a_search_has_its_answer_and_no_other_figure() {
         max: 64.0,
         precision_ratio: 1.05,
         attainment: 0.99,
+        batch_s: None,
     });
     let searched = |end, metric| {
         let run = Run {
