@@ -1,7 +1,8 @@
 //! What one batch of requests says of the level it was sent at.
 
 use crate::{
-    plan::Slo,
+    measure::{Kept, kept, why_unseen},
+    plan::{Axis, Capacity, Slo},
     session::{RequestRecord, Run},
     stats::{quantile, real},
 };
@@ -50,29 +51,19 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// Whether a request completed within every limit, its own ones before the plan's.
-///
-/// A limit whose stamp is missing is not met; an answer of one token has no TPOT to break.
-pub fn is_good(record: &RequestRecord, slo: &Slo, is_open: bool) -> bool {
-    let slo = record.slo.map_or(*slo, |own| slo.overridden_by(&own));
-    let from_ns = if is_open { record.scheduled_ns } else { None }.unwrap_or(record.sent_ns);
-    let within = |limit_ms: Option<f64>, until_ns: Option<u64>| match (limit_ms, until_ns) {
-        (None, _) => true,
-        (Some(limit_ms), Some(until_ns)) => ms_between(from_ns, until_ns).is_some_and(|ms| ms <= limit_ms),
-        (Some(_), None) => false,
-    };
-    record.completed()
-        && within(slo.ttft_ms, record.first_token_ns)
-        && within(slo.e2e_ms, Some(record.end_ns))
-        && slo.tpot_ms.is_none_or(|limit_ms| tpot_within(record, limit_ms))
+/// Whether a request completed within every limit that can be seen.
+fn is_good(record: &RequestRecord, slo: &Slo, is_open: bool) -> bool {
+    kept(record, slo, is_open) == Ok(Kept::Yes)
 }
 
-fn tpot_within(record: &RequestRecord, limit_ms: f64) -> bool {
-    let (Some(tokens), Some(first), Some(last)) = (record.output_tokens, record.first_token_ns, record.last_token_ns)
-    else {
-        return false;
-    };
-    tokens < 2 || ms_between(first, last).is_some_and(|ms| ms / f64::from(tokens - 1) <= limit_ms)
+/// Why a batch tells nothing of its level, if so: with the answers whose TPOT nobody knows it would be met, without them
+/// it is not, and they are too many to count as bad.
+pub fn why_unknown(search: &Capacity, slo: &Slo, batch: &Batch, run: &Run) -> Option<String> {
+    let is_open = matches!(search.axis, Axis::Rate(_));
+    let may_be_good = |record: &&RequestRecord| matches!(kept(record, slo, is_open), Ok(Kept::Yes | Kept::Unseen));
+    let best = real(run.requests.iter().filter(may_be_good).count()) / real(run.requests.len().max(1));
+    let is_open_question = !batch.unstable && best >= search.attainment;
+    why_unseen(run, slo).filter(|_| is_open_question)
 }
 
 /// By what a queue was seen to grow.
@@ -215,7 +206,10 @@ pub(super) fn ms_between(from_ns: u64, to_ns: u64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Failure, FailureClass, Outcome};
+    use crate::{
+        plan::Arrivals,
+        session::{Failure, FailureClass, Outcome},
+    };
 
     const MS: u64 = 1_000_000;
 
@@ -225,78 +219,6 @@ mod tests {
             tpot_ms: Some(10.0),
             e2e_ms: Some(1000.0),
         }
-    }
-
-    /// Due at 0, sent at 50 ms, first token at 100 ms, 11 tokens until 200 ms, end at 1000 ms.
-    fn record() -> RequestRecord {
-        RequestRecord {
-            scheduled_ns: Some(0),
-            sent_ns: 50 * MS,
-            first_token_ns: Some(100 * MS),
-            last_token_ns: Some(200 * MS),
-            end_ns: 1000 * MS,
-            output_tokens: Some(11),
-            ..RequestRecord::default()
-        }
-    }
-
-    #[test]
-    fn a_good_request_meets_every_limit_from_its_schedule() {
-        type Change = fn(&mut RequestRecord);
-        let table: &[(&str, Change, bool, bool)] = &[
-            ("on every limit", |_| (), true, true),
-            (
-                "late from schedule only",
-                |r| r.first_token_ns = Some(101 * MS),
-                false,
-                true,
-            ),
-            (
-                "late from send too",
-                |r| r.first_token_ns = Some(151 * MS),
-                false,
-                false,
-            ),
-            ("slow tokens", |r| r.last_token_ns = Some(201 * MS), false, false),
-            (
-                "one token has no TPOT",
-                |r| (r.output_tokens, r.last_token_ns) = (Some(1), Some(900 * MS)),
-                true,
-                true,
-            ),
-            ("no count of tokens", |r| r.output_tokens = None, false, false),
-            ("no first token", |r| r.first_token_ns = None, false, false),
-            ("ends late from schedule", |r| r.end_ns = 1001 * MS, false, true),
-            (
-                "its own limit is wider",
-                |r| {
-                    r.first_token_ns = Some(120 * MS);
-                    r.slo = Some(Slo {
-                        ttft_ms: Some(120.0),
-                        ..Slo::default()
-                    });
-                },
-                true,
-                true,
-            ),
-            ("failed", |r| r.outcome = stalled(), false, false),
-        ];
-        for (name, change, open, closed) in table {
-            let mut record = record();
-            change(&mut record);
-            assert_eq!(
-                (is_good(&record, &slo(), true), is_good(&record, &slo(), false)),
-                (*open, *closed),
-                "{name}"
-            );
-        }
-    }
-
-    fn stalled() -> Outcome {
-        Outcome::Failed(Failure {
-            class: FailureClass::Stalled,
-            message: String::new(),
-        })
     }
 
     /// 200 requests, 100 a second; the wait of the n-th by a rule, each answered 50 ms after its wait.
@@ -327,6 +249,29 @@ mod tests {
             ..Slo::default()
         };
         judge_batch(100.0, run, &slo, true).unstable
+    }
+
+    #[test]
+    fn a_tpot_that_nobody_saw_is_not_met_and_many_of_them_are_no_answer() {
+        let search = Capacity {
+            axis: Axis::Rate(Arrivals::Poisson),
+            min: 1.0,
+            max: 1000.0,
+            precision_ratio: 1.05,
+            attainment: 0.96,
+            batch_s: None,
+        };
+        let judged = |at_once: usize, wait_ms: u64| {
+            let mut run = batch(|_| wait_ms);
+            let records = run.requests.iter_mut().take(at_once);
+            records.for_each(|record| record.last_token_ns = record.first_token_ns);
+            let batch = judge_batch(100.0, &run, &slo(), true);
+            (batch.good, why_unknown(&search, &slo(), &batch, &run).is_some())
+        };
+        assert_eq!(judged(0, 5), (200, false));
+        assert_eq!(judged(10, 5), (190, false), "one in twenty counts as bad");
+        assert_eq!(judged(11, 5), (189, true));
+        assert_eq!(judged(11, 101), (0, false), "not met, whatever its TPOT");
     }
 
     #[test]

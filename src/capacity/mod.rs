@@ -16,7 +16,7 @@ use crate::{
 
 pub use self::{
     length::{answer_s, batch_s, is_too_short, rehearse},
-    level::{Batch, completed_rps, is_good, judge_batch},
+    level::{Batch, completed_rps, judge_batch, why_unknown},
     saturation::{Rung, Spacing, ladder, saturated},
 };
 

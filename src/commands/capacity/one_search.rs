@@ -121,7 +121,9 @@ impl<'a> OneSearch<'a> {
             if let Some(reason) = self.why_dead(&run) {
                 return Ok(Err(reason));
             }
-            self.judge(level, &run, console);
+            if let Some(reason) = self.judge(level, &run, console) {
+                return Ok(Err(reason));
+            }
         }
         Ok(Err(format!("the search came to no end in {BATCHES_A_SEARCH} batches")))
     }
@@ -163,10 +165,14 @@ impl<'a> OneSearch<'a> {
         Duration::try_from_secs_f64(least_s.unwrap_or(0.0)).unwrap_or_default()
     }
 
-    fn judge(&mut self, level: f64, run: &Run, console: &dyn Console) {
+    /// Takes a batch in; why no search can go on with it, if so.
+    fn judge(&mut self, level: f64, run: &Run, console: &dyn Console) -> Option<String> {
         let slo = &self.session.plan.slo;
         let is_open = matches!(self.search.axis, Axis::Rate(_));
         let batch = capacity::judge_batch(level, run, slo, is_open);
+        if let Some(reason) = capacity::why_unknown(self.search, slo, &batch, run) {
+            return Some(format!("TPOT cannot be judged at {}: {reason}", self.at(level)));
+        }
         let answer_s = capacity::answer_s(run).unwrap_or(0.0);
         if self.longer.0 < MOST_LONGER && capacity::is_too_short(self.search, slo, &batch, run) {
             self.longer = (self.longer.0 + 1, answer_s);
@@ -175,7 +181,7 @@ impl<'a> OneSearch<'a> {
                 self.at(level),
                 self.least().as_secs_f64()
             ));
-            return;
+            return None;
         }
         self.longer = (0, 0.0);
         self.batches.push(batch);
@@ -199,6 +205,7 @@ impl<'a> OneSearch<'a> {
             completed_rps: capacity::completed_rps(run).unwrap_or(0.0),
             met,
         });
+        None
     }
 
     /// Why going on would be pointless: nothing ever completed.
