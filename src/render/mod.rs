@@ -24,7 +24,7 @@ mod view;
 mod words;
 
 pub use capacity::terminal_capacity;
-pub use curve::{CurvePoint, curve, curve_svg, terminal_curve};
+pub use curve::{CurvePoint, Waits, curve, curve_svg, terminal_curve};
 pub use history::{accepted_step, terminal_history};
 pub use html::html;
 pub use json::{
