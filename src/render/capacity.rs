@@ -122,6 +122,8 @@ fn promise(slo: &Slo) -> String {
 fn time(ms: f64) -> String {
     if ms >= 1000.0 {
         format!("{} s", trimmed(ms / 1000.0))
+    } else if ms < 1.0 {
+        format!("{} µs", trimmed(ms * 1000.0))
     } else {
         format!("{} ms", trimmed(ms))
     }
@@ -137,6 +139,16 @@ fn trimmed(value: f64) -> String {
 mod tests {
     use super::*;
     use crate::plan::Arrivals;
+
+    #[test]
+    fn a_promise_is_told_in_the_unit_that_fits() {
+        let slo = Slo {
+            ttft_ms: Some(2000.0),
+            tpot_ms: Some(0.5),
+            e2e_ms: Some(1.0),
+        };
+        assert_eq!(promise(&slo), "TTFT ≤ 2 s, TPOT ≤ 500 µs, E2E ≤ 1 ms");
+    }
 
     #[test]
     fn a_good_batch_that_proves_too_little_is_not_a_missed_one() {

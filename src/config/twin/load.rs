@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     capacity::Spacing,
-    config::values::{Count, RateRps, Scalar, ScalarVisitor, Share, Span, Streams, Whole, scalar},
+    config::spans::Span,
+    config::values::{Count, RateRps, Scalar, ScalarVisitor, Share, Streams, Whole, scalar},
     plan::{RampShape, Stage, StageLength, StageLevel},
 };
 

@@ -424,6 +424,18 @@ fn without_streamed_tokens_the_built_in_gates_watch_whole_answers() {
 }
 
 #[test]
+fn limits_of_an_slo_may_be_below_a_millisecond() {
+    let slo = Slo {
+        ttft_ms: Some(0.5),
+        tpot_ms: Some(0.25),
+        e2e_ms: None,
+    };
+    assert_eq!(file("slo: {ttft: 500us, tpot: 0.25ms}").unwrap().plan.slo, slo);
+    let typed = layers("", &[], &[("slo", "ttft=0.5ms,tpot=250us")]).unwrap();
+    assert_eq!(typed.plan.slo, slo);
+}
+
+#[test]
 fn capacity_and_sweep_have_their_sections() {
     let usual = file("").unwrap();
     assert_eq!(usual.capacity.axis, Axis::Rate(Arrivals::Poisson));
