@@ -1,7 +1,8 @@
 //! What one batch of requests says of the level it was sent at.
 
 use crate::{
-    plan::Slo,
+    measure::{Kept, kept, why_unseen},
+    plan::{Axis, Capacity, Slo},
     session::{RequestRecord, Run},
     stats::{quantile, real},
 };
@@ -15,7 +16,7 @@ pub struct Batch {
     pub requests: u32,
     /// Those that completed and met every limit.
     pub good: u32,
-    /// Whether the queue grew for as long as requests were sent.
+    /// Whether the queue grew for as long as requests were sent, or fewer were completed than arrived.
     pub unstable: bool,
 }
 
@@ -24,6 +25,9 @@ const HORIZON_S: f64 = 60.0;
 
 /// A queue grows if it is this many times as long in the last quarter of the sends as in the second.
 const GROWTH_RATIO: f64 = 1.5;
+
+/// A server that completes at least this share of what arrives keeps up; the rest may be chance or a slow start.
+const KEEPS_UP_RATIO: f64 = 0.95;
 
 /// Fewer requests than this in a quarter say nothing of a queue.
 const MIN_A_QUARTER: usize = 10;
@@ -39,7 +43,7 @@ pub fn judge_batch(level: f64, run: &Run, slo: &Slo, is_open: bool) -> Batch {
         level,
         requests: count(run.requests.len()),
         good: count(good),
-        unstable: is_open && is_growing(run, slo),
+        unstable: is_open && growth(run, slo).is_some(),
     }
 }
 
@@ -47,48 +51,62 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// Whether a request completed within every limit, its own ones before the plan's.
-///
-/// A limit whose stamp is missing is not met; an answer of one token has no TPOT to break.
-pub fn is_good(record: &RequestRecord, slo: &Slo, is_open: bool) -> bool {
-    let slo = record.slo.map_or(*slo, |own| slo.overridden_by(&own));
-    let from_ns = if is_open { record.scheduled_ns } else { None }.unwrap_or(record.sent_ns);
-    let within = |limit_ms: Option<f64>, until_ns: Option<u64>| match (limit_ms, until_ns) {
-        (None, _) => true,
-        (Some(limit_ms), Some(until_ns)) => ms_between(from_ns, until_ns).is_some_and(|ms| ms <= limit_ms),
-        (Some(_), None) => false,
-    };
-    record.completed()
-        && within(slo.ttft_ms, record.first_token_ns)
-        && within(slo.e2e_ms, Some(record.end_ns))
-        && slo.tpot_ms.is_none_or(|limit_ms| tpot_within(record, limit_ms))
+/// Whether a request completed within every limit that can be seen.
+fn is_good(record: &RequestRecord, slo: &Slo, is_open: bool) -> bool {
+    kept(record, slo, is_open) == Ok(Kept::Yes)
 }
 
-fn tpot_within(record: &RequestRecord, limit_ms: f64) -> bool {
-    let (Some(tokens), Some(first), Some(last)) = (record.output_tokens, record.first_token_ns, record.last_token_ns)
-    else {
-        return false;
-    };
-    tokens < 2 || ms_between(first, last).is_some_and(|ms| ms / f64::from(tokens - 1) <= limit_ms)
+/// Why a batch tells nothing of its level, if so: with the answers whose TPOT nobody knows it would be met, without them
+/// it is not, and they are too many to count as bad.
+pub fn why_unknown(search: &Capacity, slo: &Slo, batch: &Batch, run: &Run) -> Option<String> {
+    let is_open = matches!(search.axis, Axis::Rate(_));
+    let may_be_good = |record: &&RequestRecord| matches!(kept(record, slo, is_open), Ok(Kept::Yes | Kept::Unseen));
+    let best = real(run.requests.iter().filter(may_be_good).count()) / real(run.requests.len().max(1));
+    let is_open_question = !batch.unstable && best >= search.attainment;
+    why_unseen(run, slo).filter(|_| is_open_question)
+}
+
+/// By what a queue was seen to grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Growth {
+    /// Requests waited longer and longer for their first token.
+    Waits,
+    /// Fewer requests were completed than arrived, which is also so while a server fills up.
+    Backlog,
+}
+
+/// How the queue grew, if it did.
+pub(super) fn growth(run: &Run, slo: &Slo) -> Option<Growth> {
+    let mut sends: Vec<&RequestRecord> = run.requests.iter().collect();
+    sends.sort_by_key(|record| record.scheduled_ns);
+    let quarter = sends.len() / 4;
+    if quarter < MIN_A_QUARTER {
+        return None;
+    }
+    let part = |from: usize| sends.get(from..from + quarter).unwrap_or_default();
+    let (early, late) = (part(quarter), part(sends.len() - quarter));
+    let flow = Flow::of(&sends);
+    let (few, many) = (flow.in_flight(early)?, flow.in_flight(late)?);
+    if waits_grow((few, many), (early, late), slo) {
+        return Some(Growth::Waits);
+    }
+    // As many arrivals as there are from the middle of the one part to the middle of the other.
+    falls_behind(few, many, real(sends.len() - 2 * quarter)).then_some(Growth::Backlog)
+}
+
+/// Whether fewer requests were completed than arrived, by more than the tolerance and by more than chance.
+///
+/// What arrived and was not completed is in flight in addition; of Poisson arrivals the number in flight has itself as
+/// variance.
+fn falls_behind(few: f64, many: f64, arrivals: f64) -> bool {
+    many - few > arrivals * (1.0 - KEEPS_UP_RATIO) + 2.0 * (few + many).sqrt()
 }
 
 /// Whether more and more requests were in flight, and each waited longer than those before, on the way out of the SLO.
 ///
 /// Both are asked for: while a short batch begins, more and more are in flight although none waits. The second quarter
 /// of the sends is compared with the last.
-fn is_growing(run: &Run, slo: &Slo) -> bool {
-    let mut sends: Vec<&RequestRecord> = run.requests.iter().collect();
-    sends.sort_by_key(|record| record.scheduled_ns);
-    let quarter = sends.len() / 4;
-    if quarter < MIN_A_QUARTER {
-        return false;
-    }
-    let part = |from: usize| sends.get(from..from + quarter).unwrap_or_default();
-    let (early, late) = (part(quarter), part(sends.len() - quarter));
-    let in_flight = |part: &[&RequestRecord]| mean_in_flight(&sends, part);
-    let (Some(few), Some(many)) = (in_flight(early), in_flight(late)) else {
-        return false;
-    };
+fn waits_grow((few, many): (f64, f64), (early, late): (&[&RequestRecord], &[&RequestRecord]), slo: &Slo) -> bool {
     let waits = (median_wait_ms(early), median_wait_ms(late));
     let (Some(short_ms), Some(long_ms)) = waits else {
         // Nothing came back any more: no queue grows faster.
@@ -115,16 +133,35 @@ fn breaks_soon(early: &[&RequestRecord], late: &[&RequestRecord], slo: &Slo, (sh
     })
 }
 
-/// How many requests were in flight, on average, when those of a part were due.
-fn mean_in_flight(sends: &[&RequestRecord], part: &[&RequestRecord]) -> Option<f64> {
-    let mut total = 0;
-    for due_ns in part.iter().map(|record| record.scheduled_ns) {
-        let due_ns = due_ns?;
-        let is_open =
-            |record: &&&RequestRecord| record.scheduled_ns.is_some_and(|at| at <= due_ns) && record.end_ns > due_ns;
-        total += sends.iter().filter(is_open).count();
+/// When requests were due and when they ended, each in order.
+struct Flow {
+    due_ns: Vec<u64>,
+    end_ns: Vec<u64>,
+}
+
+impl Flow {
+    /// `sends` are in the order in which they were due.
+    fn of(sends: &[&RequestRecord]) -> Self {
+        let due = sends.iter().filter(|record| record.scheduled_ns.is_some());
+        let mut end_ns: Vec<u64> = due.clone().map(|record| record.end_ns).collect();
+        end_ns.sort_unstable();
+        Self {
+            due_ns: due.filter_map(|record| record.scheduled_ns).collect(),
+            end_ns,
+        }
     }
-    Some(real(total) / real(part.len().max(1)))
+
+    /// How many requests were in flight, on average, when those of a part were due.
+    fn in_flight(&self, part: &[&RequestRecord]) -> Option<f64> {
+        let mut total = 0;
+        for due_ns in part.iter().map(|record| record.scheduled_ns) {
+            let due_ns = due_ns?;
+            let begun = self.due_ns.partition_point(|at_ns| *at_ns <= due_ns);
+            let ended = self.end_ns.partition_point(|at_ns| *at_ns <= due_ns);
+            total += begun.saturating_sub(ended);
+        }
+        Some(real(total) / real(part.len().max(1)))
+    }
 }
 
 /// Median from the schedule to the first token (the end, where there are no tokens), failed requests as endless.
@@ -148,8 +185,9 @@ pub fn completed_rps(run: &Run) -> Option<f64> {
     (completed > 0).then(|| real(completed) / (window_ms / 1e3))
 }
 
-/// Median time of a whole answer, from the schedule in open loop, failed ones as endless; `None` where it is endless.
-pub(super) fn median_latency_ms(run: &Run, is_open: bool) -> Option<f64> {
+/// A quantile of the time of a whole answer, from the schedule in open loop, failed ones as endless; `None` where it is
+/// endless.
+pub(super) fn latency_ms(run: &Run, is_open: bool, share: f64) -> Option<f64> {
     let latency_ms = |record: &RequestRecord| {
         let from_ns = if is_open { record.scheduled_ns } else { None }.unwrap_or(record.sent_ns);
         let ms = ms_between(from_ns, record.end_ns).filter(|_| record.completed());
@@ -157,18 +195,21 @@ pub(super) fn median_latency_ms(run: &Run, is_open: bool) -> Option<f64> {
     };
     let mut latencies: Vec<f64> = run.requests.iter().map(latency_ms).collect();
     latencies.sort_by(f64::total_cmp);
-    quantile::quantile_sorted(&latencies, 0.5).filter(|latency| latency.is_finite())
+    quantile::quantile_sorted(&latencies, share).filter(|latency| latency.is_finite())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "2^52 ns are 52 days")]
-fn ms_between(from_ns: u64, to_ns: u64) -> Option<f64> {
+pub(super) fn ms_between(from_ns: u64, to_ns: u64) -> Option<f64> {
     to_ns.checked_sub(from_ns).map(|ns| ns as f64 / 1e6)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Failure, FailureClass, Outcome};
+    use crate::{
+        plan::Arrivals,
+        session::{Failure, FailureClass, Outcome},
+    };
 
     const MS: u64 = 1_000_000;
 
@@ -178,78 +219,6 @@ mod tests {
             tpot_ms: Some(10.0),
             e2e_ms: Some(1000.0),
         }
-    }
-
-    /// Due at 0, sent at 50 ms, first token at 100 ms, 11 tokens until 200 ms, end at 1000 ms.
-    fn record() -> RequestRecord {
-        RequestRecord {
-            scheduled_ns: Some(0),
-            sent_ns: 50 * MS,
-            first_token_ns: Some(100 * MS),
-            last_token_ns: Some(200 * MS),
-            end_ns: 1000 * MS,
-            output_tokens: Some(11),
-            ..RequestRecord::default()
-        }
-    }
-
-    #[test]
-    fn a_good_request_meets_every_limit_from_its_schedule() {
-        type Change = fn(&mut RequestRecord);
-        let table: &[(&str, Change, bool, bool)] = &[
-            ("on every limit", |_| (), true, true),
-            (
-                "late from schedule only",
-                |r| r.first_token_ns = Some(101 * MS),
-                false,
-                true,
-            ),
-            (
-                "late from send too",
-                |r| r.first_token_ns = Some(151 * MS),
-                false,
-                false,
-            ),
-            ("slow tokens", |r| r.last_token_ns = Some(201 * MS), false, false),
-            (
-                "one token has no TPOT",
-                |r| (r.output_tokens, r.last_token_ns) = (Some(1), Some(900 * MS)),
-                true,
-                true,
-            ),
-            ("no count of tokens", |r| r.output_tokens = None, false, false),
-            ("no first token", |r| r.first_token_ns = None, false, false),
-            ("ends late from schedule", |r| r.end_ns = 1001 * MS, false, true),
-            (
-                "its own limit is wider",
-                |r| {
-                    r.first_token_ns = Some(120 * MS);
-                    r.slo = Some(Slo {
-                        ttft_ms: Some(120.0),
-                        ..Slo::default()
-                    });
-                },
-                true,
-                true,
-            ),
-            ("failed", |r| r.outcome = stalled(), false, false),
-        ];
-        for (name, change, open, closed) in table {
-            let mut record = record();
-            change(&mut record);
-            assert_eq!(
-                (is_good(&record, &slo(), true), is_good(&record, &slo(), false)),
-                (*open, *closed),
-                "{name}"
-            );
-        }
-    }
-
-    fn stalled() -> Outcome {
-        Outcome::Failed(Failure {
-            class: FailureClass::Stalled,
-            message: String::new(),
-        })
     }
 
     /// 200 requests, 100 a second; the wait of the n-th by a rule, each answered 50 ms after its wait.
@@ -283,6 +252,29 @@ mod tests {
     }
 
     #[test]
+    fn a_tpot_that_nobody_saw_is_not_met_and_many_of_them_are_no_answer() {
+        let search = Capacity {
+            axis: Axis::Rate(Arrivals::Poisson),
+            min: 1.0,
+            max: 1000.0,
+            precision_ratio: 1.05,
+            attainment: 0.96,
+            batch_s: None,
+        };
+        let judged = |at_once: usize, wait_ms: u64| {
+            let mut run = batch(|_| wait_ms);
+            let records = run.requests.iter_mut().take(at_once);
+            records.for_each(|record| record.last_token_ns = record.first_token_ns);
+            let batch = judge_batch(100.0, &run, &slo(), true);
+            (batch.good, why_unknown(&search, &slo(), &batch, &run).is_some())
+        };
+        assert_eq!(judged(0, 5), (200, false));
+        assert_eq!(judged(10, 5), (190, false), "one in twenty counts as bad");
+        assert_eq!(judged(11, 5), (189, true));
+        assert_eq!(judged(11, 101), (0, false), "not met, whatever its TPOT");
+    }
+
+    #[test]
     fn a_growing_queue_is_seen_before_it_breaks_the_slo() {
         // A tenth too much: after two seconds requests wait 200 ms, in a minute they would wait six seconds.
         let growing = batch(|index| 5 + index);
@@ -304,6 +296,29 @@ mod tests {
         ));
         let closed = judge_batch(4.0, &batch(|index| 5 + index), &slo(), false);
         assert!(!closed.unstable);
+    }
+
+    #[test]
+    fn a_server_that_completes_less_than_arrives_does_not_keep_up() {
+        // 1000 a second, each with its first token after 5 ms; ends stretch, so that fewer of them come than arrive.
+        let stretched = |percent: u64| {
+            let mut run = batch(|_| 5);
+            let pattern = run.requests[0].clone();
+            run.requests = (0..4000)
+                .map(|index| RequestRecord {
+                    scheduled_ns: Some(index * MS),
+                    sent_ns: index * MS,
+                    first_token_ns: Some(index * MS + 5 * MS),
+                    last_token_ns: Some(index * MS + 100 * MS),
+                    end_ns: index * MS + 100 * MS + index * percent * MS / 100,
+                    ..pattern.clone()
+                })
+                .collect();
+            is_unstable(Some(2000.0), &run)
+        };
+        // 2000 arrivals from middle to middle: 5 % of them and 2 × √400 may stay.
+        assert!(!stretched(0) && !stretched(6), "179 in flight, then 292");
+        assert!(stretched(9), "216 in flight, then 381");
     }
 
     #[test]

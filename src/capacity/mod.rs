@@ -1,8 +1,10 @@
 //! The highest level that still meets the SLO: the search as a pure function of what was measured so far.
 //!
 //! Floor of the arithmetic: the next level comes from the answers alone, so that a search can be played on a curve.
-//! What a batch of requests says of a level is `level.rs`; when a ladder has seen enough is `saturation.rs`.
+//! How long a batch lasts is `length.rs`, what it says of a level `level.rs`; when a ladder has seen enough is
+//! `saturation.rs`.
 
+mod length;
 mod level;
 mod saturation;
 
@@ -13,7 +15,8 @@ use crate::{
 };
 
 pub use self::{
-    level::{Batch, completed_rps, is_good, judge_batch},
+    length::{answer_s, batch_s, is_too_short, rehearse},
+    level::{Batch, completed_rps, judge_batch, why_unknown},
     saturation::{Rung, Spacing, ladder, saturated},
 };
 
@@ -227,6 +230,16 @@ pub fn settling_requests(search: &Capacity) -> u32 {
         .unwrap_or(10_000)
 }
 
+/// Where a further search begins: at the answer before it, but each at another place within the precision.
+///
+/// Else all searches would try the same levels, and their answers would be equal because of that alone. The places are
+/// those of the golden ratio, which are apart however many there are.
+pub fn start(search: &Capacity, answer: f64, number: u32) -> f64 {
+    const GOLDEN: f64 = 0.618_033_988_749_895;
+    let share = (f64::from(number) * GOLDEN).fract();
+    clamp(search, answer * search.precision_ratio.powf(-share))
+}
+
 /// What several searches found together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
@@ -235,12 +248,12 @@ pub struct Summary {
     /// The median answer, a search that ended at a bound counting as that bound.
     pub median: Option<SearchEnd>,
     /// 95 % interval of the geometric mean of the answers (Student's t of their logarithms, as levels are searched by
-    /// factors); `None` below two, or where one ended at a bound.
+    /// factors), up to the level that was not met any more; `None` below two, or where one ended at a bound.
     pub interval: Option<(f64, f64)>,
 }
 
 /// Sums searches up.
-pub fn summary(ends: impl IntoIterator<Item = SearchEnd>) -> Summary {
+pub fn summary(search: &Capacity, ends: impl IntoIterator<Item = SearchEnd>) -> Summary {
     let mut ends: Vec<SearchEnd> = ends.into_iter().collect();
     ends.sort_by(|one, other| {
         place(*one)
@@ -258,7 +271,7 @@ pub fn summary(ends: impl IntoIterator<Item = SearchEnd>) -> Summary {
     Summary {
         searches: ends.len(),
         median: ends.get(ends.len().saturating_sub(1) / 2).copied(),
-        interval: found.and_then(|levels| interval(&levels)),
+        interval: found.and_then(|levels| interval(search, &levels)),
     }
 }
 
@@ -271,12 +284,18 @@ fn place(end: SearchEnd) -> (f64, u8) {
     }
 }
 
-fn interval(levels: &[f64]) -> Option<(f64, f64)> {
+/// An answer is the lower end of a bracket: its limit may be anywhere up to the upper one, however alike answers are.
+fn interval(search: &Capacity, levels: &[f64]) -> Option<(f64, f64)> {
     let logs: Vec<f64> = levels.iter().map(|level| level.ln()).collect();
     let moments = Moments::of(&logs)?;
     let t = student_t::inverse_cdf(0.975, real(moments.n - 1))?;
     let half = t * (moments.variance / real(moments.n)).sqrt();
-    Some(((moments.mean - half).exp(), (moments.mean + half).exp()))
+    let (low, high) = ((moments.mean - half).exp(), (moments.mean + half).exp());
+    let one_up = match search.axis {
+        Axis::Concurrency => high + 1.0,
+        Axis::Rate(_) => high,
+    };
+    Some((low, (high * search.precision_ratio).max(one_up)))
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ impl Rung {
         Some(Self {
             level,
             completed_rps: level::completed_rps(run)?,
-            latency_ms: level::median_latency_ms(run, is_open)?,
+            latency_ms: level::latency_ms(run, is_open, 0.5)?,
             unstable: batch.unstable,
         })
     }

@@ -1,9 +1,14 @@
 //! Searches played on known curves: they find the limit, in few steps, and say where there is none.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::Arrivals;
+use crate::{
+    plan::{Arrivals, Slo},
+    session::{RequestRecord, Run},
+};
 
 fn search(axis: Axis, min: f64, max: f64, precision_ratio: f64) -> Capacity {
     Capacity {
@@ -12,6 +17,7 @@ fn search(axis: Axis, min: f64, max: f64, precision_ratio: f64) -> Capacity {
         max,
         precision_ratio,
         attainment: 0.99,
+        batch_s: None,
     }
 }
 
@@ -43,16 +49,20 @@ fn sharp(limit: f64) -> impl Fn(f64) -> Batch {
     move |level| batch(level, if level <= limit { 200 } else { 0 })
 }
 
-/// As real servers: the share of good requests falls smoothly around the limit, where it is just enough; with chance.
-fn noisy(limit: f64, seed: u64) -> impl FnMut(f64) -> Batch {
+/// Shares of one, from a seed: the upper half of `SplitMix64`.
+fn unit(seed: u64) -> impl FnMut() -> f64 {
     let mut state = seed;
-    // SplitMix64, its upper half as a share of one.
-    let mut random = move || {
+    move || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         f64::from(u32::try_from((z ^ (z >> 31)) >> 32).unwrap()) / 2f64.powi(32)
-    };
+    }
+}
+
+/// As real servers: the share of good requests falls smoothly around the limit, where it is just enough; with chance.
+fn noisy(limit: f64, seed: u64) -> impl FnMut(f64) -> Batch {
+    let mut random = unit(seed);
     move |level| {
         let share = 1.0 - 0.01 * (level / limit).powi(12);
         let good = (0..200).filter(|_| random() < share).count();
@@ -148,16 +158,17 @@ fn two_hundred_good_requests_settle_ninety_nine_percent() {
 
 #[test]
 fn several_searches_have_a_median_and_an_interval() {
-    let found = [10.0, 11.0, 12.0].map(SearchEnd::Found);
-    let sum = summary(found);
+    let rate = search(RATE, 1.0, 100.0, 1.05);
+    let summary = |ends: &[SearchEnd]| summary(&rate, ends.iter().copied());
+    let sum = summary(&[10.0, 11.0, 12.0].map(SearchEnd::Found));
     assert_eq!((sum.searches, sum.median), (3, Some(SearchEnd::Found(11.0))));
-    // exp(2.3951 ± 4.3027 × 0.0912 / √3), by logarithms
+    // exp(2.3951 ± 4.3027 × 0.0912 / √3), by logarithms; up to the level above that was not met.
     let (low, high) = sum.interval.unwrap();
     assert!(
-        (low - 8.7460).abs() < 1e-3 && (high - 13.7586).abs() < 1e-3,
+        (low - 8.7460).abs() < 1e-3 && (high - 13.7586 * 1.05).abs() < 1e-3,
         "{low} {high}"
     );
-    let at_the_bound = summary([
+    let at_the_bound = summary(&[
         SearchEnd::Found(5.0),
         SearchEnd::AboveMax(5.0),
         SearchEnd::AboveMax(5.0),
@@ -166,10 +177,96 @@ fn several_searches_have_a_median_and_an_interval() {
         (at_the_bound.median, at_the_bound.interval),
         (Some(SearchEnd::AboveMax(5.0)), None)
     );
-    assert_eq!(summary([SearchEnd::Found(5.0)]).interval, None);
-    let apart = summary([1.0, 38.0, 42.0].map(SearchEnd::Found));
+    assert_eq!(summary(&[SearchEnd::Found(5.0)]).interval, None);
+    let apart = summary(&[1.0, 38.0, 42.0].map(SearchEnd::Found));
     assert!(apart.interval.unwrap().0 > 0.0, "no level is below zero: {apart:?}");
-    assert_eq!(summary([]).median, None);
+    assert_eq!(summary(&[]).median, None);
+}
+
+#[test]
+fn equal_answers_are_no_surer_than_the_bracket_that_they_come_from() {
+    let (low, high) = summary(&search(RATE, 1.0, 1e4, 1.05), [SearchEnd::Found(766.1); 3])
+        .interval
+        .unwrap();
+    assert!(
+        (low - 766.1).abs() < 1e-6 && (high - 766.1 * 1.05).abs() < 1e-6,
+        "{low} {high}"
+    );
+    let streams = search(Axis::Concurrency, 1.0, 64.0, 1.05);
+    let (low, high) = summary(&streams, [SearchEnd::Found(4.0); 3]).interval.unwrap();
+    assert!((low - 4.0).abs() < 1e-9 && (high - 5.0).abs() < 1e-9, "{low} {high}");
+}
+
+#[test]
+fn further_searches_begin_within_the_precision_of_the_answer_each_elsewhere() {
+    let range = search(RATE, 1.0, 1000.0, 1.05);
+    let starts: Vec<f64> = (1..6).map(|number| start(&range, 100.0, number)).collect();
+    assert!(starts.iter().all(|at| (95.23..=100.0).contains(at)), "{starts:?}");
+    let mut apart = starts.clone();
+    apart.sort_by(f64::total_cmp);
+    assert!(apart.windows(2).all(|two| two[1] - two[0] > 0.3), "{starts:?}");
+}
+
+/// Requests of a server that serves one after the other, `rate_rps` at most, each 2 ms after its turn came.
+fn queue(rate_rps: f64, at_rps: f64, requests: u32, random: &mut impl FnMut() -> f64) -> Run {
+    let ns = |seconds: f64| Duration::from_secs_f64(seconds).as_nanos().try_into().unwrap();
+    let (mut due_s, mut free_s) = (0.0, 0.0);
+    let mut record = |index| {
+        due_s -= (1.0 - random()).ln() / at_rps;
+        free_s = f64::max(free_s, due_s) + 1.0 / rate_rps;
+        RequestRecord {
+            index,
+            scheduled_ns: Some(ns(due_s)),
+            sent_ns: ns(due_s),
+            first_token_ns: Some(ns(free_s + 0.002)),
+            last_token_ns: Some(ns(free_s + 0.01)),
+            end_ns: ns(free_s + 0.01),
+            output_tokens: Some(10),
+            ..RequestRecord::default()
+        }
+    };
+    Run {
+        requests: (0..requests).map(&mut record).collect(),
+        ..Run::default()
+    }
+}
+
+/// The level that a search finds on a server of 630 a second under 30 ms, with batches of at least so many seconds.
+fn found_on_a_queue(batch_s: f64, seed: u64) -> f64 {
+    let range = Capacity {
+        batch_s: Some(batch_s),
+        ..search(RATE, 100.0, 2000.0, 1.05)
+    };
+    let slo = Slo {
+        ttft_ms: Some(30.0),
+        ..Slo::default()
+    };
+    let mut random = unit(seed);
+    let (end, _) = play(&range, None, |level| {
+        let seconds = super::batch_s(&range, &slo, 0.0).unwrap();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "test figures")]
+        let requests = 150.max((level * seconds) as u32);
+        judge_batch(level, &queue(630.0, level, requests, &mut random), &slo, true)
+    });
+    let SearchEnd::Found(level) = end else {
+        panic!("{end:?}")
+    };
+    level
+}
+
+#[test]
+fn no_more_is_found_than_a_server_can_serve() {
+    for seed in 0..20 {
+        let level = found_on_a_queue(5.0, seed);
+        // M/D/1: P(wait > 28 ms) ≈ exp(−2 (1 − ρ) / ρ × 630 × 0.028) is 1 % at ρ = 0.88; less a bracket and chance.
+        assert!((0.78 * 630.0..=0.95 * 630.0).contains(&level), "{level}");
+    }
+    // What the length is for.
+    let short: Vec<f64> = (0..20).map(|seed| found_on_a_queue(0.0, seed)).collect();
+    assert!(
+        short.iter().any(|level| *level > 630.0 * 1.05),
+        "batches of 150 requests: {short:?}"
+    );
 }
 
 proptest! {

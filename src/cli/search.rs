@@ -1,13 +1,16 @@
 //! The flags of the commands that choose their load levels themselves: `capacity` and `sweep`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum};
 
 use crate::{
     capacity::Spacing,
     commands::sweep::Ladder,
-    config::Resolved,
+    config::{self, Resolved},
     plan::{Axis, Capacity},
 };
 
@@ -48,6 +51,9 @@ pub(super) struct SearchArgs {
     /// Share of all requests that must meet the SLO [default: `capacity.attainment`, else 99%]
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     attainment: Option<f64>,
+    /// How long a batch at a rate lasts at least [default: `capacity.batch_duration`, else 5s]
+    #[arg(long, value_name = "DURATION", value_parser = config::duration)]
+    batch_duration: Option<Duration>,
 }
 
 impl SearchArgs {
@@ -60,6 +66,9 @@ impl SearchArgs {
             max: self.max.unwrap_or(usual.max),
             precision_ratio: self.precision.map_or(usual.precision_ratio, |share| 1.0 + share),
             attainment: self.attainment.unwrap_or(usual.attainment),
+            batch_s: self
+                .batch_duration
+                .map_or(usual.batch_s, |time| Some(time.as_secs_f64())),
         }
     }
 }

@@ -196,7 +196,7 @@ pub const KEYS: &[Key] = &[
     key!(Ab Pair, "arms.candidate.env", "CANDIDATE_ENV", "candidate-env", "NAME=VALUE", "Variable of the candidate's server that is started (repeatable)"),
     key!(Ab Scalar, "arms.candidate.workdir", "CANDIDATE_WORKDIR", "candidate-workdir", "DIR", "Folder in which the candidate's server is started"),
     key!(Judging Fields, "slo", "SLO", "slo", "FIELDS", "What users are promised: `ttft=2s,tpot=200ms,e2e=30s`; requests within are goodput"),
-    key!(Judging Fields, "capacity", "CAPACITY", "capacity", "FIELDS", "What `capacity` searches: `axis=rate,min=1,max=100,precision=5%,attainment=99%`"),
+    key!(Judging Fields, "capacity", "CAPACITY", "capacity", "FIELDS", "What `capacity` searches: `axis=rate,min=1,max=100,precision=5%,attainment=99%,batch_duration=5s`"),
     key!(Judging Fields, "sweep", "SWEEP", "sweep", "FIELDS", "What `sweep` climbs: `axis=rate,from=1,to=100,steps=8,spacing=geometric`"),
     key!(Judging Threshold, "threshold", "THRESHOLD", "threshold", "LIMIT", "Limit for all gated metrics (`5%`) or for one (`tpot_p95=5%`) (repeatable)"),
     key!(Judging Gate, "gates", "GATES", "gate", "METRIC=RULE", "Rule of one metric: `tpot_p95=5%:block`, `ttft_p95=+50ms:warn:explanation`, `tpot_p95=off` (repeatable)"),

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `keys` | the one table: place in the file, environment variable, flag |
 //! | `yaml` `typed` | file text, and flag or variable text, to a tree |
-//! | `twin` `values` `limits` `texts` `lengths` `steps` `split` `either` | what may stand under each key |
+//! | `twin` `values` `limits` `texts` `lengths` `spans` `steps` `split` `either` | what may stand under each key |
 //! | `layers` | a layer: tree, twin, and checks across keys |
 //! | `resolve` `resolver` `policy` | from layers to plan, policy and settings, with the origin of each value |
 //! | `accept` | `perfgate-accept.yaml`: what the base branch explains |
@@ -28,6 +28,7 @@ mod resolver;
 mod schema;
 mod settings;
 mod show;
+mod spans;
 mod split;
 mod steps;
 mod texts;
@@ -45,3 +46,4 @@ pub use resolve::{
 };
 pub use schema::{json_schema, starter};
 pub use show::show;
+pub use spans::duration;

@@ -1,6 +1,6 @@
 //! Checked values of the twin: each is written as one scalar, and refuses what it cannot mean.
 
-use std::{borrow::Cow, fmt, marker::PhantomData, time::Duration};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
@@ -212,69 +212,6 @@ scalar!([] Share, json_schema!({"anyOf": [
     {"type": "string", "pattern": r"^\s*[0-9.]+\s*%?\s*$"},
 ]}));
 
-/// How long something may take; a bare number is seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span(pub(super) Duration);
-
-/// Longest timeout that is no slip of the pen.
-const MAX_SPAN_S: f64 = 86_400.0;
-
-impl Scalar for Span {
-    const EXPECTS: &'static str = "a duration such as `10s`";
-    const FROM_TEXT: bool = true;
-
-    fn read(text: &str) -> Result<Self, String> {
-        match seconds(text) {
-            Some(seconds) if (0.001..=MAX_SPAN_S).contains(&seconds) => Ok(Self(Duration::from_secs_f64(seconds))),
-            _ => Err(format!(
-                "`{text}` is not a duration from 1 ms to 24 h; write `500ms`, `10s`, `2m` or seconds as a number"
-            )),
-        }
-    }
-}
-
-/// A duration with its unit, or a number of seconds.
-fn seconds(text: &str) -> Option<f64> {
-    let unit_at = text.find(|sign: char| sign.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(unit_at);
-    let unit_s = match unit.trim() {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        _ => return None,
-    };
-    Some(digits.trim().parse::<f64>().ok()? * unit_s)
-}
-
-scalar!([] Span, json_schema!({"anyOf": [
-    {"type": "number", "minimum": 0.001, "maximum": 86_400},
-    {"type": "string", "pattern": r"^[0-9.]+\s*(ms|s|m|min|h)?$"},
-]}));
-
-/// A time that may be none at all.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Pause(pub(super) Duration);
-
-impl Scalar for Pause {
-    const EXPECTS: &'static str = "a duration such as `10s`";
-    const FROM_TEXT: bool = true;
-
-    fn read(text: &str) -> Result<Self, String> {
-        match seconds(text) {
-            Some(seconds) if (0.0..=MAX_SPAN_S).contains(&seconds) => Ok(Self(Duration::from_secs_f64(seconds))),
-            _ => Err(format!(
-                "`{text}` is not a duration from 0 to 24 h; write `500ms`, `10s`, `2m` or seconds as a number"
-            )),
-        }
-    }
-}
-
-scalar!([] Pause, json_schema!({"anyOf": [
-    {"type": "number", "minimum": 0, "maximum": 86_400},
-    {"type": "string", "pattern": r"^[0-9.]+\s*(ms|s|m|min|h)?$"},
-]}));
-
 /// One value or a list of them, never an empty list.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct OneOrMany<T>(pub(super) Vec<T>);
@@ -364,22 +301,6 @@ mod tests {
             assert!(error.contains(&remedy) || error.contains("from 0 to 1"), "{error}");
         }
         assert_eq!(Share::read("100%"), Ok(Share(1.0)));
-    }
-
-    #[test]
-    fn durations_are_read_in_their_units() {
-        for (text, millis) in [
-            ("500ms", 500),
-            ("10s", 10_000),
-            ("2m", 120_000),
-            ("1.5", 1500),
-            ("1h", 3_600_000),
-        ] {
-            assert_eq!(Span::read(text), Ok(Span(Duration::from_millis(millis))), "{text}");
-        }
-        for text in ["", "s", "0", "-1s", "10 weeks", "1e99", "nan", "25h", "inf"] {
-            assert!(Span::read(text).is_err(), "{text}");
-        }
     }
 
     #[test]

@@ -22,6 +22,7 @@
 //! | `http1.rs`, `framing.rs` | the head of an HTTP/1 answer, and where its body ends |
 //! | `client.rs`, `deadline.rs`, `fleet.rs` | one request; which replica gets it, and what if it refuses |
 //! | `runner.rs`, `closed.rs`, `open.rs`, `pacer.rs`, `courier.rs`, `tally.rs` | the loops of one run |
+//! | `batch.rs` | a run as long as a search needs it |
 //! | `blocks.rs` | a run with rests between its parts |
 //! | `warmup.rs`, `cache.rs` | what comes before a run: a warm server, an empty prefix cache |
 //! | `probe.rs`, `occupancy.rs` | which engine, which models; how many requests it holds |
@@ -29,6 +30,7 @@
 //! | `interrupt.rs` | Ctrl-C |
 
 mod answer;
+mod batch;
 mod belief;
 mod blocks;
 mod cache;
@@ -93,6 +95,7 @@ mod workload;
 
 use std::path::PathBuf;
 
+pub use batch::Batch;
 pub use blocks::BlockedRun;
 pub use interrupt::Interrupt;
 pub use probe::Probe;

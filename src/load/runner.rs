@@ -47,7 +47,7 @@ pub struct Runner {
     model: Option<String>,
     mixes_models: bool,
     prompts: PromptSet,
-    scheduler: Scheduler,
+    pub(super) scheduler: Scheduler,
     warmup_requests: u32,
     warmup_limit: Option<u32>,
     cache: Cache,
@@ -217,13 +217,7 @@ impl Runner {
     /// # Errors
     /// The system gives no pacing thread.
     pub fn measure(&self, load: &Load, repeat: u32, watch: &dyn Watch, interrupt: &Interrupt) -> Result<Run, Stopped> {
-        let (schedule, payloads) = self.measured(load, repeat);
-        let (mut tally, effort) = (self.tally(), self.effort());
-        let origin_ns = self.send_all(&mut tally, schedule, payloads, None, watch, interrupt)?;
-        Ok(Run {
-            client: effort.end(),
-            ..tally.into_run(repeat, origin_ns)
-        })
+        self.send(self.measured(load, repeat), repeat, watch, interrupt)
     }
 
     /// What a measured run sends.

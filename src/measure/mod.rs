@@ -4,6 +4,8 @@ mod alike;
 mod capacity;
 mod goodput;
 pub mod lockstep;
+mod offered;
+mod promise;
 mod run;
 pub mod selftest;
 pub mod settled;
@@ -18,6 +20,9 @@ mod work;
 use std::{borrow::Cow, collections::BTreeMap};
 
 pub use alike::measure_alike;
+pub(crate) use offered::asked_rps;
+pub use offered::offered_rps;
+pub use promise::{Kept, kept, why_unseen};
 pub use tail::BIMODAL_GAP;
 pub use validity::{client_was_bottleneck, invalid_because, invalid_beside_failures};
 pub use work::Work;

@@ -9,10 +9,10 @@ use crate::{
 };
 
 const RUNS_BACKWARDS: &str = "its time stamps run backwards";
-const NO_FIRST_TOKEN: &str = "it has no first-token stamp";
-const NO_LAST_TOKEN: &str = "it has no last-token stamp";
-const NO_TOKEN_COUNT: &str = "it has no output token count";
-const NO_SCHEDULE: &str = "it has no intended send time";
+pub(super) const NO_FIRST_TOKEN: &str = "it has no first-token stamp";
+pub(super) const NO_LAST_TOKEN: &str = "it has no last-token stamp";
+pub(super) const NO_TOKEN_COUNT: &str = "it has no output token count";
+pub(super) const NO_SCHEDULE: &str = "it has no intended send time";
 
 /// Every metric of one run, in no particular order.
 pub(super) fn values(run: &Run, load: &Load, plan: &Plan) -> Vec<(Metric, RunValue)> {
@@ -24,7 +24,7 @@ pub(super) fn values(run: &Run, load: &Load, plan: &Plan) -> Vec<(Metric, RunVal
     found.extend(percentiles(Metric::E2e, &latencies(run, e2e)));
     found.extend(from_schedule(run, load, plan));
     found.push((Metric::Qps, throughput(run, |_| Ok(1.0))));
-    found.extend(goodput::values(run, &plan.slo));
+    found.extend(goodput::values(run, &plan.slo, load.is_open()));
     found.extend(outcomes(run));
     found.extend(gpu(run));
     found.extend(capacity::none());
@@ -90,7 +90,7 @@ pub(super) fn ttft(record: &RequestRecord) -> Latency {
     between_ms(record.sent_ns, record.first_token_ns.ok_or(NO_FIRST_TOKEN)?)
 }
 
-pub(super) fn e2e(record: &RequestRecord) -> Latency {
+fn e2e(record: &RequestRecord) -> Latency {
     between_ms(record.sent_ns, record.end_ns)
 }
 
@@ -139,20 +139,24 @@ fn ttfas(run: &Run) -> Result<Latencies, String> {
 /// a starved vLLM, whose whole answers came at once). Where more than one answer in twenty is like that, the others
 /// are no fair sample of the run.
 pub(super) fn tpots(run: &Run) -> Result<Latencies, String> {
-    let several = |record: &&RequestRecord| record.completed() && record.output_tokens.is_some_and(|tokens| tokens > 1);
-    let answers = run.requests.iter().filter(several);
-    let (all, at_once) = answers.fold((0_usize, 0_usize), |(all, at_once), record| {
-        (
-            all + 1,
-            at_once + usize::from(record.first_token_ns == record.last_token_ns),
-        )
-    });
-    if at_once * 20 > all {
-        return Err(format!(
-            "in {at_once} of {all} answers all tokens arrived at once, so that the time per token is not to be seen"
-        ));
+    if let Some((at_once, all)) = too_many_at_once(run.requests.iter()) {
+        return Err(at_once_words(at_once, all));
     }
     latencies(run, tpot)
+}
+
+/// Answers of several tokens that all came in one read, of how many, where they are more than one in twenty.
+pub(super) fn too_many_at_once<'a>(requests: impl Iterator<Item = &'a RequestRecord>) -> Option<(usize, usize)> {
+    let several = |record: &&RequestRecord| record.completed() && record.output_tokens.is_some_and(|tokens| tokens > 1);
+    let (at_once, all) = requests.filter(several).fold((0, 0), |(at_once, all), record| {
+        let is_at_once = record.first_token_ns == record.last_token_ns;
+        (at_once + usize::from(is_at_once), all + 1)
+    });
+    (at_once * 20 > all).then_some((at_once, all))
+}
+
+pub(super) fn at_once_words(at_once: usize, all: usize) -> String {
+    format!("in {at_once} of {all} answers all tokens arrived at once, so that the time per token is not to be seen")
 }
 
 fn since_schedule(record: &RequestRecord, until_ns: u64) -> Latency {
@@ -160,7 +164,12 @@ fn since_schedule(record: &RequestRecord, until_ns: u64) -> Latency {
 }
 
 fn between_ms(from_ns: u64, to_ns: u64) -> Latency {
-    to_ns.checked_sub(from_ns).map(|ns| Some(ms(ns))).ok_or(RUNS_BACKWARDS)
+    between(from_ns, to_ns).map(Some)
+}
+
+/// Milliseconds from one stamp to a later one.
+pub(super) fn between(from_ns: u64, to_ns: u64) -> Result<f64, &'static str> {
+    to_ns.checked_sub(from_ns).map(ms).ok_or(RUNS_BACKWARDS)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "2^52 ns are 52 days")]

@@ -97,9 +97,11 @@ const TTFA: Family = Family {
     ],
     definition: "first output token that is no reasoning received − request sent; only where a model reasons",
 };
-const GOODPUT: &str = "requests that completed and met every SLO / (last end − first send)";
+const GOODPUT: &str =
+    "requests that completed and met every SLO (from the schedule in open loop) / (last end − first send)";
 const GOODPUT_TOKENS: &str = "output tokens of requests that met every SLO / (last end − first send)";
-const ATTAINMENT: &str = "requests that completed and met every SLO / all requests; failed ones met none";
+const ATTAINMENT: &str =
+    "requests that completed and met every SLO (from the schedule in open loop) / all; failed ones met none";
 const INPUTS: &str = "inputs of completed embedding requests / (last end − first send)";
 const MAX_RATE: &str = "highest request rate at which enough requests meet every SLO, as a capacity search found it";
 const MAX_CONCURRENCY: &str =

@@ -114,6 +114,8 @@ pub struct Capacity {
     pub precision_ratio: f64,
     /// Share of all requests that must meet every SLO for a level to count (0.99).
     pub attainment: f64,
+    /// How long the schedule of a batch at a rate is at least, in seconds; `None`: as long as its requests take.
+    pub batch_s: Option<f64>,
 }
 
 /// What a capacity search moves.

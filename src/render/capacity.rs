@@ -49,13 +49,22 @@ fn steps(run: &Run, search: &Capacity) -> String {
     };
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header([unit(search), "Requests", "Met the SLO", "Completed", "So far"]);
-    for column in table.column_iter_mut().take(4) {
+    table.set_header([
+        unit(search),
+        "Offered",
+        "Requests",
+        "Met the SLO",
+        "Completed",
+        "So far",
+    ]);
+    for column in table.column_iter_mut().take(5) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     for step in &found.steps {
         table.add_row([
             trimmed(step.level),
+            step.offered_rps
+                .map_or_else(|| "–".to_owned(), |rps| format!("{rps:.2} {}", unit(search))),
             step.requests.to_string(),
             format!("{:.1} %", step.attainment * 100.0),
             format!("{:.2} req/s", step.completed_rps),
@@ -113,6 +122,8 @@ fn promise(slo: &Slo) -> String {
 fn time(ms: f64) -> String {
     if ms >= 1000.0 {
         format!("{} s", trimmed(ms / 1000.0))
+    } else if ms < 1.0 {
+        format!("{} µs", trimmed(ms * 1000.0))
     } else {
         format!("{} ms", trimmed(ms))
     }
@@ -130,6 +141,16 @@ mod tests {
     use crate::plan::Arrivals;
 
     #[test]
+    fn a_promise_is_told_in_the_unit_that_fits() {
+        let slo = Slo {
+            ttft_ms: Some(2000.0),
+            tpot_ms: Some(0.5),
+            e2e_ms: Some(1.0),
+        };
+        assert_eq!(promise(&slo), "TTFT ≤ 2 s, TPOT ≤ 500 µs, E2E ≤ 1 ms");
+    }
+
+    #[test]
     fn a_good_batch_that_proves_too_little_is_not_a_missed_one() {
         let search = Capacity {
             axis: Axis::Rate(Arrivals::Poisson),
@@ -137,10 +158,12 @@ mod tests {
             max: 100.0,
             precision_ratio: 1.05,
             attainment: 0.99,
+            batch_s: None,
         };
         for (attainment, met, expected) in [(1.0, true, "met"), (1.0, false, "not yet"), (0.98, false, "not met")] {
             let step = SearchStep {
                 level: 8.0,
+                offered_rps: None,
                 requests: 60,
                 attainment,
                 completed_rps: 7.9,

@@ -19,14 +19,30 @@ pub struct CurvePoint {
     pub requests_per_s: Option<f64>,
     /// Output tokens per second.
     pub tokens_per_s: Option<f64>,
-    /// Median time to first token in milliseconds, from the schedule in open loop.
+    /// Median time per output token, in milliseconds.
+    pub tpot_p50_ms: Option<f64>,
+    /// Counted from the send of a request.
+    pub from_send: Waits,
+    /// Counted from when it was due; absent in closed loop.
+    pub from_schedule: Option<Waits>,
+}
+
+/// What was waited for, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Waits {
+    /// Median time to first token.
     pub ttft_p50_ms: Option<f64>,
     /// Its P95.
     pub ttft_p95_ms: Option<f64>,
-    /// Median time per output token, in milliseconds.
-    pub tpot_p50_ms: Option<f64>,
-    /// Median time of a whole answer in milliseconds, from the schedule in open loop.
+    /// Median time of a whole answer.
     pub e2e_p50_ms: Option<f64>,
+}
+
+impl CurvePoint {
+    /// As users feel it: from the schedule where there is one.
+    fn felt(&self) -> Waits {
+        self.from_schedule.unwrap_or(self.from_send)
+    }
 }
 
 /// The measured levels of a session, in plan order.
@@ -40,17 +56,19 @@ fn point(cell: &CellFigures) -> CurvePoint {
         Some(Figure::Measured { median, .. }) => Some(*median),
         _ => None,
     };
-    let felt = |from_schedule: fn(Percentile) -> Metric, from_send: fn(Percentile) -> Metric, p: Percentile| {
-        value(from_schedule(p)).or_else(|| value(from_send(p)))
+    let waits = |ttft: fn(Percentile) -> Metric, e2e: fn(Percentile) -> Metric| Waits {
+        ttft_p50_ms: value(ttft(P50)),
+        ttft_p95_ms: value(ttft(P95)),
+        e2e_p50_ms: value(e2e(P50)),
     };
+    let from_schedule = waits(Metric::TtftFromSchedule, Metric::E2eFromSchedule);
     CurvePoint {
         level: cell.load.to_string(),
         requests_per_s: value(Metric::Qps),
         tokens_per_s: value(Metric::OutputTokensPerS),
-        ttft_p50_ms: felt(Metric::TtftFromSchedule, Metric::Ttft, P50),
-        ttft_p95_ms: felt(Metric::TtftFromSchedule, Metric::Ttft, P95),
         tpot_p50_ms: value(Metric::Tpot(P50)),
-        e2e_p50_ms: felt(Metric::E2eFromSchedule, Metric::E2e, P50),
+        from_send: waits(Metric::Ttft, Metric::E2e),
+        from_schedule: (from_schedule != Waits::default()).then_some(from_schedule),
     }
 }
 
@@ -97,7 +115,7 @@ impl Frame {
         } else {
             point.requests_per_s
         };
-        Some((throughput?, point.e2e_p50_ms?))
+        Some((throughput?, point.felt().e2e_p50_ms?))
     }
 
     /// Where a point stands, both ways from 0 to 1.
@@ -157,25 +175,37 @@ pub fn terminal_curve(curve: &[CurvePoint], width: u16) -> String {
 fn table(curve: &[CurvePoint]) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header([
-        "", "Level", "req/s", "tokens/s", "TTFT P50", "TTFT P95", "TPOT P50", "E2E P50",
-    ]);
+    let is_open = curve.iter().any(|point| point.from_schedule.is_some());
+    let mut header = vec![
+        "", "Level", "req/s", "tokens/s", "TPOT P50", "TTFT P50", "TTFT P95", "E2E P50",
+    ];
+    if is_open {
+        header.extend([
+            "TTFT P50\nfrom schedule",
+            "TTFT P95\nfrom schedule",
+            "E2E P50\nfrom schedule",
+        ]);
+    }
+    table.set_header(header);
     for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     for (number, point) in (1..).zip(curve) {
         let ms = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.1} ms"));
         let plain = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"));
-        table.add_row([
+        let waits = |waits: Waits| [waits.ttft_p50_ms, waits.ttft_p95_ms, waits.e2e_p50_ms].map(ms);
+        let mut row = vec![
             mark(number).to_string(),
             visible(&point.level),
             plain(point.requests_per_s),
             plain(point.tokens_per_s),
-            ms(point.ttft_p50_ms),
-            ms(point.ttft_p95_ms),
             ms(point.tpot_p50_ms),
-            ms(point.e2e_p50_ms),
-        ]);
+        ];
+        row.extend(waits(point.from_send));
+        if is_open {
+            row.extend(waits(point.from_schedule.unwrap_or_default()));
+        }
+        table.add_row(row);
     }
     table
 }
@@ -298,53 +328,4 @@ fn labels(drawn: &Drawn<'_>, (right, bottom): (f64, f64)) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn points() -> Vec<CurvePoint> {
-        let point = |level: &str, tokens_per_s: f64, e2e: f64| CurvePoint {
-            level: level.to_owned(),
-            requests_per_s: Some(tokens_per_s / 10.0),
-            tokens_per_s: Some(tokens_per_s),
-            ttft_p50_ms: Some(5.0),
-            ttft_p95_ms: None,
-            tpot_p50_ms: Some(1.0),
-            e2e_p50_ms: Some(e2e),
-        };
-        vec![
-            point("c=1", 100.0, 50.0),
-            point("c=2", 190.0, 52.0),
-            point("c<4>", 200.0, 100.0),
-        ]
-    }
-
-    #[test]
-    fn the_last_level_of_a_saturated_ladder_stands_high_and_right() {
-        let text = terminal_curve(&points(), 80);
-        let rows: Vec<&str> = text.lines().filter(|line| line.contains('│')).collect();
-        assert_eq!(rows.len(), usize::from(CHART_ROWS));
-        assert!(rows[0].starts_with("    100 ms │") && rows[0].ends_with('3'), "{text}");
-        let row_of = |mark: char| {
-            rows.iter()
-                .position(|row| row.split('│').nth(1).unwrap().contains(mark))
-                .unwrap()
-        };
-        assert!(row_of('1') >= row_of('2') && row_of('2') > row_of('3'), "{text}");
-        assert!(text.contains("200 tokens/s") && text.contains('–'), "{text}");
-    }
-
-    #[test]
-    fn a_lone_level_has_a_table_and_no_chart() {
-        assert!(!terminal_curve(&points()[..1], 80).contains('│'));
-        assert!(curve_svg(&[]).ends_with("</svg>\n"));
-    }
-
-    #[test]
-    fn the_picture_has_every_level_and_stays_harmless() {
-        let svg = curve_svg(&points());
-        assert_eq!(svg.matches("<circle").count(), 3);
-        assert!(svg.contains("c&lt;4&gt;") && !svg.contains("NaN"), "{svg}");
-        // The most of both stands in the corner of the plot.
-        assert!(svg.contains("590.0,20.0"), "{svg}");
-    }
-}
+mod tests;

@@ -25,7 +25,7 @@ mod view;
 mod words;
 
 pub use capacity::terminal_capacity;
-pub use curve::{CurvePoint, curve, curve_svg, terminal_curve};
+pub use curve::{CurvePoint, Waits, curve, curve_svg, terminal_curve};
 pub use escape::{command_data, command_property, log_safe};
 pub use history::{accepted_step, terminal_history};
 pub use html::html;

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::counts;
 use crate::{
     measure::{
+        asked_rps,
         lockstep::in_lockstep,
+        offered_rps,
         settled::{Movement, movements},
         validity::streams_stood_idle,
     },
@@ -21,6 +23,7 @@ pub(super) fn of(arm: &str, session: &Session) -> Vec<String> {
         let runs: Vec<&Run> = cell.runs.iter().filter(|run| run.cut_short.is_none()).collect();
         told.extend(never_full(arm, session, cell));
         told.extend(short_stages(arm, session, cell, &runs));
+        told.extend(off_rate(arm, session, cell, &runs));
         told.extend(lockstep(arm, cell, &runs));
         told.extend(unsettled(arm, cell, &runs));
         told.extend(cold(arm, cell, &runs));
@@ -77,6 +80,37 @@ fn short_stages(arm: &str, session: &Session, cell: &CellRuns, runs: &[&Run]) ->
         })
     };
     (0_u16..).zip(stages).filter_map(sentence).collect()
+}
+
+/// A schedule further than this from the asked rate is told.
+const OFF_RATE: f64 = 0.05;
+
+/// Schedules too short to have the rate that was asked.
+fn off_rate(arm: &str, session: &Session, cell: &CellRuns, runs: &[&Run]) -> Vec<String> {
+    let stages = match &cell.load {
+        Load::Stages { stages, .. } => u16::try_from(stages.len()).unwrap_or(u16::MAX),
+        _ => 1,
+    };
+    let sentence = |stage: u16| {
+        let asked = asked_rps(&cell.load, stage)?;
+        let offered = runs.iter().filter_map(|run| offered_rps(run, &cell.load, stage));
+        let mut off = offered.filter(|rps| (rps / asked - 1.0).abs() > OFF_RATE);
+        let first = off.next()?;
+        let (part, more) = match &cell.load {
+            Load::Stages { .. } => (format!("`{}` of ", cell.load.stage_name(stage)), "make it longer"),
+            _ => (String::new(), "give more `num_requests`"),
+        };
+        let told = format!(
+            "{arm}: the schedule of {part}{} itself offers {first:.3} req/s instead of {asked} ({}) in {} of {} runs: it is \
+             too short for its rate; {more}",
+            cell.name,
+            percent(first / asked - 1.0),
+            1 + off.count(),
+            runs.len()
+        );
+        Some(session.plan.in_own_unit(&told))
+    };
+    (0..stages).filter_map(sentence).collect()
 }
 
 fn lockstep(arm: &str, cell: &CellRuns, runs: &[&Run]) -> Option<String> {
@@ -216,6 +250,29 @@ mod tests {
         );
         staged.plan.requests_per_run = 201;
         assert_eq!(of("candidate", &staged), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_schedule_that_misses_the_asked_rate_by_more_than_a_twentieth_is_told() {
+        let every = |gap: u64| {
+            let mut open = five_runs();
+            open.cells[0].load = Load::Rate {
+                rate_rps: 100.0,
+                arrivals: crate::plan::Arrivals::Poisson,
+            };
+            for record in open.cells[0].runs.iter_mut().flat_map(|run| &mut run.requests) {
+                record.scheduled_ns = Some(u64::from(record.index) * gap * 100_000);
+            }
+            of("candidate", &open)
+        };
+        assert_eq!(every(105), Vec::<String>::new());
+        assert_eq!(
+            every(120),
+            [
+                "candidate: the schedule of synthetic-64/16 @ c=4 itself offers 83.333 req/s instead of 100 (−16.7 %) in 5 of \
+                 5 runs: it is too short for its rate; give more `num_requests`"
+            ]
+        );
     }
 
     #[test]

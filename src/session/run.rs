@@ -164,6 +164,8 @@ pub enum SearchEnd {
 pub struct SearchStep {
     /// Requests per second, or requests in flight.
     pub level: f64,
+    /// Units due per second by the schedule that was sent; `None` in closed loop, or where it is not known.
+    pub offered_rps: Option<f64>,
     /// Requests sent.
     pub requests: u32,
     /// Share of them that met every SLO; failed ones did not.
@@ -173,6 +175,7 @@ pub struct SearchStep {
     /// Whether the level counts as meeting the SLO.
     pub met: bool,
 }
+
 /// Gaps between neighbouring output chunks, counted at three significant digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GapCounts {

@@ -181,6 +181,9 @@ pub(super) struct StepEntry(#[serde(with = "StepFile")] pub(super) SearchStep);
 struct StepFile {
     /// Requests per second, or requests in flight.
     level: f64,
+    /// Requests (conversations) due per second by the schedule that was sent. Left out: closed loop, or not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    offered_rps: Option<f64>,
     /// Requests sent.
     requests: u32,
     /// Share of them that met every SLO; failed ones did not.

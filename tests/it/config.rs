@@ -290,7 +290,7 @@ const BAD_FLAGS: &[(&str, &str, &str)] = &[
     (
         "slo",
         "ttft=soon",
-        "`--slo`: `soon` is not a duration from 1 ms to 24 h; write `500ms`, `10s`, `2m` or seconds as a number",
+        "`--slo`: `soon` is not a latency from 1 us to 24 h; write `2s`, `200ms`, `500us` or seconds as a number",
     ),
     (
         "slo",

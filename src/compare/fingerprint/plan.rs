@@ -132,8 +132,14 @@ fn load_fields(fields: &mut Fields, session: &Session) {
     fields.put("plan.cells", cells.join(", "));
     let searches = loads.iter().filter_map(|load| match load {
         Load::Capacity(search) => Some(format!(
-            "{} to {} within {}, attainment {}",
-            search.min, search.max, search.precision_ratio, search.attainment
+            "{} to {} within {}, attainment {}{}",
+            search.min,
+            search.max,
+            search.precision_ratio,
+            search.attainment,
+            search
+                .batch_s
+                .map_or_else(String::new, |seconds| format!(", batches of {seconds} s"))
         )),
         _ => None,
     });

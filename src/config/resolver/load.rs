@@ -1,5 +1,7 @@
 //! How hard the server is pressed: load levels, spacing, and what `capacity` and `sweep` try.
 
+use std::time::Duration;
+
 use super::Resolver;
 use crate::{
     config::{
@@ -16,6 +18,9 @@ use crate::{
 
 /// The levels where no load is given.
 const DEFAULT_CONCURRENCY: [u32; 3] = [1, 4, 16];
+
+/// How long a batch of a search at a rate lasts at least: a queue of one part in a hundred too much is 50 ms long by then.
+const BATCH: Duration = Duration::from_secs(5);
 
 /// Keys that each give load levels.
 const LOADS: [&str; 4] = ["concurrency", "rate", "ramp", "stages"];
@@ -98,11 +103,13 @@ impl Resolver {
     pub(super) fn capacity(&mut self, arrivals: Arrivals) -> Result<Capacity, ConfigError> {
         let found = self.find("capacity", |twin| twin.capacity);
         let twin = found.map_or_else(CapacityTwin::default, |(twin, _)| twin);
+        let batch = twin.batch_duration.map_or(BATCH, |span| span.0);
         let capacity = Capacity {
             axis: match twin.axis {
                 None | Some(AxisTwin::Rate) => Axis::Rate(arrivals),
                 Some(AxisTwin::Concurrency) => Axis::Concurrency,
             },
+            batch_s: Some(batch.as_secs_f64()),
             min: twin.min.map_or(1.0, |level| level.0),
             max: twin.max.map_or(1024.0, |level| level.0),
             precision_ratio: 1.0 + twin.precision.map_or(0.05, |share| share.0),

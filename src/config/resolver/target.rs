@@ -8,8 +8,9 @@ use crate::{
         node::Source,
         resolve::HeaderSource,
         show,
+        spans::Span,
         twin::{ApiTwin, ConfigFile, HeaderTwin, SpreadTwin, TargetTwin, TimeoutsTwin},
-        values::{Span, Whole},
+        values::Whole,
     },
     plan::{Api, CacheReset, Target, Timeouts},
 };

@@ -9,9 +9,10 @@ use serde::{
 };
 
 use crate::config::{
+    spans::Span,
     split::words,
     texts::{Url, Word},
-    values::{OneOrMany, Scalar, ScalarVisitor, Span, Whole, scalar},
+    values::{OneOrMany, Scalar, ScalarVisitor, Whole, scalar},
 };
 
 /// How `gate` measures.

@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     capacity::Spacing,
-    config::values::{Count, RateRps, Scalar, ScalarVisitor, Share, Span, StartRps, Streams, Whole, scalar},
+    config::spans::Span,
+    config::values::{Count, RateRps, Scalar, ScalarVisitor, Share, StartRps, Streams, Whole, scalar},
     plan::{RampShape, Stage, StageLength, StageLevel},
 };
 
@@ -118,6 +119,8 @@ pub(in crate::config) struct CapacityTwin {
     pub(in crate::config) precision: Option<Share>,
     /// Share of all requests that must meet every SLO (`99%`).
     pub(in crate::config) attainment: Option<Share>,
+    /// How long a batch at a rate lasts at least; `5s` where absent.
+    pub(in crate::config) batch_duration: Option<Span>,
 }
 
 /// A ladder of levels.

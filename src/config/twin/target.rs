@@ -7,8 +7,9 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::{
     config::{
+        spans::Span,
         texts::{EnvName, Url, Word, is_header_value},
-        values::{Scalar, ScalarVisitor, Span, Whole, scalar},
+        values::{Scalar, ScalarVisitor, Whole, scalar},
     },
     plan::{Api, CacheReset, Http, Spread},
 };

@@ -10,8 +10,9 @@ use crate::{
     config::{
         either::scalar_or_map,
         lengths::LengthsTwin,
+        spans::{LimitMs, Pause},
         texts::Word,
-        values::{Pause, Scalar, ScalarVisitor, Span, Whole, scalar},
+        values::{Scalar, ScalarVisitor, Whole, scalar},
     },
     plan::{DatasetFormat, Images, Slo, ThinkTime, TraceFormat},
 };
@@ -250,16 +251,16 @@ impl ImagesTwin {
 #[schemars(inline)]
 pub(in crate::config) struct SloTwin {
     /// Longest time to first token.
-    pub(in crate::config) ttft: Option<Span>,
+    pub(in crate::config) ttft: Option<LimitMs>,
     /// Longest time per output token after the first.
-    pub(in crate::config) tpot: Option<Span>,
+    pub(in crate::config) tpot: Option<LimitMs>,
     /// Longest time for the whole answer.
-    pub(in crate::config) e2e: Option<Span>,
+    pub(in crate::config) e2e: Option<LimitMs>,
 }
 
 impl SloTwin {
     pub(in crate::config) fn slo(self) -> Slo {
-        let ms = |limit: Option<Span>| limit.map(|span| span.0.as_secs_f64() * 1e3);
+        let ms = |limit: Option<LimitMs>| limit.map(|limit| limit.0);
         Slo {
             ttft_ms: ms(self.ttft),
             tpot_ms: ms(self.tpot),

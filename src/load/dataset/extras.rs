@@ -115,7 +115,7 @@ fn milliseconds(text: &str) -> Option<f64> {
     let unit_at = text.find(|sign: char| sign.is_alphabetic() || sign.is_whitespace())?;
     let (number, unit) = text.split_at(unit_at);
     let factor = match unit.trim() {
-        "us" | "µs" => 1e-3,
+        "us" | "µs" | "μs" => 1e-3,
         "ms" => 1.0,
         "s" => 1e3,
         "m" | "min" => 60e3,

@@ -1,5 +1,7 @@
 //! Arrival times of an open loop: arrivals at one a unit of time, then the time at which so much rate has passed.
 
+use std::time::Duration;
+
 use super::super::random::{Purpose, Stream};
 use crate::plan::{Arrivals, RampShape};
 
@@ -129,23 +131,48 @@ impl Iterator for UnitArrivals {
     }
 }
 
-/// The first `count` arrivals in nanoseconds, rising, the first at zero.
+/// The first `count` arrivals in nanoseconds, rising, the first at zero, the last as late as equal gaps would put it.
 ///
-/// They are not stretched to end at a given time, for that would make the gaps dependent.
+/// A short draw has a rate of its own: that of 150 Poisson arrivals has a standard deviation of 8 %. So the gaps are scaled
+/// to their expected sum. Poisson arrivals of given number and span are uniform order statistics, which is what
+/// exponential gaps over their sum make (Devroye, Non-Uniform Random Variate Generation, 1986, §V.2.1).
 pub(super) fn first_ns(rate: Rate, units: UnitArrivals, count: u32) -> Vec<u64> {
-    let at_ns = |unit| whole_ns(rate.seconds_until(unit));
-    units.take(count as usize).map(at_ns).collect()
+    let mut drawn: Vec<f64> = units.take(count as usize).collect();
+    scale_to(f64::from(count) - 1.0, &mut drawn);
+    drawn
+        .into_iter()
+        .map(|unit| whole_ns(rate.seconds_until(unit)))
+        .collect()
 }
 
-/// All arrivals before an end, in nanoseconds, rising.
+/// As many arrivals before an end as the rate says, in nanoseconds, rising; at least one.
 ///
-/// Equal gaps begin at zero; random ones with a gap, so that their mean number is rate × time.
-pub(super) fn until_ns(rate: Rate, mut units: UnitArrivals, end_ns: u64) -> Vec<u64> {
-    if units.arrivals != Arrivals::Constant {
-        units.next();
-    }
+/// Equal gaps begin at zero; random ones with a gap and end with one, all scaled to fill the time.
+pub(super) fn until_ns(rate_rps: f64, units: UnitArrivals, end_ns: u64) -> Vec<u64> {
+    let rate = Rate::Level(rate_rps);
     let at_ns = |unit| whole_ns(rate.seconds_until(unit));
-    units.map(at_ns).take_while(|at_ns| *at_ns < end_ns).collect()
+    if units.arrivals == Arrivals::Constant {
+        return units.map(at_ns).take_while(|at_ns| *at_ns < end_ns).collect();
+    }
+    let expected = rate_rps * Duration::from_nanos(end_ns).as_secs_f64();
+    let count = whole(expected).max(1);
+    let mut drawn: Vec<f64> = units.take(count + 2).collect();
+    scale_to(expected, &mut drawn);
+    drawn.into_iter().skip(1).take(count).map(at_ns).collect()
+}
+
+/// How many units are due in a time, about.
+pub(super) fn units_within(rate_rps: f64, time: Duration) -> u32 {
+    u32::try_from(whole(rate_rps * time.as_secs_f64())).unwrap_or(u32::MAX)
+}
+
+/// Stretches arrivals so that the last of them is there.
+fn scale_to(end: f64, arrivals: &mut [f64]) {
+    if let Some(last) = arrivals.last().copied().filter(|last| *last > 0.0) {
+        for arrival in arrivals {
+            *arrival *= end / last;
+        }
+    }
 }
 
 #[expect(
@@ -157,181 +184,14 @@ fn whole_ns(seconds: f64) -> u64 {
     (seconds * 1e9).round() as u64
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn arrivals_ns(rate_rps: f64, arrivals: Arrivals, seed: u64, series: u64, count: u32) -> Vec<u64> {
-        first_ns(Rate::Level(rate_rps), UnitArrivals::new(arrivals, seed, series), count)
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "test figures")]
-    fn gaps(arrivals: &[u64]) -> Vec<f64> {
-        arrivals.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect()
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "test figures")]
-    fn mean_and_cv(values: &[f64]) -> (f64, f64) {
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
-        (mean, variance.sqrt() / mean)
-    }
-
-    fn dispersion(arrivals: &[u64], seconds: usize) -> f64 {
-        let mut counts = vec![0.0; seconds];
-        for second in arrivals.iter().map(|ns| usize::try_from(ns / 1_000_000_000).unwrap()) {
-            if let Some(count) = counts.get_mut(second) {
-                *count += 1.0;
-            }
-        }
-        let (mean, cv) = mean_and_cv(&counts);
-        (cv * mean).powi(2) / mean
-    }
-
-    #[test]
-    fn a_linear_ramp_may_begin_at_nothing() {
-        // Ten gaps at 5 requests/s on average: two seconds, at a slope of 5 requests/s².
-        let rate = Rate::ramp(0.0, 10.0, RampShape::Linear, 10.0);
-        let at_ns = first_ns(rate, UnitArrivals::new(Arrivals::Constant, 1, 0), 12);
-        let expected: Vec<u64> = (0..=10)
-            .map(|gaps| whole_ns((2.0 * f64::from(gaps) / 5.0).sqrt()))
-            .chain([2_100_000_000])
-            .collect();
-        assert_eq!(at_ns, expected);
-    }
-
-    #[test]
-    fn constant_arrivals_have_equal_gaps() {
-        for rate_rps in [7.0, 500.0] {
-            let (mean, cv) = mean_and_cv(&gaps(&arrivals_ns(rate_rps, Arrivals::Constant, 42, 0, 1000)));
-            assert!((mean - 1e9 / rate_rps).abs() < 1.0, "mean {mean}");
-            assert!(cv < 1e-6, "cv {cv}");
-        }
-    }
-
-    #[test]
-    fn random_gaps_have_their_mean_and_spread() {
-        let gamma = |burstiness| Arrivals::Gamma { burstiness };
-        for (arrivals, expected_cv) in [
-            (Arrivals::Poisson, 1.0),
-            (gamma(1.0), 1.0),
-            (gamma(0.25), 2.0),
-            (gamma(4.0), 0.5),
-        ] {
-            let (mean, cv) = mean_and_cv(&gaps(&arrivals_ns(100.0, arrivals, 42, 0, 40_000)));
-            assert!((mean / 1e7 - 1.0).abs() < 0.03, "{arrivals:?}: mean {mean}");
-            assert!((cv / expected_cv - 1.0).abs() < 0.04, "{arrivals:?}: cv {cv}");
-        }
-    }
-
-    #[test]
-    fn counts_per_second_are_as_dispersed_as_the_spacing_says() {
-        // In the long run the index of dispersion of a renewal process is its gaps' squared CV.
-        let gamma = |burstiness| Arrivals::Gamma { burstiness };
-        for (arrivals, expected) in [(Arrivals::Poisson, 1.0), (gamma(0.5), 2.0), (gamma(4.0), 0.25)] {
-            let found = dispersion(&arrivals_ns(50.0, arrivals, 3, 0, 50_000), 900);
-            assert!((found / expected - 1.0).abs() < 0.2, "{arrivals:?}: {found}");
-        }
-    }
-
-    #[test]
-    fn neighbouring_gaps_know_nothing_of_each_other() {
-        let gaps = gaps(&arrivals_ns(50.0, Arrivals::Poisson, 9, 0, 40_000));
-        let (mean, cv) = mean_and_cv(&gaps);
-        let products: Vec<f64> = gaps
-            .windows(2)
-            .map(|pair| (pair[0] - mean) * (pair[1] - mean))
-            .collect();
-        let correlation = mean_and_cv(&products).0 / (mean * cv).powi(2);
-        assert!(correlation.abs() < 0.02, "lag-1 correlation {correlation}");
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_schedule_and_another_does_not() {
-        let schedule = |seed, series| arrivals_ns(5.0, Arrivals::Poisson, seed, series, 100);
-        assert_eq!(schedule(42, 0), schedule(42, 0));
-        assert_ne!(schedule(42, 0), schedule(43, 0));
-        assert_ne!(schedule(42, 0), schedule(42, 1));
-    }
-
-    #[test]
-    fn random_arrivals_are_not_quantised_to_milliseconds() {
-        let arrivals = arrivals_ns(1000.0, Arrivals::Poisson, 42, 0, 1000);
-        let on_a_tick = arrivals.iter().filter(|ns| *ns % 1_000_000 == 0).count();
-        assert!(on_a_tick < 5, "{on_a_tick} arrivals on whole milliseconds");
-    }
-
-    #[test]
-    fn a_linear_ramp_moves_its_rate_by_the_same_amount_each_second() {
-        let ramp = Rate::ramp(10.0, 30.0, RampShape::Linear, 199.0);
-        let arrivals = first_ns(ramp, UnitArrivals::new(Arrivals::Constant, 1, 0), 200);
-        // 199 gaps at a mean of 20 a second.
-        assert_eq!(arrivals.last(), Some(&9_950_000_000));
-        // After half of the time the rate was 15 on average.
-        let half = arrivals.iter().filter(|at_ns| **at_ns < 4_975_000_000).count();
-        assert_eq!(half, 75);
-        let gaps = gaps(&arrivals);
-        assert!((gaps[0] / 1e9 - 1.0 / 10.0).abs() < 0.002, "{}", gaps[0]);
-        assert!((gaps[198] / 1e9 - 1.0 / 30.0).abs() < 0.001, "{}", gaps[198]);
-    }
-
-    #[test]
-    fn an_exponential_ramp_moves_its_rate_by_the_same_factor_each_second() {
-        // From 1 to 16 a second: the rate at half time is 4, and (4 − 1) / (16 − 1) of the arrivals are behind.
-        let ramp = Rate::ramp(1.0, 16.0, RampShape::Exponential, 150.0);
-        let Rate::Ramp { length_s, .. } = ramp else {
-            panic!("a level")
-        };
-        assert!((ramp.seconds_until(150.0) - length_s).abs() < 1e-9);
-        assert!((ramp.seconds_until(30.0) - length_s / 2.0).abs() < 1e-9);
-        assert!(
-            (ramp.seconds_until(166.0) - length_s - 1.0).abs() < 1e-9,
-            "at 16 a second after its end"
-        );
-    }
-
-    #[test]
-    fn random_arrivals_of_a_ramp_follow_its_rate() {
-        let ramp = Rate::ramp(50.0, 150.0, RampShape::Linear, 20_000.0);
-        let arrivals = first_ns(ramp, UnitArrivals::new(Arrivals::Poisson, 5, 0), 20_000);
-        // 200 s long; a quarter of the way the rate has been 62.5 on average.
-        let early = arrivals.iter().filter(|at_ns| **at_ns < 50_000_000_000).count();
-        assert!(early.abs_diff(3125) < 250, "{early}");
-    }
-
-    #[test]
-    fn the_arrivals_before_an_end_are_as_many_as_the_rate_says() {
-        let count = |arrivals, seed| {
-            let units = UnitArrivals::new(arrivals, seed, 0);
-            until_ns(Rate::Level(10.0), units, 10_000_000_000).len()
-        };
-        assert_eq!(count(Arrivals::Constant, 1), 100);
-        let total: usize = (0..200).map(|seed| count(Arrivals::Poisson, seed)).sum();
-        assert!(total.abs_diff(20_000) < 600, "{total}");
-    }
-
-    proptest! {
-        #[test]
-        fn arrivals_rise_and_a_ramp_inverts_its_own_integral(
-            from in 0.1_f64..500.0, to in 0.1_f64..500.0, share in 0.0_f64..1.5, linear: bool, seed: u64,
-        ) {
-            let shape = if linear { RampShape::Linear } else { RampShape::Exponential };
-            let ramp = Rate::ramp(from, to, shape, 100.0);
-            let arrivals = first_ns(ramp, UnitArrivals::new(Arrivals::Poisson, seed, 0), 50);
-            prop_assert!(arrivals.is_sorted());
-            // The integral of the rate, summed in small steps.
-            let until_s = ramp.seconds_until(share * 100.0);
-            let Rate::Ramp { length_s, .. } = ramp else { unreachable!() };
-            let rate_at = |at_s: f64| {
-                let part = (at_s / length_s).min(1.0);
-                if linear { from + (to - from) * part } else { from * (to / from).powf(part) }
-            };
-            let step_s = until_s / 4000.0;
-            let integral: f64 = (0..4000).map(|step| rate_at((f64::from(step) + 0.5) * step_s) * step_s).sum();
-            prop_assert!((integral - share * 100.0).abs() < 0.05, "{integral} for {}", share * 100.0);
-        }
-    }
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float cast saturates, and numbers of arrivals are not negative"
+)]
+fn whole(count: f64) -> usize {
+    count.round() as usize
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ mod blocks;
 mod check;
 mod talks;
 
-use std::{fmt::Write as _, ops::Range};
+use std::{fmt::Write as _, ops::Range, time::Duration};
 
 use sha2::{Digest as _, Sha256};
 
@@ -66,6 +66,8 @@ const FROM_NOTHING: f64 = 10.0;
 
 /// The measured requests' schedule; a warm-up has the series after its repeat.
 const MEASURED: u64 = 0;
+/// The batches of a search have series of their own, far from those of warm-ups.
+const BATCHES: u64 = 1 << 40;
 
 impl Scheduler {
     /// For a plan and the times of its trace, if it has one.
@@ -86,6 +88,23 @@ impl Scheduler {
     /// The warm-up before a run, at the level with which the run begins.
     pub(super) fn warm_up(&self, load: &Load, repeat: u32, requests: u32) -> Schedule {
         self.build(&self.warm_up_load(load), requests, MEASURED + 1 + u64::from(repeat))
+    }
+
+    /// A batch of a search: as many requests as a run, and at a rate at least as many units as are due in this time.
+    pub(super) fn batch(&self, load: &Load, number: u64, least: Duration) -> Schedule {
+        let series = BATCHES | number;
+        let usual = self.build(load, self.requests_per_run, series);
+        let Load::Rate { rate_rps, arrivals } = load else {
+            return usual;
+        };
+        let units = arrivals::units_within(*rate_rps, least);
+        if usual.parts.iter().any(|part| part.units.len() >= units as usize) {
+            return usual;
+        }
+        let mut builder = Builder::new(self, series);
+        let drawn = UnitArrivals::new(*arrivals, self.seed, series);
+        builder.open_at(first_ns(Rate::Level(*rate_rps), drawn, units));
+        builder.schedule
     }
 
     /// The SHA-256 of a load's schedule in hex; `None` where only the answers decide when a request is sent.
@@ -180,7 +199,7 @@ impl Schedule {
 
     fn sha256(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(b"perfgate schedule 1");
+        hash.update(b"perfgate schedule 2");
         for part in &self.parts {
             hash.update(part.stage.to_le_bytes());
             match &part.pace {
@@ -270,7 +289,7 @@ impl Builder {
                 self.open(requests, |_| Rate::Level(rate_rps), units);
             }
             (StageLevel::Rate(rate_rps), StageLength::Duration(time)) => {
-                self.open_at(until_ns(Rate::Level(rate_rps), units, nanoseconds(time)));
+                self.open_at(until_ns(rate_rps, units, nanoseconds(time)));
             }
             (StageLevel::Concurrency(streams), StageLength::Requests(requests)) => self.closed(streams, requests, None),
             (StageLevel::Concurrency(streams), StageLength::Duration(time)) => {
@@ -312,7 +331,7 @@ fn faster(at_ns: u64, speed_ratio: f64) -> u64 {
     (at_ns as f64 / speed_ratio).round() as u64
 }
 
-fn nanoseconds(time: std::time::Duration) -> u64 {
+fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 

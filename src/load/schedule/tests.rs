@@ -146,6 +146,27 @@ fn a_warm_up_begins_at_the_level_of_the_run_with_times_of_its_own() {
 }
 
 #[test]
+fn each_batch_of_a_search_has_times_of_its_own_and_lasts_long_enough() {
+    let load = |rate_rps| Load::Rate {
+        rate_rps,
+        arrivals: Arrivals::Poisson,
+    };
+    let batch = |load: &Load, number, seconds| scheduler(20).batch(load, number, Duration::from_secs(seconds));
+    let fast = load(100.0);
+    let long = batch(&fast, 0, 5);
+    assert_eq!((long.requests(), long.parts[0].units.clone()), (500, 0..500));
+    assert_eq!(arrivals(&long.parts[0]).last(), Some(&4_990_000_000));
+    assert_eq!(batch(&fast, 0, 5), long, "from seed and number alone");
+    assert_ne!(batch(&fast, 1, 5), long);
+    let run = scheduler(20).measured(&fast);
+    assert_ne!(batch(&fast, 0, 0), run);
+    assert_eq!(batch(&load(2.0), 0, 5).requests(), 20, "no fewer than a run has");
+    assert_eq!(batch(&Load::Concurrency(4), 0, 5).requests(), 20);
+    let talks = talking(20).batch(&fast, 0, Duration::from_secs(1));
+    assert_eq!((talks.parts[0].units.clone(), talks.requests()), (0..100, 400));
+}
+
+#[test]
 fn a_schedule_has_a_hash_where_times_are_set_before_the_run() {
     let hash = |scheduler: &Scheduler, load: &Load| scheduler.sha256(load);
     assert_eq!(hash(&scheduler(10), &Load::Concurrency(4)), None);
@@ -166,7 +187,7 @@ fn the_hash_of_a_schedule_is_the_same_on_every_machine() {
     };
     let hash = scheduler(1000).sha256(&poisson).unwrap();
     assert_eq!(
-        hash, "f81422281ee04adfa97d5622f6c71b32e9754c5c528b73266c017a01f00e1e1d",
+        hash, "8fe21d589f0beaa6b35f08350130f68e4bc03ff35ed21367ba9424b6975ebaa3",
         "a change of the drawing changes every fingerprint: raise the hash's version"
     );
 }

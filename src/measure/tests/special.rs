@@ -43,6 +43,67 @@ fn goodput_counts_only_requests_that_met_every_limit() {
 }
 
 #[test]
+fn in_open_loop_limits_count_from_the_schedule() {
+    // Sent at 100 ms, due at 90: a TTFT of 60 ms from the send is one of 70 ms for the user; E2E 1000 and 1010 ms.
+    let run = worked();
+    let slo = |ttft_ms, e2e_ms| Slo {
+        ttft_ms,
+        tpot_ms: None,
+        e2e_ms,
+    };
+    for (limits, open, closed) in [
+        (slo(Some(60.0), None), 2.0, 3.0),
+        (slo(Some(70.0), None), 3.0, 3.0),
+        (slo(None, Some(1000.0)), 2.0, 3.0),
+        (slo(None, Some(1010.0)), 3.0, 3.0),
+    ] {
+        for (load, good) in [(&OPEN, open), (&CLOSED, closed)] {
+            let found = |metric| under(&run, load, metric, |plan| plan.slo = limits).unwrap().value;
+            assert!(
+                (found(Metric::SloAttainment) - good / 3.0).abs() < 1e-12,
+                "{limits:?} {load}"
+            );
+            assert!(
+                (found(Metric::GoodputRps) - good / 1.1).abs() < 1e-9,
+                "{limits:?} {load}"
+            );
+        }
+    }
+    let unscheduled = Figures::default().run();
+    let lacking = under(&unscheduled, &OPEN, Metric::SloAttainment, |plan| {
+        plan.slo = slo(Some(60.0), None);
+    });
+    assert_eq!(
+        lacking.unwrap_err(),
+        "request 0 completed, but it has no intended send time"
+    );
+}
+
+#[test]
+fn a_tpot_that_nobody_saw_is_no_good_one() {
+    let slo = Slo {
+        tpot_ms: Some(50.0),
+        ..Slo::default()
+    };
+    let found = |at_once: usize, metric| {
+        let mut run = worked();
+        run.requests = vec![run.requests[0].clone(); 40];
+        for record in run.requests.iter_mut().take(at_once) {
+            record.last_token_ns = record.first_token_ns;
+        }
+        under(&run, &CLOSED, metric, |plan| plan.slo = slo)
+    };
+    assert!((found(2, Metric::SloAttainment).unwrap().value - 38.0 / 40.0).abs() < 1e-12);
+    for metric in [Metric::SloAttainment, Metric::GoodputRps, Metric::GoodputTokensPerS] {
+        assert!(
+            found(3, metric)
+                .unwrap_err()
+                .starts_with("in 3 of 40 answers all tokens")
+        );
+    }
+}
+
+#[test]
 fn failed_requests_are_never_good() {
     let slo = Slo {
         e2e_ms: Some(1e9),
@@ -146,6 +207,7 @@ fn a_search_has_its_answer_and_no_other_figure() {
         max: 64.0,
         precision_ratio: 1.05,
         attainment: 0.99,
+        batch_s: None,
     });
     let searched = |end, metric| {
         let run = Run {

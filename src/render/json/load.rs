@@ -129,6 +129,9 @@ pub(super) struct CapacityTwin {
     precision_ratio: f64,
     /// Share of all requests that must meet every SLO.
     attainment: f64,
+    /// How long the schedule of a batch at a rate is at least, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    batch_s: Option<f64>,
 }
 
 /// What a search moves.
@@ -235,6 +238,7 @@ impl From<Capacity> for CapacityTwin {
             max: search.max,
             precision_ratio: search.precision_ratio,
             attainment: search.attainment,
+            batch_s: search.batch_s,
         }
     }
 }
@@ -250,6 +254,7 @@ impl From<CapacityTwin> for Capacity {
             max: twin.max,
             precision_ratio: twin.precision_ratio,
             attainment: twin.attainment,
+            batch_s: twin.batch_s,
         }
     }
 }

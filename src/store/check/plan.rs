@@ -212,6 +212,9 @@ fn capacity(search: &Capacity) -> Checked {
     ensure(attainment > 0.0 && attainment <= 1.0, "attainment", || {
         format!("is `{attainment}`; give a share above 0, up to 1")
     })?;
+    if let Some(batch_s) = search.batch_s {
+        each(&[("batch_s", batch_s)], is_above_zero, "seconds above zero")?;
+    }
     match search.axis {
         Axis::Rate(arrivals) => spacing(arrivals, "axis.rate"),
         Axis::Concurrency => Ok(()),

@@ -186,7 +186,12 @@ fn search_steps(search: &Search) -> Checked {
     let (SearchEnd::Found(level) | SearchEnd::AboveMax(level) | SearchEnd::BelowMin(level)) = search.end;
     each(&[("end", level)], is_above_zero, "a level above zero")?;
     for (at, step) in search.steps.iter().enumerate() {
-        let numbers = [("level", step.level), ("completed_rps", step.completed_rps)];
+        let offered_rps = step.offered_rps.unwrap_or_default();
+        let numbers = [
+            ("level", step.level),
+            ("offered_rps", offered_rps),
+            ("completed_rps", step.completed_rps),
+        ];
         each(&numbers, is_zero_or_more, "a number, zero or more")
             .and_then(|()| {
                 ensure((0.0..=1.0).contains(&step.attainment), "attainment", || {

@@ -21,6 +21,7 @@ fn arm(metric: Metric, factor: f64, arm: Option<PairArm>) -> Measurements {
         max: 1000.0,
         precision_ratio: 1.05,
         attainment: 0.99,
+        batch_s: None,
     });
     let values = [0.999, 1.001, 1.0, 1.0005, 0.9995].map(|noise| {
         Ok(Sample {

@@ -206,6 +206,7 @@ fn searched(answers: &[f64]) -> Session {
         max: 100.0,
         precision_ratio: 1.05,
         attainment: 0.99,
+        batch_s: None,
     });
     session.plan.loads = vec![load.clone()];
     let run = |answer: &f64| Run {

@@ -510,15 +510,29 @@ fn without_streamed_tokens_the_built_in_gates_watch_whole_answers() {
 }
 
 #[test]
+fn limits_of_an_slo_may_be_below_a_millisecond() {
+    let slo = Slo {
+        ttft_ms: Some(0.5),
+        tpot_ms: Some(0.25),
+        e2e_ms: None,
+    };
+    assert_eq!(file("slo: {ttft: 500us, tpot: 0.25ms}").unwrap().plan.slo, slo);
+    let typed = layers("", &[], &[("slo", "ttft=0.5ms,tpot=250us")]).unwrap();
+    assert_eq!(typed.plan.slo, slo);
+}
+
+#[test]
 fn capacity_and_sweep_have_their_sections() {
     let usual = file("").unwrap();
     assert_eq!(usual.capacity.axis, Axis::Rate(Arrivals::Poisson));
     assert_eq!((usual.capacity.min, usual.capacity.max), (1.0, 1024.0));
+    assert_eq!(usual.capacity.batch_s, Some(5.0));
     assert_eq!((usual.sweep.steps, usual.sweep.spacing), (9, Spacing::Geometric));
     let text = "arrivals: constant\ncapacity: {axis: concurrency, min: 2, max: 64, precision: 10%, attainment: 95%}\n\
                 sweep: {axis: concurrency, from: 1, to: 8, steps: 4, spacing: linear}";
-    let resolved = layers(text, &[], &[("capacity", "axis=rate,min=0.5")]).unwrap();
+    let resolved = layers(text, &[], &[("capacity", "axis=rate,min=0.5,batch_duration=1500ms")]).unwrap();
     assert_eq!(resolved.capacity.axis, Axis::Rate(Arrivals::Constant));
+    assert_eq!(resolved.capacity.batch_s, Some(1.5));
     let own = file(text).unwrap().capacity;
     assert_eq!((own.axis, own.min, own.max), (Axis::Concurrency, 2.0, 64.0));
     assert!((own.precision_ratio - 1.1).abs() < 1e-12 && (own.attainment - 0.95).abs() < 1e-12);

@@ -249,6 +249,7 @@ fn stages_and_searches_repeat_no_row_before_they_run_out() {
         max: 8.0,
         precision_ratio: 1.1,
         attainment: 0.9,
+        batch_s: None,
     })];
     assert_eq!(sent(&plan, &LOAD, 9), 9 * (6 + 10));
     let notes = PromptSet::prepare(&plan, folder.path()).unwrap().notes();

@@ -136,13 +136,14 @@ fn load() -> impl Strategy<Value = Load> {
         }),
         (collection::vec(stages(), 1..4), arrivals()).prop_map(|(stages, arrivals)| Load::Stages { stages, arrivals }),
         (1e-3..1e3).prop_map(|speed_ratio| Load::Trace { speed_ratio }),
-        (axis, 1e-3..1.0, 1.0..1e3, 1.001..2.0, 0.01..=1.0).prop_map(
-            |(axis, min, max, precision_ratio, attainment)| Load::Capacity(Capacity {
+        (axis, 1e-3..1.0, 1.0..1e3, 1.001..2.0, 0.01..=1.0, option::of(0.1..60.0)).prop_map(
+            |(axis, min, max, precision_ratio, attainment, batch_s)| Load::Capacity(Capacity {
                 axis,
                 min,
                 max,
                 precision_ratio,
                 attainment,
+                batch_s,
             })
         ),
     ]

@@ -119,9 +119,11 @@ fn searches() -> impl Strategy<Value = Search> {
         (1e-6..1e6).prop_map(SearchEnd::AboveMax),
         (1e-6..1e6).prop_map(SearchEnd::BelowMin),
     ];
-    let step = (1e-6..1e6, any::<u32>(), 0.0..=1.0, 0.0..1e6, any::<bool>()).prop_map(
-        |(level, requests, attainment, completed_rps, met)| SearchStep {
+    let rates = (option::of(1e-6..1e6), 0.0..1e6);
+    let step = (1e-6..1e6, any::<u32>(), 0.0..=1.0, rates, any::<bool>()).prop_map(
+        |(level, requests, attainment, (offered_rps, completed_rps), met)| SearchStep {
             level,
+            offered_rps,
             requests,
             attainment,
             completed_rps,

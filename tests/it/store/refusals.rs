@@ -221,6 +221,7 @@ const WRONG_PLANS: &str = r#"
 /plan/loads/1                             | {"capacity": {"axis": "concurrency", "min": 2, "max": 1, "precision_ratio": 1.1, "attainment": 0.9}} | `plan.loads[1].capacity.max`: is `1`, below `min` `2`
 /plan/loads/1                             | {"capacity": {"axis": "concurrency", "min": 1, "max": 2, "precision_ratio": 1, "attainment": 0.9}} | `plan.loads[1].capacity.precision_ratio`: is `1`
 /plan/loads/1                             | {"capacity": {"axis": {"rate": "poisson"}, "min": 1, "max": 2, "precision_ratio": 1.1, "attainment": 1.1}} | `plan.loads[1].capacity.attainment`: is `1.1`
+/plan/loads/1                             | {"capacity": {"axis": {"rate": "poisson"}, "min": 1, "max": 2, "precision_ratio": 1.1, "attainment": 0.9, "batch_s": 0}} | `plan.loads[1].capacity.batch_s`: is `0`
 /plan/target/api                          | "grpc" | `plan.target.api`: unknown variant `grpc`
 /plan                                     | -     | `top level`: missing field `plan`
 /started_unix_s                           | 1790000000000 | `started_unix_s`: is `1790000000000`, after the year 9999

@@ -69,6 +69,7 @@ fn a_search_looks_like_this() {
             max: 64.0,
             precision_ratio: 1.05,
             attainment: 0.99,
+            batch_s: None,
         });
         let rest = r#""min":1.0,"max":64.0,"precision_ratio":1.05,"attainment":0.99"#;
         assert_printed(&search, &format!(r#"{{"axis":{name},{rest}}}"#));
