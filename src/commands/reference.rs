@@ -13,7 +13,7 @@ use crate::{
         PairNoise,
         fingerprint::{self, Fingerprint},
     },
-    history::{self, Entry},
+    history::{self, Entry, Pin},
     measure::Measurements,
     metric::Metric,
     report::{self, Reference, Report},
@@ -30,7 +30,7 @@ pub struct Found {
     pub session: Session,
     history: Vec<Measurements>,
     pair_noise: PairNoise,
-    pinned: Option<Session>,
+    pinned: Option<Pin>,
 }
 
 impl Found {
@@ -70,12 +70,22 @@ pub fn judge(found: Option<&Found>, candidate: (&str, &Session), policy: &Policy
     let reference = found.map(Found::reference);
     let mut report = report::build(reference.as_ref(), candidate, policy);
     let pinned = found.and_then(|found| found.pinned.as_ref());
-    report.warnings.extend(
-        pinned
-            .into_iter()
-            .flat_map(|pinned| history::creep(pinned, candidate.1, policy)),
-    );
     report
+        .warnings
+        .extend(pinned.into_iter().flat_map(|pinned| pinned.creep(candidate.1, policy)));
+    report
+}
+
+/// What the baseline's arm of an A/B measurement shows against the pinned session of its own plan and environment, in
+/// warnings; nothing where there is none.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn creep(store: &Path, arm: &Session, policy: &Policy) -> Result<Vec<String>, CommandError> {
+    let found = find(store, arm, policy)?;
+    let own = found.filter(|found| fingerprint::differences(&found.session, arm).is_empty());
+    let pinned = own.and_then(|found| found.pinned);
+    Ok(pinned.map_or_else(Vec::new, |pinned| pinned.creep(arm, policy)))
 }
 
 /// A baseline by file, or by its name in the store; the candidate itself is no part of it, where it is known already.
@@ -180,13 +190,18 @@ fn read(path: &Path, candidate: Option<&Session>) -> Result<Option<(u64, Found)>
     };
     let Some(session) = newest else { return Ok(None) };
     let name = label(&baseline);
-    let entries = baseline.history.into_iter().flatten().collect();
+    let entries: Vec<Entry> = baseline.history.into_iter().flatten().collect();
+    let accepted = &baseline.accepted;
+    let pinned = baseline.pinned.map(|pinned| {
+        let called = (pinned.sha256.as_str(), pinned.pinned_unix_s);
+        Pin::new(pinned.session, called, &entries, accepted)
+    });
     let found = Found {
         name,
         session,
-        history: history::window(entries, &baseline.accepted),
+        history: history::window(entries, accepted),
         pair_noise: PairNoise::default(),
-        pinned: baseline.pinned.map(|pinned| pinned.session),
+        pinned,
     };
     Ok(Some((baseline.last_saved_unix_s, found)))
 }

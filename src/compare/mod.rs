@@ -1,13 +1,15 @@
 //! Are two sessions comparable, and how much did each metric change.
 //!
 //! A change is the log-ratio of the geometric means of the runs, oriented so that more is worse. `pairs` makes it of two
-//! arms measured in alternation, `window` of sessions measured apart; one rule judges both.
+//! arms measured in alternation, `window` of sessions measured apart, `pinned` of two levels of one history; one rule
+//! judges them all.
 
 mod background;
 pub mod change;
 pub mod fingerprint;
 mod left_out;
 mod pairs;
+mod pinned;
 #[cfg(test)]
 mod synthetic;
 pub mod window;
@@ -19,6 +21,7 @@ pub use background::{Background, Design, PairNoise, PairVariance};
 pub use change::{Change, Noise, Prior, PriorFrom, Stored, Tested};
 pub use fingerprint::{Fingerprint, differences};
 pub use left_out::LeftOut;
+pub use pinned::{Around, LEVEL_SESSIONS, compare_levels};
 pub use window::Window;
 pub use work::{WorkComparison, different_work};
 

@@ -73,8 +73,9 @@ pub fn gate(
     if let Some(stopped) = interrupted(&sessions, &gate.files.names()) {
         return Ok(stopped);
     }
-    let report = gate.report(&sessions);
+    let mut report = gate.report(&sessions);
     gate.remember_noise(&sessions, &report);
+    report.warnings.extend(gate.creep(&sessions, &report));
     for path in present::write_files(&report, &folder)? {
         console.say(&format!("wrote `{}`", path.display()));
     }
@@ -126,6 +127,18 @@ impl Gate<'_> {
 }
 
 impl Gate<'_> {
+    /// What the baseline's arm shows against the pinned session of the same fingerprint: pairs tell what one change did,
+    /// and not how far many small ones have come.
+    fn creep(&self, [baseline, _]: &[Session; 2], report: &Report) -> Vec<String> {
+        if report.verdict == Verdict::Invalid {
+            return Vec::new();
+        }
+        match reference::creep(self.store, baseline, self.policy) {
+            Ok(told) => told.into_iter().map(|told| format!("baseline: {told}")).collect(),
+            Err(error) => vec![format!("slow creep was not checked: {}", run::in_full(&error))],
+        }
+    }
+
     /// Later measurements know how far apart these pairs lay, whatever the verdict: it does not depend on a change.
     fn remember_noise(&self, [baseline, candidate]: &[Session; 2], report: &Report) {
         if matches!(report.verdict, Verdict::Invalid | Verdict::Incomparable) {
