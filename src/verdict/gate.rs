@@ -37,8 +37,10 @@ pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
     let rule = Rule::new(&comparison.design, policy);
     let (mut drafts, mut warnings) = drafts(comparison, policy, &rule);
     if policy.allows(ALLOW) {
-        warnings
-            .extend(different_work(&comparison.cells).map(|why| format!("different work, which is allowed: {why}")));
+        warnings.extend(
+            different_work(&comparison.cells, &comparison.design)
+                .map(|why| format!("different work, which is allowed: {why}")),
+        );
     }
     check::settle(&mut drafts, &rule);
     drafts.extend(errors::drafts(comparison, policy, &rule));
