@@ -1,6 +1,6 @@
 //! One run's metrics from its request records. The definitions stand in [`crate::metric`].
 
-use super::{RunValue, Sample, capacity, goodput};
+use super::{RunValue, Sample, capacity, goodput, tail::cliff};
 use crate::{
     metric::{Metric, Percentile},
     plan::{Api, Load, Plan},
@@ -134,7 +134,7 @@ fn ttfas(run: &Run) -> Result<Latencies, String> {
 /// An answer whose tokens all came in one read has none: 0 ms would be the server's buffering, not its speed (seen on
 /// a starved vLLM, whose whole answers came at once). Where more than one answer in twenty is like that, the others
 /// are no fair sample of the run.
-pub(super) fn tpots(run: &Run) -> Result<Latencies, String> {
+fn tpots(run: &Run) -> Result<Latencies, String> {
     let several = |record: &&RequestRecord| record.completed() && record.output_tokens.is_some_and(|tokens| tokens > 1);
     let answers = run.requests.iter().filter(several);
     let (all, at_once) = answers.fold((0_usize, 0_usize), |(all, at_once), record| {
@@ -220,6 +220,7 @@ fn one(latencies: &Latencies, percentile: Percentile) -> RunValue {
             value,
             samples: latencies.sorted.len(),
             completed_only,
+            cliff: cliff(percentile, latencies.sorted.len(), |p| latencies.quantile(p)),
         }),
         None => Err(too_many(latencies, percentile, completed_only)),
     }
@@ -252,7 +253,10 @@ fn gap(run: &Run, percentile: Percentile) -> RunValue {
     let samples = total.and_then(|total| usize::try_from(total).ok());
     let value = quantile::quantile_weighted(&bins, percentile.probability());
     let (value, samples) = value.zip(samples).ok_or("no gap between output chunks was recorded")?;
-    Ok(sample(value, samples))
+    Ok(Sample {
+        cliff: cliff(percentile, samples, |p| quantile::quantile_weighted(&bins, p)),
+        ..sample(value, samples)
+    })
 }
 
 pub(super) fn output_tokens(record: &RequestRecord) -> Result<f64, &'static str> {
@@ -280,7 +284,7 @@ pub(super) fn sample(value: f64, samples: usize) -> Sample {
     Sample {
         value,
         samples,
-        completed_only: None,
+        ..Sample::default()
     }
 }
 

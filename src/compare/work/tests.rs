@@ -25,7 +25,6 @@ fn told_of(design: &Design, baseline: Vec<Work>, candidate: Vec<Work>) -> Option
         name: "chat @ c=4".into(),
         token_drift: None,
         token_counts: None,
-        tpot_tail_gap: None,
         answer: None,
         work,
         metrics: BTreeMap::new(),
