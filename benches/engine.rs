@@ -54,7 +54,6 @@ fn cell(streams: u32, seed: u64) -> CellMeasurements {
         stage: None,
         repeats: (0..RUNS).collect(),
         series,
-        tpot_tail_gap: Some(0.02),
         output_tokens_mean: Some(128.0),
         token_counts: Some(TokenCounts::Usage),
         work: Vec::new(),

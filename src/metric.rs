@@ -199,6 +199,21 @@ impl Metric {
         }
     }
 
+    /// The same latency at another percentile; every other metric is itself.
+    #[must_use]
+    pub const fn at(self, percentile: Percentile) -> Self {
+        match self {
+            Self::Ttft(_) => Self::Ttft(percentile),
+            Self::Tpot(_) => Self::Tpot(percentile),
+            Self::Itl(_) => Self::Itl(percentile),
+            Self::E2e(_) => Self::E2e(percentile),
+            Self::Ttfa(_) => Self::Ttfa(percentile),
+            Self::TtftFromSchedule(_) => Self::TtftFromSchedule(percentile),
+            Self::E2eFromSchedule(_) => Self::E2eFromSchedule(percentile),
+            other => other,
+        }
+    }
+
     /// Whether there is a value only where sends follow a schedule (open loop).
     pub fn needs_schedule(self) -> bool {
         matches!(self, Self::TtftFromSchedule(_) | Self::E2eFromSchedule(_))
@@ -238,6 +253,17 @@ mod tests {
     fn every_key_finds_its_metric_again() {
         for metric in Metric::ALL {
             assert_eq!(Metric::from_key(metric.key()), Some(metric));
+        }
+    }
+
+    #[test]
+    fn a_metric_at_its_own_percentile_is_itself_and_at_another_keeps_its_family() {
+        for metric in Metric::ALL {
+            assert_eq!(metric.percentile().map_or(metric, |own| metric.at(own)), metric);
+            let other = metric.at(Percentile::P99);
+            assert_eq!(other.percentile(), metric.percentile().map(|_| Percentile::P99));
+            let family = |metric: Metric| metric.key().trim_end_matches(|sign: char| sign.is_ascii_digit());
+            assert_eq!(family(other), family(metric));
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
         PairNoise,
         fingerprint::{self, Fingerprint},
     },
-    history::{self, Entry, History},
+    history::{self, Entry, History, Pin},
     measure::Measurements,
     metric::Metric,
     obligation::Given,
@@ -31,7 +31,7 @@ pub struct Found {
     pub session: Session,
     history: Vec<Measurements>,
     pair_noise: PairNoise,
-    pinned: Option<Session>,
+    pinned: Option<Pin>,
     /// Where main itself got worse and nobody answers for it, in sentences.
     alerts: Vec<String>,
 }
@@ -94,15 +94,25 @@ pub fn judge_knowing(found: Option<&Found>, candidate: (&str, &Session), policy:
     let reference = found.map(Found::reference);
     let mut report = report::build_knowing(reference.as_ref(), candidate, policy, given);
     let pinned = found.and_then(|found| found.pinned.as_ref());
-    report.warnings.extend(
-        pinned
-            .into_iter()
-            .flat_map(|pinned| history::creep(pinned, candidate.1, policy)),
-    );
+    report
+        .warnings
+        .extend(pinned.into_iter().flat_map(|pinned| pinned.creep(candidate.1, policy)));
     report
         .warnings
         .extend(found.into_iter().flat_map(|found| found.alerts.clone()));
     report
+}
+
+/// What the baseline's arm of an A/B measurement shows against the pinned session of its own plan and environment, in
+/// warnings; nothing where there is none.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn creep(baselines: &Baselines, arm: &Session, policy: &Policy) -> Result<Vec<String>, CommandError> {
+    let found = find(baselines, arm, policy)?;
+    let own = found.filter(|found| fingerprint::differences(&found.session, arm).is_empty());
+    let pinned = own.and_then(|found| found.pinned);
+    Ok(pinned.map_or_else(Vec::new, |pinned| pinned.creep(arm, policy)))
 }
 
 /// What a candidate is to be compared with: the baseline that is named, or else the one that fits.
@@ -221,13 +231,17 @@ fn read(
     let past = (baseline.history.into_iter().flatten().collect(), baseline.accepted);
     let history = History::of((name, None), past, (&gated(policy), None), policy);
     let alerts = alerts(&history);
+    let pinned = baseline.pinned.map(|pinned| {
+        let called = (pinned.sha256.as_str(), pinned.pinned_unix_s);
+        Pin::new(pinned.session, called, &history.entries, &history.accepted)
+    });
     let found = Found {
         name: history.name,
         session,
         history: history::window(history.entries, &history.accepted),
         alerts,
         pair_noise: PairNoise::default(),
-        pinned: baseline.pinned.map(|pinned| pinned.session),
+        pinned,
     };
     Ok(Some((baseline.last_saved_unix_s, found)))
 }

@@ -64,6 +64,10 @@ pub struct Stored {
     pub sessions: usize,
     /// What is left of one run's variance in the mean of these sessions: `Σ 1/Rᵢ / K²`.
     pub baseline_share: f64,
+    /// Sessions behind the candidate: itself, where its level is not told from earlier sessions as well.
+    pub candidate_sessions: usize,
+    /// The same share of theirs: `1/R` of the candidate alone.
+    pub candidate_share: f64,
 }
 
 /// What is known of the noise of a pair before the pairs at hand.
@@ -133,10 +137,12 @@ impl Change {
     /// Of sessions measured apart, with so many runs in the newest of the baseline and in the candidate.
     ///
     /// `se² = σᵣ² (1/R_B + Σ 1/Rᵢ / K²) + σₛ² (1 + 1/K)`, degrees of freedom after Satterthwaite (1946), at most
-    /// [`SESSIONS_DF`]. `None` where that is no number above zero.
+    /// [`SESSIONS_DF`]; of a candidate's level that is a mean of sessions, their share and number in place of
+    /// `1/R_B` and 1.
+    /// `None` where that is no number above zero.
     pub fn of_sessions(log_difference: f64, noise: Stored, n_baseline: usize, n_candidate: usize) -> Option<Self> {
-        let runs = noise.run_variance * (1.0 / real(n_candidate) + noise.baseline_share);
-        let sessions = noise.session_variance * (1.0 + 1.0 / real(noise.sessions));
+        let runs = noise.run_variance * (noise.candidate_share + noise.baseline_share);
+        let sessions = noise.session_variance * (1.0 / real(noise.candidate_sessions) + 1.0 / real(noise.sessions));
         let (total, weight) = (runs + sessions, |part: f64, df: f64| part * part / df);
         let df = total * total / (weight(runs, noise.run_df) + weight(sessions, noise.session_df));
         let usable = log_difference.is_finite() && total.is_finite() && total > 0.0 && df.is_finite() && df > 0.0;
@@ -181,10 +187,13 @@ impl Change {
                 ..*self
             }),
             Noise::Stored(noise) => {
-                let less = (1.0 / real(self.n_baseline) - 1.0 / real(old)) / real(noise.sessions).powi(2);
+                let less = |runs: usize, sessions: usize| {
+                    (1.0 / real(runs) - 1.0 / real(runs + more)) / real(sessions).powi(2)
+                };
                 let noise = Stored {
                     run_df: noise.run_df + 2.0 * real(more),
-                    baseline_share: noise.baseline_share - less,
+                    baseline_share: noise.baseline_share - less(self.n_baseline, noise.sessions),
+                    candidate_share: noise.candidate_share - less(self.n_candidate, noise.candidate_sessions),
                     ..noise
                 };
                 Self::of_sessions(self.log_difference, noise, old, new)

@@ -1,13 +1,15 @@
 //! Are two sessions comparable, and how much did each metric change.
 //!
 //! A change is the log-ratio of the geometric means of the runs, oriented so that more is worse. `pairs` makes it of two
-//! arms measured in alternation, `window` of sessions measured apart; one rule judges both.
+//! arms measured in alternation, `window` of sessions measured apart, `pinned` of two levels of one history; one rule
+//! judges them all.
 
 mod background;
 pub mod change;
 pub mod fingerprint;
 mod left_out;
 mod pairs;
+mod pinned;
 #[cfg(test)]
 mod synthetic;
 pub mod window;
@@ -19,11 +21,12 @@ pub use background::{Background, Design, PairNoise, PairVariance};
 pub use change::{Change, Noise, Prior, PriorFrom, Stored, Tested};
 pub use fingerprint::{Fingerprint, differences};
 pub use left_out::LeftOut;
+pub use pinned::{Around, LEVEL_SESSIONS, compare_levels};
 pub use window::Window;
 pub use work::{WorkComparison, different_work};
 
 use crate::{
-    measure::{BIMODAL_GAP, CellMeasurements, Measurements, RunValue, TokenCounts},
+    measure::{CellMeasurements, Measurements, RunValue, TokenCounts},
     metric::Metric,
     plan::{Axis, Load},
     session::Pairing,
@@ -54,8 +57,6 @@ pub struct CellComparison {
     pub token_drift: Option<f64>,
     /// How output tokens were counted, baseline and candidate, where both are known.
     pub token_counts: Option<(TokenCounts, TokenCounts)>,
-    /// How far TPOT's P97 lies above its P93 (0.2 = 20 %), on the side where it is more.
-    pub tpot_tail_gap: Option<f64>,
     /// What each run of both arms got done.
     pub work: WorkComparison,
     /// The only metric that it has, where its runs are searches.
@@ -69,11 +70,6 @@ impl CellComparison {
     pub fn is_different_work(&self) -> bool {
         self.token_drift
             .is_some_and(|drift| drift.abs() > work::TOKEN_DRIFT_LIMIT)
-    }
-
-    /// Whether TPOT's P95 stands between two modes, so that it jumps from run to run by itself.
-    pub fn has_two_modes(&self) -> bool {
-        self.tpot_tail_gap.is_some_and(|gap| gap > BIMODAL_GAP)
     }
 
     /// Whether tokens were not counted in one way throughout, so that no figure made of them compares.
@@ -240,10 +236,6 @@ fn compare_cell(baseline: &CellMeasurements, candidate: &CellMeasurements) -> Ce
         name: candidate.name.clone(),
         token_drift: drift,
         token_counts: baseline.token_counts.zip(candidate.token_counts),
-        tpot_tail_gap: [baseline.tpot_tail_gap, candidate.tpot_tail_gap]
-            .into_iter()
-            .flatten()
-            .reduce(f64::max),
         work: WorkComparison {
             baseline: baseline.work.clone(),
             candidate: candidate.work.clone(),

@@ -36,7 +36,6 @@ pub(super) fn measurements(cells: &[Vec<(Metric, Vec<f64>)>]) -> Measurements {
                 .iter()
                 .map(|(metric, values)| (*metric, series_of(values)))
                 .collect(),
-            tpot_tail_gap: None,
             output_tokens_mean: Some(16.0),
             token_counts: None,
             work: Vec::new(),

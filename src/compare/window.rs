@@ -91,22 +91,22 @@ pub(super) fn fill(cell: &mut CellComparison, level: &Level<'_>) {
 }
 
 /// Percentiles of runs whose lengths differ by more than a tenth are biased apart.
-fn is_as_long(one: f64, other: f64) -> bool {
+pub(super) fn is_as_long(one: f64, other: f64) -> bool {
     one.max(other) <= one.min(other) * 1.1
 }
 
 /// One session's runs of one metric in one cell, as logarithms.
-struct Runs<'a> {
-    session: &'a Measurements,
-    logs: Vec<f64>,
-    mean: f64,
+pub(super) struct Runs<'a> {
+    pub(super) session: &'a Measurements,
+    pub(super) logs: Vec<f64>,
+    pub(super) mean: f64,
     /// Mean samples of a run.
-    samples: f64,
+    pub(super) samples: f64,
 }
 
 impl<'a> Runs<'a> {
     /// `None` where a run has no value, or one that has no logarithm. One pass: a history holds many of them.
-    fn of(session: &'a Measurements, series: &[RunValue]) -> Option<Self> {
+    pub(super) fn of(session: &'a Measurements, series: &[RunValue]) -> Option<Self> {
         let mut logs = Vec::with_capacity(series.len());
         let mut samples = 0;
         for run in series {
@@ -131,9 +131,7 @@ fn logs(values: &[f64]) -> Option<Vec<f64>> {
 
 /// The sessions since the level last changed, where there are enough to tell.
 fn since_last_change(mut all: Vec<Runs<'_>>) -> (Window, Vec<Runs<'_>>) {
-    let medians: Option<Vec<f64>> = all.iter().map(|runs| quantile(&runs.logs, 0.5)).collect();
-    let long = medians.filter(|medians| medians.len() >= SESSIONS_TO_CUT);
-    let start = long.and_then(|medians| last_change(&medians)).unwrap_or(0);
+    let start = changes(&all).last().copied().unwrap_or(0);
     let window = all.split_off(start.min(all.len()));
     let first = window.first().filter(|_| !all.is_empty());
     let cut_at = first.map(|first| Cut {
@@ -145,12 +143,19 @@ fn since_last_change(mut all: Vec<Runs<'_>>) -> (Window, Vec<Runs<'_>>) {
     (Window { sessions, cut_at }, window)
 }
 
-/// The place of the first session of the newest level.
-fn last_change(levels: &[f64]) -> Option<usize> {
-    let found = segments(levels)?;
-    let start = found.starts.last().copied().unwrap_or(0);
-    let newest = step_too_new(levels.get(start..)?, found.sigma.max(RUN_SD_FLOOR));
-    Some(newest.map_or(start, |at| start + at))
+/// The places of the first session of each later level, rising, where there are enough sessions to tell.
+pub(super) fn changes(all: &[Runs<'_>]) -> Vec<usize> {
+    let medians: Option<Vec<f64>> = all.iter().map(|runs| quantile(&runs.logs, 0.5)).collect();
+    let long = medians.filter(|medians| medians.len() >= SESSIONS_TO_CUT);
+    let found = long.and_then(|medians| {
+        let found = segments(&medians)?;
+        let start = found.starts.last().copied().unwrap_or(0);
+        let newest = step_too_new(medians.get(start..)?, found.sigma.max(RUN_SD_FLOOR));
+        let mut starts = found.starts;
+        starts.extend(newest.map(|at| start + at));
+        Some(starts)
+    });
+    found.unwrap_or_default()
 }
 
 /// Where the last few all lie off to one side: too few for a change of level, and too far off to belong to what was
@@ -172,18 +177,14 @@ fn change(metric: Metric, window: &[Runs<'_>], candidate: &[f64]) -> Option<Chan
     let (newest, _) = window.split_last()?;
     let means: Vec<f64> = window.iter().map(|runs| runs.mean).collect();
     let higher = mean(candidate)? - mean(&means)?;
-    let worse = match metric.better() {
-        Better::Lower => higher,
-        Better::Higher => -higher,
+    let all: Vec<&Runs<'_>> = window.iter().collect();
+    let run = between_runs(&all, candidate)?;
+    let share = run_share(&all)?;
+    let sample = SampleVariance {
+        variance: (variance(&means).unwrap_or(0.0) - run.variance * share).max(0.0),
+        df: real(means.len() - 1),
     };
-    let run = between_runs(window, candidate)?;
-    let share = mean(
-        &window
-            .iter()
-            .map(|runs| 1.0 / real(runs.logs.len()))
-            .collect::<Vec<_>>(),
-    )?;
-    let session = between_sessions(metric, &means, run.variance, share);
+    let session = between_sessions(metric, sample, means.len());
     let noise = Stored {
         run_variance: run.variance,
         run_df: run.df,
@@ -191,13 +192,29 @@ fn change(metric: Metric, window: &[Runs<'_>], candidate: &[f64]) -> Option<Chan
         session_df: session.df,
         sessions: means.len(),
         baseline_share: share / real(means.len()),
+        candidate_sessions: 1,
+        candidate_share: 1.0 / real(candidate.len()),
     };
-    Change::of_sessions(worse, noise, newest.logs.len(), candidate.len())
+    Change::of_sessions(worse(metric, higher), noise, newest.logs.len(), candidate.len())
 }
 
-/// Between the runs of one session: as the two that are compared have it, drawn towards the older ones.
-fn between_runs(window: &[Runs<'_>], candidate: &[f64]) -> Option<SampleVariance> {
-    let (newest, older) = window.split_last()?;
+/// A difference of logs, oriented so that more is worse.
+pub(super) fn worse(metric: Metric, higher: f64) -> f64 {
+    match metric.better() {
+        Better::Lower => higher,
+        Better::Higher => -higher,
+    }
+}
+
+/// What is left of one run's variance in a session's mean, on average.
+pub(super) fn run_share(sessions: &[&Runs<'_>]) -> Option<f64> {
+    let shares: Vec<f64> = sessions.iter().map(|runs| 1.0 / real(runs.logs.len())).collect();
+    mean(&shares)
+}
+
+/// Between the runs of one session: as the newest and the candidate have it, drawn towards the older ones.
+pub(super) fn between_runs(sessions: &[&Runs<'_>], candidate: &[f64]) -> Option<SampleVariance> {
+    let (newest, older) = sessions.split_last()?;
     let known: Vec<SampleVariance> = older.iter().filter_map(|runs| spread(&runs.logs)).collect();
     let prior = fit(&known, RUN_SD_FLOOR, PRIOR_DF);
     let both = [spread(&newest.logs), spread(candidate)];
@@ -219,15 +236,11 @@ fn spread(logs: &[f64]) -> Option<SampleVariance> {
     })
 }
 
-/// Between sessions: what their means vary by beyond their runs, drawn towards the stated prior.
-fn between_sessions(metric: Metric, means: &[f64], run_variance: f64, run_share: f64) -> SampleVariance {
-    let sample = SampleVariance {
-        variance: (variance(means).unwrap_or(0.0) - run_variance * run_share).max(0.0),
-        df: real(means.len() - 1),
-    };
+/// Between sessions: what so many of them vary by beyond their runs, drawn towards the stated prior.
+pub(super) fn between_sessions(metric: Metric, sample: SampleVariance, sessions: usize) -> SampleVariance {
     let prior = VariancePrior {
         variance: drift(metric).powi(2),
-        df: (DRIFT_DF - real(means.len())).max(DRIFT_DF_LEAST),
+        df: (DRIFT_DF - real(sessions)).max(DRIFT_DF_LEAST),
     };
     moderated(Some(prior), sample, RUN_SD_FLOOR)
 }

@@ -1,17 +1,19 @@
 //! Did both arms do the same work? An arm that answers shorter, or fails more, is not faster.
 //!
 //! Each rule asks two things: a difference that matters, and one that chance would not bring (Welch over the runs, as
-//! everywhere; 1 % over all rules and cells together), so that answers of random length raise no alarm against
+//! everywhere; 1 % over all rules, cells and looks together), so that answers of random length raise no alarm against
 //! themselves.
 
-use super::CellComparison;
+use super::{CellComparison, Design};
 use crate::{
     measure::Work,
     session::Finish,
     stats::{
         moments::{self, Moments},
         quantile::quantile,
-        real, student_t,
+        real,
+        sequential::level_of_each,
+        student_t,
         welch::welch,
     },
 };
@@ -24,7 +26,7 @@ pub const TOKEN_DRIFT_LIMIT: f64 = 0.02;
 pub const FINISH_LIMIT: f64 = 0.02;
 /// A candidate that fails more often than the baseline by more than this does less work (1 point).
 pub const FAILED_LIMIT: f64 = 0.01;
-/// Chance that equal arms are called different, over all rules and cells of a comparison.
+/// Chance that equal arms are called different, over all rules, cells and looks of a comparison.
 const LEVEL: f64 = 0.01;
 /// Shares of short answers that differ by more than this are different work (10 points).
 pub const SHAPE_LIMIT: f64 = 0.10;
@@ -48,8 +50,8 @@ pub struct WorkComparison {
 }
 
 /// Why the arms did not do the same work, with place and numbers, if so.
-pub fn different_work(cells: &[CellComparison]) -> Option<String> {
-    let level = LEVEL / real(RULES * cells.len().max(1));
+pub fn different_work(cells: &[CellComparison], design: &Design) -> Option<String> {
+    let level = level_of_one(cells, design);
     cells.iter().find_map(|cell| {
         let told = if cell.counts_tokens_differently() {
             None
@@ -63,11 +65,29 @@ pub fn different_work(cells: &[CellComparison]) -> Option<String> {
 }
 
 /// Why the candidate did less work by failing more, with place and numbers, if so.
-pub fn more_failures(cells: &[CellComparison]) -> Option<String> {
-    let level = LEVEL / real(RULES * cells.len().max(1));
+pub fn more_failures(cells: &[CellComparison], design: &Design) -> Option<String> {
+    let level = level_of_one(cells, design);
     let told = cells.iter().map(|cell| Some((failures(&cell.work, level)?, cell)));
     let (told, cell) = told.flatten().next()?;
     Some(format!("{told} at {}", cell.name))
+}
+
+/// The level of one rule in one cell at one look.
+fn level_of_one(cells: &[CellComparison], design: &Design) -> f64 {
+    at_this_look(LEVEL, design) / real(RULES * cells.len().max(1))
+}
+
+/// Of two sessions measured apart the whole of it, of pairs the share of each look; one after the last look belongs to a
+/// longer schedule.
+fn at_this_look(whole: f64, design: &Design) -> f64 {
+    match design {
+        Design::Apart { .. } => whole,
+        Design::Paired { pairs, looks, .. } => {
+            let beyond = Some(*pairs).filter(|pairs| looks.last().is_none_or(|last| pairs > last));
+            let all: Vec<u32> = looks.iter().copied().chain(beyond).collect();
+            level_of_each(&all, whole)
+        }
+    }
 }
 
 fn per_run(runs: &[Work], of: impl Fn(&Work) -> Option<f64>) -> Option<Vec<f64>> {
@@ -207,186 +227,4 @@ fn p_two_sided(old: &Moments, new: &Moments) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::stats::series;
-
-    fn run(output_tokens_mean: f64, stopped: usize, failed: u32) -> Work {
-        Work {
-            requests: 200,
-            output_tokens_mean: Some(output_tokens_mean),
-            input_tokens_mean: None,
-            output_tokens: Vec::new(),
-            finished: BTreeMap::from([(Finish::Stop, stopped), (Finish::Length, 200 - stopped)]),
-            failed: vec![("http_500".into(), failed)],
-        }
-    }
-
-    fn told(baseline: Vec<Work>, candidate: Vec<Work>) -> Option<String> {
-        let work = WorkComparison { baseline, candidate };
-        let cells = [CellComparison {
-            name: "chat @ c=4".into(),
-            token_drift: None,
-            token_counts: None,
-            tpot_tail_gap: None,
-            answer: None,
-            work,
-            metrics: BTreeMap::new(),
-        }];
-        different_work(&cells).or_else(|| more_failures(&cells))
-    }
-
-    fn all_alike(work: &Work) -> Vec<Work> {
-        vec![work.clone(); 5]
-    }
-
-    #[test]
-    fn shorter_answers_are_different_work_beyond_two_percent() {
-        let base = all_alike(&run(100.0, 0, 0));
-        assert_eq!(told(base.clone(), all_alike(&run(98.1, 0, 0))), None);
-        assert_eq!(
-            told(base.clone(), all_alike(&run(97.9, 0, 0))).unwrap(),
-            "the candidate's answers have 97.9 output tokens on average, the baseline's 100.0 at chat @ c=4"
-        );
-        assert!(
-            told(base, all_alike(&run(103.0, 0, 0))).is_some(),
-            "longer ones are, too"
-        );
-    }
-
-    #[test]
-    fn prompts_of_another_length_are_different_work_beyond_two_percent_and_two_tokens() {
-        let asked = |input_tokens: f64| {
-            all_alike(&Work {
-                input_tokens_mean: Some(input_tokens),
-                ..run(100.0, 0, 0)
-            })
-        };
-        assert_eq!(told(asked(16.0), asked(17.0)), None, "a mark at the beginning");
-        assert_eq!(told(asked(1_000.0), asked(1_019.0)), None);
-        assert_eq!(told(asked(1_000.0), all_alike(&run(100.0, 0, 0))), None, "not counted");
-        assert_eq!(
-            told(asked(16.0), asked(4.0)).unwrap(),
-            "the candidate's prompts have 4.0 input tokens on average, the baseline's 16.0 at chat @ c=4"
-        );
-        assert!(told(asked(1_000.0), asked(1_021.0)).is_some(), "longer ones are, too");
-    }
-
-    /// A run of answers of these lengths.
-    fn lengths_of(mut output_tokens: Vec<u32>) -> Work {
-        output_tokens.sort_unstable();
-        let lengths: Vec<f64> = output_tokens.iter().copied().map(f64::from).collect();
-        Work {
-            output_tokens,
-            ..run(moments::mean(&lengths).unwrap(), 0, 0)
-        }
-    }
-
-    #[test]
-    fn lengths_of_one_mean_and_another_shape_are_different_work() {
-        let even = all_alike(&lengths_of(vec![100; 200]));
-        let of_two = |short: usize, by: u32| {
-            let short_ones = std::iter::repeat_n(100 - by, short);
-            let long_ones = std::iter::repeat_n(100 + by, short);
-            let even_ones = std::iter::repeat_n(100, 200 - 2 * short);
-            all_alike(&lengths_of(short_ones.chain(long_ones).chain(even_ones).collect()))
-        };
-        assert_eq!(told(even.clone(), of_two(20, 50)), None, "no more than ten points");
-        assert_eq!(
-            told(even.clone(), of_two(60, 50)).unwrap(),
-            "30.0 % of the candidate's answers have at most 50 output tokens, 0.0 % of the baseline's at most 51 at chat @ \
-             c=4"
-        );
-        assert!(told(of_two(60, 50), even.clone()).is_some(), "in both directions");
-        assert_eq!(told(even.clone(), of_two(100, 1)), None, "within the tolerance of 2 %");
-        assert_eq!(
-            told(even, all_alike(&lengths_of(vec![101; 200]))),
-            None,
-            "the end mark counted"
-        );
-    }
-
-    #[test]
-    fn lengths_of_one_wide_shape_are_the_same_work_as_themselves() {
-        // Answers of a prompt vary by half, and whole runs by a tenth: of 80 answers, not 800, a comparison is made.
-        let alarms = (0..300_u64).filter(|seed| {
-            let between = series::noise(*seed, 10);
-            let runs: Vec<Work> = (0_u64..)
-                .zip(&between)
-                .map(|(at, run)| {
-                    let within = series::noise(1000 + seed * 10 + at, 80);
-                    let length = |v: &f64| 100.0 * (0.5 * (v - 10.0) + 0.1 * (run - 10.0)).exp();
-                    let whole = |v: &f64| (0..=5000_u32).find(|count| f64::from(*count) >= length(v)).unwrap();
-                    lengths_of(within.iter().map(whole).collect())
-                })
-                .collect();
-            told(runs[..5].to_vec(), runs[5..].to_vec()).is_some()
-        });
-        assert!(alarms.count() <= 6, "about one in a hundred");
-    }
-
-    #[test]
-    fn answers_that_end_otherwise_are_different_work_beyond_two_points() {
-        let base = all_alike(&run(100.0, 20, 0));
-        assert_eq!(told(base.clone(), all_alike(&run(100.0, 24, 0))), None);
-        let why = told(base, all_alike(&run(100.0, 60, 0))).unwrap();
-        assert_eq!(
-            why,
-            "70.0 % of the candidate's answers end at the length that was asked for, 90.0 % of the baseline's at chat @ c=4"
-        );
-    }
-
-    #[test]
-    fn a_candidate_that_fails_more_does_less_work_and_one_that_fails_less_does_not() {
-        let (healthy, failing) = (all_alike(&run(100.0, 0, 0)), all_alike(&run(100.0, 0, 12)));
-        let why = told(healthy.clone(), failing.clone()).unwrap();
-        assert_eq!(
-            why,
-            "6.0 % of the candidate's requests fail (most often `http_500`), 0.0 % of the baseline's at chat @ c=4"
-        );
-        assert_eq!(told(failing, healthy.clone()), None);
-        assert_eq!(
-            told(healthy, all_alike(&run(100.0, 0, 2))),
-            None,
-            "one point is no more"
-        );
-    }
-
-    #[test]
-    fn answers_of_random_length_are_the_same_work_as_themselves() {
-        // Runs of 50 answers whose lengths vary by 60 %: their means vary by 8.5 %, far more than the limit.
-        let alarms = (0..500).filter(|seed| {
-            let noise = series::noise(*seed, 10);
-            let runs: Vec<Work> = noise
-                .iter()
-                .map(|v| run(100.0 * (0.085 * (v - 10.0)).exp(), 0, 0))
-                .collect();
-            told(runs[..5].to_vec(), runs[5..].to_vec()).is_some()
-        });
-        assert!(alarms.count() <= 5, "about one in 500");
-    }
-
-    #[test]
-    fn random_ends_and_failures_are_the_same_work_as_themselves() {
-        let alarms = (0..500).filter(|seed| {
-            let noise = series::noise(*seed, 20);
-            let counted = |at: usize, mean: f64, sd: f64| {
-                let count = (mean + sd * (noise[at] - 10.0)).round().clamp(0.0, 200.0);
-                (0..=200_u32).find(|c| f64::from(*c) >= count).unwrap()
-            };
-            let runs: Vec<Work> = (0..10)
-                .map(|at| run(100.0, counted(at, 30.0, 5.0) as usize, counted(at + 10, 4.0, 2.0)))
-                .collect();
-            told(runs[..5].to_vec(), runs[5..].to_vec()).is_some()
-        });
-        assert!(alarms.count() <= 5);
-    }
-
-    #[test]
-    fn one_run_a_side_proves_nothing() {
-        assert_eq!(told(vec![run(100.0, 0, 0)], vec![run(50.0, 100, 50)]), None);
-        assert_eq!(told(Vec::new(), Vec::new()), None);
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ pub use accepted::Accepted;
 pub use answer::{Place, is_called, place_meant};
 pub(crate) use course::values;
 pub use course::{Course, Point, Step, courses};
-pub use creep::creep;
+pub use creep::Pin;
 pub use hygiene::{objections, spread_limit};
 pub use overview::{Alert, History};
 pub use window::window;

@@ -207,12 +207,18 @@ fn a_candidate_a_part_and_a_noisy_session_are_no_baselines() {
     assert_eq!(objections(&session(&[4], &[Figures::default()]), &gated), [""; 0]);
 }
 
+/// A history of such sessions of which the one at this place is pinned.
+fn pinned(factors: &[f64], place: usize, accepted: &[Accepted]) -> Pin {
+    let hash = format!("hash-{place}");
+    Pin::new(at(factors[place]), (&hash, 0), &history(factors), accepted)
+}
+
 #[test]
 fn slow_creep_is_told_against_the_pinned_session_and_nothing_else() {
     let policy = Policy::default();
-    let pinned = at(1.0);
-    assert_eq!(creep(&pinned, &at(1.0), &policy), [""; 0]);
-    let told = creep(&pinned, &at(2.0), &policy);
+    let alone = pinned(&[1.0], 0, &[]);
+    assert_eq!(alone.creep(&at(1.0), &policy), [""; 0]);
+    let told = alone.creep(&at(2.0), &policy);
     let tpot = told.iter().find(|text| text.starts_with("TPOT P95 at"));
     assert!(
         tpot.is_some_and(|text| text.contains("against the pinned reference (0123456789ab), limit +5.0 %")),
@@ -220,10 +226,79 @@ fn slow_creep_is_told_against_the_pinned_session_and_nothing_else() {
     );
     let mut other = at(1.0);
     other.environment.gpus = vec!["NVIDIA H200".into()];
-    let told = creep(&pinned, &other, &policy);
+    let told = alone.creep(&other, &policy);
     assert!(
         told.len() == 1
             && told[0].starts_with("not compared with the pinned reference (0123456789ab): `hardware.gpus`"),
         "{told:?}"
     );
+}
+
+#[test]
+fn creep_is_told_from_the_levels_around_the_pin_and_of_now() {
+    let mut factors = vec![1.0; 5];
+    factors.extend((1..=20).map(|at| 1.0 + 0.005 * f64::from(at)));
+    let told = pinned(&factors, 4, &[]).creep(&at(1.10), &Policy::default());
+    let [tpot] = told.as_slice() else {
+        unreachable!("TPOT alone creeps: {told:?}")
+    };
+    assert!(
+        tpot.starts_with("TPOT P95 at synthetic-64/16 @ c=16, in the mean of the last 5 sessions, is +9.4 %")
+            && tpot.contains("the pinned reference (0123456789ab) and the 4 sessions before it, limit +5.0 %"),
+        "{tpot}"
+    );
+    // Pinned at its end, nothing has crept since; by half as much, nothing that matters.
+    assert_eq!(pinned(&factors, 24, &[]).creep(&at(1.10), &Policy::default()), [""; 0]);
+    let half: Vec<f64> = factors.iter().map(|factor| factor.midpoint(1.0)).collect();
+    assert_eq!(pinned(&half, 4, &[]).creep(&at(1.05), &Policy::default()), [""; 0]);
+}
+
+#[test]
+fn what_is_only_reported_and_a_ceiling_are_no_creep() {
+    let alone = pinned(&[1.0], 0, &[]);
+    let mut policy = Policy::default();
+    policy.gates.retain(|metric, _| *metric == TPOT);
+    policy.ceilings.insert(TPOT, 1.0);
+    assert_eq!(alone.creep(&at(1.0), &policy), [""; 0]);
+    assert_eq!(alone.creep(&at(2.0), &policy).len(), 1);
+    policy.gates.get_mut(&TPOT).unwrap().action = crate::verdict::Action::Report;
+    assert_eq!(alone.creep(&at(2.0), &policy), [""; 0]);
+}
+
+#[test]
+fn a_step_that_was_accepted_after_the_pin_is_no_creep() {
+    let mut factors = vec![1.0; 5];
+    factors.extend([1.3; 6]);
+    let told =
+        |accepted: &[Accepted], place: usize| pinned(&factors, place, accepted).creep(&at(1.3), &Policy::default());
+    assert_eq!(told(&[], 4).len(), 1, "a step that nobody accepted");
+    for covering in [None, Some(TPOT)] {
+        let told = told(&[accepted(4, covering)], 4);
+        let what = covering.map_or("every metric", Metric::label);
+        let expected = format!(
+            "not compared with the pinned reference (0123456789ab): {what} has had a new level since, which was accepted \
+             (wanted); pin a later session with `perfgate baseline pin`"
+        );
+        assert_eq!(told, [expected]);
+    }
+    // Of another metric, or from before the pin, it explains nothing.
+    assert_eq!(told(&[accepted(4, Some(Metric::Qps))], 4).len(), 1);
+    assert_eq!(told(&[accepted(2, None)], 4).len(), 1);
+    // Pinned after it, the level of then is that after it.
+    assert_eq!(told(&[accepted(4, None)], 7), [""; 0]);
+    // Both made room long ago: what was recorded after the pin came after it.
+    for (accepted_unix_s, count) in [(200, 1), (50, 0)] {
+        let step = Accepted {
+            accepted_unix_s,
+            ..accepted(99, None)
+        };
+        let gone = Pin::new(at(1.0), ("hash-98", 100), &history(&[1.0]), &[step]);
+        assert_eq!(gone.creep(&at(1.001), &Policy::default()).len(), count);
+    }
+}
+
+#[test]
+fn the_pinned_session_itself_has_nothing_to_creep_from() {
+    let pin = pinned(&[1.0, 1.5, 2.0], 0, &[]);
+    assert_eq!(pin.creep(&at(1.0), &Policy::default()), [""; 0]);
 }

@@ -10,8 +10,17 @@ use crate::measure::Measurements;
 /// A step is accepted for all metrics and cells or for some: the sessions before it lose those series, and who has none
 /// left is left out.
 pub fn window(mut entries: Vec<Entry>, accepted: &[Accepted]) -> Vec<Measurements> {
+    without(&mut entries, accepted);
+    entries.pop();
+    let has_any = |entry: &Entry| entry.measured.cells.iter().any(|cell| !cell.series.is_empty());
+    let kept = entries.into_iter().filter(has_any);
+    kept.map(|entry| entry.measured).collect()
+}
+
+/// Takes the series away that lie before an accepted step.
+pub(super) fn without(entries: &mut [Entry], accepted: &[Accepted]) {
     for step in accepted {
-        let Some(first) = first_after(step, &entries) else {
+        let Some(first) = first_after(step, entries) else {
             continue;
         };
         for entry in entries.iter_mut().take(first) {
@@ -21,8 +30,4 @@ pub fn window(mut entries: Vec<Entry>, accepted: &[Accepted]) -> Vec<Measurement
             }
         }
     }
-    entries.pop();
-    let has_any = |entry: &Entry| entry.measured.cells.iter().any(|cell| !cell.series.is_empty());
-    let kept = entries.into_iter().filter(has_any);
-    kept.map(|entry| entry.measured).collect()
 }

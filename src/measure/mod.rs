@@ -23,7 +23,7 @@ pub use alike::measure_alike;
 pub(crate) use offered::asked_rps;
 pub use offered::offered_rps;
 pub use promise::{Kept, kept, why_unseen};
-pub use tail::BIMODAL_GAP;
+pub use tail::around;
 pub use validity::{client_was_bottleneck, invalid_because, invalid_beside_failures};
 pub use work::Work;
 
@@ -60,8 +60,6 @@ pub struct CellMeasurements {
     pub repeats: Vec<u32>,
     /// `series[metric]` has one entry a run, in run order.
     pub series: BTreeMap<Metric, Vec<RunValue>>,
-    /// How far TPOT's P97 lies above its P93 in the median run (0.2 = 20 %); `None` where it has none.
-    pub tpot_tail_gap: Option<f64>,
     /// Mean output tokens of a completed request over all runs; `None` where a count is missing.
     pub output_tokens_mean: Option<f64>,
     /// How the output tokens of its completed requests were counted; `None` where no count is known.
@@ -116,6 +114,9 @@ pub struct Sample {
     pub samples: usize,
     /// The same percentile of the completed requests alone, where others failed and count as infinitely slow.
     pub completed_only: Option<f64>,
+    /// Of a percentile: how far the values just above it lie above those just below it (0.2 = 20 %), where that is a cliff
+    /// between two modes.
+    pub cliff: Option<f64>,
 }
 
 /// Every metric of every run of a session.
@@ -175,7 +176,6 @@ fn measure_level(cell: &CellRuns, plan: &Plan, level: &Load) -> CellMeasurements
         stage: None,
         repeats: cell.runs.iter().map(|run| run.repeat).collect(),
         series,
-        tpot_tail_gap: tail::gap(&cell.runs),
         output_tokens_mean: output_tokens_mean(cell),
         token_counts: token_counts(cell),
         work: cell.runs.iter().map(Work::of).collect(),

@@ -1,6 +1,6 @@
 //! One run's metrics from its request records. The definitions stand in [`crate::metric`].
 
-use super::{RunValue, Sample, capacity, goodput};
+use super::{RunValue, Sample, capacity, goodput, tail::cliff};
 use crate::{
     metric::{Metric, Percentile},
     plan::{Api, Load, Plan},
@@ -138,7 +138,7 @@ fn ttfas(run: &Run) -> Result<Latencies, String> {
 /// An answer whose tokens all came in one read has none: 0 ms would be the server's buffering, not its speed (seen on
 /// a starved vLLM, whose whole answers came at once). Where more than one answer in twenty is like that, the others
 /// are no fair sample of the run.
-pub(super) fn tpots(run: &Run) -> Result<Latencies, String> {
+fn tpots(run: &Run) -> Result<Latencies, String> {
     if let Some((at_once, all)) = too_many_at_once(run.requests.iter()) {
         return Err(at_once_words(at_once, all));
     }
@@ -233,6 +233,7 @@ fn one(latencies: &Latencies, percentile: Percentile) -> RunValue {
             value,
             samples: latencies.sorted.len(),
             completed_only,
+            cliff: cliff(percentile, latencies.sorted.len(), |p| latencies.quantile(p)),
         }),
         None => Err(too_many(latencies, percentile, completed_only)),
     }
@@ -265,7 +266,10 @@ fn gap(run: &Run, percentile: Percentile) -> RunValue {
     let samples = total.and_then(|total| usize::try_from(total).ok());
     let value = quantile::quantile_weighted(&bins, percentile.probability());
     let (value, samples) = value.zip(samples).ok_or("no gap between output chunks was recorded")?;
-    Ok(sample(value, samples))
+    Ok(Sample {
+        cliff: cliff(percentile, samples, |p| quantile::quantile_weighted(&bins, p)),
+        ..sample(value, samples)
+    })
 }
 
 pub(super) fn output_tokens(record: &RequestRecord) -> Result<f64, &'static str> {
@@ -293,7 +297,7 @@ pub(super) fn sample(value: f64, samples: usize) -> Sample {
     Sample {
         value,
         samples,
-        completed_only: None,
+        ..Sample::default()
     }
 }
 

@@ -70,7 +70,10 @@ pub fn build_knowing(
     };
     let checks = outcome.as_ref().map_or(&alone, |judgement| &judgement.checks);
     let of_old = old.iter().flat_map(|(_, _, old)| tails::of("baseline", old));
-    let of_figures = of_old.chain(cut).chain(tails::of("candidate", &new)).collect();
+    let of_old: Vec<String> = of_old.chain(cut).collect();
+    let of_new = tails::of("candidate", &new);
+    let cliffs = tails::two_modes(old.as_ref().map(|(_, _, old)| old), &new, policy);
+    let of_figures = of_old.into_iter().chain(of_new).chain(cliffs).collect();
     let warnings = all_warnings(baseline, candidate.1, &differences, outcome.as_ref(), of_figures);
     let mut baseline_arm = old.map(|(name, session, measured)| describe_measured(name, session, &measured));
     let mut candidate_arm = describe_measured(candidate.0, candidate.1, &new);

@@ -41,6 +41,11 @@ pub fn nominal_level(looks: &[u32], alpha: f64) -> Option<f64> {
     usual.or_else(|| search(looks, alpha))
 }
 
+/// The level of each look of a schedule: [`nominal_level`], or an equal share of `alpha` where the schedule has none.
+pub fn level_of_each(looks: &[u32], alpha: f64) -> f64 {
+    nominal_level(looks, alpha).unwrap_or_else(|| alpha / super::real(looks.len().max(1)))
+}
+
 #[expect(clippy::float_cmp, reason = "a table is for the very levels that stand in it")]
 fn usual_level(alpha: f64) -> Option<f64> {
     let mut known = USUAL_LEVELS.iter();

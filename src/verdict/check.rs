@@ -19,7 +19,8 @@ pub(super) struct Draft {
     pub(super) repeat_more: Option<usize>,
     /// How many requests a run it needs, where it has fewer.
     pub(super) requests_needed: Option<usize>,
-    /// Whether it is one of the tests that Holm's correction is over: a ceiling and a count of failures are not.
+    /// Whether it is one of the tests that Holm's correction is over: ceilings and counts of failures have families of
+    /// their own.
     pub(super) is_in_family: bool,
     pub(super) evidence: Option<Evidence>,
     /// What would settle it, in words, where it is open.

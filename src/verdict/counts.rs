@@ -45,6 +45,8 @@ pub(super) fn change(metric: Metric, found: &MetricComparison, is_paired: bool) 
         session_df: 1.0,
         sessions: 1,
         baseline_share: 1.0 / real(old.n),
+        candidate_sessions: 1,
+        candidate_share: 1.0 / real(new.n),
     };
     Change::of_sessions(worse(old.mean, new.mean), noise, old.n, new.n)
 }

@@ -42,7 +42,7 @@ pub(super) fn guard(drafts: &mut [Draft], comparison: &Comparison, rule: &Rule) 
         let is_gated = gated.iter().any(|draft| draft.check.action == Action::Block);
         let tpots = drafts
             .iter_mut()
-            .filter(|draft| draft.check.cell == cell.name && is_per_token(draft.check.metric));
+            .filter(|draft| draft.check.cell == cell.name && is_per_token(draft.check.metric) && draft.is_in_family);
         for tpot in tpots.filter(|draft| draft.check.verdict.is_within()) {
             let ungated_fall = really_fell(tpot, cell, rule);
             if let Some(fell) = fell.as_ref().or(ungated_fall.as_ref()) {

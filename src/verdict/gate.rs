@@ -37,8 +37,10 @@ pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
     let rule = Rule::new(&comparison.design, policy);
     let (mut drafts, mut warnings) = drafts(comparison, policy, &rule);
     if policy.allows(ALLOW) {
-        warnings
-            .extend(different_work(&comparison.cells).map(|why| format!("different work, which is allowed: {why}")));
+        warnings.extend(
+            different_work(&comparison.cells, &comparison.design)
+                .map(|why| format!("different work, which is allowed: {why}")),
+        );
     }
     check::settle(&mut drafts, &rule);
     drafts.extend(errors::drafts(comparison, policy, &rule));
@@ -99,11 +101,13 @@ pub fn judge_alone(candidate: &Measurements, policy: &Policy) -> Vec<Check> {
         let held = bounds.filter(|(metric, _)| !metric.is_capacity() && !cell.work.is_empty());
         held.map(|(metric, bound)| {
             let series = cell.series.get(metric).map_or(&[][..], Vec::as_slice);
-            ceiling::draft(&cell.name, *metric, *bound, &Side::of(series), &rule).check
+            ceiling::draft(&cell.name, *metric, *bound, &Side::of(series))
         })
         .collect::<Vec<_>>()
     });
-    drafts.collect()
+    let mut drafts: Vec<Draft> = drafts.collect();
+    ceiling::settle(&mut drafts, 0, &rule);
+    drafts.into_iter().map(|draft| draft.check).collect()
 }
 
 fn ceilings(comparison: &Comparison, policy: &Policy, rule: &Rule) -> Vec<Draft> {
@@ -113,10 +117,13 @@ fn ceilings(comparison: &Comparison, policy: &Policy, rule: &Rule) -> Vec<Draft>
         bounds.map(|(metric, bound)| {
             let side = cell.metrics.get(metric).map(|found| &found.candidate);
             let nothing = Side::default();
-            ceiling::draft(&cell.name, *metric, *bound, side.unwrap_or(&nothing), rule)
+            ceiling::draft(&cell.name, *metric, *bound, side.unwrap_or(&nothing))
         })
     });
-    drafts.collect()
+    let mut drafts: Vec<Draft> = drafts.collect();
+    let of_new_cells = comparison.only_candidate.len() * policy.ceilings.len();
+    ceiling::settle(&mut drafts, of_new_cells, rule);
+    drafts
 }
 
 /// Whether nothing that blocks is open, so that no further pair is needed.

@@ -118,9 +118,11 @@ fn is_dead(session: &Session, run: &Run) -> bool {
 pub fn refuse_work(comparison: &Comparison, policy: &Policy) -> Option<Refusal> {
     let failures = || {
         let asked = !judges_failures(policy);
-        asked.then(|| more_failures(&comparison.cells)).flatten()
+        asked
+            .then(|| more_failures(&comparison.cells, &comparison.design))
+            .flatten()
     };
-    let why = different_work(&comparison.cells).or_else(failures);
+    let why = different_work(&comparison.cells, &comparison.design).or_else(failures);
     let why = why.filter(|_| !policy.allows(ALLOW))?;
     Some(Refusal {
         verdict: Verdict::Invalid,

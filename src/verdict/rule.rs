@@ -3,7 +3,7 @@
 use super::{Policy, Verdict};
 use crate::{
     compare::{Change, Design, Tested},
-    stats::{real, sequential::nominal_level, student_t},
+    stats::{real, sequential::level_of_each, student_t},
 };
 
 /// A change is within its limit when the p of the limit is at or below this: 95 % confidence.
@@ -136,11 +136,10 @@ impl Rule {
 /// look, and a schedule that cannot be is held to the strictest share, an equal part for each look.
 fn at_each(looks: &[u32], whole: Levels) -> Levels {
     let level = |alpha: f64| {
-        let share = || alpha / real(looks.len().max(1));
         if alpha >= 0.5 {
             alpha
         } else {
-            nominal_level(looks, alpha).unwrap_or_else(share)
+            level_of_each(looks, alpha)
         }
     };
     Levels {

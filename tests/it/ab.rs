@@ -313,3 +313,59 @@ fn ctrl_c_keeps_the_pairs_that_are_whole() {
     }
     assert_eq!(sessions[1].pairing.as_ref().unwrap().arm, PairArm::Candidate);
 }
+
+#[test]
+fn creep_of_the_baselines_arm_away_from_the_pinned_one_is_a_warning_of_the_gate_and_blocks_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (quick, slow) = (
+        Sim::start(QUICK),
+        Sim::start(&[QUICK, &["--slow", "tpot=900%"]].concat()),
+    );
+    let gated = |server: &Sim| {
+        let args = gate(
+            [&server.url, &server.url],
+            &[
+                "--requests",
+                "200",
+                "--looks",
+                "3",
+                "--blocks",
+                "off",
+                "--format",
+                "json",
+            ],
+        );
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let output = perfgate(folder, &args).output().unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let warnings = report["warnings"].as_array().unwrap().iter();
+        let creep: Vec<String> = warnings
+            .map(|warning| warning.as_str().unwrap().to_owned())
+            .filter(|warning| warning.contains("pinned reference"))
+            .collect();
+        (creep, report["verdict"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(gated(&quick).0, [""; 0], "nothing is pinned");
+    let save = ["baseline", "save", "session.baseline.json", "--name", "main", "--force"];
+    expect(folder, 0, &save);
+    expect(folder, 0, &["baseline", "pin", "--who", "Ada"]);
+    assert_eq!(gated(&quick).0, [""; 0], "nothing has crept");
+    let (creep, verdict) = gated(&slow);
+    let throughput = creep
+        .iter()
+        .find(|told| told.starts_with("baseline: Output throughput at "));
+    assert!(
+        throughput.is_some_and(|told| told.contains("limit −5.0 %: slow creep")),
+        "{creep:?}"
+    );
+    assert_ne!(verdict, "regression", "both arms are the same server");
+    // What was pinned was measured in whole runs: blocks are another fingerprint, of which nothing is pinned.
+    let args = gate(
+        [&slow.url, &slow.url],
+        &["--requests", "200", "--looks", "3", "--blocks", "5", "--format", "json"],
+    );
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let output = perfgate(folder, &args).output().unwrap();
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("pinned reference"));
+}

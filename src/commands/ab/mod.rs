@@ -79,9 +79,10 @@ pub fn gate(
         provenance: rules.provenance.clone(),
         profiles: Vec::new(),
     };
-    let report = trust::judge_pairs(&measured, [&old, &new], rules, &[], Some(&gate.pair_noise))?;
+    let mut report = trust::judge_pairs(&measured, [&old, &new], rules, &[], Some(&gate.pair_noise))?;
     if let Some(baseline) = &measured.baseline {
         gate.remember_noise(baseline, &measured.candidate, &report);
+        report.warnings.extend(gate.creep(baseline, &report));
     }
     gate::finish(&measured, &report, (resolved, form), console)
 }
@@ -130,6 +131,18 @@ impl Gate<'_> {
 }
 
 impl Gate<'_> {
+    /// What the baseline's arm shows against the pinned session of the same fingerprint: pairs tell what one change did,
+    /// and not how far many small ones have come.
+    fn creep(&self, baseline: &Session, report: &Report) -> Vec<String> {
+        if report.verdict == Verdict::Invalid {
+            return Vec::new();
+        }
+        match reference::creep(&self.rules.baselines, baseline, &self.rules.resolved.policy) {
+            Ok(told) => told.into_iter().map(|told| format!("baseline: {told}")).collect(),
+            Err(error) => vec![format!("slow creep was not checked: {}", run::in_full(&error))],
+        }
+    }
+
     /// Later measurements know how far apart these pairs lay, whatever the verdict: it does not depend on a change.
     ///
     /// No pull request adds to what the baselines stand on: pairs that it made noisy would hide what it does.

@@ -44,7 +44,11 @@ fn what_is_no_number_makes_no_change() {
         assert_eq!(Change::of_sessions(0.0, noise, 5, 5), None);
         assert_eq!(Change::of_sessions(bad, stored(), 5, 5), None);
     }
-    assert_eq!(Change::of_sessions(0.0, stored(), 5, 0), None);
+    let no_run = Stored {
+        candidate_share: f64::INFINITY,
+        ..stored()
+    };
+    assert_eq!(Change::of_sessions(0.0, no_run, 5, 0), None);
 }
 
 fn stored() -> Stored {
@@ -55,6 +59,8 @@ fn stored() -> Stored {
         session_df: 6.0,
         sessions: 1,
         baseline_share: 0.2,
+        candidate_sessions: 1,
+        candidate_share: 0.2,
     }
 }
 
@@ -73,6 +79,24 @@ fn sessions_measured_apart_add_their_own_noise_to_that_of_the_runs() {
     };
     let sure = Change::of_sessions(0.1, sure, 5, 5).unwrap();
     assert!((sure.df - SESSIONS_DF).abs() < 1e-12, "sessions have long tails");
+}
+
+#[test]
+fn a_level_of_several_sessions_is_surer_on_either_side() {
+    let both = Stored {
+        sessions: 5,
+        baseline_share: 0.04,
+        candidate_sessions: 4,
+        candidate_share: 0.05,
+        ..stored()
+    };
+    let change = Change::of_sessions(0.1, both, 5, 5).unwrap();
+    let variance: f64 = 0.0004 * 0.09 + 0.0009 * (0.25 + 0.2);
+    assert!((change.se - variance.sqrt()).abs() < 1e-15);
+    let later = change.after(5).unwrap();
+    let shares = 0.09 - 0.1 / 25.0 - 0.1 / 16.0;
+    let variance: f64 = 0.0004 * shares + 0.0009 * 0.45;
+    assert!((later.se - variance.sqrt()).abs() < 1e-15, "of one session of many");
 }
 
 #[test]
@@ -121,6 +145,7 @@ proptest! {
             session_variance: between,
             sessions,
             baseline_share: 1.0 / (real(runs) * real(sessions)),
+            candidate_share: 1.0 / real(runs),
             ..stored()
         };
         let change = Change::of_sessions(0.0, noise, runs, runs).unwrap();

@@ -94,7 +94,6 @@ fn with_series(
         work: vec![Work::default(); repeats.len()],
         repeats,
         series,
-        tpot_tail_gap: None,
         output_tokens_mean: cell.output_tokens_mean,
         token_counts: cell.token_counts,
         skipped: None,

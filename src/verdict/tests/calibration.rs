@@ -60,7 +60,6 @@ fn noisy_comparison(noise: &mut Noise, runs: usize, sd: f64, slower: f64) -> Com
                     stage: None,
                     repeats: (0..).take(runs).collect(),
                     series: BTreeMap::from([(TPOT, series(tpot_ms)), (Metric::OutputTokensPerS, series(1000.0))]),
-                    tpot_tail_gap: None,
                     output_tokens_mean: Some(16.0),
                     token_counts: None,
                     work: Vec::new(),

@@ -54,7 +54,6 @@ fn arm(metric: Metric, factor: f64, arm: Option<PairArm>) -> Measurements {
             series: BTreeMap::from([(metric, values.to_vec())]),
             output_tokens_mean: None,
             token_counts: None,
-            tpot_tail_gap: None,
             work: Vec::new(),
             skipped: None,
         }],

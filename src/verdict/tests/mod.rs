@@ -1,6 +1,7 @@
 //! One check: the decision table, both sides of each threshold, every reason for an open question.
 
 mod calibration;
+mod ceilings;
 mod degenerate;
 mod directions;
 mod gate;

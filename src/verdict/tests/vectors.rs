@@ -82,7 +82,6 @@ fn of_case(case: &Value, looks: &[u32]) -> (Comparison, Policy) {
             name: "cell".into(),
             token_drift: None,
             token_counts: None,
-            tpot_tail_gap: None,
             work: WorkComparison::default(),
             answer: None,
             metrics,
