@@ -208,6 +208,7 @@ mod tests {
             output_tokens: Vec::new(),
             finished: BTreeMap::from([(Finish::Stop, stopped), (Finish::Length, 200 - stopped)]),
             failed: vec![("http_500".into(), failed)],
+            ..Work::default()
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod alike;
 mod capacity;
+pub mod deaths;
 mod goodput;
 pub mod lockstep;
 mod run;
@@ -18,6 +19,7 @@ mod work;
 use std::{borrow::Cow, collections::BTreeMap};
 
 pub use alike::measure_alike;
+pub use deaths::{Death, death, deaths};
 pub use tail::BIMODAL_GAP;
 pub use validity::{client_was_bottleneck, invalid_because, invalid_beside_failures};
 pub use work::Work;

@@ -128,7 +128,8 @@ impl Gate<'_> {
 impl Gate<'_> {
     /// Later measurements know how far apart these pairs lay, whatever the verdict: it does not depend on a change.
     fn remember_noise(&self, [baseline, candidate]: &[Session; 2], report: &Report) {
-        if matches!(report.verdict, Verdict::Invalid | Verdict::Incomparable) {
+        let died = metrics::deaths(baseline) + metrics::deaths(candidate) > 0;
+        if died || matches!(report.verdict, Verdict::Invalid | Verdict::Incomparable) {
             return;
         }
         let comparison = compare(
