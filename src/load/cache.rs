@@ -41,6 +41,8 @@ enum Asked {
     /// It is there, but does not do it now.
     Refused(String),
     NoAnswer(String),
+    /// No connection: what is gone has no cache.
+    NobodyThere,
 }
 
 impl Cache {
@@ -72,8 +74,8 @@ impl Cache {
         let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match (&self.wish, known) {
             (CacheReset::Off, _) | (CacheReset::Auto, Known::None) => Ok(None),
-            (CacheReset::Path(path), _) => insist(endpoint, path).await.map(Some),
-            (CacheReset::Auto, Known::Page(path)) => insist(endpoint, path).await.map(Some),
+            (CacheReset::Path(path), _) => insist(endpoint, path).await,
+            (CacheReset::Auto, Known::Page(path)) => insist(endpoint, path).await,
             (CacheReset::Auto, Known::NotYet) => {
                 let known = find(endpoint).await;
                 *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
@@ -94,21 +96,22 @@ async fn find(endpoint: &Endpoint) -> Known {
             Asked::Refused(_) if insist(endpoint, path).await.is_ok() => return Known::Page(path),
             Asked::NoSuchPage | Asked::Refused(_) => {}
             // The requests themselves will bring out what is wrong with the server.
-            Asked::NoAnswer(_) => return Known::NotYet,
+            Asked::NoAnswer(_) | Asked::NobodyThere => return Known::NotYet,
         }
     }
     Known::None
 }
 
-/// Asks for a page until it does its work.
-async fn insist(endpoint: &Endpoint, path: &str) -> Result<String, LoadError> {
+/// Asks for a page until it does its work; `None` where nobody is there, which the requests themselves will bring out.
+async fn insist(endpoint: &Endpoint, path: &str) -> Result<Option<String>, LoadError> {
     let refused = |problem: String| LoadError::CacheReset {
         path: path.to_owned(),
         problem: server_words::clip(&endpoint.redact(&problem)),
     };
     for left in (0..TRIES).rev() {
         match ask(endpoint, path).await {
-            Asked::Done => return Ok(path.to_owned()),
+            Asked::Done => return Ok(Some(path.to_owned())),
+            Asked::NobodyThere => return Ok(None),
             Asked::NoSuchPage => return Err(refused("the server has no such page".into())),
             Asked::NoAnswer(problem) => return Err(refused(problem)),
             Asked::Refused(problem) if left == 0 => return Err(refused(problem)),
@@ -122,6 +125,7 @@ async fn ask(endpoint: &Endpoint, path: &str) -> Asked {
     let answer = endpoint.post(path).timeout(TIMEOUT).send().await;
     let response = match answer {
         Ok(response) => response,
+        Err(error) if error.is_connect() => return Asked::NobodyThere,
         Err(error) => return Asked::NoAnswer(server_words::chain(&error.without_url())),
     };
     let status = response.status();

@@ -184,7 +184,7 @@ impl Endpoint {
         let place = format!("`{}:{}`", self.host, self.port);
         match tokio::time::timeout(timeout, self.open(stamper)).await {
             Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) => Err((FailureClass::Connect, format!("cannot connect to {place}: {error}"))),
+            Ok(Err(error)) => Err((unconnected(&error), format!("cannot connect to {place}: {error}"))),
             Err(_) => Err((
                 FailureClass::ConnectTimeout,
                 format!("no connection to {place} within {} s", timeout.as_secs_f64()),
@@ -208,6 +208,13 @@ impl Endpoint {
                 Ok(stream)
             }
         }
+    }
+}
+
+fn unconnected(error: &io::Error) -> FailureClass {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => FailureClass::ConnectRefused,
+        _ => FailureClass::Connect,
     }
 }
 

@@ -178,7 +178,10 @@ fn wait(tried: &Tried, retries: u32) -> Option<Duration> {
     };
     let refused = matches!(
         failure.class,
-        FailureClass::Connect | FailureClass::ConnectTimeout | FailureClass::Http(429 | 503)
+        FailureClass::Connect
+            | FailureClass::ConnectRefused
+            | FailureClass::ConnectTimeout
+            | FailureClass::Http(429 | 503)
     );
     let doubled = || {
         FIRST_WAIT

@@ -2,6 +2,7 @@
 
 mod alike;
 mod capacity;
+pub mod deaths;
 mod goodput;
 pub mod lockstep;
 mod offered;
@@ -20,6 +21,7 @@ mod work;
 use std::{borrow::Cow, collections::BTreeMap};
 
 pub use alike::measure_alike;
+pub use deaths::{Death, death, deaths};
 pub(crate) use offered::asked_rps;
 pub use offered::offered_rps;
 pub use promise::{Kept, kept, why_unseen};

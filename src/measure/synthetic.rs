@@ -82,11 +82,16 @@ impl Figures {
 
 /// A failed request like the others of its run.
 pub(crate) fn fail(record: &mut RequestRecord) {
+    fail_with(record, FailureClass::Http(500));
+}
+
+/// The same of another kind.
+pub(crate) fn fail_with(record: &mut RequestRecord, class: FailureClass) {
     record.first_token_ns = None;
     record.last_token_ns = None;
     record.output_tokens = None;
     record.outcome = Outcome::Failed(Failure {
-        class: FailureClass::Http(500),
+        class,
         message: "out of memory".into(),
     });
 }

@@ -1,5 +1,6 @@
 //! Whether a session can carry a verdict: runs that failed, that were cut short, or in which the client set the pace.
 
+use super::deaths::{death, gone_because};
 use crate::{
     plan::{Load, StageLevel},
     session::{ClientUse, RequestRecord, Run, Session},
@@ -35,7 +36,7 @@ pub fn invalid_because(session: &Session) -> Option<String> {
     first_invalid(session, true)
 }
 
-/// The same for a session whose failed requests are judged themselves, and dead runs with them.
+/// The same for a session whose failed requests are judged themselves, and runs that lost their server with them.
 pub fn invalid_beside_failures(session: &Session) -> Option<String> {
     first_invalid(session, false)
 }
@@ -55,8 +56,7 @@ fn invalid_run(session: &Session, load: &Load, run: &Run, by_failures: bool) -> 
     if session.was_cut_by_interrupt(run) {
         return None;
     }
-    let is_dead = !run.requests.is_empty() && !run.requests.iter().any(RequestRecord::completed);
-    if !by_failures && is_dead && run.search.is_none() {
+    if !by_failures && death(run).is_some() {
         return None;
     }
     if let Some(reason) = &run.cut_short {
@@ -66,7 +66,7 @@ fn invalid_run(session: &Session, load: &Load, run: &Run, by_failures: bool) -> 
         return None;
     }
     let errors = too_many_errors(session, run).filter(|_| by_failures || run.requests.is_empty());
-    errors.or_else(|| {
+    errors.or_else(|| gone_because(run)).or_else(|| {
         let why = client_was_bottleneck(session, load, run)?;
         Some(format!("the client was the bottleneck: {why}"))
     })

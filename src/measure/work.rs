@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::{Death, death};
 use crate::{
     session::{Finish, Run},
     stats::{moments, real},
@@ -22,12 +23,19 @@ pub struct Work {
     pub finished: BTreeMap<Finish, usize>,
     /// Failed requests by class, most frequent first.
     pub failed: Vec<(String, u32)>,
+    /// Which repeat it is, from 0.
+    pub repeat: u32,
+    /// How it lost its server, if it did.
+    pub death: Option<Death>,
 }
 
 impl Work {
     /// Of a run.
     pub fn of(run: &Run) -> Self {
-        let completed = || run.requests.iter().filter(|record| record.completed());
+        let death = death(run);
+        // What came before a server died is no fair sample of the work.
+        let sample = if death.is_some() { &[][..] } else { &run.requests };
+        let completed = || sample.iter().filter(|record| record.completed());
         let counts: Option<Vec<u32>> = completed().map(|record| record.output_tokens).collect();
         let mut output_tokens = counts.unwrap_or_default();
         output_tokens.sort_unstable();
@@ -48,6 +56,8 @@ impl Work {
                 .into_iter()
                 .map(|(class, count, _)| (class, count))
                 .collect(),
+            repeat: run.repeat,
+            death,
         }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     compare::Design,
     session::Session,
     verdict::{
-        Action, Judgement, MIN_RUNS, OnUnmet, Refusal, Unmet, Verdict, figures,
+        Action, Bound, Judgement, MIN_RUNS, OnUnmet, Refusal, Unmet, Verdict, figures,
         wording::{bound, count, count_more},
     },
 };
@@ -48,6 +48,10 @@ fn worst(checks: &[Check], verdict: Verdict) -> String {
     let mut those = checks.iter().filter(|check| check.verdict == verdict);
     let first = those.next().map_or_else(String::new, |check| {
         let label = check.metric.label();
+        if check.limit == Bound::NoMoreFailures && check.p_real.is_none() {
+            // No figures decided, but that a server died.
+            return format!("{label} at {}: {}", check.cell, check.reason);
+        }
         format!(
             "{label} {} at {}, limit {}",
             figures(check),

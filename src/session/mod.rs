@@ -94,6 +94,6 @@ pub struct CellRuns {
 impl Session {
     /// Whether Ctrl-C ended this run: its requests are kept, and it carries no figure.
     pub fn was_cut_by_interrupt(&self, run: &Run) -> bool {
-        self.ended == Ended::Interrupted && run.cut_short.is_some()
+        self.ended == Ended::Interrupted && run.cut_short.is_some() && !run.server_died
     }
 }

@@ -109,8 +109,10 @@ pub struct Failure {
 /// The kinds of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureClass {
-    /// No connection: refused, unknown host, TLS.
+    /// No connection: unknown host, TLS, no port left on this machine.
     Connect,
+    /// No connection: nobody listens there.
+    ConnectRefused,
     /// No connection in time.
     ConnectTimeout,
     /// A status other than 200 (`http_404`).
@@ -146,6 +148,7 @@ impl FailureClass {
     pub fn key(self) -> String {
         match self {
             Self::Connect => "connect".into(),
+            Self::ConnectRefused => "connect_refused".into(),
             Self::ConnectTimeout => "connect_timeout".into(),
             Self::Http(status) => format!("http_{status}"),
             Self::NotEventStream => "not_event_stream".into(),
@@ -173,8 +176,9 @@ impl FailureClass {
 }
 
 /// The classes without a number of their own.
-const PLAIN: [FailureClass; 14] = [
+const PLAIN: [FailureClass; 15] = [
     FailureClass::Connect,
+    FailureClass::ConnectRefused,
     FailureClass::ConnectTimeout,
     FailureClass::NotEventStream,
     FailureClass::EmptyStream,

@@ -34,6 +34,8 @@ pub struct Run {
     pub search: Option<Search>,
     /// Why the run ended before all its requests were sent, if it did.
     pub cut_short: Option<String>,
+    /// Whether its server, which perfgate had started, ended by itself meanwhile.
+    pub server_died: bool,
 }
 
 /// A stretch of a run between two stretches of the other arm's.

@@ -122,6 +122,7 @@ impl From<&Run> for RunFile {
             cache_reset: run.cache_reset.clone(),
             search: run.search.as_ref().map(SearchFile::from),
             cut_short: run.cut_short.clone(),
+            server_died: run.server_died,
         }
     }
 }
@@ -142,6 +143,7 @@ fn run_at(place: u32, file: RunFile, session_started_unix_s: u64) -> Run {
         cache_reset: file.cache_reset,
         search: file.search.map(Search::from),
         cut_short: file.cut_short,
+        server_died: file.server_died,
     }
 }
 

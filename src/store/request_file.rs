@@ -146,9 +146,9 @@ pub(super) struct SloEntry(#[serde(with = "SloFile")] pub(super) Slo);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FailureFile {
-    /// The kind: `connect`, `connect_timeout`, `http_` and the status (`http_404`), `not_event_stream`, `empty_stream`,
-    /// `no_tokens`, `error_in_stream`, `bad_event`, `bad_body`, `truncated`, `connection_lost`, `first_token_timeout`,
-    /// `stalled`, `total_timeout` or `abandoned`.
+    /// The kind: `connect`, `connect_refused`, `connect_timeout`, `http_` and the status (`http_404`),
+    /// `not_event_stream`, `empty_stream`, `no_tokens`, `error_in_stream`, `bad_event`, `bad_body`, `truncated`,
+    /// `connection_lost`, `first_token_timeout`, `stalled`, `total_timeout` or `abandoned`.
     #[serde(serialize_with = "class_key", deserialize_with = "class_from_key")]
     #[schemars(with = "String")]
     pub(super) class: FailureClass,

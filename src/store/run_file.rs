@@ -50,9 +50,13 @@ pub(super) struct RunFile {
     /// What a capacity search found; such a run holds no requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) search: Option<SearchFile>,
-    /// Why the run ended before all its requests were sent; a run with this entry carries no verdict.
+    /// Why the run ended before all its requests were sent; a run with this entry carries no verdict, except that its
+    /// server died.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cut_short: Option<String>,
+    /// Whether its server, which perfgate had started, ended by itself meanwhile. Left out: no.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) server_died: bool,
 }
 
 /// What the warm-up of a run did.

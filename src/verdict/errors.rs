@@ -1,12 +1,14 @@
-//! Failed requests: does the candidate fail more often, and do runs of it fail altogether? Goodput of zero is asked alike.
+//! Failed requests: does the candidate fail more often, and does its server die? Goodput of zero is asked alike.
 //!
 //! Fisher's exact test on all requests, and, as failures come in bursts, a permutation of whole runs beside it. A family of
 //! its own: failures cost latency checks no power.
 
+use std::collections::BTreeSet;
+
 use super::{Action, Bound, Check, Policy, Verdict, check::Draft, rule::Rule, wording};
 use crate::{
     compare::{CellComparison, Comparison, MetricComparison},
-    measure::Work,
+    measure::{Death, Work},
     metric::Metric,
     stats::{
         Alternative,
@@ -17,8 +19,9 @@ use crate::{
 
 /// Whole runs, exchanged between the arms, must show as many failures no oftener than this.
 const RUNS_LEVEL: f64 = 0.05;
-/// So many runs in which nothing succeeded block without statistics, where the baseline has none.
-pub(crate) const DEAD_RUNS: usize = 2;
+/// A server that died so often, or with which nothing succeeded, blocks without statistics, where the baseline's never
+/// did.
+pub(super) const DEATHS: usize = 2;
 /// What is asked for where only the requests speak, and not the runs, of sessions measured apart.
 const MORE_RUNS: usize = 2;
 
@@ -27,7 +30,11 @@ const MORE_RUNS: usize = 2;
 struct RunCount {
     bad: u32,
     all: u32,
+    death: Option<Death>,
 }
+
+/// The verdict, why, and how many more pairs or runs a side may settle it.
+type Found = (Verdict, String, Option<usize>);
 
 /// What both arms counted in one cell.
 struct Counted {
@@ -49,8 +56,11 @@ pub(super) fn drafts(comparison: &Comparison, policy: &Policy, rule: &Rule) -> V
     }
     let all: Vec<f64> = counted.iter().map(Counted::p_requests).collect();
     let adjusted = holm::adjusted(&all);
+    let deaths = deaths(comparison);
     let settled = counted.into_iter().zip(adjusted);
-    settled.map(|(counted, p)| counted.settle(p, all.len(), rule)).collect()
+    settled
+        .map(|(counted, p)| counted.settle(p, (all.len(), deaths), rule))
+        .collect()
 }
 
 /// Whether a metric is a goodput of zero in some run, of which no ratio can be made: its requests are counted instead.
@@ -78,7 +88,11 @@ fn missed(cell: &CellComparison) -> Option<[Vec<RunCount>; 2]> {
             let all = u32::try_from(work.requests).ok().filter(|all| *all > 0)?;
             let good = (met * f64::from(all)).round();
             let good = (0..=all).rev().find(|count| f64::from(*count) <= good)?;
-            Some(RunCount { bad: all - good, all })
+            Some(RunCount {
+                bad: all - good,
+                all,
+                death: None,
+            })
         });
         (values.len() == work.len() && !values.is_empty()).then(|| runs.collect())?
     };
@@ -131,44 +145,56 @@ impl Counted {
         permutation::run_counts(&bad(&self.baseline), &bad(&self.candidate)).unwrap_or(1.0)
     }
 
-    fn settle(self, p_requests: f64, cells: usize, rule: &Rule) -> Draft {
+    fn settle(self, p_requests: f64, (cells, deaths): (usize, (usize, usize)), rule: &Rule) -> Draft {
         let n = self.baseline.len().min(self.candidate.len());
-        let p_runs = self.p_runs();
-        let is_seen = p_requests <= rule.levels(n).real;
-        let may_block = rule.may_show_a_change(n) && p_runs <= RUNS_LEVEL;
-        let dead = (dead(&self.baseline), dead(&self.candidate));
-        let nothing_good = total(&self.baseline).others == 0 && total(&self.candidate).others == 0;
-        let said = self.told(p_requests, p_runs, cells);
-        let (verdict, reason) = match dead {
-            (0, DEAD_RUNS..) if self.what == "failed" => (Verdict::Regression, self.told_dead(dead.1)),
-            (0, 1) if self.what == "failed" => (
-                Verdict::Inconclusive,
-                format!("{}; measure it again", self.told_dead(dead.1)),
-            ),
-            _ if nothing_good => (
-                Verdict::Inconclusive,
-                format!("all requests of both sides {}: there is nothing to compare", self.what),
-            ),
-            _ if is_seen && may_block => (Verdict::Regression, said),
-            _ if is_seen => (
-                Verdict::Inconclusive,
-                format!("{said}: they came in too few runs to tell; {}", remedy(n, rule)),
-            ),
-            _ => (Verdict::Pass, said),
-        };
+        let by_death = self.by_death(deaths);
+        let is_tested = by_death.is_none();
+        let (verdict, reason, repeat_more) = by_death.unwrap_or_else(|| self.by_requests(p_requests, cells, rule, n));
         let mut draft = self.draft;
-        let is_open = verdict == Verdict::Inconclusive && !nothing_good;
-        draft.repeat_more = is_open.then(|| more(n, rule)).flatten();
+        draft.repeat_more = repeat_more;
         let label = draft.check.metric.label();
         let cell = &draft.check.cell;
         draft.check = Check {
-            p_real: Some(p_requests),
+            p_real: Some(p_requests).filter(|_| is_tested),
             verdict,
             explanation: Some(format!("{label} at {cell}: {reason}.")),
             reason,
             ..draft.check
         };
         draft
+    }
+
+    /// Where the candidate lost its server here, and the baseline never did; no statistics are asked, and no further runs
+    /// take it away.
+    fn by_death(&self, deaths: (usize, usize)) -> Option<Found> {
+        let is_lost = |runs: &[RunCount]| runs.iter().any(|run| run.death.is_some());
+        if !is_lost(&self.candidate) || is_lost(&self.baseline) {
+            return None;
+        }
+        if matches!(deaths, (0, DEATHS..)) {
+            return Some((Verdict::Regression, self.told_dead(deaths.1), None));
+        }
+        let told = format!("{}; measure it again", self.told_dead(1));
+        Some((Verdict::Inconclusive, told, None))
+    }
+
+    fn by_requests(&self, p_requests: f64, cells: usize, rule: &Rule, n: usize) -> Found {
+        let p_runs = self.p_runs();
+        let is_seen = p_requests <= rule.levels(n).real;
+        let may_block = rule.may_show_a_change(n) && p_runs <= RUNS_LEVEL;
+        let said = self.told(p_requests, p_runs, cells);
+        if total(&self.baseline).others == 0 && total(&self.candidate).others == 0 {
+            let told = format!("all requests of both sides {}: there is nothing to compare", self.what);
+            return (Verdict::Inconclusive, told, None);
+        }
+        match (is_seen, may_block) {
+            (true, true) => (Verdict::Regression, said, None),
+            (true, false) => {
+                let told = format!("{said}: they came in too few runs to tell; {}", remedy(n, rule));
+                (Verdict::Inconclusive, told, more(n, rule))
+            }
+            (false, _) => (Verdict::Pass, said, None),
+        }
     }
 
     fn told(&self, p_requests: f64, p_runs: f64, cells: usize) -> String {
@@ -198,11 +224,23 @@ impl Counted {
         )
     }
 
-    fn told_dead(&self, dead: usize) -> String {
-        format!(
-            "in {dead} of {} of the candidate no request succeeded, in none of the baseline's",
-            wording::count(self.candidate.len(), "run")
-        )
+    fn told_dead(&self, in_all: usize) -> String {
+        let (nothing, midway) = (
+            died(&self.candidate, Death::Throughout),
+            died(&self.candidate, Death::Midway),
+        );
+        let of = format!("of {} of the candidate", wording::count(self.candidate.len(), "run"));
+        let here = match (nothing, midway) {
+            (nothing, 0) => format!("in {nothing} {of} no request succeeded, in none of the baseline's"),
+            (0, midway) => format!("the server died in {midway} {of}, in none of the baseline's"),
+            (nothing, midway) => format!(
+                "the server died in {midway} {of} and no request succeeded in {nothing}, neither in any of the baseline's"
+            ),
+        };
+        if in_all > nothing + midway {
+            return format!("{here}; it died in {in_all} repeats, over all cells");
+        }
+        here
     }
 }
 
@@ -212,12 +250,23 @@ fn run_count(work: &Work) -> Option<RunCount> {
     Some(RunCount {
         bad,
         all: u32::try_from(work.requests).ok()?,
+        death: work.death,
     })
 }
 
-/// Runs in which no request succeeded.
-fn dead(runs: &[RunCount]) -> usize {
-    runs.iter().filter(|run| run.all > 0 && run.bad == run.all).count()
+fn died(runs: &[RunCount], how: Death) -> usize {
+    runs.iter().filter(|run| run.death == Some(how)).count()
+}
+
+/// In how many repeats an arm lost its server, baseline and candidate; in several cells of one repeat it may be the same
+/// outage.
+fn deaths(comparison: &Comparison) -> (usize, usize) {
+    let works = |of: fn(&CellComparison) -> &[Work]| {
+        let all = comparison.cells.iter().flat_map(of);
+        let lost = all.filter(|work| work.death.is_some()).map(|work| work.repeat);
+        lost.collect::<BTreeSet<u32>>().len()
+    };
+    (works(|cell| &cell.work.baseline), works(|cell| &cell.work.candidate))
 }
 
 fn total(runs: &[RunCount]) -> Counts {

@@ -1,13 +1,13 @@
 //! Reasons to give no verdict: nothing to compare with, not the same measurement, or none that can carry a verdict.
 
-use super::{Action, Bound, Check, Difference, Policy, Verdict, errors::DEAD_RUNS};
+use super::{Action, Bound, Check, Difference, Policy, Verdict, errors::DEATHS};
 use crate::{
     compare::{
         Comparison, different_work,
         work::{ALLOW, more_failures},
     },
-    measure::{invalid_because, invalid_beside_failures},
-    session::{Ended, RequestRecord, Run, Session},
+    measure::{deaths, invalid_because, invalid_beside_failures},
+    session::{Ended, Session},
 };
 
 /// Why there is nothing to judge.
@@ -91,7 +91,7 @@ fn unusable(arm: &str, session: &Session) -> Option<String> {
 
 /// A candidate that was stopped because its server died twice, where the baseline's lived, is judged by that.
 fn unusable_beside_failures(baseline: &Session, candidate: &Session) -> Option<String> {
-    let died = dead_runs(baseline) == 0 && dead_runs(candidate) >= DEAD_RUNS;
+    let died = deaths(baseline) == 0 && deaths(candidate) >= DEATHS;
     if let Ended::Aborted(why) = &candidate.ended
         && !died
     {
@@ -99,17 +99,6 @@ fn unusable_beside_failures(baseline: &Session, candidate: &Session) -> Option<S
     }
     let why = invalid_beside_failures(candidate)?;
     Some(format!("the candidate cannot carry a verdict: {why}"))
-}
-
-/// Runs in which no request succeeded.
-fn dead_runs(session: &Session) -> usize {
-    let runs = session.cells.iter().flat_map(|cell| &cell.runs);
-    runs.filter(|run| is_dead(session, run)).count()
-}
-
-fn is_dead(session: &Session, run: &Run) -> bool {
-    let none = !run.requests.iter().any(RequestRecord::completed);
-    none && !run.requests.is_empty() && !session.was_cut_by_interrupt(run)
 }
 
 /// Whether the arms did work so different that none is faster, unless the policy allows it.

@@ -57,6 +57,12 @@ impl Sim {
             child,
         }
     }
+
+    /// Kills the engine at once: `kill -9`.
+    pub(crate) fn kill(&self) {
+        let killed = Command::new("kill").args(["-9", &self.child.id().to_string()]).status();
+        assert!(killed.unwrap().success());
+    }
 }
 
 impl Drop for Sim {

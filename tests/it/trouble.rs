@@ -44,7 +44,7 @@ fn a_server_that_is_not_there_fails_with_its_reason_and_keeps_the_session() {
     let (_, trouble) = expect(folder.path(), 4, &[&["run", "--url", &url], TINY].concat());
     assert!(trouble.contains("connect"), "{trouble}");
     let session = fs::read_to_string(folder.path().join("session.json")).unwrap();
-    assert!(failed_class(&session, "connect"), "{session}");
+    assert!(failed_class(&session, "connect_refused"), "{session}");
 }
 
 #[test]

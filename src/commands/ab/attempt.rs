@@ -1,6 +1,6 @@
 //! One pair of every cell, measured again where the machine was disturbed or an arm died.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::time::Instant;
 
 use super::{
     blocks::{self, BOTH_UP},
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     commands::{Console, measure::why_dead},
     load::Interrupt,
-    measure::client_was_bottleneck,
+    measure::{client_was_bottleneck, deaths::gone_because},
     session::{GpuUse, PairArm, Remeasured, Run, Session},
     target::TargetError,
 };
@@ -21,7 +21,7 @@ use crate::{
 /// How often pairs are measured again in one session (simulated: stats.md §2 allows two).
 const MOST_AGAIN: u32 = 2;
 
-/// One arm's dead run may be an accident; the second is its answer.
+/// One death of an arm's server may be an accident; the second is its answer.
 const MOST_DEAD: u32 = 2;
 
 /// The runs of one pair, by cell: of each arm, baseline first, where it is there.
@@ -36,8 +36,8 @@ pub(super) struct Attempts<'a> {
     interrupt: &'a Interrupt,
     /// How often pairs were measured again so far.
     again: u32,
-    /// Dead runs of each arm in each cell so far.
-    dead: BTreeMap<usize, [u32; 2]>,
+    /// How often each arm's server died so far.
+    dead: [u32; 2],
     /// Pairs with a dead run that were measured again.
     replaced: Vec<Replaced>,
 }
@@ -58,7 +58,7 @@ impl<'a> Attempts<'a> {
             console,
             interrupt,
             again: 0,
-            dead: BTreeMap::new(),
+            dead: [0; 2],
             replaced: Vec::new(),
         }
     }
@@ -167,16 +167,17 @@ impl<'a> Attempts<'a> {
         told
     }
 
-    /// Counts dead runs; the second of an arm in one cell ends the session.
+    /// Counts deaths; the second of an arm ends the session. In several cells of one attempt it may be one outage.
     fn still_alive(&mut self, attempt: &Attempt) -> Result<(), End> {
-        for spoilt in spoilt(&self.sides.sessions, attempt)
-            .iter()
-            .filter(|spoilt| spoilt.is_dead)
-        {
-            let dead = spoilt.arm.pick_mut(self.dead.entry(spoilt.cell).or_default());
+        let spoilt = spoilt(&self.sides.sessions, attempt);
+        for arm in ARMS {
+            let Some(spoilt) = spoilt.iter().find(|spoilt| spoilt.is_dead && spoilt.arm == arm) else {
+                continue;
+            };
+            let dead = arm.pick_mut(&mut self.dead);
             *dead += 1;
             if *dead >= MOST_DEAD {
-                let (arm, reason) = (spoilt.arm.name(), &spoilt.reason);
+                let (arm, reason) = (arm.name(), &spoilt.reason);
                 return Err(End::Dead(format!(
                     "{dead} runs of the {arm} were dead, the last one: {reason}"
                 )));
@@ -200,6 +201,7 @@ impl<'a> Attempts<'a> {
                     Some(blocks) if *blocks > 1 => self.blocks(place, *blocks, attempt)?,
                     _ => order.iter().try_for_each(|arm| self.whole_run(*arm, place, attempt))?,
                 }
+                self.mark_the_dead(place.cell, attempt);
             }
             self.sides.stop(&ARMS);
             return Ok(());
@@ -208,6 +210,7 @@ impl<'a> Attempts<'a> {
             for place in cells.iter().map(places) {
                 self.start(&[arm])?;
                 self.whole_run(arm, place, attempt)?;
+                self.mark_the_dead(place.cell, attempt);
             }
             self.sides.stop(&[arm]);
         }
@@ -241,14 +244,22 @@ impl<'a> Attempts<'a> {
         if self.interrupt.is_set() && run.cut_short.is_some() {
             return Err(End::Interrupted);
         }
-        if let Some(ended) = self.sides.of_mut(arm).ended() {
-            run.cut_short = Some(ended.to_string());
-        }
         run.repeat = place.pair;
         if let Some(runs) = attempt.get_mut(place.cell) {
             *arm.pick_mut(runs) = Some(run);
         }
         Ok(())
+    }
+
+    /// Runs of a cell whose server has ended by itself, be it while the other arm was measured.
+    fn mark_the_dead(&mut self, cell: usize, attempt: &mut Attempt) {
+        for arm in ARMS {
+            let run = attempt.get_mut(cell).and_then(|runs| arm.pick_mut(runs).as_mut());
+            if let Some((ended, run)) = self.sides.of_mut(arm).ended().zip(run) {
+                run.cut_short = Some(ended.to_string());
+                run.server_died = true;
+            }
+        }
     }
 }
 
@@ -269,7 +280,7 @@ struct Spoilt {
     cell: usize,
     arm: PairArm,
     reason: String,
-    /// Whether nothing came back, or the server ended.
+    /// Whether nothing came back, or the server was gone before its end.
     is_dead: bool,
 }
 
@@ -278,7 +289,7 @@ fn spoilt(sessions: &[Session; 2], attempt: &Attempt) -> Vec<Spoilt> {
     for (cell, runs) in attempt.iter().enumerate() {
         for arm in ARMS {
             let Some(run) = arm.pick(runs) else { continue };
-            let dead = why_dead(run);
+            let dead = why_dead(run).or_else(|| gone_because(run));
             let is_dead = dead.is_some();
             let session = arm.pick(sessions);
             let client = || {

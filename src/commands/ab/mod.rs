@@ -147,7 +147,8 @@ impl Gate<'_> {
     ///
     /// No pull request adds to what the baselines stand on: pairs that it made noisy would hide what it does.
     fn remember_noise(&self, baseline: &Session, candidate: &Session, report: &Report) {
-        let is_sound = !matches!(report.verdict, Verdict::Invalid | Verdict::Incomparable);
+        let died = metrics::deaths(baseline) + metrics::deaths(candidate) > 0;
+        let is_sound = !died && !matches!(report.verdict, Verdict::Invalid | Verdict::Incomparable);
         if !is_sound || self.rules.trusted.is_some() {
             return;
         }

@@ -7,10 +7,10 @@ fn run(output_tokens_mean: f64, stopped: usize, failed: u32) -> Work {
     Work {
         requests: 200,
         output_tokens_mean: Some(output_tokens_mean),
-        input_tokens_mean: None,
         output_tokens: Vec::new(),
         finished: BTreeMap::from([(Finish::Stop, stopped), (Finish::Length, 200 - stopped)]),
         failed: vec![("http_500".into(), failed)],
+        ..Work::default()
     }
 }
 

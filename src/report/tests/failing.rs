@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::{
-    measure::synthetic::in_pairs,
+    measure::synthetic::{fail_with, in_pairs},
+    session::FailureClass,
     verdict::{FieldRule, OnInconclusive},
 };
 
@@ -107,6 +108,139 @@ fn a_candidate_that_was_stopped_as_it_died_twice_is_a_regression() {
         (Verdict::Invalid, 4),
         "{}",
         once.headline
+    );
+}
+
+/// A session whose server was gone before the end of these runs, after so many answers; one that perfgate had started,
+/// or one at an address.
+fn died_in(runs: &[usize], answers: usize, is_ours: bool) -> Session {
+    let mut session = good();
+    for at in runs {
+        let run = &mut session.cells[0].runs[*at];
+        let gone = run.requests.iter_mut().skip(answers);
+        gone.for_each(|record| fail_with(record, FailureClass::ConnectRefused));
+        if is_ours {
+            run.server_died = true;
+            run.cut_short = Some("the candidate's server ended with signal: 9 (SIGKILL)".into());
+        }
+    }
+    session
+}
+
+#[test]
+fn a_candidate_whose_server_dies_midway_in_two_runs_is_a_regression_and_in_one_is_measured_again() {
+    use Verdict::{Inconclusive, Regression};
+    let twice = "the server died in 2 of 5 runs of the candidate, in none of the baseline's";
+    for (what, new, expected, word) in [
+        ("ours, twice", died_in(&[1, 3], 120, true), Regression, twice),
+        ("at an address, twice", died_in(&[1, 3], 120, false), Regression, twice),
+        (
+            "after its last answer, twice",
+            died_in(&[0, 1], 200, true),
+            Regression,
+            twice,
+        ),
+        (
+            "once",
+            died_in(&[1], 120, true),
+            Inconclusive,
+            "the server died in 1 of 5 runs of the candidate, in none of the baseline's; measure it again",
+        ),
+        (
+            "at an address, once, within `max_error_rate`",
+            died_in(&[1], 195, false),
+            Inconclusive,
+            "the server died in 1 of 5 runs",
+        ),
+    ] {
+        let report = reported(&good(), &new, &Policy::default());
+        assert_eq!(report.verdict, expected, "{what}: {}", report.headline);
+        assert_eq!(report.exit_code, expected.exit_code(), "{what}");
+        let check = report.checks.iter().find(|check| check.metric == Metric::ErrorRate);
+        let reason = &check.unwrap().reason;
+        assert!(reason.contains(word), "{what}: {reason}");
+    }
+    let mut mixed = died_in(&[1], 120, true);
+    mixed.cells[0].runs[4].requests.iter_mut().for_each(fail);
+    let report = reported(&good(), &mixed, &Policy::default());
+    assert_eq!(
+        report.checks[0].reason,
+        "the server died in 1 of 5 runs of the candidate and no request succeeded in 1, neither in any of the baseline's"
+    );
+}
+
+#[test]
+fn the_deaths_of_a_candidate_are_counted_over_its_cells() {
+    let of = |lost: &[(usize, usize)]| {
+        let mut session = crate::measure::synthetic::session(&[1, 16], &[Figures::default(); 5]);
+        for (cell, run) in lost {
+            session.cells[*cell].runs[*run].server_died = true;
+        }
+        session
+    };
+    let apart = reported(&of(&[]), &of(&[(0, 1), (1, 3)]), &Policy::default());
+    assert_eq!(apart.verdict, Verdict::Regression, "{}", apart.headline);
+    assert!(
+        apart.headline.contains("died in 2 repeats, over all cells"),
+        "{}",
+        apart.headline
+    );
+    let at_once = reported(&of(&[]), &of(&[(0, 1), (1, 1)]), &Policy::default());
+    assert_eq!(at_once.verdict, Verdict::Inconclusive, "{}", at_once.headline);
+}
+
+#[test]
+fn servers_of_both_arms_that_die_and_a_stop_by_ctrl_c_carry_no_regression() {
+    for is_ours in [true, false] {
+        let lost = || died_in(&[1, 3], 120, is_ours);
+        for (old, new) in [
+            (lost(), lost()),
+            (lost(), good()),
+            (died_in(&[2], 195, is_ours), lost()),
+        ] {
+            let report = reported(&old, &new, &Policy::default());
+            assert_eq!(
+                (report.verdict, report.exit_code),
+                (Verdict::Invalid, 4),
+                "{}",
+                report.headline
+            );
+        }
+    }
+    let off = Policy {
+        errors: None,
+        ..Policy::default()
+    };
+    assert_eq!(
+        reported(&good(), &died_in(&[1, 3], 120, true), &off).verdict,
+        Verdict::Invalid
+    );
+    let mut stopped = good();
+    stopped.ended = Ended::Interrupted;
+    for run in &mut stopped.cells[0].runs[3..] {
+        run.cut_short = Some("interrupted".into());
+        run.requests.truncate(60);
+    }
+    let report = reported(&good(), &stopped, &Policy::default());
+    assert_ne!(report.verdict, Verdict::Regression, "{}", report.headline);
+    // Alone, a server that dies once and is not there again is down, and nothing is known of a second death.
+    let mut down = died_in(&[1], 120, false);
+    down.cells[0].runs[2]
+        .requests
+        .iter_mut()
+        .for_each(|record| fail_with(record, FailureClass::ConnectRefused));
+    down.cells[0].runs.truncate(3);
+    down.ended = Ended::Aborted("stopped after 20 failures in a row at its start".into());
+    let report = build(
+        Some(&Reference::alone("main", &good())),
+        ("pr", &down),
+        &Policy::default(),
+    );
+    assert_eq!(
+        (report.verdict, report.exit_code),
+        (Verdict::Invalid, 4),
+        "{}",
+        report.headline
     );
 }
 

@@ -1,8 +1,11 @@
 //! Arms whose servers are started: one at a time, together, and one that dies.
 
-use std::fs;
+use std::{fs, path::Path};
 
-use perfgate::session::Ended;
+use perfgate::{
+    measure::{Death, death},
+    session::{Ended, Session},
+};
 
 use super::{QUICK, SMALL, sessions};
 use crate::{
@@ -80,4 +83,98 @@ fn a_command_that_fails_ends_the_gate_before_anything_is_measured() {
     );
     assert!(trouble.contains("    out of memory"), "{trouble}");
     assert!(!folder.join("session.json").exists());
+}
+
+/// An engine that is killed when it has answered so many requests, and a shell around it that ends with 9 then. Where the
+/// file behind the port can be made, it dies only once.
+const MORTAL: &str = r#"
+if [ -e "$2" ]; then exec ENGINE --port "$1"; fi
+ENGINE --port "$1" &
+while kill -0 $!; do
+    answers=0
+    exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3
+    while read -r key value <&3; do
+        case $key in vllm:request_success_total*length*) answers=$value ;; esac
+    done
+    if [ "$answers" -ge ANSWERS ]; then kill -9 $!; touch "$2"; echo out of memory; exit 9; fi
+    sleep 0.01
+done
+"#;
+
+/// The command of such an arm; it dies always, or only once.
+fn mortal(folder: &Path, arm: &str, once: bool) -> String {
+    let engine = format!(
+        "{} sim --decode-step-us 8000 --decode-us-per-seq 10",
+        env!("CARGO_BIN_EXE_perfgate")
+    );
+    let script = folder.join(format!("{arm}.sh"));
+    let text = MORTAL.replace("ENGINE", &engine).replace("ANSWERS", "60");
+    fs::write(&script, text).unwrap();
+    let flag = if once {
+        folder.join(format!("{arm}.died"))
+    } else {
+        "/dev/null/none".into()
+    };
+    format!("bash {} {{port}} {}", script.display(), flag.display())
+}
+
+fn healthy() -> String {
+    sim("--decode-step-us 8000 --decode-us-per-seq 10")
+}
+
+/// Verdict, exit code and sessions of a gate whose runs are long enough to die in.
+fn judged(arms: &[String; 2], more: &[&str]) -> (String, i32, [Session; 2]) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = perfgate(folder.path(), &gate(arms, &[&["--requests", "200"], more].concat()))
+        .output()
+        .unwrap();
+    let report = fs::read_to_string(folder.path().join("perfgate-report/report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let headline = report
+        .get("headline")
+        .and_then(serde_json::Value::as_str)
+        .unwrap()
+        .to_owned();
+    (headline, output.status.code().unwrap(), sessions(folder.path()))
+}
+
+#[test]
+fn a_candidate_that_crashes_midway_in_two_runs_is_a_regression() {
+    let folder = tempfile::tempdir().unwrap();
+    for more in [&[][..], &["--arms-together", "--blocks", "5"]] {
+        let arms = [healthy(), mortal(folder.path(), "candidate", false)];
+        let (headline, code, [old, new]) = judged(&arms, more);
+        assert_eq!(code, 1, "{more:?}: {headline}");
+        assert!(
+            headline.starts_with("regression: ") && headline.contains("Error rate"),
+            "{headline}"
+        );
+        let deaths: Vec<_> = new.cells[0].runs.iter().map(death).collect();
+        assert_eq!(deaths, [Some(Death::Midway); 2], "answers came before it died");
+        assert!(new.cells[0].runs.iter().all(|run| run.server_died));
+        assert!(
+            old.cells[0]
+                .runs
+                .iter()
+                .all(|run| death(run).is_none() && !run.server_died)
+        );
+    }
+}
+
+#[test]
+fn a_crash_of_one_run_is_measured_again_and_one_of_both_arms_is_invalid() {
+    let folder = tempfile::tempdir().unwrap();
+    let arms = [healthy(), mortal(folder.path(), "once", true)];
+    let (headline, code, [_, new]) = judged(&arms, &[]);
+    assert!([0, 3].contains(&code), "{headline}");
+    let again = new.pairing.unwrap().remeasured;
+    assert_eq!((again.len(), again[0].dead, again[0].pair), (1, true, 0), "{again:?}");
+    assert!(new.cells[0].runs.iter().all(|run| death(run).is_none()));
+    let arms = ["baseline", "candidate"].map(|arm| mortal(folder.path(), arm, false));
+    let (headline, code, _) = judged(&arms, &[]);
+    assert_eq!(code, 4, "{headline}");
+    assert!(
+        headline.starts_with("invalid: the baseline cannot carry a verdict"),
+        "{headline}"
+    );
 }

@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use perfgate::{
     commands::ab::{self, Follow},
     load::Interrupt,
+    measure::{Death, death},
     plan::{ArmPlace, Launch, Load},
-    session::{Ended, PairArm, Session},
+    report::{self, Reference},
+    session::{Ended, PairArm, Run, Session},
+    verdict::{Policy, Verdict},
 };
 
 use super::{Follower, QUICK, Recorder, wanted};
@@ -183,6 +186,58 @@ fn a_server_that_crashes_once_is_told_and_its_pair_is_measured_again_with_a_fres
                 .runs
                 .iter()
                 .all(|run| run.cut_short.is_none() && run.requests.len() == 600)
+        );
+    }
+}
+
+/// Kills an engine that perfgate did not start, after so many requests of a measurement.
+struct KillsAt<'a> {
+    engine: &'a Sim,
+    after: u32,
+    requests: AtomicU32,
+}
+
+impl perfgate::commands::Console for KillsAt<'_> {
+    fn say(&self, _: &str) {}
+    fn warn(&self, _: &str) {}
+    fn begin(&self, _: &perfgate::commands::Stage) {}
+    fn request_done(&self, _: bool) {
+        if self.requests.fetch_add(1, Ordering::Relaxed) + 1 == self.after {
+            self.engine.kill();
+        }
+    }
+    fn end(&self) {}
+}
+
+#[test]
+fn a_server_at_an_address_that_is_gone_midway_and_not_back_at_the_second_try_is_a_regression() {
+    for blocks in [1, 10] {
+        let (old, new) = (Sim::start(QUICK), Sim::start(QUICK));
+        let wanted = wanted([&old.url, &new.url], vec![Load::Concurrency(2)], blocks);
+        // Both are warmed up by 2 requests; of the first pair, in either order, the candidate has answered some by then.
+        let console = KillsAt {
+            engine: &new,
+            after: if blocks == 1 { 60 } else { 34 },
+            requests: AtomicU32::new(0),
+        };
+        let [old, new] = ab::measure(&wanted, &mut follower(), &console, &Interrupt::never()).unwrap();
+        let stopped = new.pairing.as_ref().unwrap().stopped_early.as_ref().unwrap();
+        assert!(stopped.starts_with("2 runs of the candidate were dead"), "{stopped}");
+        let deaths: Vec<_> = new.cells[0].runs.iter().map(death).collect();
+        // The first one stands behind the one that was measured in its place.
+        assert_eq!(deaths, [Some(Death::Throughout), Some(Death::Midway)]);
+        assert!(old.cells[0].runs.iter().all(|run| death(run).is_none()));
+        let refused = |run: &Run| {
+            let classes: Vec<String> = run.failures().into_iter().map(|(class, ..)| class).collect();
+            classes.contains(&"connect_refused".to_owned())
+        };
+        assert!(new.cells[0].runs.iter().all(refused));
+        let judged = report::build(Some(&Reference::alone("old", &old)), ("new", &new), &Policy::default());
+        assert_eq!(
+            (judged.verdict, judged.exit_code),
+            (Verdict::Regression, 1),
+            "{}",
+            judged.headline
         );
     }
 }

@@ -327,7 +327,7 @@ fn an_address_where_nobody_answers_disturbs_nobody() {
     drop(listener);
     let (run, good) = measure_beside_good_ones(&url, |_| {});
     let (bad_record, good_records) = run.requests.split_last().unwrap();
-    assert_eq!(class(bad_record).0, "connect");
+    assert_eq!(class(bad_record).0, "connect_refused");
     for (record, server) in good_records.iter().zip(&good) {
         check_undisturbed("nobody there", record, server);
     }
@@ -379,7 +379,7 @@ fn a_server_that_dies_and_returns_fails_only_what_it_was_sent_meanwhile() {
         "completed",
         "truncated",
         "completed",
-        "connect",
+        "connect_refused",
         "completed",
         "completed",
     ];

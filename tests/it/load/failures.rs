@@ -180,7 +180,7 @@ fn nobody_at_the_address_is_a_failed_connection() {
     drop(listener);
     let run = measure(&plan(&format!("http://{address}"), 1));
     let (key, message) = class(&run.requests[0]);
-    assert_eq!(key, "connect");
+    assert_eq!(key, "connect_refused");
     assert!(message.contains(&address.to_string()), "{message}");
 }
 

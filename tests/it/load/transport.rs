@@ -152,7 +152,7 @@ fn other_failures_are_never_sent_again_but_a_refused_connection_is() {
     let mut absent = plan(&url, 1);
     absent.target.retries = 1;
     let record = measure(&absent).requests.remove(0);
-    assert_eq!((class(&record).0.as_str(), record.retries), ("connect", 1));
+    assert_eq!((class(&record).0.as_str(), record.retries), ("connect_refused", 1));
 }
 
 #[test]

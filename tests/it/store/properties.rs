@@ -164,7 +164,8 @@ fn runs() -> impl Strategy<Value = Run> {
         }),
     ];
     let ends = sample::select(vec![WarmupEnd::Planned, WarmupEnd::Steady, WarmupEnd::Limit]);
-    let rest = (any::<u32>(), 0..9_u32, option::of(".*"), 0..3_u32);
+    let cut = (option::of(".*"), any::<bool>());
+    let rest = (any::<u32>(), 0..9_u32, cut, 0..3_u32);
     let places = (blocks(), hosts());
     let side = (
         ends,
@@ -174,7 +175,7 @@ fn runs() -> impl Strategy<Value = Run> {
         places,
     );
     (collection::vec(records(), 0..6), gaps, gpu, rest, side).prop_map(
-        |(mut requests, gaps, gpu, (replaced_connections, warm, cut_short, shift), side)| {
+        |(mut requests, gaps, gpu, (replaced_connections, warm, (cut_short, server_died), shift), side)| {
             let (end, client, cache_reset, search, (blocks, host)) = side;
             for (index, record) in (shift..).zip(&mut requests) {
                 record.index = index;
@@ -199,6 +200,7 @@ fn runs() -> impl Strategy<Value = Run> {
                 cache_reset,
                 search,
                 cut_short,
+                server_died,
             }
         },
     )
