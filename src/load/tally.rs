@@ -28,6 +28,9 @@ pub(super) fn no_gaps() -> Result<Histogram<u64>, LoadError> {
 pub(super) struct Tally {
     records: Vec<RequestRecord>,
     gaps: Histogram<u64>,
+    /// Gaps of the stage under way, and those of the stages before it.
+    stage_gaps: Histogram<u64>,
+    gaps_before: Vec<GapCounts>,
     replaced_connections: u32,
     failures_to_stop: u32,
     failed: u32,
@@ -48,7 +51,9 @@ impl Tally {
     pub(super) fn new(gaps: Histogram<u64>) -> Self {
         Self {
             records: Vec::new(),
+            stage_gaps: gaps.clone(),
             gaps,
+            gaps_before: Vec::new(),
             replaced_connections: 0,
             failures_to_stop: MIN_FAILURES_TO_STOP,
             failed: 0,
@@ -80,9 +85,11 @@ impl Tally {
     pub(super) fn take(&mut self, reply: Reply) -> bool {
         self.replaced_connections += reply.replaced_connections;
         let completed = reply.record.completed();
+        self.begin_stage(usize::from(reply.record.stage));
         if completed {
             for gap_ns in reply.gaps_ns {
                 self.gaps.saturating_record(gap_ns);
+                self.stage_gaps.saturating_record(gap_ns);
             }
         } else {
             self.failed += 1;
@@ -94,6 +101,14 @@ impl Tally {
             self.cut_short = self.why_cut_short();
         }
         completed
+    }
+
+    /// Stages follow one another: a reply of the next one ends the one before.
+    fn begin_stage(&mut self, stage: usize) {
+        while self.gaps_before.len() < stage {
+            self.gaps_before.push(gap_counts(&self.stage_gaps));
+            self.stage_gaps.reset();
+        }
     }
 
     /// Whether nothing but failures came at the start, so that going on is no use.
@@ -132,10 +147,16 @@ impl Tally {
             place(record, |at_ns| at_ns.saturating_sub(origin_ns));
         }
         self.records.sort_by_key(|record| record.index);
+        // Of a load without stages, and of one with a single stage, the whole run says the same.
+        let mut itl_by_stage = self.gaps_before;
+        if !itl_by_stage.is_empty() {
+            itl_by_stage.push(gap_counts(&self.stage_gaps));
+        }
         Run {
             repeat,
             requests: self.records,
             itl: gap_counts(&self.gaps),
+            itl_by_stage,
             replaced_connections: self.replaced_connections,
             cut_short: self.cut_short,
             ..Run::default()
@@ -277,6 +298,28 @@ mod tests {
         assert_eq!(bins[0], (0, 2));
         assert!(bins[1].0.abs_diff(10_000_000) <= 10_000 && bins[1].1 == 1, "{bins:?}");
         assert!(bins[2].0.abs_diff(3_600_000_000_000) < 4_000_000_000, "{bins:?}");
+    }
+
+    #[test]
+    fn gaps_are_counted_by_stage_where_there_are_several() {
+        let of_stage = |index: u32, stage: u16, gaps_ns: &[u64]| {
+            let mut reply = reply(index, true, gaps_ns);
+            reply.record.stage = stage;
+            reply
+        };
+        let mut tally = tally(None);
+        tally.take(of_stage(0, 0, &[0, 0]));
+        tally.take(of_stage(1, 0, &[0]));
+        tally.take(of_stage(2, 1, &[]));
+        tally.take(of_stage(3, 3, &[0, 10_000_000]));
+        let run = tally.into_run(0, 0);
+        let counts = |gaps: &GapCounts| gaps.bins.iter().map(|(_, count)| *count).collect::<Vec<_>>();
+        let by_stage: Vec<Vec<u64>> = run.itl_by_stage.iter().map(counts).collect();
+        assert_eq!(by_stage, [vec![3], vec![], vec![], vec![1, 1]]);
+        assert_eq!(counts(&run.itl), [4, 1]);
+        let mut plain = self::tally(None);
+        plain.take(of_stage(0, 0, &[0]));
+        assert!(plain.into_run(0, 0).itl_by_stage.is_empty());
     }
 
     #[test]

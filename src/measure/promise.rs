@@ -111,12 +111,29 @@ mod tests {
         })
     }
 
+    type Change = fn(&mut RequestRecord);
+
+    /// What a change makes of the record, in open loop and in closed loop.
+    type Row = (&'static str, Change, Found, Found);
+    type Found = Result<Kept, &'static str>;
+
+    fn assert_kept(table: &[Row]) {
+        for (name, change, open, closed) in table {
+            let mut record = record();
+            change(&mut record);
+            assert_eq!(
+                (kept(&record, &slo(), true), kept(&record, &slo(), false)),
+                (*open, *closed),
+                "{name}"
+            );
+        }
+    }
+
     #[test]
     fn a_good_request_meets_every_limit_from_its_schedule() {
-        type Change = fn(&mut RequestRecord);
         let at_once: Change = |r| r.last_token_ns = r.first_token_ns;
         let (yes, no, unseen) = (Ok(Kept::Yes), Ok(Kept::No), Ok(Kept::Unseen));
-        let table: &[(&str, Change, _, _)] = &[
+        let table: &[Row] = &[
             ("on every limit", |_| (), yes, yes),
             (
                 "late from schedule only",
@@ -139,19 +156,6 @@ mod tests {
                 no,
                 unseen,
             ),
-            (
-                "no count of tokens",
-                |r| r.output_tokens = None,
-                Err(NO_TOKEN_COUNT),
-                Err(NO_TOKEN_COUNT),
-            ),
-            (
-                "no first token",
-                |r| r.first_token_ns = None,
-                Err(NO_FIRST_TOKEN),
-                Err(NO_FIRST_TOKEN),
-            ),
-            ("no schedule", |r| r.scheduled_ns = None, Err(NO_SCHEDULE), yes),
             ("ends late from schedule", |r| r.end_ns = 1001 * MS, no, yes),
             (
                 "its own limit is wider",
@@ -165,17 +169,21 @@ mod tests {
                 yes,
                 yes,
             ),
-            ("failed", |r| r.outcome = stalled(), no, no),
         ];
-        for (name, change, open, closed) in table {
-            let mut record = record();
-            change(&mut record);
-            assert_eq!(
-                (kept(&record, &slo(), true), kept(&record, &slo(), false)),
-                (*open, *closed),
-                "{name}"
-            );
-        }
+        assert_kept(table);
+    }
+
+    #[test]
+    fn a_record_that_lacks_a_stamp_says_so() {
+        let (yes, no) = (Ok(Kept::Yes), Ok(Kept::No));
+        let both = |lack| (Err(lack), Err(lack));
+        let (count, first) = (both(NO_TOKEN_COUNT), both(NO_FIRST_TOKEN));
+        assert_kept(&[
+            ("no count of tokens", |r| r.output_tokens = None, count.0, count.1),
+            ("no first token", |r| r.first_token_ns = None, first.0, first.1),
+            ("no schedule", |r| r.scheduled_ns = None, Err(NO_SCHEDULE), yes),
+            ("failed", |r| r.outcome = stalled(), no, no),
+        ]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
     session::{CellRuns, GapCounts, Run},
 };
 
-const NO_GAPS: &str = "gaps between chunks are counted for a whole run, not for each of its stages";
+const NO_GAPS: &str = "the run counts gaps between chunks as a whole, not for each of its stages";
 
 /// The figures of one stage, counted from 0, of so many.
 ///
@@ -21,7 +21,8 @@ pub(super) fn measure(cell: &CellRuns, plan: &Plan, stage: u16, stages: usize) -
             .filter(|record| record.stage == stage)
             .cloned()
             .collect(),
-        itl: GapCounts::default(),
+        itl: gaps(run, stage, stages).cloned().unwrap_or_default(),
+        itl_by_stage: Vec::new(),
         ..run.clone()
     };
     let place = format!(
@@ -36,11 +37,23 @@ pub(super) fn measure(cell: &CellRuns, plan: &Plan, stage: u16, stages: usize) -
     };
     let mut measured = measure_level(&own, plan, &level);
     for percentile in Percentile::ALL {
-        let none = cell.runs.iter().map(|_| Err(NO_GAPS.to_owned()));
-        measured.series.insert(Metric::Itl(percentile), none.collect());
+        let series = measured.series.get_mut(&Metric::Itl(percentile));
+        for (run, value) in cell.runs.iter().zip(series.into_iter().flatten()) {
+            if gaps(run, stage, stages).is_none() {
+                *value = Err(NO_GAPS.to_owned());
+            }
+        }
     }
     CellMeasurements {
         stage: Some(stage),
         ..measured
     }
+}
+
+/// The gaps of a stage; `None` where they were not counted apart, as in older files.
+fn gaps(run: &Run, stage: u16, stages: usize) -> Option<&GapCounts> {
+    if stages == 1 {
+        return Some(&run.itl);
+    }
+    run.itl_by_stage.get(usize::from(stage))
 }

@@ -15,6 +15,8 @@ pub struct Run {
     pub requests: Vec<RequestRecord>,
     /// Gaps between neighbouring output chunks of completed requests.
     pub itl: GapCounts,
+    /// The same by stage of the load, in order; empty where it has no stages, or where they were not counted apart.
+    pub itl_by_stage: Vec<GapCounts>,
     /// The warm-up before it.
     pub warmup: Warmup,
     /// Pooled connections that were found dead before the first byte and replaced once by a fresh one.

@@ -26,6 +26,9 @@ pub(super) struct RunFile {
     /// at least once. Left out: no ITL for this run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) itl: Vec<(u64, u64)>,
+    /// The same for each stage of the load, in order. Left out: no ITL by stage.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) itl_by_stage: Vec<Vec<(u64, u64)>>,
     /// The warm-up before it. Left out: none.
     #[serde(default, skip_serializing_if = "is_default", with = "WarmupFile")]
     pub(super) warmup: Warmup,

@@ -124,6 +124,7 @@ fn run(repeat: u32) -> Run {
         itl: GapCounts {
             bins: vec![(9_000_000, 40), (9_100_000, 2)],
         },
+        itl_by_stage: Vec::new(),
         warmup: Warmup {
             requests: 3,
             failed: 1,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     plan::{Api, Axis, Capacity, Slo},
-    session::{Search, SearchEnd},
+    session::{GapCounts, Search, SearchEnd},
 };
 
 /// The metric under a plan that this function has changed.
@@ -267,11 +267,36 @@ fn each_stage_is_measured_by_itself_even_if_another_is_equal() {
             (sample.value - ttft_ms).abs() < 1e-9 && sample.samples == 100,
             "{sample:?}"
         );
-        assert!(cell.series[&Metric::Itl(P50)][0].is_err());
+        assert_eq!(
+            cell.series[&Metric::Itl(P50)][0],
+            Err("the run counts gaps between chunks as a whole, not for each of its stages".to_owned())
+        );
         assert_eq!(
             cell.series[&Metric::TtftFromSchedule(P50)][0],
             Err("closed loop has no schedule".to_owned())
         );
         assert!(Metric::ALL.iter().all(|metric| cell.series[metric].len() == 3));
     }
+}
+
+#[test]
+fn each_stage_has_the_gaps_that_were_counted_in_it() {
+    let mut session = synthetic::staged();
+    let bins = |gap_ms: u64, count| GapCounts {
+        bins: vec![(gap_ms * 1_000_000, count)],
+    };
+    for run in &mut session.cells[0].runs {
+        run.itl_by_stage = vec![bins(10, 900), bins(30, 400)];
+    }
+    session.cells[0].runs[2].itl_by_stage[1] = GapCounts::default();
+    let measured = measure(&session);
+    for (cell, (gap_ms, count)) in measured.cells.iter().zip([(10.0, 900), (30.0, 400)]) {
+        let sample = cell.series[&Metric::Itl(P95)][1].clone().unwrap();
+        assert!((sample.value - gap_ms).abs() < 1e-9, "{sample:?}");
+        assert_eq!(sample.samples, count);
+    }
+    assert_eq!(
+        measured.cells[1].series[&Metric::Itl(P50)][2],
+        Err("no gap between output chunks was recorded".to_owned())
+    );
 }

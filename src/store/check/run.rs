@@ -14,7 +14,8 @@ pub(super) fn run(run: &Run, load: &Load, plan: &Plan) -> Checked {
         request(record, load, plan).map_err(|fault| fault.within(format_args!("requests[{at}]")))?;
     }
     unique_indexes(&run.requests)?;
-    gaps(&run.itl)?;
+    gaps(&run.itl, "itl")?;
+    gaps_by_stage(&run.itl_by_stage, stages_of(load))?;
     warmup(run.warmup)?;
     gpu(&run.gpu)?;
     pairing::blocks(run)?;
@@ -33,10 +34,7 @@ fn request(record: &RequestRecord, load: &Load, plan: &Plan) -> Checked {
             record.index
         )
     })?;
-    let stages = match load {
-        Load::Stages { stages, .. } => stages.len(),
-        _ => 1,
-    };
+    let stages = stages_of(load);
     ensure(usize::from(record.stage) < stages, "stage", || {
         format!("is `{}`, but the load has {stages}, counted from 0", record.stage)
     })?;
@@ -104,11 +102,29 @@ fn unique_indexes(requests: &[RequestRecord]) -> Checked {
     Ok(())
 }
 
-fn gaps(itl: &GapCounts) -> Checked {
+fn stages_of(load: &Load) -> usize {
+    match load {
+        Load::Stages { stages, .. } => stages.len(),
+        _ => 1,
+    }
+}
+
+fn gaps_by_stage(by_stage: &[GapCounts], stages: usize) -> Checked {
+    ensure(by_stage.len() <= stages, "itl_by_stage", || {
+        format!(
+            "counts the gaps of {} stages, but the load has {stages}",
+            by_stage.len()
+        )
+    })?;
+    let mut numbered = by_stage.iter().enumerate();
+    numbered.try_for_each(|(stage, itl)| gaps(itl, &format!("itl_by_stage[{stage}]")))
+}
+
+fn gaps(itl: &GapCounts, name: &str) -> Checked {
     let mut total: u64 = 0;
     let mut gap_before = None;
     for (at, &(gap_ns, count)) in itl.bins.iter().enumerate() {
-        let key = format_args!("itl[{at}]").to_string();
+        let key = format!("{name}[{at}]");
         ensure(count > 0, &key, || "counts `0` gaps; leave the pair out".into())?;
         ensure(gap_before < Some(gap_ns), &key, || {
             format!("`{gap_ns}` is not above the gap before; gaps rise")
@@ -119,7 +135,7 @@ fn gaps(itl: &GapCounts) -> Checked {
         gap_before = Some(gap_ns);
         total = total.saturating_add(count);
     }
-    ensure(total <= MAX_EXACT, "itl", || {
+    ensure(total <= MAX_EXACT, name, || {
         format!("counts `{total}` gaps, beyond 2^53")
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use perfgate::{
     load::Interrupt,
     plan::{Arrivals, Load, Plan, RampShape, Stage, StageLength, StageLevel},
-    session::{RequestRecord, Run},
+    session::{GapCounts, RequestRecord, Run},
 };
 
 use super::{
@@ -127,6 +127,12 @@ fn stages_follow_each_other_and_each_request_knows_its_own() {
     assert!(third.iter().all(|record| record.scheduled_ns.unwrap() >= ends(&second)));
     let gap_ns = third[1].scheduled_ns.unwrap() - third[0].scheduled_ns.unwrap();
     assert_eq!(gap_ns, SECOND_NS / 50);
+    let counted = |gaps: &GapCounts| gaps.bins.iter().map(|(_, count)| count).sum::<u64>();
+    let chunks = |records: &[&RequestRecord]| records.iter().map(|record| u64::from(record.chunks - 1)).sum::<u64>();
+    let by_stage: Vec<u64> = run.itl_by_stage.iter().map(counted).collect();
+    assert_eq!(by_stage, [chunks(&first), chunks(&second), chunks(&third)]);
+    assert!(by_stage.iter().all(|count| *count > 0), "{by_stage:?}");
+    assert_eq!(counted(&run.itl), by_stage.iter().sum::<u64>());
 }
 
 #[test]

@@ -180,13 +180,15 @@ fn runs() -> impl Strategy<Value = Run> {
             for (index, record) in (shift..).zip(&mut requests) {
                 record.index = index;
             }
+            let itl = GapCounts {
+                bins: gaps.into_iter().collect(),
+            };
             Run {
                 repeat: 0,
                 started_unix_s: u64::from(warm),
                 requests,
-                itl: GapCounts {
-                    bins: gaps.into_iter().collect(),
-                },
+                itl_by_stage: vec![itl.clone(); (warm % 2) as usize],
+                itl,
                 warmup: Warmup {
                     requests: warm,
                     failed: warm / 2,

@@ -160,6 +160,8 @@ const WRONG_RUNS: &str = r#"
 /cells/0/runs/1/itl/1/0                   | 9000000 | `cells[0].runs[1].itl[1]`: `9000000` is not above
 /cells/0/runs/1/itl/1/1                   | 18446744073709551615 | `cells[0].runs[1].itl`: counts
 /cells/0/runs/1/itl/1                     | [1]   | `cells[0].runs[1].itl[1]`: invalid length 1
+/cells/0/runs/1/itl_by_stage              | [[], []] | `cells[0].runs[1].itl_by_stage`: counts the gaps of 2 stages, but the load has 1
+/cells/0/runs/1/itl_by_stage              | [[[5, 0]]] | `cells[0].runs[1].itl_by_stage[0][0]`: counts `0` gaps
 /cells/0/runs/1/warmup/failed             | 4     | `cells[0].runs[1].warmup.failed`: is `4` of `3`
 /cells/0/runs/1/client                    | {"cpu_s": -1, "wall_s": 1, "threads": 1, "kernel_stamps": true} | `cells[0].runs[1].client.cpu_s`: is `-1`; give seconds
 /cells/0/runs/1/client                    | {"cpu_s": 1, "wall_s": 1, "threads": 1, "kernel_stamps": true, "read_lag": {"p50_ms": 2, "p95_ms": 2, "p99_ms": 1, "max_ms": 3}} | `cells[0].runs[1].client.read_lag`: does not rise
