@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     args::{JudgeArgs, PlanArgs},
+    profile::ProfileVerb,
     search::{LadderArgs, SearchArgs},
     serve::EngineArgs,
 };
@@ -117,6 +118,11 @@ pub(super) enum Verb {
     Baseline {
         #[command(subcommand)]
         verb: BaselineVerb,
+    },
+    /// Give the profiling report that a warning asked for.
+    Profile {
+        #[command(subcommand)]
+        verb: ProfileVerb,
     },
     /// Show the stored sessions of a baseline over time: steps, who answers for them, and what nobody answers for.
     #[command(after_help = HISTORY_EXAMPLES)]

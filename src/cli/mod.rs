@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod exit;
 mod flags;
+mod profile;
 mod progress;
 mod search;
 mod serve;
@@ -103,6 +104,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         }
         Verb::Baseline { verb } => stored::baseline(&verb),
         Verb::History(flags) => stored::history(&flags),
+        Verb::Profile { verb } => profile::run(&verb),
         Verb::Noise { files, noise, plan } => stored::noise(files, &noise, &plan),
         Verb::Config {
             verb: ConfigVerb::Show { plan },

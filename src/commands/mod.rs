@@ -14,6 +14,7 @@ pub mod init;
 pub mod measure;
 pub mod noise;
 pub mod present;
+pub mod profile;
 pub mod reference;
 pub mod report;
 pub mod run;
@@ -25,8 +26,8 @@ pub mod trust;
 use std::path::PathBuf;
 
 use crate::{
-    config::ConfigError, git::GitError, github::ForgeError, load::LoadError, render::RenderError, sim::SimError,
-    store::StoreError, target::TargetError,
+    config::ConfigError, git::GitError, github::ForgeError, load::LoadError, profile::ProfileError,
+    render::RenderError, sim::SimError, store::StoreError, target::TargetError,
 };
 
 /// One stage of a measurement, for the progress display.
@@ -96,6 +97,9 @@ pub enum CommandError {
     /// The forge refuses, or is not reached.
     #[error(transparent)]
     Forge(#[from] ForgeError),
+    /// A file is no profile.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// The measurement could not begin.
     #[error(transparent)]
     Load(#[from] LoadError),
