@@ -23,3 +23,4 @@ mod store;
 mod target;
 mod telemetry;
 mod trouble;
+mod trust;
