@@ -25,3 +25,4 @@ mod store;
 mod target;
 mod telemetry;
 mod trouble;
+mod trust;
