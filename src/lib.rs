@@ -13,6 +13,7 @@
 //! | | [`store`] | sessions and baselines at rest |
 //! | | [`git`] | files at a commit, ancestors, trailers |
 //! | | [`github`] | the forge behind a trait |
+//! | | [`profile`] | profiler files: which profiler wrote one |
 //! | | [`render`] | terminal, Markdown, HTML, JSON |
 //! | | [`sim`] | the embedded inference engine |
 //! | 3 arithmetic | [`stats`] | quantiles, intervals, tests: numbers in, numbers out |
@@ -54,6 +55,7 @@ pub mod metric;
 pub mod noise;
 pub mod obligation;
 pub mod plan;
+pub mod profile;
 pub mod render;
 pub mod report;
 pub mod session;

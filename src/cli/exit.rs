@@ -25,6 +25,7 @@ pub(crate) fn code(error: &CommandError) -> u8 {
         CommandError::Forge(_) => FORGE,
         CommandError::Config(_)
         | CommandError::Git(_)
+        | CommandError::Profile(_)
         | CommandError::Store(_)
         | CommandError::Load(_)
         | CommandError::Render(_)

@@ -8,6 +8,7 @@ use super::{
     args::{JudgeArgs, PlanArgs},
     forms::{FormatArg, SchemaOf},
     posting::PostArgs,
+    profile::ProfileVerb,
     search::{LadderArgs, SearchArgs},
     serve::EngineArgs,
 };
@@ -144,6 +145,11 @@ pub(super) enum Verb {
     Baseline {
         #[command(subcommand)]
         verb: BaselineVerb,
+    },
+    /// Give the profiling report that a warning asked for.
+    Profile {
+        #[command(subcommand)]
+        verb: ProfileVerb,
     },
     /// Show the stored sessions of a baseline over time: steps, who answers for them, and what nobody answers for.
     #[command(after_help = HISTORY_EXAMPLES)]

@@ -6,6 +6,7 @@ mod flags;
 mod forms;
 mod manual;
 mod posting;
+mod profile;
 mod progress;
 mod search;
 mod sending;
@@ -101,6 +102,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         }
         Verb::Baseline { verb } => stored::baseline(&verb),
         Verb::History(flags) => stored::history(&flags),
+        Verb::Profile { verb } => profile::run(&verb),
         Verb::Noise { files, noise, plan } => stored::noise(files, &noise, &plan),
         Verb::Config {
             verb: ConfigVerb::Show { plan },

@@ -14,7 +14,7 @@ use crate::{
         answer::{self, Accepting, Pinning},
         baseline::{self, Saving},
         history::{self, Asked},
-        noise,
+        noise, trust,
     },
     config::{Overrides, Resolved},
     load::Interrupt,
@@ -24,6 +24,12 @@ use crate::{
 
 /// Runs one of the verbs of `baseline`.
 pub(super) fn baseline(verb: &BaselineVerb) -> Result<Done, CommandError> {
+    if matches!(
+        verb,
+        BaselineVerb::Accept(_) | BaselineVerb::Pin { .. } | BaselineVerb::Rm { .. }
+    ) {
+        trust::refuse_baseline_write(&variable, &trust::here()?, None)?;
+    }
     match verb {
         BaselineVerb::Save {
             session,
@@ -38,6 +44,7 @@ pub(super) fn baseline(verb: &BaselineVerb) -> Result<Done, CommandError> {
                 name: name.as_deref(),
                 gated: &gated(&resolved),
                 force: *force,
+                variable: &variable,
             })
         }
         BaselineVerb::List { store } => baseline::list(&resolve(store)?.settings.store),

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use super::{CommandError, Done, measure, present::Screen, reference::label, show};
+use super::{CommandError, Done, measure, present::Screen, reference::label, show, trust};
 use crate::{
     compare::fingerprint::Fingerprint,
     history,
@@ -24,6 +24,8 @@ pub struct Saving<'a> {
     pub gated: &'a [Metric],
     /// Whether to save it whatever speaks against it; that is kept with it.
     pub force: bool,
+    /// The environment, which tells whose job this is.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
 }
 
 /// Appends a session to the baseline of its plan and environment.
@@ -32,6 +34,7 @@ pub struct Saving<'a> {
 /// When the session is invalid, or unfit and not forced, or the store cannot be written.
 pub fn save(saving: &Saving<'_>) -> Result<Done, CommandError> {
     let session = show::read_session(saving.file)?;
+    trust::refuse_baseline_write(saving.variable, &trust::here()?, session.commit.as_deref())?;
     let objections = history::objections(&session, saving.gated);
     if !objections.is_empty() && !saving.force {
         return Err(CommandError::Unfit {

@@ -1,6 +1,6 @@
 //! `perfgate gate`: measures, compares with the stored baseline, writes the reports.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{
     CommandError, Console, Done, ab,
@@ -78,22 +78,31 @@ pub(super) fn finish(
 ) -> Result<Done, CommandError> {
     let folder = report_dir(resolved);
     let result = folder.join(present::RESULT_FILE);
-    store::write_measured(&result, measured)?;
-    console.say(&format!("wrote `{}`", result.display()));
-    // Who posts it reads it with limits: that it is too large is better known here than there.
-    if let Err(error) = store::read_measured(&result) {
-        console.warn(&format!(
-            "{}; nobody will be able to post this result",
-            run::in_full(&error)
-        ));
-    }
-    for path in present::write_files(report, &folder)? {
-        console.say(&format!("wrote `{}`", path.display()));
-    }
+    write_all(measured, report, (&folder, &result), console)?;
     Ok(Done {
         text: present::text(report, format, screen)?,
         exit_code: report.exit_code,
     })
+}
+
+/// Writes a result, and the reports into a folder.
+pub(super) fn write_all(
+    measured: &Measured,
+    report: &Report,
+    (folder, result): (&Path, &Path),
+    console: &dyn Console,
+) -> Result<(), CommandError> {
+    store::write_measured(result, measured)?;
+    console.say(&format!("wrote `{}`", result.display()));
+    // Who posts it reads it with limits: that it is too large is better known here than there.
+    if let Err(error) = store::read_measured(result) {
+        let error = run::in_full(&error);
+        console.warn(&format!("{error}; nobody will be able to post this result"));
+    }
+    for path in present::write_files(report, folder)? {
+        console.say(&format!("wrote `{}`", path.display()));
+    }
+    Ok(())
 }
 
 /// Whose rules hold, where that is not the work tree's.

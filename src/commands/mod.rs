@@ -17,6 +17,7 @@ pub mod measure;
 pub mod noise;
 pub mod post;
 pub mod present;
+pub mod profile;
 pub mod reference;
 pub mod report;
 pub mod run;
@@ -32,6 +33,7 @@ use crate::{
     git::GitError,
     github::{ForgeError, StepError},
     load::LoadError,
+    profile::ProfileError,
     render::RenderError,
     sim::SimError,
     store::StoreError,
@@ -105,6 +107,9 @@ pub enum CommandError {
     /// The forge refuses, or is not reached.
     #[error(transparent)]
     Forge(#[from] ForgeError),
+    /// A file is no profile.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// The measurement could not begin.
     #[error(transparent)]
     Load(#[from] LoadError),

@@ -1,12 +1,12 @@
 //! `perfgate noise`: a server against itself, from stored sessions or measured now.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, env, path::PathBuf};
 
 use super::{
     CommandError, Console, Done,
     ab::{self, Follow, Wanted},
     present::Format,
-    reference,
+    reference, trust,
 };
 use crate::{
     compare::{Background, Fingerprint, PairNoise, compare},
@@ -214,6 +214,8 @@ fn measured_now(
         .all(|session| session.ended == Ended::Complete && invalid_because(session).is_none());
     if !is_sound {
         console.warn("these pairs carry no verdict: their noise is not kept for later gates");
+    } else if let Err(error) = trust::refuse_baseline_write(&|name| env::var(name).ok(), &trust::here()?, None) {
+        console.warn(&format!("{error}; the noise of these pairs is not kept"));
     } else if !shown.0.is_empty() {
         let path = baselines.add_pair_noise(&print.plan_hash(), &print.machine_hash(), &shown.0)?;
         console.say(&format!("kept for later gates in `{}`", path.display()));

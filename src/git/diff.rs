@@ -59,7 +59,9 @@ fn shown(lines: Vec<String>) -> String {
         text.push('\n');
     }
     if more > 0 {
-        text.push_str(&format!("… {more} more lines\n"));
+        text.push_str("… ");
+        text.push_str(&more.to_string());
+        text.push_str(" more lines\n");
     }
     text
 }

@@ -14,6 +14,7 @@ use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 use super::{
     LoadError,
     dialect::{Ask, Dialect},
+    forbidden,
     hidden::Hidden,
     lane::Prepared,
     stamp::Stamper,
@@ -235,6 +236,11 @@ fn parse(text: &str) -> Result<Url, LoadError> {
     let url = Url::parse(text).map_err(|error| refuse(format!("{error}; give `http://host:port`")))?;
     if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
         return Err(refuse("give `http://host:port` or `https://host:port`".into()));
+    }
+    if url.host_str().is_some_and(forbidden::is_of_a_cloud) {
+        return Err(refuse(
+            "this is where a cloud tells its machines their credentials, and no model server".into(),
+        ));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(refuse(

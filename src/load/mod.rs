@@ -47,6 +47,7 @@ mod endpoint;
 #[cfg(target_os = "linux")]
 mod event_loop;
 mod fleet;
+mod forbidden;
 mod framing;
 mod hash;
 mod hidden;

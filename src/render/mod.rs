@@ -7,6 +7,7 @@ mod capacity;
 mod chart;
 mod curve;
 mod escape;
+mod evidence;
 mod figures;
 mod format;
 mod history;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     metric::Metric,
     report::{Check, Judging, Report},
-    verdict::{Action, Bound, Evidence, FieldRule, Gate, Limit, OnInconclusive, Policy},
+    verdict::{Action, Bound, Evidence, FieldRule, Gate, Limit, OnInconclusive, OnUnmet, Policy},
 };
 
 /// The command that judges the same files by the same rules.
@@ -47,8 +47,14 @@ fn judging(judging: Judging) -> Vec<String> {
         confidence.map(|own| format!(" --confidence {own}")),
         family_error.map(|own| format!(" --family-error {own}")),
         how,
+        unmet("explanation", judging.unmet.explanation, built_in.unmet.explanation),
+        unmet("profile", judging.unmet.profile, built_in.unmet.profile),
     ];
     flags.into_iter().flatten().collect()
+}
+
+fn unmet(what: &str, own: OnUnmet, built_in: OnUnmet) -> Option<String> {
+    (own != built_in).then(|| format!(" --on-unmet-{what} {}", own.name()))
 }
 
 /// A `--gate` for each rule that is not the built-in one.

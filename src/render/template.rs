@@ -67,8 +67,9 @@ fn html_code(text: &str) -> String {
 
 /// Renders one template of ours with `data`; every value is escaped for `language`.
 ///
-/// Filters: `code` puts a value into a code span, `prose` does so with the parts between backticks, `short` cuts at
-/// 300 characters; `command` is `code` for what is copied. In a comment `code` and `prose` cut too, if later.
+/// Filters: `code` puts a value into a code span, `prose` does so with the parts between backticks, `line` keeps the spaces
+/// at its beginning, `short` cuts at 300 characters; `command` is `code` for what is copied. In a comment `code` and `prose`
+/// cut too, if later.
 pub(super) fn render(
     name: &'static str,
     source: &'static str,
@@ -93,6 +94,11 @@ pub(super) fn render(
     environment.add_filter("code", move |text: &str| Value::from_safe_string(code(text)));
     environment.add_filter("command", move |text: &str| Value::from_safe_string(command(text)));
     environment.add_filter("prose", move |text: &str| Value::from_safe_string(language.prose(text)));
+    environment.add_filter("line", move |text: &str| {
+        let indent = text.len() - text.trim_start_matches(' ').len();
+        let text = format!("{}{}", "&#160;".repeat(indent), plain(text));
+        Value::from_safe_string(text)
+    });
     environment.add_filter("short", short);
     environment.add_filter("address", address);
     let template = environment.template_from_named_str(name, source).map_err(broken)?;

@@ -6,6 +6,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, Tab
 
 use super::{
     escape::visible,
+    evidence::{ObligationView, TrustedView},
     figures::{self, CellTable, Rows},
     format::{self, SPACE},
     view::{self, ReportView},
@@ -37,11 +38,13 @@ pub fn terminal_report(report: &Report, color: bool, width: u16) -> String {
     );
     page.differences(&view);
     page.list("Note", view.warnings.iter());
-    let obligations = view.obligations.iter();
-    let owed: Vec<String> = obligations
-        .map(|o| format!("{} ({}, {})", o.text, o.requires, o.cell))
-        .collect();
+    let sentences = |those: &[ObligationView]| those.iter().map(ObligationView::sentence).collect::<Vec<_>>();
+    page.list("Explained and attached", sentences(&view.given).iter());
+    let owed = sentences(&view.obligations);
     page.list("Owed before merge", owed.iter());
+    if let Some(trusted) = &view.trusted {
+        page.trusted(trusted);
+    }
     page.list("What now", view.next_steps.iter());
     page.finish()
 }
@@ -139,6 +142,19 @@ impl Page {
         self.title(title);
         for item in items {
             self.paragraph("  - ", item);
+        }
+    }
+
+    fn trusted(&mut self, trusted: &TrustedView) {
+        let sentences = trusted.sentences();
+        self.title("Whose rules");
+        for (at, sentence) in sentences.iter().enumerate() {
+            self.paragraph("  - ", sentence);
+            // The first is about the rules themselves, each other one about a file.
+            let changed = at.checked_sub(1).and_then(|at| trusted.changed.get(at));
+            for line in changed.iter().flat_map(|changed| &changed.lines) {
+                self.line(&format!("      {}", visible(line)));
+            }
         }
     }
 

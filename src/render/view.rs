@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     chart::{Axis, Bar, Domain},
+    evidence::{self, ObligationView, TrustedView},
     figures::{self, CellTable, NOT_MEASURED, NamedArm, Rows, Runs},
     format::{self, SPACE, Scale},
     ladder::{Ladder, ladder},
@@ -45,7 +46,12 @@ pub(super) struct ReportView {
     pub(super) failures: Vec<FailureView>,
     pub(super) differences: Vec<DifferenceView>,
     pub(super) facts: Vec<FactView>,
+    /// What is still owed.
     pub(super) obligations: Vec<ObligationView>,
+    /// What was given, and by whom.
+    pub(super) given: Vec<ObligationView>,
+    /// Whose rules held; `None`: the work tree's.
+    pub(super) trusted: Option<TrustedView>,
     pub(super) warnings: Vec<String>,
     pub(super) method: String,
     /// The command that judges the same two files again.
@@ -129,14 +135,6 @@ pub(super) struct FactView {
     pub(super) differs: bool,
 }
 
-/// Something a warning owes.
-#[derive(Debug, Serialize)]
-pub(super) struct ObligationView {
-    pub(super) cell: String,
-    pub(super) requires: &'static str,
-    pub(super) text: String,
-}
-
 impl ReportView {
     pub(super) fn of(report: &Report) -> Self {
         let Look {
@@ -179,7 +177,9 @@ impl ReportView {
             failures: arms.iter().flat_map(failures).collect(),
             differences: differences(report),
             facts: facts(&arms),
-            obligations: obligations(report),
+            obligations: evidence::owed(report),
+            given: evidence::given(report),
+            trusted: report.trusted.as_ref().map(evidence::trusted),
             warnings: report.warnings.clone(),
             method: report.method.clone(),
             reproduce: reproduce::command(report),
@@ -369,13 +369,4 @@ pub(super) fn facts(arms: &[NamedArm<'_>]) -> Vec<FactView> {
 fn fact(arm: &Arm, what: &str) -> String {
     let found = arm.facts.iter().find(|(name, _)| name == what);
     found.map_or_else(|| "not known".into(), |(_, value)| value.clone())
-}
-
-fn obligations(report: &Report) -> Vec<ObligationView> {
-    let rows = report.obligations.iter().map(|obligation| ObligationView {
-        cell: obligation.cell.clone(),
-        requires: words::evidence(obligation.requires),
-        text: obligation.text.clone(),
-    });
-    rows.collect()
 }

@@ -84,7 +84,7 @@ pub(super) fn check_look(check: &Check) -> Look {
 pub(super) const fn exit_meaning(verdict: Verdict, exit_code: u8) -> &'static str {
     match (verdict, exit_code) {
         (Verdict::Inconclusive, 0) => "not settled, and let through by `on_inconclusive: pass`",
-        (Verdict::Inconclusive, 1) => "not settled, and blocked by `on_inconclusive: block`",
+        (Verdict::Inconclusive, 1) => "not settled, and blocked for that, as the configuration says",
         _ => code_meaning(exit_code),
     }
 }

@@ -106,7 +106,7 @@ fn an_owed_profile_reads_like_this() {
     assert_eq!(found.obligations.len(), 1);
     insta::assert_snapshot!(text(&found), @r"
         inconclusive: attach a profiling report: Peak GPU memory rose by 20.0 % at synthetic-64/16 @ c=16 [exit 3]
-        next: attach a profiling report: Peak GPU memory rose by 20.0 % at synthetic-64/16 @ c=16
+        next: attach a profiling report: Peak GPU memory rose by 20.0 % at synthetic-64/16 @ c=16; attach it with `perfgate profile attach FILE`
         warning: Peak GPU memory at synthetic-64/16 @ c=16: +20.0 % (90 % interval +19.9 … +20.1 %), limit +10.0 %
         warning: two runs of the baseline hold the same records at synthetic-64/16 @ c=16: they are not independent
         warning: two runs of the candidate hold the same records at synthetic-64/16 @ c=16: they are not independent

@@ -3,6 +3,7 @@
 mod group;
 mod ready;
 mod server;
+mod withheld;
 
 use std::{io, net::TcpListener, path::PathBuf, time::Duration};
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{TargetError, group::Group, ready};
+use super::{TargetError, group::Group, ready, withheld};
 use crate::plan::Launch;
 
 /// How long a server may take to end when it is asked to.
@@ -97,6 +97,7 @@ impl Start {
         let log = open_log(&self.log).map_err(failed)?;
         let own = |text: &String| text.replace("{port}", &self.port.to_string());
         let mut command = Command::new(self.program());
+        withheld::from(&mut command);
         command
             .args(self.launch.command.iter().skip(1).map(own))
             .envs(self.launch.env.iter().map(|(name, value)| (name, own(value))))

@@ -7,11 +7,12 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-/// `perfgate` with arguments, in a folder, without the caller's environment layer.
+/// `perfgate` with arguments, in a folder, without the caller's environment layer and the CI job that the tests run in.
 pub(crate) fn perfgate(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_perfgate"));
     command.current_dir(folder).args(args).env_remove("NO_COLOR");
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PERFGATE_")) {
+    let is_ours = |name: &str| ["PERFGATE_", "GITHUB_"].iter().any(|start| name.starts_with(start));
+    for (name, _) in std::env::vars().filter(|(name, _)| is_ours(name)) {
         command.env_remove(name);
     }
     command

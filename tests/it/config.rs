@@ -492,7 +492,7 @@ fn sample(path: &str) -> &'static str {
         "ceilings" => "ttft_p95<=2s",
         "confidence" => "0.95",
         "family_error" => "5%",
-        "on_inconclusive" => "block",
+        "on_inconclusive" | "on_unmet_explanation" | "on_unmet_profile" => "block",
         "measure" => "ab",
         "ab.looks" => "3,6",
         path if path.starts_with("arms.") => match path.rsplit('.').next() {

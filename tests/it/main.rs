@@ -26,3 +26,4 @@ mod store;
 mod target;
 mod telemetry;
 mod trouble;
+mod trust;

@@ -1,4 +1,5 @@
 //! `perfgate post` against a forge in memory: whose rules hold, what is believed, and what stands on the pull request.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
 
 mod door;
 mod forge;
@@ -192,8 +193,8 @@ fn with_baseline(session: &Session) -> Memory {
     made::save(folder.path(), "main", session);
     let path = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
     let path = path
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-        .next()
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|extension| extension == "json"))
         .unwrap();
     let name = path.file_name().unwrap().to_str().unwrap().to_owned();
     repository().with_file(BASE, &format!("baselines/{name}"), fs::read(&path).unwrap())

@@ -48,24 +48,21 @@ pub fn judge_pairs(
         .baseline
         .as_ref()
         .map_or(0, |baseline| measured.copied_runs(baseline));
-    let mut report = match &measured.baseline {
-        Some(baseline) => {
-            let noise = match noise {
-                Some(noise) => noise.clone(),
-                None => reference::pair_noise(&rules.baselines, &measured.candidate)?,
-            };
-            let reference = Reference {
-                pair_noise: Some(&noise),
-                ..Reference::alone(baseline_name, baseline)
-            };
-            build_knowing(Some(&reference), candidate, policy, &given)
-        }
-        None => {
-            let named = rules.resolved.settings.baseline.as_deref();
-            let found = reference::meant(&rules.baselines, named, &measured.candidate, policy)?;
-            copied = copied.max(found.as_ref().map_or(0, |found| measured.copied_runs(&found.session)));
-            reference::judge_knowing(found.as_ref(), candidate, policy, &given)
-        }
+    let mut report = if let Some(baseline) = &measured.baseline {
+        let noise = match noise {
+            Some(noise) => noise.clone(),
+            None => reference::pair_noise(&rules.baselines, &measured.candidate)?,
+        };
+        let reference = Reference {
+            pair_noise: Some(&noise),
+            ..Reference::alone(baseline_name, baseline)
+        };
+        build_knowing(Some(&reference), candidate, policy, &given)
+    } else {
+        let named = rules.resolved.settings.baseline.as_deref();
+        let found = reference::meant(&rules.baselines, named, &measured.candidate, policy)?;
+        copied = copied.max(found.as_ref().map_or(0, |found| measured.copied_runs(&found.session)));
+        reference::judge_knowing(found.as_ref(), candidate, policy, &given)
     };
     if copied > 0 {
         refuse_copies(&mut report, copied);

@@ -21,19 +21,17 @@ use crate::{
 pub(super) fn rules(base: &mut dyn Source, layout: &Layout, asked: &Asked<'_>) -> Result<Rules, CommandError> {
     let meant = config::file_meant(asked.config, asked.variable);
     let inside = layout.inside(&meant);
-    let (resolved, config, config_sha256) = match &inside {
-        Some(path) => at_commit(base, (path, &layout.root.join(path)), asked)?,
+    let (mut resolved, config, config_sha256) = if let Some(path) = &inside {
+        at_commit(base, (path, &layout.root.join(path)), asked)?
+    } else {
         // Whoever names a file outside of the repository runs the job, and no pull request can change it.
-        None => {
-            let bytes = fs::read(&meant).map_err(|source| CommandError::File {
-                what: "read",
-                path: meant.clone(),
-                source,
-            })?;
-            (asked.resolve(Some(&meant))?, None, Some(store::sha256_of(&bytes)))
-        }
+        let bytes = fs::read(&meant).map_err(|source| CommandError::File {
+            what: "read",
+            path: meant.clone(),
+            source,
+        })?;
+        (asked.resolve(Some(&meant))?, None, Some(store::sha256_of(&bytes)))
     };
-    let mut resolved = resolved;
     let baselines = baselines(base, layout, &mut resolved)?;
     let explanations = acceptances(base)?;
     Ok(Rules {

@@ -44,7 +44,9 @@ pub(super) fn report_twin(report: &Report) -> ReportTwin {
             confidence: report.judging.confidence,
             family_error: report.judging.family_error,
             on_inconclusive: report.judging.on_inconclusive.into(),
+            unmet: Some(report.judging.unmet.into()),
         }),
+        trusted: report.trusted.as_ref().map(Into::into),
     }
 }
 
@@ -71,7 +73,7 @@ pub(super) fn report(twin: ReportTwin) -> Result<Report, RenderError> {
         method: twin.method,
         story: twin.story,
         judging: judging(twin.judging),
-        trusted: None,
+        trusted: twin.trusted.map(Into::into),
     })
 }
 
@@ -83,7 +85,7 @@ fn judging(twin: Option<JudgingTwin>) -> Judging {
             confidence: twin.confidence,
             family_error: twin.family_error,
             on_inconclusive: twin.on_inconclusive.into(),
-            unmet: Unmet::default(),
+            unmet: twin.unmet.map_or_else(Unmet::default, Into::into),
         },
     )
 }
@@ -254,16 +256,19 @@ fn obligation_twin(obligation: &Obligation) -> ObligationTwin {
         metric: obligation.metric.key().into(),
         requires: obligation.requires.into(),
         text: obligation.text.clone(),
+        settled: obligation.settled.as_ref().map(Into::into),
     }
 }
 
 fn obligation(twin: ObligationTwin) -> Result<Obligation, RenderError> {
+    let unknown = |profiler| contradiction(format!("profiler `{profiler}`"), "no profiler that is known");
+    let settled = twin.settled.map(|given| given.settled().map_err(unknown)).transpose()?;
     Ok(Obligation {
+        settled,
         metric: metric(&twin.metric)?,
         cell: twin.cell,
         requires: twin.requires.into(),
         text: twin.text,
-        settled: None,
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod convert;
+mod evidence;
 mod history;
 mod load;
 mod noise;

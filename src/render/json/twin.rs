@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::load::LoadTwin;
+use super::{
+    evidence::{SettledTwin, TrustedTwin, UnmetTwin},
+    load::LoadTwin,
+};
 
 /// One comparison of a candidate with a baseline, judged.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +48,9 @@ pub(super) struct ReportTwin {
     /// How sure it had to be; absent in older files.
     #[serde(default)]
     pub(super) judging: Option<JudgingTwin>,
+    /// Whose rules held; null where they are the work tree's, absent in older files.
+    #[serde(default)]
+    pub(super) trusted: Option<TrustedTwin>,
 }
 
 /// How sure a verdict had to be.
@@ -58,6 +64,9 @@ pub(super) struct JudgingTwin {
     pub(super) family_error: f64,
     /// What an open gate does.
     pub(super) on_inconclusive: OnInconclusiveTwin,
+    /// What evidence does that is still owed; absent in older files.
+    #[serde(default)]
+    pub(super) unmet: Option<UnmetTwin>,
 }
 
 /// What a gate does that could not be settled.
@@ -246,6 +255,9 @@ pub(super) struct ObligationTwin {
     pub(super) requires: EvidenceTwin,
     /// In words.
     pub(super) text: String,
+    /// What was given for it; null while it is owed, absent in older files.
+    #[serde(default)]
+    pub(super) settled: Option<SettledTwin>,
 }
 
 /// An answer, for one check or for the whole gate.

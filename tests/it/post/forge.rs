@@ -1,5 +1,4 @@
 //! A forge in memory: what was asked of it, and what stands there afterwards.
-#![expect(clippy::unwrap_used, reason = "test helper")]
 
 use std::collections::BTreeMap;
 

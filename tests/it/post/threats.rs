@@ -25,7 +25,12 @@ fn t1_the_head_of_a_pull_request_moves_no_limit() {
         forge.checks[0].title.clone()
     });
     assert_eq!(verdicts[0], verdicts[1]);
-    assert!(!honest.comment().contains("500%"));
+    assert!(
+        sly.comment().contains("not applied") && sly.comment().contains("500%"),
+        "{}",
+        sly.comment()
+    );
+    assert!(!honest.comment().contains("not applied"), "{}", honest.comment());
 }
 
 #[test]

@@ -7,8 +7,9 @@ use perfgate::{
         Metric,
         Percentile::{P50, P95, P99},
     },
+    obligation::{Place, Settled},
     plan::{Arrivals, Load},
-    report::{Arm, CellFigures, Check, Difference, Figure, Judging, Obligation, Report},
+    report::{Arm, CellFigures, ChangedFile, Check, Difference, Figure, Judging, Obligation, Report, Trusted},
     verdict::{Action, Bound, Evidence, FieldRule, Policy, Verdict},
 };
 
@@ -331,7 +332,20 @@ pub(super) fn poisoned(text: &str) -> Report {
         difference.baseline = text.into();
         difference.candidate = text.into();
     }
+    report.trusted = Some(Trusted {
+        commit: text.into(),
+        config: Some(text.into()),
+        not_applied: vec![ChangedFile {
+            path: text.into(),
+            diff: format!("@@ -1 +1 @@\n-{text}\n+{text}\n  {text}\n"),
+        }],
+    });
     for obligation in &mut report.obligations {
+        obligation.settled = Some(Settled {
+            who: text.into(),
+            place: Place::PullRequest,
+            text: text.into(),
+        });
         obligation.cell = text.into();
         obligation.text = text.into();
     }

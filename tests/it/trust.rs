@@ -1,0 +1,8 @@
+//! Whose rules hold: a pull request moves neither thresholds nor baselines, and says why in the open.
+
+mod baselines;
+mod evidence;
+mod gates;
+mod repository;
+mod results;
+mod rules;
