@@ -9,7 +9,7 @@ use perfgate::{
 };
 
 use crate::{
-    noise::{Class, Machine, Random},
+    noise::{Machine, Random, Site},
     server::{CONCURRENCY, Effect, World, empty_session},
 };
 
@@ -68,7 +68,7 @@ struct Alternation<'a> {
 }
 
 impl<'a> Alternation<'a> {
-    fn new(world: &'a World, class: Class, planted: Planted, random: &'a mut Random) -> Self {
+    fn new(world: &'a World, site: Site, planted: Planted, random: &'a mut Random) -> Self {
         let arm = |arm| Session {
             pairing: Some(Pairing {
                 id: "simulated".into(),
@@ -82,7 +82,7 @@ impl<'a> Alternation<'a> {
         };
         Self {
             world,
-            machines: CONCURRENCY.iter().map(|_| Machine::new(class, random)).collect(),
+            machines: site.cells.iter().map(|class| Machine::new(*class, random)).collect(),
             planted,
             arms: [arm(PairArm::Baseline), arm(PairArm::Candidate)],
             random,
@@ -105,18 +105,12 @@ impl<'a> Alternation<'a> {
 
 /// A gate in pairs, with what earlier measurements showed of the noise: it ends at the first look that leaves no blocking
 /// check open, as `gate --ab` does.
-pub(crate) fn in_pairs(
-    world: &World,
-    class: Class,
-    planted: Planted,
-    noise: &PairNoise,
-    random: &mut Random,
-) -> Ending {
+pub(crate) fn in_pairs(world: &World, site: Site, planted: Planted, noise: &PairNoise, random: &mut Random) -> Ending {
     let background = Background {
         pair_noise: noise.clone(),
         ..Background::default()
     };
-    let mut measurement = Alternation::new(world, class, planted, random);
+    let mut measurement = Alternation::new(world, site, planted, random);
     let mut ending = Ending {
         verdict: Verdict::Inconclusive,
         pairs: 0,
@@ -140,14 +134,8 @@ pub(crate) fn in_pairs(
 }
 
 /// Both arms of a measurement of so many pairs.
-pub(crate) fn alternated(
-    world: &World,
-    class: Class,
-    planted: Planted,
-    pairs: u32,
-    random: &mut Random,
-) -> [Session; 2] {
-    let mut measurement = Alternation::new(world, class, planted, random);
+pub(crate) fn alternated(world: &World, site: Site, planted: Planted, pairs: u32, random: &mut Random) -> [Session; 2] {
+    let mut measurement = Alternation::new(world, site, planted, random);
     (0..pairs).for_each(|pair| measurement.measure_pair(pair));
     measurement.arms
 }
@@ -196,9 +184,9 @@ pub(crate) fn reported(baseline: &Session, candidate: &Session, background: &Bac
 }
 
 /// What this many earlier measurements of five pairs showed of the noise.
-pub(crate) fn earlier_noise(world: &World, class: Class, measurements: usize, random: &mut Random) -> PairNoise {
+pub(crate) fn earlier_noise(world: &World, site: Site, measurements: usize, random: &mut Random) -> PairNoise {
     let one = |number: usize| {
-        let [baseline, candidate] = alternated(world, class, NOTHING, LOOKS[1], random);
+        let [baseline, candidate] = alternated(world, site, NOTHING, LOOKS[1], random);
         let compared = compare(&measure(&baseline), &measure(&candidate), &Background::default());
         PairNoise::of(&compared, &format!("earlier {number}"), 1_780_000_000).0
     };
@@ -223,20 +211,20 @@ pub(crate) const DRIFT_TOGETHER: Drift = Drift {
 /// A machine on which sessions are measured one by one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    pub(crate) class: Class,
+    pub(crate) site: Site,
     pub(crate) drift: Drift,
     pub(crate) runs: u32,
 }
 
 /// A session of every cell, measured alone.
 pub(crate) fn alone(world: &World, place: Place, planted: Planted, random: &mut Random) -> Session {
-    let Place { class, drift, runs } = place;
+    let Place { site, drift, runs } = place;
     let mut session = empty_session(1_790_000_000);
     let shared = random.normal();
     for (place, (cell, streams)) in session.cells.iter_mut().zip(CONCURRENCY).enumerate() {
         let own = random.normal();
         let level = (drift.sd * if drift.together { shared } else { own }).exp();
-        let mut machine = Machine::new(class, random);
+        let mut machine = Machine::new(site.cells[place], random);
         for repeat in 0..runs {
             let slower = level * machine.next(random);
             let effect = planted.in_cell(place);

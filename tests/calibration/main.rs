@@ -19,14 +19,14 @@ mod rates;
 mod server;
 
 use gates::{DRIFT_TOGETHER, Drift, NOTHING, Place, Planted, alone, alternated, judged, reported};
-use noise::{Class, QUIET_1, QUIET_2, QUIET_3, Random, SHARED, SLOW_RUNS};
+use noise::{ONE_NOISY, ONE_WILD, QUIET_1, QUIET_2, QUIET_3, Random, SHARED, SLOW_RUNS, Site};
 use perfgate::compare::Background;
 use rates::{Known, allows_at_most, paired, proves_at_least, proves_at_most, stored};
 use server::{AT_LIMIT, Effect, TAIL, TWICE_LIMIT, World};
 
 /// What twenty earlier measurements tell of a machine; few histories, as they cost more than the gates.
-fn known(world: &World, class: Class) -> Known {
-    Known::from(world, class, 20, 2)
+fn known(world: &World, site: impl Into<Site>) -> Known {
+    Known::from(world, site, 20, 2)
 }
 
 #[test]
@@ -60,6 +60,21 @@ fn the_first_measurements_on_a_machine_block_as_rarely() {
 }
 
 #[test]
+fn one_noisy_cell_among_quiet_ones_blocks_as_rarely_whatever_is_known_of_it() {
+    let world = World::new();
+    for (site, earlier) in [(ONE_NOISY, 0), (ONE_WILD, 0), (ONE_NOISY, 20)] {
+        let found = paired(&world, &Known::from(&world, site, earlier, 1), NOTHING, 30);
+        assert!(
+            allows_at_most(found.blocked, found.gates, 0.01),
+            "{}, {earlier}: {found:?}",
+            site.name
+        );
+    }
+    let found = stored(&world, drifting(ONE_NOISY, 0.03), NOTHING, 5, (60, 20));
+    assert!(allows_at_most(found.blocked, found.gates, 0.01), "{found:?}");
+}
+
+#[test]
 fn twice_the_limit_is_blocked_on_a_quiet_machine_and_the_limit_rarely() {
     let world = World::new();
     let quiet = known(&world, QUIET_1);
@@ -75,9 +90,12 @@ fn twice_the_limit_is_blocked_on_a_quiet_machine_and_the_limit_rarely() {
 }
 
 /// A machine whose sessions drift by this much, each cell by itself, with five runs a session.
-const fn drifting(class: Class, sd: f64) -> Place {
-    let drift = Drift { sd, together: false };
-    Place { class, drift, runs: 5 }
+fn drifting(site: impl Into<Site>, sd: f64) -> Place {
+    Place {
+        site: site.into(),
+        drift: Drift { sd, together: false },
+        runs: 5,
+    }
 }
 
 #[test]
@@ -113,11 +131,11 @@ fn the_report_says_what_is_counted_here() {
         (3, Planted::in_one_cell(AT_LIMIT)),
     ] {
         let mut random = Random::new(seed);
-        let [baseline, candidate] = alternated(&world, QUIET_1, planted, 3, &mut random);
+        let [baseline, candidate] = alternated(&world, QUIET_1.into(), planted, 3, &mut random);
         let expected = judged(&baseline, &candidate, &nothing).verdict;
         assert_eq!(reported(&baseline, &candidate, &nothing), expected, "{planted:?}");
         let place = Place {
-            class: QUIET_1,
+            site: QUIET_1.into(),
             drift: DRIFT_TOGETHER,
             runs: 3,
         };

@@ -3,6 +3,8 @@
 //! The classes are those of the reference simulation. They are assumed, not measured on one machine; half of a run's
 //! variance is slow (it lasts over neighbouring runs, so that pairs remove a part of it), the rest is each run's own.
 
+use crate::server::CELLS;
+
 /// A small seeded generator: Knuth's MMIX constants, then Box and Muller.
 pub(crate) struct Random(u64);
 
@@ -55,6 +57,34 @@ pub(crate) const QUIET_2: Class = class("quiet, 2 %", 0.02, 0.0);
 pub(crate) const QUIET_3: Class = class("quiet, 3 %", 0.03, 0.0);
 pub(crate) const SLOW_RUNS: Class = class("2 %, one run in ten slow", 0.02, 0.1);
 pub(crate) const SHARED: Class = class("shared runner, 6.5 %, one in ten slow", 0.065, 0.1);
+
+/// What machine each cell runs on, in the order of the cells: one level of load may be noisier than the others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site {
+    pub(crate) name: &'static str,
+    pub(crate) cells: [Class; CELLS],
+}
+
+impl From<Class> for Site {
+    fn from(class: Class) -> Self {
+        Self {
+            name: class.name,
+            cells: [class; CELLS],
+        }
+    }
+}
+
+/// The last cell is the noisy one: what is planted in one cell is in a quiet one.
+pub(crate) const ONE_NOISY: Site = Site {
+    name: "quiet, 1 %, and one cell of five with 6 %",
+    cells: [QUIET_1, QUIET_1, QUIET_1, QUIET_1, class("6 %", 0.06, 0.0)],
+};
+
+/// So noisy that no limit matters, and only the others' quiet could make it look sure.
+pub(crate) const ONE_WILD: Site = Site {
+    name: "quiet, 1 %, and one cell of five with 20 %",
+    cells: [QUIET_1, QUIET_1, QUIET_1, QUIET_1, class("20 %", 0.20, 0.0)],
+};
 
 /// The share of the variance between runs that is slow, and how much of it is left one run later.
 const SLOW_PART: f64 = 0.5;

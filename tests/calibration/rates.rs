@@ -11,7 +11,7 @@ use perfgate::{
 
 use crate::{
     gates::{Ending, NOTHING, Place, Planted, alone, earlier_noise, in_pairs, judged},
-    noise::{Class, Random},
+    noise::{Random, Site},
     server::World,
 };
 
@@ -95,20 +95,21 @@ pub(crate) fn allows_at_most(hits: u32, of: u32, rate: f64) -> bool {
 
 /// A kind of machine, and what may be known of its noise before a gate.
 pub(crate) struct Known {
-    class: Class,
+    site: Site,
     histories: Vec<PairNoise>,
 }
 
 impl Known {
     /// From so many earlier measurements of five pairs; `histories` different ones take turns, as each costs as much as
     /// many gates.
-    pub(crate) fn from(world: &World, class: Class, earlier: usize, histories: u32) -> Self {
+    pub(crate) fn from(world: &World, site: impl Into<Site>, earlier: usize, histories: u32) -> Self {
+        let site = site.into();
         let history = |number: u32| {
             let mut random = Random::new(1_000_000 + u64::from(number));
-            vec![earlier_noise(world, class, earlier, &mut random)]
+            vec![earlier_noise(world, site, earlier, &mut random)]
         };
         Self {
-            class,
+            site,
             histories: spread(histories, history),
         }
     }
@@ -118,7 +119,7 @@ impl Known {
 pub(crate) fn paired(world: &World, known: &Known, planted: Planted, gates: u32) -> Tally {
     let one = |number: u32| {
         let noise = &known.histories[number as usize % known.histories.len()];
-        in_pairs(world, known.class, planted, noise, &mut Random::new(u64::from(number)))
+        in_pairs(world, known.site, planted, noise, &mut Random::new(u64::from(number)))
     };
     count(gates, one)
 }

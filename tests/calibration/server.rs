@@ -12,7 +12,8 @@ use perfgate::{
 use crate::noise::Random;
 
 /// Cells, by requests in flight: with TPOT P95 and throughput they make ten blocking checks.
-pub(crate) const CONCURRENCY: [u32; 5] = [1, 2, 4, 8, 16];
+pub(crate) const CONCURRENCY: [u32; CELLS] = [1, 2, 4, 8, 16];
+pub(crate) const CELLS: usize = 5;
 /// The fewest from which a P95 is judged.
 const REQUESTS: u32 = 200;
 const OUTPUT_TOKENS: u32 = 32;

@@ -3,11 +3,14 @@
 use super::*;
 use crate::{
     compare::{
-        Background, Comparison, Design, PairNoise, PairVariance, compare,
-        synthetic::{TPOT, arm, measurements, one},
+        Background, Comparison, Design, PairNoise, PairVariance,
+        change::log_limit,
+        compare,
+        synthetic::{self, TPOT, arm, measurements, one},
     },
     measure::Measurements,
     session::PairArm,
+    stats::holm,
 };
 
 fn paired(old: Measurements, new: Measurements, noise: &[PairVariance]) -> Comparison {
@@ -160,6 +163,50 @@ fn quiet_cells_lend_a_noisy_one_no_certainty() {
         prior(&quiet).is_some(),
         "the other way round it makes the quiet one careful"
     );
+}
+
+/// In how many of so many measurements without a change a gate of ten blocking checks would block at any of its looks,
+/// where the runs of the last of five cells vary by this and those of the others by 1 %.
+fn blocked(gates: u64, noisy_sd: f64) -> usize {
+    let levels = (0.003_366_602, 0.041_279_694);
+    let once = |seed: &u64| {
+        let noise = &mut synthetic::Noise::new(*seed);
+        let mut runs = |sd: f64| -> Vec<f64> { (0..12).map(|_| (sd * noise.next()).exp()).collect() };
+        let mut side = || -> Vec<[Vec<f64>; 2]> {
+            let sds = [0.01, 0.01, 0.01, 0.01, noisy_sd];
+            sds.iter().map(|sd| [runs(*sd), runs(*sd)]).collect()
+        };
+        let (old, new) = (side(), side());
+        let first = |cells: &[[Vec<f64>; 2]], look: usize| {
+            let cell = |[tpot, throughput]: &[Vec<f64>; 2]| {
+                vec![
+                    (TPOT, tpot[..look].to_vec()),
+                    (Metric::OutputTokensPerS, throughput[..look].to_vec()),
+                ]
+            };
+            measurements(&cells.iter().map(cell).collect::<Vec<_>>())
+        };
+        [3, 5, 8, 12].into_iter().any(|look| {
+            let comparison = paired(first(&old, look), first(&new, look), &[]);
+            let metrics = comparison.cells.iter().flat_map(|cell| &cell.metrics);
+            let tests = metrics.filter_map(|(metric, found)| found.change?.test(log_limit(metric.better(), 0.05)));
+            let tests: Vec<_> = tests.collect();
+            assert_eq!(tests.len(), 10);
+            let real = holm::adjusted(&tests.iter().map(|test| test.p_real).collect::<Vec<_>>());
+            let mut both = real.iter().zip(&tests);
+            both.any(|(real, test)| *real <= levels.0 && test.p_beyond <= levels.1)
+        })
+    };
+    (0..gates).filter(once).count()
+}
+
+#[test]
+fn a_noisy_cell_among_quiet_ones_blocks_nothing_without_earlier_measurements() {
+    // 1 % is 10 of 1,000; of 15 it would be improbable (Clopper and Pearson, 95 %).
+    for noisy_sd in [0.06, 0.20] {
+        let blocked = blocked(1000, noisy_sd);
+        assert!(blocked <= 14, "{noisy_sd}: {blocked} of 1000");
+    }
 }
 
 #[test]
