@@ -2,13 +2,14 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use super::{CommandError, Done, measure, present::Screen, reference::label, show};
+use super::{CommandError, Done, measure, origin, present::Screen, reference::label, show};
 use crate::{
     compare::fingerprint::Fingerprint,
     history,
     metric::Metric,
     render::{self, BaselineRow},
     report,
+    session::Session,
     store::{Baselines, Listed},
 };
 
@@ -32,7 +33,8 @@ pub struct Saving<'a> {
 /// When the session is invalid, or unfit and not forced, or the store cannot be written.
 pub fn save(saving: &Saving<'_>) -> Result<Done, CommandError> {
     let session = show::read_session(saving.file)?;
-    let objections = history::objections(&session, saving.gated);
+    let mut objections = history::objections(&session, saving.gated);
+    objections.extend(saved_on_a_pull_request(&session));
     if !objections.is_empty() && !saving.force {
         return Err(CommandError::Unfit {
             objections: objections.join("; "),
@@ -52,6 +54,16 @@ pub fn save(saving: &Saving<'_>) -> Result<Done, CommandError> {
         text.push('\n');
     }
     Ok(Done::ok(text))
+}
+
+/// A session that does not say where it comes from was most likely measured where it is saved.
+fn saved_on_a_pull_request(session: &Session) -> Option<String> {
+    let alone = session.origin.is_none() && session.pairing.is_none();
+    let place = origin::seen().filter(|seen| alone && seen.is_of_a_pull_request())?;
+    Some(format!(
+        "it does not say where it was measured, and is saved {}: a baseline is what is on the main branch",
+        place.not_of_main()?
+    ))
 }
 
 fn sessions(count: usize) -> String {

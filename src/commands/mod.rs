@@ -13,6 +13,7 @@ pub mod history;
 pub mod init;
 pub mod measure;
 pub mod noise;
+mod origin;
 pub mod present;
 pub mod reference;
 pub mod report;
@@ -128,7 +129,7 @@ pub enum CommandError {
     },
     /// A session that should not become a baseline.
     #[error(
-        "this session should not become a baseline: {objections}; measure again on a quiet machine, or save it all the same with `--force`, which is recorded"
+        "this session should not become a baseline: {objections}; measure again, on the main branch and a quiet machine, or save it all the same with `--force`, which is recorded"
     )]
     Unfit {
         /// What speaks against it, in sentences.

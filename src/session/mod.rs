@@ -2,12 +2,14 @@
 //!
 //! All `*_ns` stamps of one run count nanoseconds on one monotonic clock from the run's start.
 
+mod origin;
 mod pairing;
 mod request;
 mod run;
 mod selftest;
 
 pub use self::{
+    origin::Origin,
     pairing::{PairArm, Pairing, Remeasured},
     request::{Failure, FailureClass, Finish, Outcome, RequestRecord, TokensFrom, Turn, UsageClaim},
     run::{Block, ClientUse, GapCounts, GpuUse, HostUse, Lag, Run, Search, SearchEnd, SearchStep, Warmup, WarmupEnd},
@@ -24,6 +26,8 @@ pub struct Session {
     pub started_unix_s: u64,
     /// Commit under test, where it is known.
     pub commit: Option<String>,
+    /// Where the code under test comes from; `None`: nobody knows.
+    pub origin: Option<Origin>,
     /// Id of the metric definitions that the records follow ([`crate::metric::DEFINITIONS_ID`]).
     pub definitions: String,
     /// What was asked.

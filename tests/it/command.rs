@@ -7,11 +7,15 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-/// `perfgate` with arguments, in a folder, without the caller's environment layer.
+/// `perfgate` with arguments, in a folder, without the caller's environment layer and what CI says of these tests.
 pub(crate) fn perfgate(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_perfgate"));
     command.current_dir(folder).args(args).env_remove("NO_COLOR");
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PERFGATE_")) {
+    let of_caller = |name: &str| {
+        let prefixes = ["PERFGATE_", "GITHUB_", "GITLAB_", "CI_"];
+        prefixes.iter().any(|prefix| name.starts_with(prefix))
+    };
+    for (name, _) in std::env::vars().filter(|(name, _)| of_caller(name)) {
         command.env_remove(name);
     }
     command
