@@ -73,6 +73,7 @@ fn session(seed: u64) -> Session {
         tool_version: "0.1.0".into(),
         started_unix_s: 0,
         commit: None,
+        origin: None,
         definitions: DEFINITIONS_ID.into(),
         environment: Environment::default(),
         cells: cells.collect(),

@@ -84,6 +84,7 @@ fn session(start: u64, cells: u32, sd: f64, draws: &mut Draws) -> Session {
         tool_version: String::new(),
         started_unix_s: start,
         commit: None,
+        origin: None,
         definitions: DEFINITIONS_ID.into(),
         cells: cells.collect(),
         plan,

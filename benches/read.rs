@@ -75,6 +75,7 @@ fn session() -> Session {
         tool_version: "0.1.0".into(),
         started_unix_s: 1_790_000_000,
         commit: None,
+        origin: None,
         definitions: "perfgate/1".into(),
         cells: cells.collect(),
         plan,

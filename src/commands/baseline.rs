@@ -2,13 +2,14 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use super::{CommandError, Done, measure, present::Screen, reference::label, show, trust};
+use super::{CommandError, Done, measure, origin, present::Screen, reference::label, show, trust};
 use crate::{
     compare::fingerprint::Fingerprint,
     history,
     metric::Metric,
     render::{self, BaselineRow},
     report,
+    session::Session,
     store::{Baselines, Listed, keep_newer},
 };
 
@@ -35,7 +36,8 @@ pub struct Saving<'a> {
 pub fn save(saving: &Saving<'_>) -> Result<Done, CommandError> {
     let session = show::read_session(saving.file)?;
     trust::refuse_baseline_write(saving.variable, &trust::here()?, session.commit.as_deref())?;
-    let objections = history::objections(&session, saving.gated);
+    let mut objections = history::objections(&session, saving.gated);
+    objections.extend(saved_on_a_pull_request(&session));
     if !objections.is_empty() && !saving.force {
         return Err(CommandError::Unfit {
             objections: objections.join("; "),
@@ -55,6 +57,16 @@ pub fn save(saving: &Saving<'_>) -> Result<Done, CommandError> {
         text.push('\n');
     }
     Ok(Done::ok(text))
+}
+
+/// A session that does not say where it comes from was most likely measured where it is saved.
+fn saved_on_a_pull_request(session: &Session) -> Option<String> {
+    let alone = session.origin.is_none() && session.pairing.is_none();
+    let place = origin::seen().filter(|seen| alone && seen.is_of_a_pull_request())?;
+    Some(format!(
+        "it does not say where it was measured, and is saved {}: a baseline is what is on the main branch",
+        place.not_of_main()?
+    ))
 }
 
 fn sessions(count: usize) -> String {

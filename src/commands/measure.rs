@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::SystemTime};
 
-use super::{CommandError, Console, Stage, selftest};
+use super::{CommandError, Console, Stage, origin, selftest};
 use crate::{
     load::{Interrupt, Probe, PromptSet, Runner, Stopped, Watch},
     metric,
@@ -282,6 +282,7 @@ fn begin(plan: Plan, probe: &Probe, commit: Option<String>) -> Session {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         started_unix_s: now_unix_s(),
         commit,
+        origin: origin::seen(),
         definitions: metric::DEFINITIONS_ID.to_owned(),
         environment,
         cells: plan.loads.iter().map(cell).collect(),

@@ -15,6 +15,7 @@ pub mod history;
 pub mod init;
 pub mod measure;
 pub mod noise;
+mod origin;
 pub mod post;
 pub mod present;
 pub mod profile;
@@ -158,7 +159,7 @@ pub enum CommandError {
     },
     /// A session that should not become a baseline.
     #[error(
-        "this session should not become a baseline: {objections}; measure again on a quiet machine, or save it all the same with `--force`, which is recorded"
+        "this session should not become a baseline: {objections}; measure again, on the main branch and a quiet machine, or save it all the same with `--force`, which is recorded"
     )]
     Unfit {
         /// What speaks against it, in sentences.

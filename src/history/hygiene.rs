@@ -22,8 +22,8 @@ pub const fn spread_limit(metric: Metric) -> f64 {
     }
 }
 
-/// What speaks against a session as a baseline, in sentences: that it is a candidate, or not whole, or too noisy in one
-/// of the gated metrics. None: nothing does.
+/// What speaks against a session as a baseline, in sentences: that it is a candidate or not of the main branch, or not
+/// whole, or too noisy in one of the gated metrics. None: nothing does.
 ///
 /// Whether it can carry a verdict at all is not asked here ([`crate::measure::invalid_because`]).
 pub fn objections(session: &Session, gated: &[Metric]) -> Vec<String> {
@@ -38,11 +38,22 @@ pub fn objections(session: &Session, gated: &[Metric]) -> Vec<String> {
             pairing.id
         ));
     }
+    objections.extend(not_of_main(session));
     if session.ended == Ended::Interrupted {
         objections.push("it was interrupted: not all of its runs are there".into());
     }
     objections.extend(noisy(session, gated));
     objections
+}
+
+/// The baseline's arm of an A/B measurement is main's server, whoever asked for the measurement; a candidate has been
+/// told already.
+fn not_of_main(session: &Session) -> Option<String> {
+    let origin = session.origin.as_ref().filter(|_| session.pairing.is_none())?;
+    let place = origin.not_of_main()?;
+    Some(format!(
+        "it was measured {place}: a baseline is what is on the main branch"
+    ))
 }
 
 fn noisy(session: &Session, gated: &[Metric]) -> Vec<String> {

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     measure::synthetic::{Figures, scaled, session},
     metric::Percentile,
-    session::{Ended, PairArm, Pairing},
+    session::{Ended, Origin, PairArm, Pairing},
     verdict::Policy,
 };
 
@@ -173,7 +173,7 @@ fn who_accepts_without_a_commit_means_the_newest_open_step_or_the_newest_session
 }
 
 #[test]
-fn a_candidate_a_part_and_a_noisy_session_are_no_baselines() {
+fn a_candidate_another_branch_a_part_and_a_noisy_session_are_no_baselines() {
     let gated = [TPOT, Metric::OutputTokensPerS, Metric::Ttft(Percentile::P95)];
     assert_eq!(objections(&at(1.0), &gated), [""; 0]);
     let mut candidate = at(1.0);
@@ -188,6 +188,29 @@ fn a_candidate_a_part_and_a_noisy_session_are_no_baselines() {
     assert!(objections(&candidate, &gated)[0].starts_with("it is the candidate of A/B measurement `ab`"));
     candidate.pairing.as_mut().unwrap().arm = PairArm::Baseline;
     assert_eq!(objections(&candidate, &gated), [""; 0]);
+    let of = |event: Option<&str>, branch: &str| Origin {
+        event: event.map(str::to_owned),
+        branch: Some(branch.into()),
+        main_branch: Some("main".into()),
+    };
+    let from = |origin: Origin, session: &Session| {
+        let session = Session {
+            origin: Some(origin),
+            ..session.clone()
+        };
+        objections(&session, &gated)
+    };
+    assert_eq!(
+        from(of(Some("pull_request"), "fix"), &at(1.0)),
+        ["it was measured on a pull request (`pull_request`, branch `fix`): a baseline is what is on the main branch"]
+    );
+    assert_eq!(
+        from(of(Some("push"), "fix"), &at(1.0)),
+        ["it was measured on the branch `fix`, not on `main`: a baseline is what is on the main branch"]
+    );
+    assert_eq!(from(of(Some("push"), "main"), &at(1.0)), [""; 0]);
+    // Its server is main's, also where a pull request asked for the pair.
+    assert_eq!(from(of(Some("pull_request"), "fix"), &candidate), [""; 0]);
     let interrupted = Session {
         ended: Ended::Interrupted,
         ..at(1.0)

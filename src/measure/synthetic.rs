@@ -112,6 +112,7 @@ pub(crate) fn session(concurrency: &[u32], runs: &[Figures]) -> Session {
         tool_version: "0.1.0".into(),
         started_unix_s: 1_790_000_000,
         commit: Some("0123456789abcdef".into()),
+        origin: None,
         definitions: DEFINITIONS_ID.into(),
         environment: environment(),
         cells: cells.collect(),

@@ -275,3 +275,33 @@ fn different_work_reads_like_this() {
         .find(|check| check.metric == Metric::OutputTokensPerS);
     assert!(throughput.is_some_and(|check| check.reason.starts_with("different work")));
 }
+
+#[test]
+fn nobody_is_told_to_save_a_session_that_may_not_become_a_baseline() {
+    let of_pull = |session: Session| Session {
+        origin: Some(crate::session::Origin {
+            event: Some("pull_request".into()),
+            ..crate::session::Origin::default()
+        }),
+        ..session
+    };
+    let good = slower(&QUIET, 1.0);
+    let mut other = good.clone();
+    other.environment.gpus = vec!["NVIDIA H200".into()];
+    let twice = slower(&QUIET, 3.0);
+    for (baseline, candidate, verdict) in [
+        (None, good.clone(), Verdict::NoBaseline),
+        (Some(&good), other, Verdict::Incomparable),
+        (Some(&good), twice, Verdict::Regression),
+    ] {
+        let reference = baseline.map(|session| Reference::alone("main.json", session));
+        let steps = |candidate: &Session| {
+            let found = build(reference.as_ref(), ("pr.json", candidate), &Policy::default());
+            assert_eq!(found.verdict, verdict, "{}", found.headline);
+            found.next_steps.join("\n")
+        };
+        assert!(steps(&candidate).contains("`perfgate baseline save pr.json`"));
+        let told = steps(&of_pull(candidate));
+        assert!(!told.contains("pr.json") && told.contains("main"), "{told}");
+    }
+}

@@ -3,7 +3,7 @@
 use super::{Check, Obligation, cost};
 use crate::{
     compare::Design,
-    session::Session,
+    session::{Origin, Session},
     verdict::{
         Action, Bound, Judgement, MIN_RUNS, OnUnmet, Refusal, Unmet, Verdict, figures,
         wording::{bound, count, count_more},
@@ -117,7 +117,7 @@ pub(super) fn next_steps(
     sessions: (Option<&Session>, &Session),
 ) -> Vec<String> {
     let mut steps = match outcome {
-        Err(refusal) => refused(refusal, file),
+        Err(refusal) => refused(refusal, file, sessions.1),
         Ok(judgement) => judged(judgement, file, sessions),
     };
     let owed = obligations.iter().filter(|owed| owed.settled.is_none());
@@ -128,13 +128,32 @@ pub(super) fn next_steps(
     steps
 }
 
-fn refused(refusal: &Refusal, file: &str) -> Vec<String> {
+const ALIKE: &str = "measure both sides alike, or override a field that does not matter with `--allow FIELD`";
+
+/// Whether a session may not become a baseline, as it is of a pull request or another branch.
+fn is_not_of_main(session: &Session) -> bool {
+    let place = session.origin.as_ref().and_then(Origin::not_of_main);
+    session.pairing.is_none() && place.is_some()
+}
+
+fn refused(refusal: &Refusal, file: &str, candidate: &Session) -> Vec<String> {
     match refusal.verdict {
+        Verdict::NoBaseline if is_not_of_main(candidate) => vec![
+            "measure the main branch and keep that: `perfgate baseline save SESSION`; or measure both sides now: `perfgate \
+             gate --ab`"
+                .into(),
+        ],
+        Verdict::Incomparable if is_not_of_main(candidate) => vec![
+            ALIKE.into(),
+            "if the new setting is here to stay, keep a session of the main branch that has it: `perfgate baseline save \
+             SESSION`"
+                .into(),
+        ],
         Verdict::NoBaseline => vec![format!(
             "keep this session as the baseline: `perfgate baseline save {file}`"
         )],
         Verdict::Incomparable => vec![
-            "measure both sides alike, or override a field that does not matter with `--allow FIELD`".into(),
+            ALIKE.into(),
             format!("if the new setting is here to stay, accept it: `perfgate baseline save {file}`"),
         ],
         _ if refusal.reason.starts_with("different work") => vec![
@@ -154,6 +173,11 @@ fn judged(judgement: &Judgement, file: &str, (baseline, candidate): (Option<&Ses
     if judgement.verdict == Verdict::Regression {
         steps.push("find the cause and measure again".into());
         steps.push(match judgement.design {
+            Design::Apart { .. } if is_not_of_main(candidate) => {
+                "or, if the change is wanted, accept it once it is merged: `perfgate baseline save` a session of the main \
+                 branch, and say why with `perfgate baseline accept --reason …`"
+                    .into()
+            }
             Design::Apart { .. } => {
                 format!("or, if the change is wanted, accept it with a new baseline: `perfgate baseline save {file}`")
             }

@@ -2,6 +2,7 @@
 //!
 //! All `*_ns` stamps of one run count nanoseconds on one monotonic clock from the run's start.
 
+mod origin;
 mod pairing;
 mod provenance;
 mod request;
@@ -9,6 +10,7 @@ mod run;
 mod selftest;
 
 pub use self::{
+    origin::Origin,
     pairing::{PairArm, Pairing, Remeasured},
     provenance::{Measured, Profile, ProfileKind, Provenance},
     request::{Failure, FailureClass, Finish, Outcome, RequestRecord, TokensFrom, Turn, UsageClaim},
@@ -26,6 +28,8 @@ pub struct Session {
     pub started_unix_s: u64,
     /// Commit under test, where it is known.
     pub commit: Option<String>,
+    /// Where the code under test comes from; `None`: nobody knows.
+    pub origin: Option<Origin>,
     /// Id of the metric definitions that the records follow ([`crate::metric::DEFINITIONS_ID`]).
     pub definitions: String,
     /// What was asked.

@@ -4,7 +4,7 @@ use super::{
     pairing_file::BlockEntry,
     request_file::RequestFile,
     run_file::{ClientEntry, RunFile, SearchFile, StepEntry},
-    session_file::{CellFile, EndedFile, EnvironmentFile, SESSION_SCHEMA, SessionFile},
+    session_file::{CellFile, EndedFile, EnvironmentFile, OriginEntry, SESSION_SCHEMA, SessionFile},
 };
 use crate::{
     plan::Plan,
@@ -18,6 +18,7 @@ impl From<&Session> for SessionFile {
             tool_version: session.tool_version.clone(),
             started_unix_s: session.started_unix_s,
             commit: session.commit.clone(),
+            origin: session.origin.clone().map(OriginEntry),
             definitions: session.definitions.clone(),
             plan: (&session.plan).into(),
             environment: (&session.environment).into(),
@@ -40,6 +41,7 @@ impl From<SessionFile> for Session {
             tool_version: file.tool_version,
             started_unix_s,
             commit: file.commit,
+            origin: file.origin.map(|entry| entry.0),
             definitions: file.definitions,
             plan,
             environment: file.environment.into(),

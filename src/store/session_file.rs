@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     load_file::LoadFile, pairing_file::PairingFile, plan_file::PlanFile, run_file::RunFile, selftest_file::SelfTestFile,
 };
-use crate::plan::Load;
+use crate::{plan::Load, session::Origin};
 
 /// What `schema` says in every session file that this perfgate writes.
 pub(super) const SESSION_SCHEMA: &str = "perfgate-llm/session/1";
@@ -31,6 +31,9 @@ pub(super) struct SessionFile {
     /// Commit under test, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) commit: Option<String>,
+    /// Where the code under test comes from. Left out: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) origin: Option<OriginEntry>,
     /// Id of the metric definitions that the stamps follow (`perfgate/1`, see docs/files.md).
     pub(super) definitions: String,
     /// What was asked.
@@ -52,6 +55,26 @@ pub(super) struct SessionFile {
     /// Which arm of which A/B measurement it is. Left out: measured alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) pairing: Option<PairingFile>,
+}
+
+/// Where the code under test comes from, where that is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(super) struct OriginEntry(#[serde(with = "OriginFile")] pub(super) Origin);
+
+/// Where the code under test comes from, as CI or git told. What is unknown is left out.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Origin", deny_unknown_fields)]
+struct OriginFile {
+    /// What made CI measure, in its own word (`pull_request`, `push`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event: Option<String>,
+    /// The branch that was checked out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    branch: Option<String>,
+    /// The branch that others are merged into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    main_branch: Option<String>,
 }
 
 /// What a session ran on. What is unknown is left out, never guessed.

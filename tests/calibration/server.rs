@@ -154,6 +154,7 @@ pub(crate) fn empty_session(started_unix_s: u64) -> Session {
         tool_version: "0.1.0".into(),
         started_unix_s,
         commit: None,
+        origin: None,
         definitions: DEFINITIONS_ID.into(),
         environment: Environment::default(),
         cells: cells.collect(),

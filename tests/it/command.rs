@@ -11,7 +11,10 @@ use std::{
 pub(crate) fn perfgate(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_perfgate"));
     command.current_dir(folder).args(args).env_remove("NO_COLOR");
-    let is_ours = |name: &str| ["PERFGATE_", "GITHUB_"].iter().any(|start| name.starts_with(start));
+    let is_ours = |name: &str| {
+        let starts = ["PERFGATE_", "GITHUB_", "GITLAB_", "CI_"];
+        starts.iter().any(|start| name.starts_with(start))
+    };
     for (name, _) in std::env::vars().filter(|(name, _)| is_ours(name)) {
         command.env_remove(name);
     }

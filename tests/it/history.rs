@@ -7,7 +7,7 @@ use perfgate::session::PairArm;
 use serde_json::Value;
 
 use crate::{
-    command::{expect, perfgate},
+    command::{Sim, assert_code, expect, perfgate},
     made,
     schemas::assert_committed,
 };
@@ -283,4 +283,110 @@ fn slow_creep_away_from_a_pinned_session_is_a_warning_that_blocks_nothing() {
         "{}",
         after["warnings"]
     );
+}
+
+/// What `perfgate` says, with an exit code, where CI sets these variables.
+fn in_ci(folder: &Path, code: i32, args: &[&str], variables: &[(&str, &str)]) -> (String, String) {
+    let output = perfgate(folder, args).envs(variables.iter().copied()).output().unwrap();
+    assert_code(&output, code, args)
+}
+
+const TINY: &[&str] = &[
+    "--concurrency",
+    "2",
+    "--requests",
+    "20",
+    "--warmup",
+    "2",
+    "--repeat",
+    "3",
+    "--input-tokens",
+    "8",
+    "--output-tokens",
+    "4",
+    "--quiet",
+];
+
+/// The spread of a busy machine's runs is not asked here.
+const UNGATED: &str = "gates: {tpot_p95: off, ttft_p95: off, output_tokens_per_s: off}\n";
+
+fn save_of(name: &str) -> Vec<&str> {
+    vec!["baseline", "save", name]
+}
+
+#[test]
+fn what_was_measured_on_a_pull_request_enters_no_history_silently() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let engine = Sim::start(&["--decode-step-us", "500"]);
+    fs::write(
+        folder.join("event.json"),
+        r#"{"repository": {"default_branch": "main"}}"#,
+    )
+    .unwrap();
+    fs::write(folder.join("perfgate.yaml"), UNGATED).unwrap();
+    let pull = [
+        ("GITHUB_EVENT_NAME", "pull_request"),
+        ("GITHUB_HEAD_REF", "fix"),
+        ("GITHUB_EVENT_PATH", "event.json"),
+    ];
+    let pushed = |branch: &'static str| {
+        [
+            ("GITHUB_EVENT_NAME", "push"),
+            ("GITHUB_REF_NAME", branch),
+            ("GITHUB_EVENT_PATH", "event.json"),
+        ]
+    };
+    let run = |output: &'static str| [&["run", "--url", &engine.url, "-o", output], TINY].concat();
+    in_ci(folder, 0, &run("pr.json"), &pull);
+    in_ci(folder, 0, &run("branch.json"), &pushed("release"));
+    in_ci(folder, 0, &run("main.json"), &pushed("main"));
+    in_ci(folder, 0, &run("local.json"), &[]);
+
+    // It carries its origin with it: where it is saved is another matter.
+    for (file, word) in [
+        ("pr.json", "on a pull request (`pull_request`, branch `fix`)"),
+        ("branch.json", "on the branch `release`, not on `main`"),
+    ] {
+        let (_, trouble) = in_ci(folder, 2, &save_of(file), &pushed("main"));
+        assert!(trouble.contains(word) && trouble.contains("`--force`"), "{trouble}");
+        assert!(!folder.join("baselines").exists());
+    }
+    // One that does not say where it was measured is taken for one of the place where it is saved.
+    let (_, trouble) = in_ci(folder, 2, &save_of("local.json"), &pull);
+    assert!(trouble.contains("does not say where it was measured"), "{trouble}");
+    in_ci(folder, 0, &save_of("local.json"), &[]);
+    in_ci(folder, 0, &save_of("main.json"), &pull);
+
+    let forced = [&save_of("pr.json")[..], &["--force"]].concat();
+    let (said, _) = in_ci(folder, 0, &forced, &pull);
+    assert!(said.contains("although it was measured on a pull request"), "{said}");
+    let (told, _) = expect(folder, 0, &["history", "ttft_p50"]);
+    assert!(told.contains("it was measured on a pull request"), "{told}");
+}
+
+#[test]
+fn a_branch_that_git_tells_is_known_and_an_unknown_main_branch_keeps_nobody_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let engine = Sim::start(&["--decode-step-us", "500"]);
+    fs::write(folder.join("perfgate.yaml"), UNGATED).unwrap();
+    let git = |args: &[&str]| {
+        let done = std::process::Command::new("git")
+            .current_dir(folder)
+            .args(args)
+            .output();
+        assert!(done.unwrap().status.success(), "{args:?}");
+    };
+    git(&["init", "-q", "-b", "fix"]);
+    let run = |output: &'static str| [&["run", "--url", &engine.url, "-o", output], TINY].concat();
+    expect(folder, 0, &run("alone.json"));
+    expect(folder, 0, &save_of("alone.json"));
+    git(&["symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main"]);
+    expect(folder, 0, &run("fix.json"));
+    let (_, trouble) = expect(folder, 2, &save_of("fix.json"));
+    assert!(trouble.contains("on the branch `fix`, not on `main`"), "{trouble}");
+    git(&["symbolic-ref", "HEAD", "refs/heads/main"]);
+    expect(folder, 0, &run("main.json"));
+    expect(folder, 0, &save_of("main.json"));
 }

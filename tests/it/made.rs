@@ -44,6 +44,7 @@ pub(crate) fn session(commit: &str, started_unix_s: u64, runs: &[f64]) -> Sessio
         tool_version: "0.1.0".into(),
         started_unix_s,
         commit: Some(commit.into()),
+        origin: None,
         definitions: DEFINITIONS_ID.into(),
         environment: Environment {
             model: Some("tiny".into()),

@@ -3,9 +3,9 @@ use std::fs;
 use perfgate::{
     plan::Load,
     session::{
-        Block, CellRuns, ClientUse, Ended, Failure, FailureClass, Finish, GapCounts, GpuUse, HostUse, Lag, Outcome,
-        PairArm, Pairing, Remeasured, RequestRecord, Run, Search, SearchEnd, SearchStep, Session, TokensFrom, Turn,
-        UsageClaim, Warmup, WarmupEnd,
+        Block, CellRuns, ClientUse, Ended, Failure, FailureClass, Finish, GapCounts, GpuUse, HostUse, Lag, Origin,
+        Outcome, PairArm, Pairing, Remeasured, RequestRecord, Run, Search, SearchEnd, SearchStep, Session, TokensFrom,
+        Turn, UsageClaim, Warmup, WarmupEnd,
     },
     store,
 };
@@ -208,6 +208,15 @@ fn runs() -> impl Strategy<Value = Run> {
     )
 }
 
+fn origins() -> impl Strategy<Value = Origin> {
+    let word = || option::of(".*");
+    (word(), word(), word()).prop_map(|(event, branch, main_branch)| Origin {
+        event,
+        branch,
+        main_branch,
+    })
+}
+
 /// Blocks of one request each, in order; [`fit`] gives the rest to the last.
 fn blocks() -> impl Strategy<Value = Vec<Block>> {
     let stamps = (0..1_u64 << 53, 0..253_402_300_799_000_u64);
@@ -268,8 +277,9 @@ fn sessions() -> impl Strategy<Value = Session> {
         collection::vec(".*", 0..3),
         option::of("[0-9a-f]{64}"),
         option::of(pairings()),
+        option::of(origins()),
     );
-    (plans(), runs, ended, rest).prop_map(|(plan, runs, ended, (notes, schedule_sha256, pairing))| {
+    (plans(), runs, ended, rest).prop_map(|(plan, runs, ended, (notes, schedule_sha256, pairing, origin))| {
         let cells = plan.loads.iter().zip(runs).enumerate().map(|(at, (load, mut runs))| {
             for (repeat, run) in (0..).zip(&mut runs) {
                 run.repeat = repeat;
@@ -289,6 +299,7 @@ fn sessions() -> impl Strategy<Value = Session> {
             ended,
             notes,
             pairing,
+            origin,
             ..session()
         }
     })
