@@ -348,18 +348,21 @@ fn what_was_measured_on_a_pull_request_enters_no_history_silently() {
         ("pr.json", "on a pull request (`pull_request`, branch `fix`)"),
         ("branch.json", "on the branch `release`, not on `main`"),
     ] {
-        let (_, trouble) = in_ci(folder, 2, &save_of(file), &pushed("main"));
+        let (_, trouble) = in_ci(folder, 2, &save_of(file), &[]);
         assert!(trouble.contains(word) && trouble.contains("`--force`"), "{trouble}");
         assert!(!folder.join("baselines").exists());
     }
     // One that does not say where it was measured is taken for one of the place where it is saved.
-    let (_, trouble) = in_ci(folder, 2, &save_of("local.json"), &pull);
+    let merge = [("CI_PIPELINE_SOURCE", "merge_request_event")];
+    let (_, trouble) = in_ci(folder, 2, &save_of("local.json"), &merge);
     assert!(trouble.contains("does not say where it was measured"), "{trouble}");
     in_ci(folder, 0, &save_of("local.json"), &[]);
-    in_ci(folder, 0, &save_of("main.json"), &pull);
-
+    in_ci(folder, 0, &save_of("main.json"), &merge);
+    // A job of a pull request on GitHub writes nothing at all.
     let forced = [&save_of("pr.json")[..], &["--force"]].concat();
-    let (said, _) = in_ci(folder, 0, &forced, &pull);
+    let (_, trouble) = in_ci(folder, 2, &forced, &pull);
+    assert!(trouble.contains("baselines are written by jobs of `main` only"), "{trouble}");
+    let (said, _) = in_ci(folder, 0, &forced, &[]);
     assert!(said.contains("although it was measured on a pull request"), "{said}");
     let (told, _) = expect(folder, 0, &["history", "ttft_p50"]);
     assert!(told.contains("it was measured on a pull request"), "{told}");
