@@ -20,6 +20,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 pub use alike::measure_alike;
 pub use deaths::{Death, death, deaths};
+pub use run::came_at_once;
 pub use tail::BIMODAL_GAP;
 pub use validity::{client_was_bottleneck, invalid_because, invalid_beside_failures};
 pub use work::Work;

@@ -135,6 +135,17 @@ fn ttfas(run: &Run) -> Result<Latencies, String> {
 /// a starved vLLM, whose whole answers came at once). Where more than one answer in twenty is like that, the others
 /// are no fair sample of the run.
 pub(super) fn tpots(run: &Run) -> Result<Latencies, String> {
+    if let Some((at_once, all)) = came_at_once(run) {
+        return Err(format!(
+            "in {at_once} of {all} answers all tokens arrived at once, so that the time per token is not to be seen"
+        ));
+    }
+    latencies(run, tpot)
+}
+
+/// Of the completed answers of several tokens, how many came in one read, and how many there are; `None` where they are so
+/// few that the others still have a TPOT.
+pub fn came_at_once(run: &Run) -> Option<(usize, usize)> {
     let several = |record: &&RequestRecord| record.completed() && record.output_tokens.is_some_and(|tokens| tokens > 1);
     let answers = run.requests.iter().filter(several);
     let (all, at_once) = answers.fold((0_usize, 0_usize), |(all, at_once), record| {
@@ -143,12 +154,7 @@ pub(super) fn tpots(run: &Run) -> Result<Latencies, String> {
             at_once + usize::from(record.first_token_ns == record.last_token_ns),
         )
     });
-    if at_once * 20 > all {
-        return Err(format!(
-            "in {at_once} of {all} answers all tokens arrived at once, so that the time per token is not to be seen"
-        ));
-    }
-    latencies(run, tpot)
+    (at_once * 20 > all).then_some((at_once, all))
 }
 
 fn since_schedule(record: &RequestRecord, until_ns: u64) -> Latency {
