@@ -139,10 +139,16 @@ fn ttfas(run: &Run) -> Result<Latencies, String> {
 /// a starved vLLM, whose whole answers came at once). Where more than one answer in twenty is like that, the others
 /// are no fair sample of the run.
 fn tpots(run: &Run) -> Result<Latencies, String> {
-    if let Some((at_once, all)) = too_many_at_once(run.requests.iter()) {
+    if let Some((at_once, all)) = came_at_once(run) {
         return Err(at_once_words(at_once, all));
     }
     latencies(run, tpot)
+}
+
+/// Of the completed answers of several tokens, how many came in one read, and how many there are; `None` where they are so
+/// few that the others still have a TPOT.
+pub fn came_at_once(run: &Run) -> Option<(usize, usize)> {
+    too_many_at_once(run.requests.iter())
 }
 
 /// Answers of several tokens that all came in one read, of how many, where they are more than one in twenty.

@@ -19,6 +19,7 @@ use crate::{
 /// What a reader should know of how the runs of one session went, in sentences.
 pub(super) fn of(arm: &str, session: &Session) -> Vec<String> {
     let mut told = Vec::new();
+    told.extend(neighbours(arm, session));
     for cell in &session.cells {
         let runs: Vec<&Run> = cell.runs.iter().filter(|run| run.cut_short.is_none()).collect();
         told.extend(never_full(arm, session, cell));
@@ -31,6 +32,22 @@ pub(super) fn of(arm: &str, session: &Session) -> Vec<String> {
         told.extend(counts::of(arm, cell));
     }
     told
+}
+
+/// Work of others on the GPU of the server, on both sides of the pairs.
+fn neighbours(arm: &str, session: &Session) -> Option<String> {
+    let runs = session.cells.iter().flat_map(|cell| &cell.runs);
+    let seen: Vec<u32> = runs.filter_map(|run| run.host.neighbour_gpu_processes).collect();
+    let beside = seen.iter().filter(|processes| **processes > 0).count();
+    let most = *seen.iter().max()?;
+    (beside > 0).then(|| {
+        let (processes, were) = if most == 1 { ("process", "was") } else { ("processes", "were") };
+        format!(
+            "{arm}: {most} other {processes} {were} on its server's GPU in {beside} of {} runs: the figures are those of a \
+             shared GPU; end that work, or measure where nobody else is",
+            seen.len()
+        )
+    })
 }
 
 /// A level that a run of so few requests cannot hold.
@@ -213,6 +230,24 @@ mod tests {
     #[test]
     fn an_even_session_gives_nothing_to_say() {
         assert_eq!(of("candidate", &five_runs()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn neighbours_on_the_gpu_are_told_once_whatever_the_cells() {
+        let mut shared = session(&[4, 8], &[Figures::default(); 2]);
+        for run in shared.cells.iter_mut().flat_map(|cell| &mut cell.runs) {
+            run.host.neighbour_gpu_processes = Some(0);
+        }
+        assert_eq!(of("baseline", &shared), Vec::<String>::new());
+        shared.cells[0].runs[1].host.neighbour_gpu_processes = Some(1);
+        shared.cells[1].runs[1].host.neighbour_gpu_processes = Some(2);
+        assert_eq!(
+            of("baseline", &shared),
+            [
+                "baseline: 2 other processes were on its server's GPU in 2 of 4 runs: the figures are those of a shared GPU; \
+                 end that work, or measure where nobody else is"
+            ]
+        );
     }
 
     #[test]

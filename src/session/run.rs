@@ -58,8 +58,10 @@ pub struct HostUse {
     pub cpu_steal: Option<f64>,
     /// Why GPU clocks were held down, as NVML names it; empty: they were not, or nobody looked.
     pub throttled: Vec<String>,
-    /// Processes on the GPU that appeared during the run.
+    /// Processes on the GPU that were there for a part of the run only, or beside this arm of a pair only.
     pub foreign_gpu_processes: u32,
+    /// Processes on its server's GPUs that are none of the arms' servers; `None` where nobody could tell.
+    pub neighbour_gpu_processes: Option<u32>,
     /// CPU seconds that the resting arm's server used while this one was measured; `None` where nobody could look.
     pub resting_arm_cpu_s: Option<f64>,
     /// The most requests that the resting arm's server held before a block of this one; `None` where nobody could look.

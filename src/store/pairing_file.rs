@@ -88,9 +88,13 @@ pub(super) struct HostFile {
     /// Why GPU clocks were held down, as NVML names it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     throttled: Vec<String>,
-    /// Processes on the GPU that appeared during the run. Left out: none.
+    /// Processes on the GPU that were there for a part of the run only, or beside this arm of a pair only. Left out:
+    /// none.
     #[serde(default, skip_serializing_if = "is_default")]
     foreign_gpu_processes: u32,
+    /// Processes on its server's GPUs that are none of the arms' servers. Left out: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    neighbour_gpu_processes: Option<u32>,
     /// CPU seconds that the resting arm's server used meanwhile. Left out: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resting_arm_cpu_s: Option<f64>,

@@ -19,6 +19,8 @@ pub(super) struct Group(u32);
 /// A process as `/proc/PID/stat` tells it.
 #[derive(Debug, PartialEq, Eq)]
 struct Process {
+    id: u32,
+    parent: u32,
     group: u32,
     is_alive: bool,
     cpu_ticks: u64,
@@ -57,6 +59,12 @@ impl Group {
         )
     }
 
+    /// Ids of all members, and of their children that left for a group of their own; `None` where the system does not
+    /// tell.
+    pub(super) fn family(self) -> Option<Vec<u32>> {
+        Some(family(self, &processes()?))
+    }
+
     /// CPU time of all members, of children that have ended too; `None` where the system does not tell.
     pub(super) fn cpu(self) -> Option<Duration> {
         let members = processes()?.into_iter().filter(|process| process.group == self.0);
@@ -75,6 +83,24 @@ fn with_alive<T>(work: impl FnOnce(&mut Vec<Group>) -> T) -> T {
     work(&mut ALIVE.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
+fn family(group: Group, processes: &[Process]) -> Vec<u32> {
+    let mut family: Vec<u32> = Vec::new();
+    loop {
+        let is_new = |process: &&Process| !family.contains(&process.id);
+        let is_of_it = |process: &&Process| process.group == group.0 || family.contains(&process.parent);
+        let new: Vec<u32> = processes
+            .iter()
+            .filter(is_new)
+            .filter(is_of_it)
+            .map(|process| process.id)
+            .collect();
+        if new.is_empty() {
+            return family;
+        }
+        family.extend(new);
+    }
+}
+
 /// All processes of this machine that we may see; `None` without `/proc`.
 fn processes() -> Option<Vec<Process>> {
     let entries = fs::read_dir("/proc").ok()?.flatten();
@@ -87,12 +113,14 @@ fn processes() -> Option<Vec<Process>> {
 
 /// `PID (NAME) STATE PPID PGRP …`; the name may hold blanks and brackets.
 fn process(stat: &str) -> Option<Process> {
-    let (_, rest) = stat.rsplit_once(')')?;
+    let (name, rest) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
     // utime, stime, and those of children that were waited for.
     let cpu_ticks = number(11)? + number(12)? + number(13)? + number(14)?;
     Some(Process {
+        id: name.split_ascii_whitespace().next()?.parse().ok()?,
+        parent: u32::try_from(number(1)?).ok()?,
         group: u32::try_from(number(2)?).ok()?,
         is_alive: !matches!(*fields.first()?, "Z" | "X"),
         cpu_ticks,
@@ -128,6 +156,8 @@ mod tests {
     fn a_process_is_read_whatever_its_name_is() {
         let stat = "12 (a) b (c) S 1 7 7 0 -1 4194304 100 0 0 0 3 4 5 6 20 0 1 0";
         let expected = Process {
+            id: 12,
+            parent: 1,
             group: 7,
             is_alive: true,
             cpu_ticks: 18,
@@ -140,10 +170,28 @@ mod tests {
     }
 
     #[test]
+    fn children_that_left_the_group_are_still_of_the_family() {
+        let process = |(id, parent, group): (u32, u32, u32)| Process {
+            id,
+            parent,
+            group,
+            is_alive: true,
+            cpu_ticks: 0,
+        };
+        // 7 leads; 8 is its child, 20 the child of 8 in a group of its own with 21; 30 is a stranger.
+        let all = [(21, 20, 20), (20, 8, 20), (8, 7, 7), (7, 1, 7), (30, 1, 30)].map(process);
+        let mut found = family(Group(7), &all);
+        found.sort_unstable();
+        assert_eq!(found, [7, 8, 20, 21]);
+        assert_eq!(family(Group(9), &all), [0; 0]);
+    }
+
+    #[test]
     #[cfg(target_os = "linux")]
     fn this_process_is_seen_at_work() {
         let own = Group(nix::unistd::getpgrp().as_raw().unsigned_abs());
         assert_eq!(own.is_alive(), Some(true));
+        assert!(own.family().unwrap().contains(&std::process::id()));
         let before = own.cpu().unwrap();
         while own.cpu().unwrap() <= before {}
     }

@@ -154,6 +154,11 @@ impl Server {
         })
     }
 
+    /// Ids of its processes; `None` where the system does not tell.
+    pub fn processes(&self) -> Option<Vec<u32>> {
+        self.group.family()
+    }
+
     /// CPU time of all its processes so far; `None` where the system does not tell.
     pub fn cpu(&self) -> Option<Duration> {
         self.group.cpu()

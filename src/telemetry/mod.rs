@@ -3,6 +3,8 @@
 //! Both see the machine that perfgate itself runs on. A server elsewhere has GPUs that no NVML call from here reaches;
 //! then the figures are "not measured", or those of the wrong machine: `docs/gpu.md` says which is which.
 
+use std::collections::BTreeSet;
+
 mod machine;
 mod nvml;
 mod sampler;
@@ -12,6 +14,12 @@ mod visible;
 pub use machine::{Machine, machine};
 pub use sampler::{SAMPLE_INTERVAL, Sampler, Seen};
 pub use steal::StealWatch;
+
+/// Who computes on each visible GPU now, by process id as the driver numbers them; empty where there is no GPU to ask.
+pub fn gpu_processes() -> Vec<BTreeSet<u32>> {
+    let gpus = nvml::gpus().unwrap_or_default();
+    gpus.iter().map(|gpu| gpu.processes().into_iter().collect()).collect()
+}
 
 /// Why there is no GPU figure; its words go into reports as the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

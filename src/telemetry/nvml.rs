@@ -62,7 +62,8 @@ impl Gpu {
         holding.map(|(_, name)| *name).collect()
     }
 
-    fn processes(&self) -> Vec<u32> {
+    /// Processes that compute on it, by id; empty where it does not tell.
+    pub(super) fn processes(&self) -> Vec<u32> {
         let processes = self.device.running_compute_processes().unwrap_or_default();
         processes.iter().map(|process| process.pid).collect()
     }

@@ -353,7 +353,7 @@ fn what_was_measured_on_a_pull_request_enters_no_history_silently() {
         assert!(!folder.join("baselines").exists());
     }
     // One that does not say where it was measured is taken for one of the place where it is saved.
-    let merge = [("CI_PIPELINE_SOURCE", "merge_request_event")];
+    let merge = [("GITLAB_CI", "true"), ("CI_PIPELINE_SOURCE", "merge_request_event")];
     let (_, trouble) = in_ci(folder, 2, &save_of("local.json"), &merge);
     assert!(trouble.contains("does not say where it was measured"), "{trouble}");
     in_ci(folder, 0, &save_of("local.json"), &[]);
@@ -361,7 +361,10 @@ fn what_was_measured_on_a_pull_request_enters_no_history_silently() {
     // A job of a pull request on GitHub writes nothing at all.
     let forced = [&save_of("pr.json")[..], &["--force"]].concat();
     let (_, trouble) = in_ci(folder, 2, &forced, &pull);
-    assert!(trouble.contains("baselines are written by jobs of `main` only"), "{trouble}");
+    assert!(
+        trouble.contains("baselines are written by jobs of `main` only"),
+        "{trouble}"
+    );
     let (said, _) = in_ci(folder, 0, &forced, &[]);
     assert!(said.contains("although it was measured on a pull request"), "{said}");
     let (told, _) = expect(folder, 0, &["history", "ttft_p50"]);

@@ -15,13 +15,13 @@ use crate::{
     command::perfgate,
 };
 
-fn signal(name: &str, pid: u32) {
+pub(crate) fn signal(name: &str, pid: u32) {
     let kill = format!("kill -{name} {pid}");
     assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
 }
 
 /// Stops the process and waits until it stands.
-fn stop(pid: u32) {
+pub(crate) fn stop(pid: u32) {
     signal("STOP", pid);
     let stands = || {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();

@@ -21,7 +21,7 @@ const INTERVALS: &str = "PERFGATE_TEST_GPU_INTERVALS";
 const MIB: u64 = 1 << 20;
 
 /// The folder with the stand-in, compiled once; `None` where there is no C compiler.
-fn fake_nvml() -> Option<&'static Path> {
+pub(crate) fn fake_nvml() -> Option<&'static Path> {
     static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
     FOLDER.get_or_init(compile_fake_nvml).as_deref()
 }

@@ -3,6 +3,7 @@
  * FAKE_NVML_GPUS   how many GPUs there are (default 1)
  * FAKE_NVML_THROTTLE       the bits of what holds clocks down (default 0)
  * FAKE_NVML_NEW_PROCESSES  how many processes come after the first sample (default 0); one is always there
+ * FAKE_NVML_PROCESSES      a file with the ids of the processes on every GPU, read anew each time; in place of those
  * FAKE_NVML_FAIL   which call fails: `init`, `memory` or `utilization`
  *
  * GPU i uses (i + 1) * 1000 MiB, and 500 MiB more in the first sample alone; its utilisation is 90 - 60 * i. */
@@ -101,8 +102,25 @@ struct process {
 
 enum { INSUFFICIENT_SIZE = 7 };
 
+static int listed_processes(const char *name, unsigned *count, struct process *processes) {
+    unsigned pid, all = 0, room = processes ? *count : 0;
+    FILE *file = fopen(name, "r");
+    while (file && fscanf(file, "%u", &pid) == 1) {
+        if (all < room) {
+            memset(&processes[all], 0, sizeof processes[all]);
+            processes[all].pid = pid;
+        }
+        all++;
+    }
+    if (file) fclose(file);
+    *count = all;
+    return all > room ? INSUFFICIENT_SIZE : OK;
+}
+
 /* Process 100 is there from the start, 101, 102, … come after the first sample. */
 int nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, struct process *processes) {
+    const char *listed = getenv("FAKE_NVML_PROCESSES");
+    if (listed) return listed_processes(listed, count, processes);
     const char *fresh = getenv("FAKE_NVML_NEW_PROCESSES");
     unsigned all = 1 + (fresh && samples[index_of(device)] > 1 ? (unsigned)atoi(fresh) : 0);
     if (!processes || *count < all) {

@@ -7,6 +7,7 @@ use super::{
     budget::Budget,
     cell::{self, Place},
     disturbance,
+    neighbours::{self, Neighbours},
     pairs::End,
     sides::{ARMS, Sides},
 };
@@ -34,6 +35,7 @@ pub(super) struct Attempts<'a> {
     together: bool,
     console: &'a dyn Console,
     interrupt: &'a Interrupt,
+    neighbours: Neighbours,
     /// How often pairs were measured again so far.
     again: u32,
     /// How often each arm's server died so far.
@@ -57,6 +59,7 @@ impl<'a> Attempts<'a> {
             together,
             console,
             interrupt,
+            neighbours: Neighbours::default(),
             again: 0,
             dead: [0; 2],
             replaced: Vec::new(),
@@ -188,6 +191,14 @@ impl<'a> Attempts<'a> {
 
     /// Measures cells of a pair, with the prompts of a repeat.
     fn try_cells(&mut self, pair: u32, prompts: u32, cells: &[usize], attempt: &mut Attempt) -> Result<(), End> {
+        self.measure_cells(pair, prompts, cells, attempt)?;
+        for cell in cells {
+            self.neighbours.compare(*cell, attempt);
+        }
+        Ok(())
+    }
+
+    fn measure_cells(&mut self, pair: u32, prompts: u32, cells: &[usize], attempt: &mut Attempt) -> Result<(), End> {
         let places = |cell: &usize| Place {
             cell: *cell,
             pair,
@@ -226,17 +237,25 @@ impl<'a> Attempts<'a> {
     }
 
     fn whole_run(&mut self, arm: PairArm, place: Place, attempt: &mut Attempt) -> Result<(), End> {
+        let before = neighbours::beside(&self.sides, arm);
         let mut run = cell::whole_run(&self.sides, arm, place, (self.console, self.interrupt))?;
         if self.together {
             run.gpu = GpuUse::NotMeasured(BOTH_UP.to_owned());
         }
+        let around = [before, neighbours::beside(&self.sides, arm)];
+        self.neighbours.note((place.cell, arm), around, &mut run);
         self.take(arm, place, run, attempt)
     }
 
     fn blocks(&mut self, place: Place, count: u32, attempt: &mut Attempt) -> Result<(), End> {
+        let before = ARMS.map(|arm| neighbours::beside(&self.sides, arm));
         let runs = blocks::pair(&self.sides, place, count, (self.console, self.interrupt))?;
-        let mut taken = ARMS.into_iter().zip(runs);
-        taken.try_for_each(|(arm, run)| self.take(arm, place, run, attempt))
+        for ((arm, mut run), before) in ARMS.into_iter().zip(runs).zip(before) {
+            let around = [before, neighbours::beside(&self.sides, arm)];
+            self.neighbours.note((place.cell, arm), around, &mut run);
+            self.take(arm, place, run, attempt)?;
+        }
+        Ok(())
     }
 
     /// A run that Ctrl-C cut is not taken.
@@ -308,4 +327,52 @@ fn spoilt(sessions: &[Session; 2], attempt: &Attempt) -> Vec<Spoilt> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        measure::synthetic::{Figures, fail, in_pairs, session},
+        session::ClientUse,
+    };
+
+    #[test]
+    fn a_run_without_a_value_is_measured_again_only_where_that_was_not_its_servers_doing() {
+        let good = session(&[16], &[Figures::default()]);
+        let sessions: [Session; 2] = in_pairs(&good, &good).into();
+        let spoilt_by = |edit: &dyn Fn(&mut Run)| {
+            let mut new = Figures::default().run();
+            edit(&mut new);
+            let found = spoilt(&sessions, &vec![[Some(Figures::default().run()), Some(new)]]);
+            let told = found
+                .into_iter()
+                .map(|spoilt| (spoilt.arm, spoilt.is_dead, spoilt.reason));
+            told.collect::<Vec<_>>()
+        };
+        let starved = |run: &mut Run| {
+            run.client = Some(ClientUse {
+                cpu_s: 1.9,
+                wall_s: 1.0,
+                threads: 2,
+                ..ClientUse::default()
+            });
+        };
+        let [(arm, is_dead, reason)] = &spoilt_by(&starved)[..] else {
+            unreachable!("the candidate's run is the only one")
+        };
+        assert_eq!((*arm, *is_dead), (PairArm::Candidate, false));
+        assert!(
+            reason.starts_with("the client was the bottleneck: it used 95 %"),
+            "{reason}"
+        );
+        // Failures in the tail, and answers that the server sends at once, are what is to be found.
+        let failing = |run: &mut Run| run.requests.iter_mut().take(20).for_each(fail);
+        let buffered = |run: &mut Run| {
+            for record in &mut run.requests {
+                record.first_token_ns = record.last_token_ns;
+            }
+        };
+        assert_eq!((spoilt_by(&failing), spoilt_by(&buffered)), (vec![], vec![]));
+    }
 }

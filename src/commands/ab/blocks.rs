@@ -131,6 +131,7 @@ impl<'a> Measured<'a> {
                 cpu_steal: self.steal.stop(),
                 throttled: seen.throttled.clone(),
                 foreign_gpu_processes: seen.new_processes,
+                neighbour_gpu_processes: None,
                 resting_arm_cpu_s: self.resting_cpu.map(|used| used.as_secs_f64()),
                 resting_arm_requests: self.resting_requests,
             },

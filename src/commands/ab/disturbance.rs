@@ -1,7 +1,13 @@
 //! What spoils a run without being its server's doing. It is never a latency: a pair that is measured again because it
 //! looked slow would hide what is to be found.
 
-use crate::session::{Run, WarmupEnd};
+use std::time::Duration;
+
+use crate::{
+    measure::came_at_once,
+    session::{Run, WarmupEnd},
+    stats::quantile::quantile,
+};
 
 /// The largest share of CPU time that the hypervisor may take.
 const MAX_STEAL: f64 = 0.02;
@@ -26,7 +32,13 @@ pub(super) fn of(run: &Run) -> Option<String> {
     }
     if host.foreign_gpu_processes > 0 {
         let processes = host.foreign_gpu_processes;
-        return Some(format!("other work came onto the GPU ({processes} new processes)"));
+        let processes = match processes {
+            1 => "1 process".to_owned(),
+            many => format!("{many} processes"),
+        };
+        return Some(format!(
+            "other work was on the GPU for a part of the pair only ({processes})"
+        ));
     }
     if let Some(requests) = host.resting_arm_requests.filter(|requests| *requests > 0) {
         return Some(format!("the resting arm's server held {requests} requests"));
@@ -38,10 +50,28 @@ pub(super) fn of(run: &Run) -> Option<String> {
             "the resting arm's server used {used_s:.2} s of CPU time in {wall_s:.2} s, more than a tenth of a core"
         ));
     }
-    (run.warmup.end == WarmupEnd::Limit).then(|| {
+    let cold = (run.warmup.end == WarmupEnd::Limit).then(|| {
         format!(
             "the server was not steady after {} warm-up requests, their limit",
             run.warmup.requests
+        )
+    });
+    cold.or_else(|| read_as_one(run))
+}
+
+/// Tokens of many answers came in one read, as the client slept for longer than they took to come. Where it never slept so
+/// long, it was the server that held them back, and that is what is to be found.
+fn read_as_one(run: &Run) -> Option<String> {
+    let (at_once, all) = came_at_once(run)?;
+    let stamps = run.requests.iter().filter(|record| record.completed());
+    let spans = stamps.filter_map(|record| record.last_token_ns?.checked_sub(record.first_token_ns?));
+    let spans = spans.filter(|span_ns| *span_ns > 0);
+    let spans: Vec<f64> = spans.map(|ns| Duration::from_nanos(ns).as_secs_f64() * 1e3).collect();
+    let (late_ms, span_ms) = (run.client?.read_lag?.max_ms, quantile(&spans, 0.5)?);
+    (late_ms >= span_ms).then(|| {
+        format!(
+            "in {at_once} of {all} answers all tokens came in one read, and the client read up to {late_ms:.1} ms late, \
+             while the tokens of an answer come within {span_ms:.1} ms"
         )
     })
 }
@@ -49,7 +79,7 @@ pub(super) fn of(run: &Run) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{ClientUse, HostUse, Warmup};
+    use crate::session::{ClientUse, HostUse, Lag, RequestRecord, Warmup};
 
     fn run(host: HostUse) -> Run {
         Run {
@@ -81,7 +111,8 @@ mod tests {
                 host(|host| host.throttled = vec!["hw_slowdown".into()]),
                 Some("held down (hw_slowdown)"),
             ),
-            (host(|host| host.foreign_gpu_processes = 1), Some("1 new processes")),
+            (host(|host| host.foreign_gpu_processes = 1), Some("(1 process)")),
+            (host(|host| host.neighbour_gpu_processes = Some(3)), None),
             (host(|host| host.resting_arm_requests = Some(0)), None),
             (
                 host(|host| host.resting_arm_requests = Some(2)),
@@ -126,5 +157,40 @@ mod tests {
         assert!(of(&run).unwrap().contains("not steady after 200"));
         run.warmup.end = WarmupEnd::Planned;
         assert_eq!(of(&run), None);
+    }
+
+    #[test]
+    fn answers_that_came_in_one_read_are_the_clients_doing_where_it_read_as_late_as_that() {
+        // Answers of four tokens within 6 ms, the first ones at once.
+        let answers = |at_once: usize, late_ms: Option<f64>| {
+            let record = |place: usize| RequestRecord {
+                output_tokens: Some(4),
+                first_token_ns: Some(10_000_000),
+                last_token_ns: Some(if place < at_once { 10_000_000 } else { 16_000_000 }),
+                ..RequestRecord::default()
+            };
+            let lag = |max_ms| Lag {
+                max_ms,
+                ..Lag::default()
+            };
+            let client = ClientUse {
+                read_lag: late_ms.map(lag),
+                ..ClientUse::default()
+            };
+            Run {
+                requests: (0..40).map(record).collect(),
+                client: Some(client),
+                ..Run::default()
+            }
+        };
+        assert_eq!(of(&answers(2, Some(50.0))), None, "the others have a TPOT");
+        assert_eq!(
+            of(&answers(3, Some(6.0))).unwrap(),
+            "in 3 of 40 answers all tokens came in one read, and the client read up to 6.0 ms late, while the tokens of an \
+             answer come within 6.0 ms"
+        );
+        assert_eq!(of(&answers(3, Some(5.9))), None, "the server held them back");
+        assert_eq!(of(&answers(3, None)), None);
+        assert_eq!(of(&answers(40, Some(50.0))), None, "nothing tells how long they take");
     }
 }

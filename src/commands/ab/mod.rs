@@ -6,6 +6,7 @@
 //! | `pairs.rs` | pair after pair until a look settles it, time is up, or somebody stops it |
 //! | `attempt.rs` | one pair of every cell, measured again where it was disturbed |
 //! | `disturbance.rs` | what disturbs a run: the machine, never a latency |
+//! | `neighbours.rs` | who else is on the GPU |
 //! | `cell.rs`, `blocks.rs` | whole runs, or blocks of both arms in alternation |
 //! | `budget.rs` | what it costs |
 //! | `files.rs` | the two session files |
@@ -16,6 +17,7 @@ mod budget;
 mod cell;
 mod disturbance;
 mod files;
+mod neighbours;
 mod pairs;
 mod sides;
 
@@ -229,4 +231,39 @@ fn interrupted(sessions: &[Session; 2], [baseline, candidate]: &[String; 2]) -> 
         text: format!("not judged; `perfgate compare {baseline} {candidate}` judges the pairs that are whole\n"),
         exit_code: run::UNUSABLE,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        measure::synthetic::{Figures, in_pairs, session},
+        verdict::Policy,
+    };
+
+    #[test]
+    fn a_run_that_lacks_a_blocking_figure_ends_the_measurement_and_is_told() {
+        let runs: Vec<Figures> = [0.999, 1.0, 1.001]
+            .map(|factor| Figures {
+                tpot_ms: 10.0 * factor,
+                ..Figures::default()
+            })
+            .into();
+        let (old, mut new) = in_pairs(&session(&[16], &runs), &session(&[16], &runs));
+        let judged = |new: &Session| report::build(Some(&Reference::alone("a", &old)), ("b", new), &Policy::default());
+        assert_eq!(why_stop(&judged(&new)), Some("every blocking check is settled"));
+        for record in &mut new.cells[0].runs[1].requests {
+            record.first_token_ns = record.last_token_ns;
+        }
+        let report = judged(&new);
+        assert_eq!((report.verdict, report.exit_code), (Verdict::Inconclusive, 3));
+        assert_eq!(why_stop(&report), Some("no further pair can settle what is open"));
+        assert!(
+            report.headline.contains(
+                "no value in 1 of 3 runs of the candidate (run 2: in 200 of 200 answers all tokens arrived at once"
+            ),
+            "{}",
+            report.headline
+        );
+    }
 }

@@ -50,6 +50,16 @@ impl Side {
         self.server.as_ref()?.cpu()
     }
 
+    /// Whether its server is ours to start.
+    pub(super) fn is_ours(&self) -> bool {
+        self.start.is_some()
+    }
+
+    /// Ids of its server's processes, if it is ours, runs, and the system tells.
+    pub(super) fn processes(&self) -> Option<Vec<u32>> {
+        self.server.as_ref()?.processes()
+    }
+
     /// Sees to it that its server is up, a new one where the last one has ended.
     fn start(&mut self, interrupt: &Interrupt) -> Result<(), TargetError> {
         if self.ended().is_some() {

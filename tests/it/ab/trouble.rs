@@ -12,7 +12,7 @@ use perfgate::{
     verdict::{Policy, Verdict},
 };
 
-use super::{Follower, QUICK, Recorder, wanted};
+use super::{Follower, QUICK, Recorder, STEADY, wanted};
 use crate::{command::Sim, target::sim};
 
 fn follower() -> Follower {
@@ -35,13 +35,13 @@ fn shell(script: &str) -> ArmPlace {
 
 #[test]
 fn a_pair_whose_resting_arm_is_not_idle_is_measured_again_twice_and_then_kept() {
-    let new = Sim::start(QUICK);
+    let new = Sim::start(STEADY);
     let folder = tempfile::tempdir().unwrap();
     let mut wanted = wanted(["http://unused", &new.url], vec![Load::Concurrency(2)], 10);
     wanted.log_dir = folder.path().to_owned();
     // A server that keeps a core busy beside its work.
-    wanted.arms.baseline = shell(&format!("while :; do :; done & exec {}", sim(&QUICK.join(" "))));
-    wanted.plan.requests_per_run = 400;
+    wanted.arms.baseline = shell(&format!("while :; do :; done & exec {}", sim(&STEADY.join(" "))));
+    wanted.plan.requests_per_run = 100;
     wanted.alternation.looks = vec![2];
     let sessions = ab::measure(&wanted, &mut follower(), &Recorder::default(), &Interrupt::never()).unwrap();
     for session in &sessions {
@@ -150,9 +150,9 @@ fn a_server_that_crashes_once_is_told_and_its_pair_is_measured_again_with_a_fres
     let mut wanted = wanted(["http://unused"; 2], vec![Load::Concurrency(2)], 1);
     wanted.log_dir = folder.path().to_owned();
     wanted.arms.together = false;
-    wanted.plan.requests_per_run = 600;
+    wanted.plan.requests_per_run = 120;
     wanted.alternation.looks = vec![1];
-    let quick = QUICK.join(" ");
+    let quick = STEADY.join(" ");
     wanted.arms.candidate = shell(&format!("exec {}", sim(&quick)));
     let watched = format!(
         "{} & while kill -0 $!; do if [ -e {flag} ]; then rm {flag}; kill -9 $!; echo out of memory; exit 9; fi; sleep 0.02; done",
@@ -185,7 +185,7 @@ fn a_server_that_crashes_once_is_told_and_its_pair_is_measured_again_with_a_fres
             session.cells[0]
                 .runs
                 .iter()
-                .all(|run| run.cut_short.is_none() && run.requests.len() == 600)
+                .all(|run| run.cut_short.is_none() && run.requests.len() == 120)
         );
     }
 }
