@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # run.sh BINARY [TEST…]: the action, step by step as GitHub's runner would, on this machine. See docs/ci.md.
 set -euo pipefail
+PERFGATE_BINARY=$(realpath "$1")
+export PERFGATE_BINARY
+shift
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=tests/real/common.sh
 source ../real/common.sh
 
-PERFGATE_BINARY=$(realpath "$1")
-export PERFGATE_BINARY
-shift
 need curl curl ca-certificates
 need openssl openssl
 need git git
