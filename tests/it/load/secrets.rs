@@ -10,7 +10,11 @@ use perfgate::{
 
 use super::{
     Nobody, class, plan,
-    server::{Act, Server, chunk, good_answer, stream_head, whole},
+    server::{Act, DONE, FINISH, Server, chunk, end, good_answer, stream_head, token, whole},
+};
+use crate::{
+    command::{Sim, expect},
+    made,
 };
 
 fn secrets() -> Secrets {
@@ -179,4 +183,60 @@ fn a_header_that_cannot_be_sent_is_named_without_its_value() {
         let shown = format!("{error} {error:?}");
         assert!(shown.contains(name) && !shown.contains("hidden"), "{shown}");
     }
+}
+
+#[test]
+fn t23_what_is_asked_and_answered_stays_out_of_every_file() {
+    let server = Server::of(
+        [
+            stream_head(),
+            chunk(token("CANARY-ANSWER")),
+            chunk(FINISH),
+            chunk(DONE),
+            end(),
+        ]
+        .into(),
+    );
+    let run = measure(&plan(&server.url, 1));
+    assert_eq!(class(&run.requests[0]).0, "completed");
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = made::session("c0ffee", 1_790_000_000, &[1.0]);
+    session.cells[0].runs = vec![run];
+    made::write(folder.path(), "answers.json", &session);
+
+    let engine = Sim::start(&["--decode-step-us", "500"]);
+    let rows: Vec<String> = (0..40)
+        .map(|row| format!("{{\"prompt\": \"CANARY-PROMPT {row}\"}}"))
+        .collect();
+    std::fs::write(folder.path().join("asked.jsonl"), rows.join("\n")).unwrap();
+    let args = [
+        "gate",
+        "--url",
+        &engine.url,
+        "--dataset",
+        "asked.jsonl",
+        "--concurrency",
+        "2",
+        "--requests",
+        "10",
+    ];
+    let more = ["--warmup", "2", "--repeat", "3", "--output-tokens", "4"];
+    let (text, trouble) = expect(folder.path(), 3, &[&args[..], &more].concat());
+    let mut told = vec![text, trouble];
+    let mut folders = vec![folder.path().to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !path.ends_with("asked.jsonl") {
+                told.push(std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    assert!(told.len() >= 6, "sessions, a result and three reports: {}", told.len());
+    assert!(
+        told.iter().all(|text| !text.contains("CANARY")),
+        "neither prompts nor answers are kept"
+    );
 }
