@@ -6,6 +6,7 @@
 # GATES A/A gates (default 20) and GATES/4 gates of a candidate whose TPOT is 10 % longer, each with 20 blocks a pair and with
 # whole runs, on the embedded engine; then llama.cpp's server against itself, and against itself with 2 slots in place of 8, as
 # two launched arms, one at a time and together. Prints one row a kind. About 2 minutes a gate on 2 cores; not part of .ci/run.
+# $ROWS, a regular expression, picks rows by their kind.
 set -euo pipefail
 # shellcheck source=tests/real/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -23,6 +24,7 @@ PLAN=(--concurrency 8 --requests 200 --warmup 20 --input-tokens 64 --output-toke
 row() {
     local kind=$1 count=$2 name status
     shift 2
+    [[ $kind =~ ${ROWS:-.} ]] || return 0
     name=${kind//[^a-zA-Z0-9]/-}
     for ((gate = 1; gate <= count; gate++)); do
         status=0
