@@ -2,7 +2,7 @@
 
 mod one_search;
 
-use self::one_search::OneSearch;
+use self::one_search::{OneSearch, Shared};
 use super::{
     CommandError, Console, Done,
     measure::{self, Arm},
@@ -26,7 +26,7 @@ use crate::{
 /// When no SLO is given, the measurement cannot begin, or its file cannot be written.
 pub fn capacity(
     resolved: &Resolved,
-    mut search: Capacity,
+    search: Capacity,
     secrets: Secrets,
     screen: Screen,
     console: &dyn Console,
@@ -34,13 +34,9 @@ pub fn capacity(
 ) -> Result<Done, CommandError> {
     check(&search)?;
     let mut plan = resolved.plan.clone();
-    keep_in_flight(&mut search, plan.requests_per_run, console)?;
     if plan.slo.is_empty() {
         let what = "a capacity is the highest load that still meets an SLO; give one with `--slo ttft=2s,tpot=200ms`";
         return Err(CommandError::Usage(what.to_owned()));
-    }
-    if search.axis == Axis::Concurrency {
-        search.batch_s = None;
     }
     plan.loads = vec![Load::Capacity(search)];
     announce(&search, &plan, console);
@@ -91,25 +87,40 @@ fn check(search: &Capacity) -> Result<(), CommandError> {
 /// What is ahead: how long a search takes, and whether one batch can settle a level.
 fn announce(search: &Capacity, plan: &Plan, console: &dyn Console) {
     let least_s = capacity::batch_s(search, &plan.slo, 0.0);
-    let requests = |level: f64| f64::from(plan.requests_per_run).max((level * least_s.unwrap_or(0.0)).round());
-    if let Some(least_s) = least_s {
-        let seconds = |level: f64| (requests(level) + f64::from(plan.warmup_requests)) / level;
-        let (batches, longest_s) = capacity::rehearse(search, seconds);
-        let searches = match plan.repeats {
-            1 => "the search takes".to_owned(),
-            repeats => format!("{repeats} searches take"),
-        };
-        console.say(&format!(
-            "a batch lasts at least {least_s} s: {} requests at {} req/s, {} at {} req/s; {searches} up to some {} min in \
-             {batches} batches each, longer where a level is unclear or an answer takes more than {:.1} s",
-            requests(search.min),
-            search.min,
-            requests(search.max),
-            search.max,
-            (longest_s * f64::from(plan.repeats) / 60.0).ceil(),
-            least_s / 3.0
-        ));
-    }
+    let a_run = f64::from(plan.requests_per_run);
+    let requests = |level: f64| match search.axis {
+        Axis::Rate(_) => a_run.max((level * least_s).round()),
+        Axis::Concurrency => a_run,
+    };
+    let searches = match plan.repeats {
+        1 => "the search takes".to_owned(),
+        repeats => format!("{repeats} searches take"),
+    };
+    let minutes = |(batches, longest_s): (usize, f64)| {
+        let minutes = (longest_s * f64::from(plan.repeats) / 60.0).ceil();
+        format!("some {minutes} min in {batches} batches each")
+    };
+    console.say(&match search.axis {
+        Axis::Rate(_) => {
+            let seconds = |level: f64| (requests(level) + f64::from(plan.warmup_requests)) / level;
+            format!(
+                "a batch lasts at least {least_s} s: {} requests at {} req/s, {} at {} req/s; {searches} up to {}, longer \
+                 where a level is unclear or an answer takes more than {:.1} s",
+                requests(search.min),
+                search.min,
+                requests(search.max),
+                search.max,
+                minutes(capacity::rehearse(search, seconds)),
+                least_s / 3.0
+            )
+        }
+        Axis::Concurrency => format!(
+            "a batch lasts at least {least_s} s and sends {a_run} requests or three for each in flight, beside those with \
+             which it begins and ends; {searches} {} where answers are short, and longer where they are not or a level \
+             is unclear",
+            minutes(capacity::rehearse(search, |_| least_s))
+        ),
+    });
     let settles = capacity::settling_requests(search);
     if requests(search.min) < f64::from(settles) {
         console.say(&format!(
@@ -119,28 +130,6 @@ fn announce(search: &Capacity, plan: &Plan, console: &dyn Console) {
             search.attainment * 100.0
         ));
     }
-}
-
-/// A batch never has more requests in flight than it sends: a level above that would be met unseen.
-fn keep_in_flight(search: &mut Capacity, requests: u32, console: &dyn Console) -> Result<(), CommandError> {
-    let most = f64::from(requests);
-    if search.axis != Axis::Concurrency || search.max <= most {
-        return Ok(());
-    }
-    if search.min > most {
-        let what = format!(
-            "`--min` is `{}`, but {requests} requests a batch are never more in flight than that; give more `--requests`",
-            search.min
-        );
-        return Err(CommandError::Usage(what));
-    }
-    console.say(&format!(
-        "{requests} requests a batch are never more in flight than that: the search ends there; give more `--requests` \
-         to search up to {}",
-        search.max
-    ));
-    search.max = most;
-    Ok(())
 }
 
 /// One search a repeat into one session.
@@ -153,9 +142,9 @@ fn find(
 ) -> Result<Session, CommandError> {
     let (mut session, runner) = measure::prepare(arm, console, interrupt)?;
     session.ended = Ended::Complete;
-    let (mut start, mut sent) = (None, 0);
+    let (mut start, mut shared) = (None, Shared::default());
     for repeat in 0..session.plan.repeats {
-        let one = OneSearch::new(&session, search, &runner, (repeat, start), &mut sent);
+        let one = OneSearch::new(&session, search, &runner, (repeat, start), &mut shared);
         match one.run(console, interrupt) {
             Err(Stopped::Interrupted) => {
                 session.ended = Ended::Interrupted;

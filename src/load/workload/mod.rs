@@ -1,4 +1,5 @@
-//! What: the prompts and answer lengths of a plan; each run has prompts of its own and the lengths of all the others.
+//! What: the prompts and answer lengths of a plan; each run has prompts of its own and the lengths of all the others, each
+//! batch of a search both of its own.
 
 mod drawn;
 mod fit;
@@ -96,11 +97,14 @@ impl PromptSet {
 
     fn payloads(&self, part: Part, load: &Load, repeat: u32, schedule: &Schedule) -> Arc<[Payload]> {
         let cell = self.cell(load);
+        // Runs are to be alike, and the batches of a search are to be independent of each other.
+        let series = if self.searches() { repeat } else { 0 };
         let places = (0..schedule.requests()).map(|index| Place {
             part,
             cell,
             repeat,
             index,
+            series,
             line: None,
         });
         let places = self.with_lines(places.collect(), schedule.talks.as_ref());
