@@ -79,6 +79,28 @@ pub(super) enum Prompt {
     Messages(String),
 }
 
+impl Prompt {
+    /// The same as a later turn of a conversation, whose system has spoken at its beginning; many chat templates refuse one
+    /// that speaks again.
+    pub(super) fn without_system(self) -> Self {
+        let Self::Messages(text) = &self else { return self };
+        let Ok(Value::Array(messages)) = serde_json::from_str(text) else {
+            return self;
+        };
+        let is_system = |message: &Value| {
+            matches!(
+                message.get("role").and_then(Value::as_str),
+                Some("system" | "developer")
+            )
+        };
+        let (system, others): (Vec<Value>, Vec<Value>) = messages.into_iter().partition(is_system);
+        if system.is_empty() || others.is_empty() {
+            return self;
+        }
+        Self::Messages(Value::from(others).to_string())
+    }
+}
+
 /// What is read of a dataset, and how.
 pub(super) struct Source<'a> {
     /// The file.

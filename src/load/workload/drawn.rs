@@ -41,6 +41,8 @@ fn off(what: &str, lengths: &Lengths, count: u32, draw: impl Fn(Place) -> u32) -
         repeat: 0,
         index,
         series: 0,
+        unit: index,
+        is_later: false,
         line: None,
     };
     let drawn: Vec<f64> = (0..count.min(MOST_DRAWS))

@@ -105,9 +105,11 @@ impl PromptSet {
             repeat,
             index,
             series,
+            unit: index,
+            is_later: false,
             line: None,
         });
-        let places = self.with_lines(places.collect(), schedule.talks.as_ref());
+        let places = self.with_turns(places.collect(), schedule.talks.as_ref());
         on_all_cores(&places, |place| self.payload(*place)).into()
     }
 
@@ -140,6 +142,14 @@ impl PromptSet {
             Source::Dataset { rows, .. } => self.rowed(text, rows),
             Source::Trace(trace) => self.traced(text, trace),
         };
+        let asked = Asked {
+            prompt: if place.is_later {
+                asked.prompt.without_system()
+            } else {
+                asked.prompt
+            },
+            ..asked
+        };
         let Some(images) = self.images else { return asked };
         let mut stream = Stream::new(self.seed, Purpose::Image, text.text_id());
         Asked {
@@ -148,7 +158,8 @@ impl PromptSet {
         }
     }
 
-    /// A row of the dataset; where the measured requests left none for a warm-up, a prompt about as long as one.
+    /// A row of the dataset; where the measured requests left none for a warm-up, a prompt about as long as one, with an
+    /// answer as long.
     fn rowed(&self, place: Place, rows: &Rows) -> Asked {
         let line = place.line.unwrap_or(Line {
             row: place.index,
@@ -161,7 +172,10 @@ impl PromptSet {
         let row = self.row(at, rows);
         let turn = row.turn(line.turn as usize);
         if place.part == Part::Warmup && self.ordinal(at) >= self.spare(rows) {
-            return self.words(place, turn.prompt.words()).into();
+            return Asked {
+                output_tokens: turn.output_tokens,
+                ..self.words(place, turn.prompt.words()).into()
+            };
         }
         Asked {
             prompt: turn.prompt.clone(),
@@ -185,19 +199,24 @@ impl PromptSet {
 
     fn prefixed(&self, place: Place, shown: Place, prefixes: &Prefixes) -> Prompt {
         let tokens = self.input_length(shown, &prefixes.input_tokens);
+        if place.is_later {
+            // What was said before stands before it, with the prefix at its head.
+            return self.words(shown, tokens);
+        }
         let own = synthetic::prompt(self.seed, shown.text_id(), tokens, &self.vocabulary);
         let group = match place.part {
-            Part::Measured => prefixes.of_measured(place.index, place.length_id()),
+            Part::Measured => prefixes.of_measured(place.unit, place.length_id()),
             // Each model sees each prefix: adapters have caches of their own.
-            Part::Warmup => prefixes.in_turn(place.index / self.mix.count()),
+            Part::Warmup => prefixes.in_turn(place.unit / self.mix.count()),
         };
         Prompt::Text(prefixes.before(group, &own, tokens, &self.vocabulary))
     }
 
+    /// A later turn goes to the model of the first, whatever stands here.
     fn model(&self, place: Place) -> usize {
         match place.part {
             Part::Measured => self.mix.drawn(self.seed, place.length_id()),
-            Part::Warmup => self.mix.in_turn(place.index),
+            Part::Warmup => self.mix.in_turn(place.unit),
         }
     }
 

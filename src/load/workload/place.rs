@@ -12,6 +12,10 @@ pub(super) struct Place {
     pub(super) index: u32,
     /// Which series of lengths: 0 for all runs of a plan, so that they are alike.
     pub(super) series: u32,
+    /// Its place among the run's units: its conversation, or where there are none itself.
+    pub(super) unit: u32,
+    /// Whether a turn of its conversation comes before it.
+    pub(super) is_later: bool,
     /// What of a dataset stands there, in a conversation.
     pub(super) line: Option<Line>,
 }
@@ -81,6 +85,8 @@ mod tests {
                         repeat,
                         index,
                         series: 0,
+                        unit: 0,
+                        is_later: false,
                         line: None,
                     }));
                 }
