@@ -23,7 +23,7 @@ const DEFAULT_CONCURRENCY: [u32; 3] = [1, 4, 16];
 const BATCH: Duration = Duration::from_secs(5);
 
 /// Keys that each give load levels.
-const LOADS: [&str; 4] = ["concurrency", "rate", "ramp", "stages"];
+pub(super) const LOADS: [&str; 4] = ["concurrency", "rate", "ramp", "stages"];
 
 impl Resolver {
     /// The highest layer that sets `arrivals` or `burstiness` decides both; a `burstiness` alone means gamma.

@@ -179,6 +179,15 @@ impl Rows {
         self.count
     }
 
+    /// Whether all of them say how long their answers are.
+    pub(super) fn state_answers(&self) -> bool {
+        let mut rows = self.others.iter().chain([&self.first]);
+        rows.all(|row| {
+            let mut turns = row.later.iter().chain([&row.first]);
+            turns.all(|turn| turn.output_tokens.is_some())
+        })
+    }
+
     /// The row at a place; rows come round again past the last one.
     pub(super) fn at(&self, place: u64) -> &Row {
         let held = self.others.len() as u64 + 1;

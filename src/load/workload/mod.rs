@@ -80,6 +80,15 @@ impl PromptSet {
         }
     }
 
+    /// Whether each row that may be sent states how long its answer is, so that the plan's length is never asked for.
+    pub fn states_answers(&self) -> bool {
+        match &self.source {
+            Source::Synthetic(_) | Source::SharedPrefix(_) => false,
+            Source::Dataset { rows, .. } => rows.state_answers(),
+            Source::Trace(trace) => trace.rows.iter().all(|row| row.output_tokens.is_some()),
+        }
+    }
+
     /// Who counts the tokens, as far as it is settled; a file with the SHA-256 of its bytes.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
