@@ -27,8 +27,9 @@ const ANSWERS: f64 = 3.0;
 /// A batch that is shorter than it should have been by no more than this factor still counts.
 const SLACK: f64 = 1.1;
 
-/// A batch sends this many units for each request in flight: one as it begins and one as it ends, which do not count.
-const ROUNDS: f64 = 5.0;
+/// A batch sends this many units for each request in flight: one as it begins and one as it ends, which do not count, and
+/// as many between them as it takes to see whether requests march in step.
+const ROUNDS: f64 = 6.0;
 
 /// A batch is made longer than a level's pace asks for, by this factor, so that it need not be made again.
 const MARGIN: f64 = 1.2;
@@ -215,8 +216,8 @@ mod tests {
     fn a_batch_of_requests_in_flight_lasts_as_long_as_its_pace_asks() {
         let pace = |level, units_per_s| Pace { level, units_per_s };
         let units = |level, paces: &[Pace]| least_units(&search(Axis::Concurrency), level, 5.0, paces);
-        // Five for each in flight; 1.2 × 5 s of their pace, beside those that begin.
-        assert_eq!(units(100.0, &[]), 500);
+        // Six for each in flight; 1.2 × 5 s of their pace, beside those that begin.
+        assert_eq!(units(100.0, &[]), 600);
         assert_eq!(units(2.0, &[pace(2.0, 30.0)]), 182);
         assert_eq!(units(4.0, &[pace(2.0, 30.0)]), 364, "at most twice as fast");
         assert_eq!(

@@ -41,7 +41,7 @@ fn session(path: &Path) -> Session {
     }
 }
 
-/// Text and session of a search; `None` where this machine was too busy to be a client, which is said and is code 4.
+/// All that a search says, and its session; `None` where this machine was too busy to be a client, which is said and is code 4.
 fn search(folder: &Path, sim: &Sim, output: &str, more: &[&str]) -> Option<(String, Session)> {
     search_sized(folder, sim, output, &[SMALL, more].concat())
 }
@@ -55,8 +55,8 @@ fn search_sized(folder: &Path, sim: &Sim, output: &str, more: &[&str]) -> Option
     if ended.status.code() == Some(4) && said.contains("the client was the bottleneck") {
         return None;
     }
-    let (text, _) = assert_code(&ended, 0, &args);
-    Some((text, session(&folder.join(output))))
+    let (text, told) = assert_code(&ended, 0, &args);
+    Some((text + &told, session(&folder.join(output))))
 }
 
 fn ends(session: &Session) -> Vec<SearchEnd> {
@@ -79,9 +79,17 @@ fn the_most_requests_in_flight_are_found_and_a_loss_is_told() {
         "3",
         "--batch-duration",
         "500ms",
+        "--warmup",
+        "4",
+        "--requests",
+        "12",
+        "--input-tokens",
+        "16",
+        "--output-tokens",
+        "16",
     ];
     let sim = Sim::start(FOUR_AT_10_MS);
-    let Some((text, session)) = search(folder, &sim, "base.json", &concurrency) else {
+    let Some((text, session)) = search_sized(folder, &sim, "base.json", &concurrency) else {
         return;
     };
     assert!(
@@ -99,7 +107,7 @@ fn the_most_requests_in_flight_are_found_and_a_loss_is_told() {
     expect(folder, 0, &["baseline", "save", "base.json", "--force"]);
 
     let slow = Sim::start(&[FOUR_AT_10_MS, &["--slow", "tpot=150%"]].concat());
-    if search(folder, &slow, "slow.json", &concurrency).is_none() {
+    if search_sized(folder, &slow, "slow.json", &concurrency).is_none() {
         return;
     }
     let output = perfgate(folder, &["compare", "base.json", "slow.json", "--format", "json"])
@@ -139,8 +147,8 @@ fn a_level_above_the_requests_of_a_run_is_held_by_a_longer_batch() {
     };
     assert_eq!(ends(&session), [SearchEnd::AboveMax(60.0)], "{text}");
     let steps = &session.cells.first().unwrap().runs[0].search.as_ref().unwrap().steps;
-    // Five for each in flight, of which the first and the last do not count.
-    assert!(steps.iter().all(|step| step.requests >= 3 * 60), "{steps:?}");
+    // Six for each in flight, of which the first and the last do not count.
+    assert!(steps.iter().all(|step| step.requests >= 4 * 60), "{steps:?}");
 }
 
 /// 4 ms a step for each sequence, and 24 tokens an answer: 16 ms a token with four in flight, 20 ms with five.
@@ -200,6 +208,8 @@ fn the_most_requests_in_flight_of_an_engine_of_known_speed_are_four() {
         // All agree, and yet the limit may be anywhere up to the level that was not met.
         assert!(text.contains("95 % interval 4 … 5"), "{text}");
     }
+    // Answers of one length, four at a time and all at once.
+    assert!(text.contains("marched in waves"), "{text}");
 }
 
 #[test]
@@ -224,6 +234,10 @@ fn a_ladder_has_no_level_that_a_run_cannot_hold() {
     assert_eq!(levels, [Load::Concurrency(10), Load::Concurrency(30)]);
     let (_, told) = expect(folder.path(), 2, &from("41"));
     assert!(told.contains("runs of 40 requests"), "{told}");
+    // Conversations are in flight, and not their turns.
+    let talks = [&from("11")[..], &["--conversation", "turns=4,think_time=0s"]].concat();
+    let (_, told) = expect(folder.path(), 2, &talks);
+    assert!(told.contains("the 40 requests of a run are 10 conversations"), "{told}");
 }
 
 #[test]

@@ -87,49 +87,68 @@ fn check(search: &Capacity) -> Result<(), CommandError> {
 /// What is ahead: how long a search takes, and whether one batch can settle a level.
 fn announce(search: &Capacity, plan: &Plan, console: &dyn Console) {
     let least_s = capacity::batch_s(search, &plan.slo, 0.0);
-    let a_run = f64::from(plan.requests_per_run);
-    let requests = |level: f64| match search.axis {
-        Axis::Rate(_) => a_run.max((level * least_s).round()),
-        Axis::Concurrency => a_run,
+    console.say(&match search.axis {
+        Axis::Rate(_) => open_batches(search, plan, least_s),
+        Axis::Concurrency => closed_batches(search, plan, least_s),
+    });
+    let settles = capacity::settling_requests(search);
+    let requests = match (search.axis, &plan.workload.conversation) {
+        (Axis::Rate(_), None) => due(search.min, plan, least_s),
+        _ => f64::from(plan.requests_per_run),
     };
+    if requests < f64::from(settles) {
+        console.say(&format!(
+            "a batch of {requests} requests cannot settle an attainment of {} %: levels are measured until they are clear \
+             (`--requests {settles}` would do in one batch)",
+            search.attainment * 100.0
+        ));
+    }
+}
+
+/// How many units are due in a batch at a rate: requests, or conversations.
+fn due(level: f64, plan: &Plan, least_s: f64) -> f64 {
+    let in_time = (level * least_s).round();
+    match plan.workload.conversation {
+        None => f64::from(plan.requests_per_run).max(in_time),
+        Some(_) => in_time.max(1.0),
+    }
+}
+
+fn open_batches(search: &Capacity, plan: &Plan, least_s: f64) -> String {
+    let seconds = |level: f64| (due(level, plan, least_s) + f64::from(plan.warmup_requests)) / level;
+    let units = match plan.workload.conversation {
+        None => "requests",
+        Some(_) => "conversations or more",
+    };
+    let at = |level: f64| {
+        let rate = plan.in_own_unit(&format!("{level} req/s"));
+        format!("{} {units} at {rate}", due(level, plan, least_s))
+    };
+    let (how_long, min, max) = (how_long(search, plan, seconds), at(search.min), at(search.max));
+    format!(
+        "a batch lasts at least {least_s} s: {min}, {max}; {how_long} at most, longer where a level is unclear or an answer \
+         takes more than {:.1} s",
+        least_s / 3.0
+    )
+}
+
+fn closed_batches(search: &Capacity, plan: &Plan, least_s: f64) -> String {
+    let how_long = how_long(search, plan, |_| least_s);
+    format!(
+        "a batch lasts at least {least_s} s and sends {} requests or four for each in flight, beside those with which it \
+         begins and ends; {how_long}, longer where answers are not short or a level is unclear",
+        plan.requests_per_run
+    )
+}
+
+fn how_long(search: &Capacity, plan: &Plan, seconds: impl Fn(f64) -> f64) -> String {
     let searches = match plan.repeats {
         1 => "the search takes".to_owned(),
         repeats => format!("{repeats} searches take"),
     };
-    let minutes = |(batches, longest_s): (usize, f64)| {
-        let minutes = (longest_s * f64::from(plan.repeats) / 60.0).ceil();
-        format!("some {minutes} min in {batches} batches each")
-    };
-    console.say(&match search.axis {
-        Axis::Rate(_) => {
-            let seconds = |level: f64| (requests(level) + f64::from(plan.warmup_requests)) / level;
-            format!(
-                "a batch lasts at least {least_s} s: {} requests at {} req/s, {} at {} req/s; {searches} up to {}, longer \
-                 where a level is unclear or an answer takes more than {:.1} s",
-                requests(search.min),
-                search.min,
-                requests(search.max),
-                search.max,
-                minutes(capacity::rehearse(search, seconds)),
-                least_s / 3.0
-            )
-        }
-        Axis::Concurrency => format!(
-            "a batch lasts at least {least_s} s and sends {a_run} requests or three for each in flight, beside those with \
-             which it begins and ends; {searches} {} where answers are short, and longer where they are not or a level \
-             is unclear",
-            minutes(capacity::rehearse(search, |_| least_s))
-        ),
-    });
-    let settles = capacity::settling_requests(search);
-    if requests(search.min) < f64::from(settles) {
-        console.say(&format!(
-            "a batch of {} requests cannot settle an attainment of {} %: levels are measured until they are clear \
-             (`--requests {settles}` would do in one batch)",
-            requests(search.min),
-            search.attainment * 100.0
-        ));
-    }
+    let (batches, longest_s) = capacity::rehearse(search, seconds);
+    let minutes = (longest_s * f64::from(plan.repeats) / 60.0).ceil();
+    format!("{searches} some {minutes} min in {batches} batches each")
 }
 
 /// One search a repeat into one session.

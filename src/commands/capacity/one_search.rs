@@ -7,8 +7,8 @@ use crate::{
         measure::{self, Requests, load_at},
     },
     load::{Interrupt, Runner, Stopped},
-    measure::{client_was_bottleneck, offered_rps},
-    plan::{Axis, Capacity},
+    measure::{client_was_bottleneck, lockstep::in_lockstep, offered_rps},
+    plan::{Axis, Capacity, Load},
     session::{CellRuns, ClientUse, Run, Search, SearchEnd, SearchStep, Session, Warmup},
     telemetry,
 };
@@ -203,8 +203,9 @@ impl<'a> OneSearch<'a> {
             self.answer_s = self.answer_s.max(answer_s);
         }
         let queue = if batch.unstable { ", and the queue grew" } else { "" };
+        let march = self.march(level, run);
         console.say(&format!(
-            "{}: {:.1} % of {} requests met the SLO{queue}",
+            "{}: {:.1} % of {} requests met the SLO{queue}{march}",
             self.at(level),
             attainment * 100.0,
             batch.requests
@@ -218,6 +219,16 @@ impl<'a> OneSearch<'a> {
             met,
         });
         None
+    }
+
+    /// What to say where the answers of a closed loop end together.
+    fn march(&self, level: f64, run: &Run) -> &'static str {
+        match load_at(self.search.axis, level) {
+            Load::Concurrency(streams) if in_lockstep(run, streams) == Some(true) => {
+                "; they marched in waves, so that TTFT is that of a burst: vary `output_tokens`"
+            }
+            _ => "",
+        }
     }
 
     /// Why going on would be pointless: nothing ever completed.
@@ -245,7 +256,7 @@ impl<'a> OneSearch<'a> {
     }
 
     fn at(&self, level: f64) -> String {
-        load_at(self.search.axis, level).to_string()
+        self.session.plan.load_name(&load_at(self.search.axis, level))
     }
 
     fn stage(&self, level: f64, warm_up: bool, requests: u32) -> Stage {

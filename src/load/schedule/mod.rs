@@ -195,6 +195,14 @@ impl Scheduler {
     }
 }
 
+/// How many units a run of a plan has in closed loop: its requests, or the conversations that these make. No more are
+/// ever in flight.
+pub fn units_per_run(plan: &Plan) -> u32 {
+    let schedule = Scheduler::new(plan, Vec::new()).measured(&Load::Concurrency(1));
+    let units = schedule.parts.iter().map(|part| part.units.end - part.units.start);
+    units.sum()
+}
+
 impl Schedule {
     /// How many requests it sends at most; a part with a time limit may send fewer.
     pub(super) fn requests(&self) -> u32 {

@@ -186,6 +186,14 @@ fn a_batch_in_closed_loop_has_its_beginning_and_its_end_beside_the_requests_of_a
 }
 
 #[test]
+fn a_run_in_closed_loop_has_as_many_units_as_requests_or_conversations() {
+    let mut plan = plan(10);
+    assert_eq!(units_per_run(&plan), 10);
+    plan.workload.conversation = talking(10).conversation;
+    assert_eq!(units_per_run(&plan), 3);
+}
+
+#[test]
 fn a_schedule_has_a_hash_where_times_are_set_before_the_run() {
     let hash = |scheduler: &Scheduler, load: &Load| scheduler.sha256(load);
     assert_eq!(hash(&scheduler(10), &Load::Concurrency(4)), None);
