@@ -33,18 +33,46 @@ const KEEPS_UP_RATIO: f64 = 0.95;
 const MIN_A_QUARTER: usize = 10;
 
 /// Counts a batch; `is_open`: latencies count from the schedule, as users feel them.
+///
+/// In closed loop only what was sent while the level held counts.
 pub fn judge_batch(level: f64, run: &Run, slo: &Slo, is_open: bool) -> Batch {
-    let good = run
-        .requests
-        .iter()
-        .filter(|record| is_good(record, slo, is_open))
-        .count();
+    let counted = counted(run, level, is_open);
+    let good = counted.iter().filter(|record| is_good(record, slo, is_open)).count();
     Batch {
         level,
-        requests: count(run.requests.len()),
+        requests: count(counted.len()),
         good: count(good),
         unstable: is_open && growth(run, slo).is_some(),
     }
+}
+
+fn counted(run: &Run, level: f64, is_open: bool) -> Vec<&RequestRecord> {
+    if is_open {
+        run.requests.iter().collect()
+    } else {
+        held(run, level)
+    }
+}
+
+/// The requests of a closed loop while all its streams were busy: neither the first unit of each stream, which come all
+/// at once, nor as many last ones, beside which the server runs empty. All, where that would leave none.
+fn held(run: &Run, level: f64) -> Vec<&RequestRecord> {
+    let units = run.requests.iter().map(unit).max().map_or(0, |last| last + 1);
+    let is_held = |record: &&RequestRecord| {
+        let unit = f64::from(unit(record));
+        level <= unit && unit < f64::from(units) - level
+    };
+    let held: Vec<&RequestRecord> = run.requests.iter().filter(is_held).collect();
+    if held.is_empty() {
+        run.requests.iter().collect()
+    } else {
+        held
+    }
+}
+
+/// The place of a request among those that a stream takes one after the other: its own, or its conversation's.
+pub(super) fn unit(record: &RequestRecord) -> u32 {
+    record.turn.map_or(record.index, |turn| turn.conversation)
 }
 
 fn count(number: usize) -> u32 {
@@ -61,7 +89,8 @@ fn is_good(record: &RequestRecord, slo: &Slo, is_open: bool) -> bool {
 pub fn why_unknown(search: &Capacity, slo: &Slo, batch: &Batch, run: &Run) -> Option<String> {
     let is_open = matches!(search.axis, Axis::Rate(_));
     let may_be_good = |record: &&RequestRecord| matches!(kept(record, slo, is_open), Ok(Kept::Yes | Kept::Unseen));
-    let best = real(run.requests.iter().filter(may_be_good).count()) / real(run.requests.len().max(1));
+    let counted = counted(run, batch.level, is_open);
+    let best = real(counted.iter().copied().filter(may_be_good).count()) / real(counted.len().max(1));
     let is_open_question = !batch.unstable && best >= search.attainment;
     why_unseen(run, slo).filter(|_| is_open_question)
 }
@@ -208,7 +237,7 @@ mod tests {
     use super::*;
     use crate::{
         plan::Arrivals,
-        session::{Failure, FailureClass, Outcome},
+        session::{Failure, FailureClass, Outcome, Turn},
     };
 
     const MS: u64 = 1_000_000;
@@ -249,6 +278,32 @@ mod tests {
             ..Slo::default()
         };
         judge_batch(100.0, run, &slo, true).unstable
+    }
+
+    #[test]
+    fn in_closed_loop_only_what_all_streams_were_busy_with_counts() {
+        // Four in flight: the first four came at once and waited, beside the last four the server ran empty.
+        let mut run = batch(|index| match index {
+            4..196 => 90,
+            _ => 500,
+        });
+        for (index, record) in (0..).zip(&mut run.requests) {
+            record.index = index;
+        }
+        let judged = |level, run: &Run, is_open| {
+            let batch = judge_batch(level, run, &slo(), is_open);
+            (batch.requests, batch.good)
+        };
+        assert_eq!(judged(4.0, &run, false), (192, 192));
+        assert_eq!(judged(3.0, &run, false), (194, 192));
+        assert_eq!(judged(4.0, &run, true), (200, 192));
+        assert_eq!(judged(100.0, &run, false), (200, 192), "nothing was between");
+        // Conversations of two turns: a stream takes them as a whole.
+        for (index, record) in (0..).zip(&mut run.requests) {
+            let (conversation, turn) = (index / 2, index % 2);
+            record.turn = Some(Turn { conversation, turn });
+        }
+        assert_eq!(judged(2.0, &run, false), (192, 192));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub use self::{
-    length::{answer_s, batch_s, is_too_short, rehearse},
+    length::{Pace, answer_s, batch_s, is_too_short, least_units, pace, rehearse},
     level::{Batch, completed_rps, judge_batch, why_unknown},
     saturation::{Rung, Spacing, ladder, saturated},
 };

@@ -243,7 +243,7 @@ fn found_on_a_queue(batch_s: f64, seed: u64) -> f64 {
     };
     let mut random = unit(seed);
     let (end, _) = play(&range, None, |level| {
-        let seconds = super::batch_s(&range, &slo, 0.0).unwrap();
+        let seconds = super::batch_s(&range, &slo, 0.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "test figures")]
         let requests = 150.max((level * seconds) as u32);
         judge_batch(level, &queue(630.0, level, requests, &mut random), &slo, true)

@@ -51,7 +51,7 @@ pub(super) struct SearchArgs {
     /// Share of all requests that must meet the SLO [default: `capacity.attainment`, else 99%]
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     attainment: Option<f64>,
-    /// How long a batch at a rate lasts at least [default: `capacity.batch_duration`, else 5s]
+    /// How long a batch lasts at least [default: `capacity.batch_duration`, else 5s]
     #[arg(long, value_name = "DURATION", value_parser = config::duration)]
     batch_duration: Option<Duration>,
 }

@@ -118,6 +118,7 @@ fn wanted(engines: [&Server; 2]) -> Wanted<'static> {
         },
         secrets: Secrets::default(),
         dataset_dir: Path::new(""),
+        idle_answers: None,
         log_dir: PathBuf::new(),
         commit: None,
     }

@@ -4,6 +4,7 @@ use std::{path::Path, time::SystemTime};
 
 use super::{CommandError, Console, Stage, origin, selftest};
 use crate::{
+    config::IdleAnswers,
     load::{Interrupt, Probe, PromptSet, Runner, Stopped, Watch},
     metric,
     plan::{Axis, Load, Plan, Prompts, Secrets},
@@ -21,6 +22,8 @@ pub struct Arm<'a> {
     pub secrets: Secrets,
     /// Folder that a relative dataset path counts from.
     pub dataset_dir: &'a Path,
+    /// What becomes of `output_tokens` where each row of the prompts states how long its answer is.
+    pub idle_answers: Option<IdleAnswers>,
     /// Commit under test.
     pub commit: Option<String>,
 }
@@ -105,6 +108,11 @@ pub fn measure_while(
 pub fn prepare(arm: Arm<'_>, console: &dyn Console, interrupt: &Interrupt) -> Result<(Session, Runner), CommandError> {
     let mut plan = arm.plan;
     let prompts = PromptSet::prepare(&plan, arm.dataset_dir)?;
+    let idle_note = match arm.idle_answers.filter(|_| prompts.states_answers()) {
+        Some(IdleAnswers::Refused(problem)) => return Err(CommandError::Usage(problem)),
+        Some(IdleAnswers::Noted(note)) => Some(note),
+        None => None,
+    };
     if let Prompts::Dataset { sha256, .. } | Prompts::Trace { sha256, .. } = &mut plan.workload.prompts {
         *sha256 = prompts.dataset_sha256().map(str::to_owned);
     }
@@ -119,6 +127,7 @@ pub fn prepare(arm: Arm<'_>, console: &dyn Console, interrupt: &Interrupt) -> Re
     for cell in &mut session.cells {
         cell.schedule_sha256 = runner.schedule_sha256(&cell.load);
     }
+    session.notes.extend(idle_note);
     session.notes.extend(runner.prompts().notes());
     session.notes.iter().for_each(|note| console.warn(note));
     session.notes.extend(runner.prompts().fit_fact());

@@ -190,6 +190,7 @@ fn measured_now(
         arms: against_itself(resolved),
         secrets,
         dataset_dir: &resolved.settings.dataset_dir,
+        idle_answers: resolved.settings.idle_answers.clone(),
         log_dir: resolved.settings.output.with_extension("logs"),
         commit: resolved.settings.commit.clone(),
     };

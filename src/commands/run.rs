@@ -101,6 +101,7 @@ pub fn to_file(
         plan,
         secrets,
         dataset_dir: &resolved.settings.dataset_dir,
+        idle_answers: resolved.settings.idle_answers.clone(),
         commit: resolved.settings.commit.clone(),
     };
     let mut keeper = Keeper::new(&path);

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     capacity::{self, Rung, Spacing},
     config::Resolved,
-    load::Interrupt,
-    plan::{Axis, Load, Secrets},
+    load::{self, Interrupt},
+    plan::{Axis, Load, Plan, Secrets},
     render::{self, CurvePoint},
     report,
     session::{CellRuns, Session},
@@ -51,7 +51,7 @@ pub fn sweep(
     interrupt: &Interrupt,
 ) -> Result<Done, CommandError> {
     let mut plan = resolved.plan.clone();
-    plan.loads = in_flight(loads(ladder)?, plan.requests_per_run, console)?;
+    plan.loads = in_flight(loads(ladder)?, &plan, console)?;
     if let Some(path) = ladder.svg {
         // A path that cannot be written is better known now than after the measuring.
         present::write_text(path, "")?;
@@ -81,7 +81,9 @@ fn answer(measured: &Measured, curve: &[CurvePoint], screen: Screen, console: &d
         .filter(|cell| cell.skipped.is_some())
         .peekable();
     if let Some(reason) = skipped.peek().and_then(|cell| cell.skipped.clone()) {
-        let levels: Vec<String> = skipped.map(|cell| cell.load.to_string()).collect();
+        let levels: Vec<String> = skipped
+            .map(|cell| measured.session.plan.load_name(&cell.load))
+            .collect();
         let _ = writeln!(
             text,
             "\n{reason}\nnot measured: {} (`--all` measures them)",
@@ -118,11 +120,15 @@ fn loads(ladder: &Ladder<'_>) -> Result<Vec<Load>, CommandError> {
         .collect())
 }
 
-/// The levels that runs of so many requests can hold: beyond, no more would be in flight, and that is no saturation.
-fn in_flight(loads: Vec<Load>, requests: u32, console: &dyn Console) -> Result<Vec<Load>, CommandError> {
-    let is_too_high = |load: &Load| matches!(load, Load::Concurrency(streams) if *streams > requests);
+/// The levels that runs of so many requests, or of the conversations that these make, can hold: beyond, no more would be in flight, and that is no saturation.
+fn in_flight(loads: Vec<Load>, plan: &Plan, console: &dyn Console) -> Result<Vec<Load>, CommandError> {
+    let (requests, units) = (plan.requests_per_run, load::units_per_run(plan));
+    let is_too_high = |load: &Load| matches!(load, Load::Concurrency(streams) if *streams > units);
     let (above, held): (Vec<Load>, Vec<Load>) = loads.into_iter().partition(is_too_high);
-    let why = format!("runs of {requests} requests never have more in flight; give more `--requests`");
+    let why = match plan.workload.conversation {
+        None => format!("runs of {requests} requests never have more in flight; give more `--requests`"),
+        Some(_) => format!("the {requests} requests of a run are {units} conversations; give more `--requests`"),
+    };
     let names: Vec<String> = above.iter().map(Load::to_string).collect();
     match (held.is_empty(), names.join(", ")) {
         (true, names) => Err(CommandError::Usage(format!("no level is left without {names}: {why}"))),

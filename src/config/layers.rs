@@ -143,13 +143,11 @@ impl Layer {
         ConfigError::at(self.source(path), &self.file, path, message)
     }
 
-    /// Whether this layer gives a top-level key.
-    pub(super) fn names(&self, key: &str) -> bool {
-        let Value::Map(entries) = &self.root.value else {
-            return false;
-        };
-        let given = |node: &Node| !matches!(node.value, Value::Null);
-        entries.iter().any(|entry| entry.key == key && given(&entry.node))
+    /// Whether this layer gives the key of a dotted path.
+    pub(super) fn names(&self, path: &str) -> bool {
+        let mut keys = path.split('.');
+        let node = keys.try_fold(&self.root, |node, key| node.entry(key).map(|entry| &entry.node));
+        node.is_some_and(|node| !matches!(node.value, Value::Null))
     }
 
     /// Name of the file, empty where the layer is none.

@@ -42,7 +42,7 @@ pub use error::ConfigError;
 pub use layers::Overrides;
 pub use node::Source;
 pub use resolve::{
-    FileText, HeaderSource, Measure, Origin, Resolved, Settings, Sweep, file_meant, resolve, resolve_text,
+    FileText, HeaderSource, IdleAnswers, Measure, Origin, Resolved, Settings, Sweep, file_meant, resolve, resolve_text,
 };
 pub use schema::{json_schema, starter};
 pub use show::show;

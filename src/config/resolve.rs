@@ -69,10 +69,21 @@ pub struct Settings {
     pub commit: Option<String>,
     /// Folder that a relative dataset path counts from; empty for the working directory.
     pub dataset_dir: PathBuf,
+    /// What becomes of `output_tokens` where every row of the dataset or trace states how long its answer is.
+    pub idle_answers: Option<IdleAnswers>,
     /// The configuration file that was read, if any.
     pub file: Option<PathBuf>,
     /// Commit, branch or tag that the rules of a pull request are read from, where one was named.
     pub trusted_ref: Option<String>,
+}
+
+/// What becomes of an `output_tokens` that turns out to do nothing, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdleAnswers {
+    /// It was meant for these prompts: nothing is measured.
+    Refused(String),
+    /// It stands beside a dataset in the file, and describes it.
+    Noted(String),
 }
 
 /// How `gate` measures.

@@ -18,6 +18,7 @@ impl Resolver {
             commit: self.word("commit", "(unknown)", |twin| twin.commit.clone().map(|word| word.0)),
             quiet: self.value("quiet", false, |twin| twin.quiet, bool::to_string),
             dataset_dir: self.dataset_dir(),
+            idle_answers: None,
             trusted_ref: self.word("trusted_ref", "(the base of a pull request)", |twin| {
                 twin.trusted_ref.clone().map(|word| word.0)
             }),

@@ -1,6 +1,6 @@
 //! A batch of a search: a run whose schedule no other batch shares, and that lasts as long as it needs to.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use super::{Interrupt, Runner, Stopped, Watch, dialect::Payload, schedule::Schedule};
 use crate::{plan::Load, session::Run};
@@ -13,13 +13,13 @@ pub struct Batch<'a> {
 }
 
 impl Runner {
-    /// The batch of this number: as many requests as a run of the plan, and more where these would be due in less than
-    /// this time. Its schedule comes from the seed and the number alone.
-    pub fn batch<'a>(&'a self, load: &'a Load, number: u64, least: Duration) -> Batch<'a> {
+    /// The batch of this number: as many requests as a run of the plan, and at least this many units (requests, or whole
+    /// conversations). Its schedule comes from the seed and the number alone.
+    pub fn batch<'a>(&'a self, load: &'a Load, number: u64, least_units: u32) -> Batch<'a> {
         Batch {
             runner: self,
             load,
-            schedule: self.scheduler.batch(load, number, least),
+            schedule: self.scheduler.batch(load, number, least_units),
         }
     }
 

@@ -101,6 +101,7 @@ pub use blocks::BlockedRun;
 pub use interrupt::Interrupt;
 pub use probe::Probe;
 pub use runner::{Runner, Stopped, Watch};
+pub use schedule::units_per_run;
 pub use workload::PromptSet;
 
 /// Why a load cannot be generated at all.

@@ -114,7 +114,7 @@ pub struct Capacity {
     pub precision_ratio: f64,
     /// Share of all requests that must meet every SLO for a level to count (0.99).
     pub attainment: f64,
-    /// How long the schedule of a batch at a rate is at least, in seconds; `None`: as long as its requests take.
+    /// How long a batch sends at least, in seconds; `None`: as long as its requests take.
     pub batch_s: Option<f64>,
 }
 

@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use super::escape::visible;
 use crate::{
     capacity::Summary,
-    plan::{Axis, Capacity, Slo},
+    plan::{Axis, Capacity, Plan, Slo},
     session::{Run, SearchEnd, SearchStep, Session},
 };
 
@@ -29,10 +29,10 @@ pub fn terminal_capacity(session: &Session, search: &Capacity, summary: &Summary
                 session.plan.repeats,
                 visible(&cell.name)
             )));
-            text.push_str(&steps(run, search));
+            text.push_str(&steps(run, search, &session.plan));
         }
     }
-    text.push_str(&bold(&answer(search, summary)));
+    text.push_str(&bold(&answer(search, summary, &session.plan)));
     let counted = match search.axis {
         Axis::Rate(_) => ", counted from their schedule",
         Axis::Concurrency => "",
@@ -42,15 +42,16 @@ pub fn terminal_capacity(session: &Session, search: &Capacity, summary: &Summary
     text
 }
 
-fn steps(run: &Run, search: &Capacity) -> String {
+fn steps(run: &Run, search: &Capacity, plan: &Plan) -> String {
     let Some(found) = &run.search else {
         let reason = run.cut_short.as_deref().unwrap_or("it has no answer");
         return format!("  {}\n\n", visible(reason));
     };
+    let unit = unit(search, plan);
     let mut table = Table::new();
     table.load_style(NOTHING);
     table.set_header([
-        unit(search),
+        unit.as_str(),
         "Offered",
         "Requests",
         "Met the SLO",
@@ -64,7 +65,7 @@ fn steps(run: &Run, search: &Capacity) -> String {
         table.add_row([
             trimmed(step.level),
             step.offered_rps
-                .map_or_else(|| "–".to_owned(), |rps| format!("{rps:.2} {}", unit(search))),
+                .map_or_else(|| "–".to_owned(), |rps| format!("{rps:.2} {unit}")),
             step.requests.to_string(),
             format!("{:.1} %", step.attainment * 100.0),
             format!("{:.2} req/s", step.completed_rps),
@@ -83,8 +84,8 @@ fn so_far(step: &SearchStep, search: &Capacity) -> &'static str {
     }
 }
 
-fn answer(search: &Capacity, summary: &Summary) -> String {
-    let unit = unit(search);
+fn answer(search: &Capacity, summary: &Summary, plan: &Plan) -> String {
+    let unit = unit(search, plan);
     let level = match summary.median {
         None => return "Capacity: no search came to an end\n".to_owned(),
         Some(SearchEnd::Found(level)) => trimmed(level),
@@ -103,10 +104,12 @@ fn answer(search: &Capacity, summary: &Summary) -> String {
     format!("Capacity: {level} {unit}{interval}\n")
 }
 
-fn unit(search: &Capacity) -> &'static str {
-    match search.axis {
-        Axis::Rate(_) => "req/s",
-        Axis::Concurrency => "requests in flight",
+/// A level of conversations counts these, and not their turns.
+fn unit(search: &Capacity, plan: &Plan) -> String {
+    match (search.axis, &plan.workload.conversation) {
+        (Axis::Rate(_), _) => plan.in_own_unit("req/s"),
+        (Axis::Concurrency, None) => "requests in flight".to_owned(),
+        (Axis::Concurrency, Some(_)) => "conversations at a time".to_owned(),
     }
 }
 
@@ -138,7 +141,7 @@ fn trimmed(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Arrivals;
+    use crate::plan::{Arrivals, Conversation, Lengths, ThinkTime};
 
     #[test]
     fn a_promise_is_told_in_the_unit_that_fits() {
@@ -148,6 +151,27 @@ mod tests {
             e2e_ms: Some(1.0),
         };
         assert_eq!(promise(&slo), "TTFT ≤ 2 s, TPOT ≤ 500 µs, E2E ≤ 1 ms");
+    }
+
+    #[test]
+    fn a_search_of_conversations_counts_these() {
+        let search = |axis| Capacity {
+            axis,
+            min: 1.0,
+            max: 100.0,
+            precision_ratio: 1.05,
+            attainment: 0.99,
+            batch_s: None,
+        };
+        let mut plan = crate::measure::synthetic::session(&[4], &[]).plan;
+        let units =
+            |plan: &Plan| [Axis::Rate(Arrivals::Poisson), Axis::Concurrency].map(|axis| unit(&search(axis), plan));
+        assert_eq!(units(&plan), ["req/s", "requests in flight"]);
+        plan.workload.conversation = Some(Conversation {
+            turns: Lengths::Fixed(3),
+            think_time: ThinkTime::Fixed(std::time::Duration::ZERO),
+        });
+        assert_eq!(units(&plan), ["conversations/s", "conversations at a time"]);
     }
 
     #[test]

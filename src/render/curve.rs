@@ -50,6 +50,17 @@ pub fn curve(arm: &Arm) -> Vec<CurvePoint> {
     arm.cells.iter().filter(|cell| cell.runs > 0).map(point).collect()
 }
 
+/// A rate of conversations is called so in the name of its cell.
+fn level(cell: &CellFigures) -> String {
+    let level = cell.load.to_string();
+    let of_conversations = level.replace("req/s", "conversations/s");
+    if cell.name.ends_with(&of_conversations) {
+        of_conversations
+    } else {
+        level
+    }
+}
+
 fn point(cell: &CellFigures) -> CurvePoint {
     use Percentile::{P50, P95};
     let value = |metric: Metric| match cell.metrics.get(&metric) {
@@ -63,7 +74,7 @@ fn point(cell: &CellFigures) -> CurvePoint {
     };
     let from_schedule = waits(Metric::TtftFromSchedule, Metric::E2eFromSchedule);
     CurvePoint {
-        level: cell.load.to_string(),
+        level: level(cell),
         requests_per_s: value(Metric::Qps),
         tokens_per_s: value(Metric::OutputTokensPerS),
         tpot_p50_ms: value(Metric::Tpot(P50)),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::counts;
+use super::{counts, never_full};
 use crate::{
     measure::{
         asked_rps,
@@ -22,7 +22,7 @@ pub(super) fn of(arm: &str, session: &Session) -> Vec<String> {
     told.extend(neighbours(arm, session));
     for cell in &session.cells {
         let runs: Vec<&Run> = cell.runs.iter().filter(|run| run.cut_short.is_none()).collect();
-        told.extend(never_full(arm, session, cell));
+        told.extend(never_full::of(arm, session, cell, &runs));
         told.extend(short_stages(arm, session, cell, &runs));
         told.extend(off_rate(arm, session, cell, &runs));
         told.extend(lockstep(arm, cell, &runs));
@@ -46,21 +46,6 @@ fn neighbours(arm: &str, session: &Session) -> Option<String> {
             "{arm}: {most} other {processes} {were} on its server's GPU in {beside} of {} runs: the figures are those of a \
              shared GPU; end that work, or measure where nobody else is",
             seen.len()
-        )
-    })
-}
-
-/// A level that a run of so few requests cannot hold.
-fn never_full(arm: &str, session: &Session, cell: &CellRuns) -> Option<String> {
-    let requests = session.plan.requests_per_run;
-    let Load::Concurrency(streams) = cell.load else {
-        return None;
-    };
-    (requests < streams).then(|| {
-        format!(
-            "{arm}: at {} never more than {requests} requests were in flight, as a run sends no more; give more \
-             `num_requests`",
-            cell.name
         )
     })
 }
@@ -246,21 +231,6 @@ mod tests {
             [
                 "baseline: 2 other processes were on its server's GPU in 2 of 4 runs: the figures are those of a shared GPU; \
                  end that work, or measure where nobody else is"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_level_above_the_requests_of_a_run_is_told() {
-        let mut few = five_runs();
-        few.plan.requests_per_run = 4;
-        assert_eq!(of("candidate", &few), Vec::<String>::new());
-        few.plan.requests_per_run = 3;
-        assert_eq!(
-            of("candidate", &few),
-            [
-                "candidate: at synthetic-64/16 @ c=4 never more than 3 requests were in flight, as a run sends no more; \
-                 give more `num_requests`"
             ]
         );
     }

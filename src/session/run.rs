@@ -172,7 +172,7 @@ pub struct SearchStep {
     pub level: f64,
     /// Units due per second by the schedule that was sent; `None` in closed loop, or where it is not known.
     pub offered_rps: Option<f64>,
-    /// Requests sent.
+    /// Requests that count: all that were sent; in closed loop those while all streams were busy.
     pub requests: u32,
     /// Share of them that met every SLO; failed ones did not.
     pub attainment: f64,

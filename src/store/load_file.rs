@@ -144,7 +144,7 @@ struct CapacityFile {
     precision_ratio: f64,
     /// Share of all requests that must meet every SLO for a level to count (0.99).
     attainment: f64,
-    /// How long the schedule of a batch at a rate is at least, in seconds. Left out: as long as its requests take.
+    /// How long a batch sends at least, in seconds. Left out: as long as its requests take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     batch_s: Option<f64>,
 }

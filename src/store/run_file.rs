@@ -191,7 +191,7 @@ struct StepFile {
     /// Requests (conversations) due per second by the schedule that was sent. Left out: closed loop, or not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     offered_rps: Option<f64>,
-    /// Requests sent.
+    /// Requests that count: all that were sent; in closed loop those while all streams were busy.
     requests: u32,
     /// Share of them that met every SLO; failed ones did not.
     #[schemars(range(min = 0.0, max = 1.0))]

@@ -179,6 +179,7 @@ fn wanted(urls: [&str; 2], loads: Vec<Load>, blocks: u32) -> Wanted<'static> {
         },
         secrets: Secrets::default(),
         dataset_dir: Path::new(""),
+        idle_answers: None,
         log_dir: std::path::PathBuf::new(),
         commit: None,
     }

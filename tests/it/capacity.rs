@@ -41,17 +41,22 @@ fn session(path: &Path) -> Session {
     }
 }
 
-/// Text and session of a search; `None` where this machine was too busy to be a client, which is said and is code 4.
+/// All that a search says, and its session; `None` where this machine was too busy to be a client, which is said and is code 4.
 fn search(folder: &Path, sim: &Sim, output: &str, more: &[&str]) -> Option<(String, Session)> {
+    search_sized(folder, sim, output, &[SMALL, more].concat())
+}
+
+/// The same with the sizes of all that is sent among the flags.
+fn search_sized(folder: &Path, sim: &Sim, output: &str, more: &[&str]) -> Option<(String, Session)> {
     let start = ["capacity", "--url", &sim.url, "-o", output, "--attainment", "80%"];
-    let args = [&start, SMALL, more].concat();
+    let args = [&start, more].concat();
     let ended = perfgate(folder, &args).output().unwrap();
     let said = String::from_utf8(ended.stderr.clone()).unwrap();
     if ended.status.code() == Some(4) && said.contains("the client was the bottleneck") {
         return None;
     }
-    let (text, _) = assert_code(&ended, 0, &args);
-    Some((text, session(&folder.join(output))))
+    let (text, told) = assert_code(&ended, 0, &args);
+    Some((text + &told, session(&folder.join(output))))
 }
 
 fn ends(session: &Session) -> Vec<SearchEnd> {
@@ -72,9 +77,19 @@ fn the_most_requests_in_flight_are_found_and_a_loss_is_told() {
         "tpot=10ms",
         "--repeat",
         "3",
+        "--batch-duration",
+        "500ms",
+        "--warmup",
+        "4",
+        "--requests",
+        "12",
+        "--input-tokens",
+        "16",
+        "--output-tokens",
+        "16",
     ];
     let sim = Sim::start(FOUR_AT_10_MS);
-    let Some((text, session)) = search(folder, &sim, "base.json", &concurrency) else {
+    let Some((text, session)) = search_sized(folder, &sim, "base.json", &concurrency) else {
         return;
     };
     assert!(
@@ -92,7 +107,7 @@ fn the_most_requests_in_flight_are_found_and_a_loss_is_told() {
     expect(folder, 0, &["baseline", "save", "base.json", "--force"]);
 
     let slow = Sim::start(&[FOUR_AT_10_MS, &["--slow", "tpot=150%"]].concat());
-    if search(folder, &slow, "slow.json", &concurrency).is_none() {
+    if search_sized(folder, &slow, "slow.json", &concurrency).is_none() {
         return;
     }
     let output = perfgate(folder, &["compare", "base.json", "slow.json", "--format", "json"])
@@ -110,27 +125,91 @@ fn the_most_requests_in_flight_are_found_and_a_loss_is_told() {
 }
 
 #[test]
-fn no_more_requests_in_flight_are_found_than_a_batch_sends() {
+fn a_level_above_the_requests_of_a_run_is_held_by_a_longer_batch() {
     let folder = tempfile::tempdir().unwrap();
     let sim = Sim::start(&["--step-noise-pct", "0"]);
     let easy = [
         "--axis",
         "concurrency",
+        "--min",
+        "60",
         "--max",
-        "1000",
+        "60",
         "--slo",
         "e2e=60s",
         "--repeat",
         "1",
+        "--batch-duration",
+        "1s",
     ];
-    let Some((_, session)) = search(folder.path(), &sim, "easy.json", &easy) else {
+    let Some((text, session)) = search(folder.path(), &sim, "easy.json", &easy) else {
         return;
     };
-    assert_eq!(ends(&session), [SearchEnd::AboveMax(40.0)]);
+    assert_eq!(ends(&session), [SearchEnd::AboveMax(60.0)], "{text}");
+    let steps = &session.cells.first().unwrap().runs[0].search.as_ref().unwrap().steps;
+    // Six for each in flight, of which the first and the last do not count.
+    assert!(steps.iter().all(|step| step.requests >= 4 * 60), "{steps:?}");
+}
 
-    let args = ["capacity", "--url", &sim.url, "--min", "41"];
-    let (_, told) = expect(folder.path(), 2, &[&args, &easy[..], SMALL].concat());
-    assert!(told.contains("`--min` is `41`, but 40 requests"), "{told}");
+/// 4 ms a step for each sequence, and 24 tokens an answer: 16 ms a token with four in flight, 20 ms with five.
+const FOUR_BELOW_18_MS: &[&str] = &[
+    "--decode-step-us",
+    "1",
+    "--decode-us-per-seq",
+    "4000",
+    "--prefill-us-per-token",
+    "1",
+    "--step-noise-pct",
+    "0",
+    "--drift-pct",
+    "0",
+];
+
+#[test]
+fn the_most_requests_in_flight_of_an_engine_of_known_speed_are_four() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = Sim::start(FOUR_BELOW_18_MS);
+    let args = [
+        "--axis",
+        "concurrency",
+        "--max",
+        "16",
+        "--slo",
+        "tpot=18ms",
+        "--repeat",
+        "3",
+        "--warmup",
+        "4",
+        "--requests",
+        "12",
+        "--input-tokens",
+        "16",
+        "--output-tokens",
+        "24",
+        "--batch-duration",
+        "1500ms",
+    ];
+    let Some((text, session)) = search_sized(folder.path(), &sim, "four.json", &args) else {
+        return;
+    };
+    let found = ends(&session);
+    // A busy machine can make it less, never more: the engine is no faster than its model.
+    for end in &found {
+        assert!(matches!(end, SearchEnd::Found(level) if *level <= 4.0) || matches!(end, SearchEnd::BelowMin(_)));
+    }
+    assert!(found.contains(&SearchEnd::Found(4.0)), "{text}");
+    let runs = &session.cells.first().unwrap().runs;
+    for step in runs.iter().flat_map(|run| &run.search.as_ref().unwrap().steps) {
+        // As many as the engine completes in the time that was asked, or more; those that begin and end are left out.
+        let asked = 1.5 * step.completed_rps / 1.1 - step.level;
+        assert!(!step.met || f64::from(step.requests) >= asked.max(12.0), "{step:?}");
+    }
+    if found.iter().all(|end| *end == SearchEnd::Found(4.0)) {
+        // All agree, and yet the limit may be anywhere up to the level that was not met.
+        assert!(text.contains("95 % interval 4 … 5"), "{text}");
+    }
+    // Answers of one length, four at a time and all at once.
+    assert!(text.contains("marched in waves"), "{text}");
 }
 
 #[test]
@@ -155,6 +234,10 @@ fn a_ladder_has_no_level_that_a_run_cannot_hold() {
     assert_eq!(levels, [Load::Concurrency(10), Load::Concurrency(30)]);
     let (_, told) = expect(folder.path(), 2, &from("41"));
     assert!(told.contains("runs of 40 requests"), "{told}");
+    // Conversations are in flight, and not their turns.
+    let talks = [&from("11")[..], &["--conversation", "turns=4,think_time=0s"]].concat();
+    let (_, told) = expect(folder.path(), 2, &talks);
+    assert!(told.contains("the 40 requests of a run are 10 conversations"), "{told}");
 }
 
 #[test]

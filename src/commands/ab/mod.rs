@@ -103,6 +103,7 @@ fn wanted(resolved: &Resolved, secrets: Secrets) -> Result<Wanted<'_>, CommandEr
         arms: resolved.arms.clone().ok_or_else(no_arms)?,
         secrets,
         dataset_dir: &resolved.settings.dataset_dir,
+        idle_answers: resolved.settings.idle_answers.clone(),
         log_dir: resolved.settings.output.with_extension("logs"),
         commit: resolved.settings.commit.clone(),
     })

@@ -12,6 +12,7 @@ use crate::{
         CommandError, Console,
         measure::{self, Arm},
     },
+    config::IdleAnswers,
     load::{Interrupt, Runner},
     plan::{Alternation, ArmPlace, Arms, Launch, Load, Plan, Secrets, Target},
     session::{PairArm, Pairing, Session},
@@ -30,6 +31,8 @@ pub struct Wanted<'a> {
     pub secrets: Secrets,
     /// Folder that a relative dataset path counts from.
     pub dataset_dir: &'a Path,
+    /// What becomes of `output_tokens` where each row of the prompts states how long its answer is.
+    pub idle_answers: Option<IdleAnswers>,
     /// Folder of the logs of servers that are started.
     pub log_dir: PathBuf,
     /// Commit of the candidate.
@@ -202,6 +205,7 @@ fn prepare(
         plan: at(&wanted.plan, &url, wanted.alternation.most_pairs()),
         secrets: wanted.secrets.clone(),
         dataset_dir: wanted.dataset_dir,
+        idle_answers: wanted.idle_answers.clone(),
         commit: wanted.commit.clone().filter(|_| arm == PairArm::Candidate),
     };
     let (mut session, runner) = measure::prepare(measured, console, interrupt)?;

@@ -2,7 +2,7 @@
 
 mod one_search;
 
-use self::one_search::OneSearch;
+use self::one_search::{OneSearch, Shared};
 use super::{
     CommandError, Console, Done,
     measure::{self, Arm},
@@ -26,7 +26,7 @@ use crate::{
 /// When no SLO is given, the measurement cannot begin, or its file cannot be written.
 pub fn capacity(
     resolved: &Resolved,
-    mut search: Capacity,
+    search: Capacity,
     secrets: Secrets,
     screen: Screen,
     console: &dyn Console,
@@ -34,13 +34,9 @@ pub fn capacity(
 ) -> Result<Done, CommandError> {
     check(&search)?;
     let mut plan = resolved.plan.clone();
-    keep_in_flight(&mut search, plan.requests_per_run, console)?;
     if plan.slo.is_empty() {
         let what = "a capacity is the highest load that still meets an SLO; give one with `--slo ttft=2s,tpot=200ms`";
         return Err(CommandError::Usage(what.to_owned()));
-    }
-    if search.axis == Axis::Concurrency {
-        search.batch_s = None;
     }
     plan.loads = vec![Load::Capacity(search)];
     announce(&search, &plan, console);
@@ -91,56 +87,68 @@ fn check(search: &Capacity) -> Result<(), CommandError> {
 /// What is ahead: how long a search takes, and whether one batch can settle a level.
 fn announce(search: &Capacity, plan: &Plan, console: &dyn Console) {
     let least_s = capacity::batch_s(search, &plan.slo, 0.0);
-    let requests = |level: f64| f64::from(plan.requests_per_run).max((level * least_s.unwrap_or(0.0)).round());
-    if let Some(least_s) = least_s {
-        let seconds = |level: f64| (requests(level) + f64::from(plan.warmup_requests)) / level;
-        let (batches, longest_s) = capacity::rehearse(search, seconds);
-        let searches = match plan.repeats {
-            1 => "the search takes".to_owned(),
-            repeats => format!("{repeats} searches take"),
-        };
-        console.say(&format!(
-            "a batch lasts at least {least_s} s: {} requests at {} req/s, {} at {} req/s; {searches} up to some {} min in \
-             {batches} batches each, longer where a level is unclear or an answer takes more than {:.1} s",
-            requests(search.min),
-            search.min,
-            requests(search.max),
-            search.max,
-            (longest_s * f64::from(plan.repeats) / 60.0).ceil(),
-            least_s / 3.0
-        ));
-    }
+    console.say(&match search.axis {
+        Axis::Rate(_) => open_batches(search, plan, least_s),
+        Axis::Concurrency => closed_batches(search, plan, least_s),
+    });
     let settles = capacity::settling_requests(search);
-    if requests(search.min) < f64::from(settles) {
+    let requests = match (search.axis, &plan.workload.conversation) {
+        (Axis::Rate(_), None) => due(search.min, plan, least_s),
+        _ => f64::from(plan.requests_per_run),
+    };
+    if requests < f64::from(settles) {
         console.say(&format!(
-            "a batch of {} requests cannot settle an attainment of {} %: levels are measured until they are clear \
+            "a batch of {requests} requests cannot settle an attainment of {} %: levels are measured until they are clear \
              (`--requests {settles}` would do in one batch)",
-            requests(search.min),
             search.attainment * 100.0
         ));
     }
 }
 
-/// A batch never has more requests in flight than it sends: a level above that would be met unseen.
-fn keep_in_flight(search: &mut Capacity, requests: u32, console: &dyn Console) -> Result<(), CommandError> {
-    let most = f64::from(requests);
-    if search.axis != Axis::Concurrency || search.max <= most {
-        return Ok(());
+/// How many units are due in a batch at a rate: requests, or conversations.
+fn due(level: f64, plan: &Plan, least_s: f64) -> f64 {
+    let in_time = (level * least_s).round();
+    match plan.workload.conversation {
+        None => f64::from(plan.requests_per_run).max(in_time),
+        Some(_) => in_time.max(1.0),
     }
-    if search.min > most {
-        let what = format!(
-            "`--min` is `{}`, but {requests} requests a batch are never more in flight than that; give more `--requests`",
-            search.min
-        );
-        return Err(CommandError::Usage(what));
-    }
-    console.say(&format!(
-        "{requests} requests a batch are never more in flight than that: the search ends there; give more `--requests` \
-         to search up to {}",
-        search.max
-    ));
-    search.max = most;
-    Ok(())
+}
+
+fn open_batches(search: &Capacity, plan: &Plan, least_s: f64) -> String {
+    let seconds = |level: f64| (due(level, plan, least_s) + f64::from(plan.warmup_requests)) / level;
+    let units = match plan.workload.conversation {
+        None => "requests",
+        Some(_) => "conversations or more",
+    };
+    let at = |level: f64| {
+        let rate = plan.in_own_unit(&format!("{level} req/s"));
+        format!("{} {units} at {rate}", due(level, plan, least_s))
+    };
+    let (how_long, min, max) = (how_long(search, plan, seconds), at(search.min), at(search.max));
+    format!(
+        "a batch lasts at least {least_s} s: {min}, {max}; {how_long} at most, longer where a level is unclear or an answer \
+         takes more than {:.1} s",
+        least_s / 3.0
+    )
+}
+
+fn closed_batches(search: &Capacity, plan: &Plan, least_s: f64) -> String {
+    let how_long = how_long(search, plan, |_| least_s);
+    format!(
+        "a batch lasts at least {least_s} s and sends {} requests or four for each in flight, beside those with which it \
+         begins and ends; {how_long}, longer where answers are not short or a level is unclear",
+        plan.requests_per_run
+    )
+}
+
+fn how_long(search: &Capacity, plan: &Plan, seconds: impl Fn(f64) -> f64) -> String {
+    let searches = match plan.repeats {
+        1 => "the search takes".to_owned(),
+        repeats => format!("{repeats} searches take"),
+    };
+    let (batches, longest_s) = capacity::rehearse(search, seconds);
+    let minutes = (longest_s * f64::from(plan.repeats) / 60.0).ceil();
+    format!("{searches} some {minutes} min in {batches} batches each")
 }
 
 /// One search a repeat into one session.
@@ -153,9 +161,9 @@ fn find(
 ) -> Result<Session, CommandError> {
     let (mut session, runner) = measure::prepare(arm, console, interrupt)?;
     session.ended = Ended::Complete;
-    let (mut start, mut sent) = (None, 0);
+    let (mut start, mut shared) = (None, Shared::default());
     for repeat in 0..session.plan.repeats {
-        let one = OneSearch::new(&session, search, &runner, (repeat, start), &mut sent);
+        let one = OneSearch::new(&session, search, &runner, (repeat, start), &mut shared);
         match one.run(console, interrupt) {
             Err(Stopped::Interrupted) => {
                 session.ended = Ended::Interrupted;

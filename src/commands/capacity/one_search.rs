@@ -1,26 +1,33 @@
 //! One search: batch after batch, each with a schedule and prompts of its own, until the search has its answer.
 
-use std::time::Duration;
-
 use crate::{
-    capacity::{self, Batch, Next},
+    capacity::{self, Batch, Next, Pace},
     commands::{
         Console, Stage,
         measure::{self, Requests, load_at},
     },
     load::{Interrupt, Runner, Stopped},
-    measure::{client_was_bottleneck, offered_rps},
-    plan::{Axis, Capacity},
+    measure::{client_was_bottleneck, lockstep::in_lockstep, offered_rps},
+    plan::{Axis, Capacity, Load},
     session::{CellRuns, ClientUse, Run, Search, SearchEnd, SearchStep, Session, Warmup},
     telemetry,
 };
 
-/// A batch in which answers take longer than in the one before is measured again no more often than this: then it is
-/// the queue that grows.
+/// A batch that ended too early is measured again for longer no more often than this: then it is the queue that grows,
+/// or a server whose pace changes.
 const MOST_LONGER: u32 = 2;
 
 /// A search that came to no end by then has none.
 const BATCHES_A_SEARCH: u32 = 1000;
+
+/// What the searches of a session share.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// Places of prompts that the session has used: each batch takes as many as it holds runs.
+    places: u32,
+    /// How fast closed loops were, so that a batch can be made long enough.
+    paces: Vec<Pace>,
+}
 
 /// One search under way.
 pub(super) struct OneSearch<'a> {
@@ -29,8 +36,7 @@ pub(super) struct OneSearch<'a> {
     runner: &'a Runner,
     repeat: u32,
     start: Option<f64>,
-    /// Places of prompts that the session has used: each batch takes as many as it holds runs.
-    places: &'a mut u32,
+    shared: &'a mut Shared,
     /// Batches of this search so far, those that do not count included: each has a schedule of its own.
     sent: u32,
     /// How long answers took at levels that were met, at most, in seconds.
@@ -51,7 +57,7 @@ impl<'a> OneSearch<'a> {
         search: &'a Capacity,
         runner: &'a Runner,
         (repeat, start): (u32, Option<f64>),
-        places: &'a mut u32,
+        shared: &'a mut Shared,
     ) -> Self {
         Self {
             session,
@@ -59,7 +65,7 @@ impl<'a> OneSearch<'a> {
             runner,
             repeat,
             start,
-            places,
+            shared,
             sent: 0,
             answer_s: 0.0,
             longer: (0, 0.0),
@@ -132,9 +138,10 @@ impl<'a> OneSearch<'a> {
     fn batch(&mut self, level: f64, console: &dyn Console, interrupt: &Interrupt) -> Result<Run, Stopped> {
         let load = load_at(self.search.axis, level);
         let watch = Requests(console);
-        let batch = self.runner.batch(&load, self.number(), self.least());
-        let place = *self.places;
-        *self.places += batch.requests().div_ceil(self.session.plan.requests_per_run.max(1));
+        let units = capacity::least_units(self.search, level, self.least_s(), &self.shared.paces);
+        let batch = self.runner.batch(&load, self.number(), units);
+        let place = self.shared.places;
+        self.shared.places += batch.requests().div_ceil(self.session.plan.requests_per_run.max(1));
         let is_new = !self.batches.iter().any(|batch| batch.level.total_cmp(&level).is_eq());
         if is_new {
             console.begin(&self.stage(level, true, self.session.plan.warmup_requests));
@@ -159,10 +166,10 @@ impl<'a> OneSearch<'a> {
         number
     }
 
-    fn least(&self) -> Duration {
+    /// How long a batch lasts at least, by what is known of answers so far.
+    fn least_s(&self) -> f64 {
         let answer_s = self.answer_s.max(self.longer.1);
-        let least_s = capacity::batch_s(self.search, &self.session.plan.slo, answer_s);
-        Duration::try_from_secs_f64(least_s.unwrap_or(0.0)).unwrap_or_default()
+        capacity::batch_s(self.search, &self.session.plan.slo, answer_s)
     }
 
     /// Takes a batch in; why no search can go on with it, if so.
@@ -173,13 +180,18 @@ impl<'a> OneSearch<'a> {
         if let Some(reason) = capacity::why_unknown(self.search, slo, &batch, run) {
             return Some(format!("TPOT cannot be judged at {}: {reason}", self.at(level)));
         }
+        self.shared.paces.extend(capacity::pace(self.search, level, run));
         let answer_s = capacity::answer_s(run).unwrap_or(0.0);
         if self.longer.0 < MOST_LONGER && capacity::is_too_short(self.search, slo, &batch, run) {
             self.longer = (self.longer.0 + 1, answer_s);
+            let why = match self.search.axis {
+                Axis::Rate(_) => format!("answers take {answer_s:.1} s, too long for this batch"),
+                Axis::Concurrency => format!("{} requests were not enough", run.requests.len()),
+            };
             console.say(&format!(
-                "{}: answers take {answer_s:.1} s, too long for this batch; measured again for {:.0} s",
+                "{}: {why}; measured again for {:.0} s",
                 self.at(level),
-                self.least().as_secs_f64()
+                self.least_s()
             ));
             return None;
         }
@@ -191,8 +203,9 @@ impl<'a> OneSearch<'a> {
             self.answer_s = self.answer_s.max(answer_s);
         }
         let queue = if batch.unstable { ", and the queue grew" } else { "" };
+        let march = self.march(level, run);
         console.say(&format!(
-            "{}: {:.1} % of {} requests met the SLO{queue}",
+            "{}: {:.1} % of {} requests met the SLO{queue}{march}",
             self.at(level),
             attainment * 100.0,
             batch.requests
@@ -206,6 +219,16 @@ impl<'a> OneSearch<'a> {
             met,
         });
         None
+    }
+
+    /// What to say where the answers of a closed loop end together.
+    fn march(&self, level: f64, run: &Run) -> &'static str {
+        match load_at(self.search.axis, level) {
+            Load::Concurrency(streams) if in_lockstep(run, streams) == Some(true) => {
+                "; they marched in waves, so that TTFT is that of a burst: vary `output_tokens`"
+            }
+            _ => "",
+        }
     }
 
     /// Why going on would be pointless: nothing ever completed.
@@ -233,7 +256,7 @@ impl<'a> OneSearch<'a> {
     }
 
     fn at(&self, level: f64) -> String {
-        load_at(self.search.axis, level).to_string()
+        self.session.plan.load_name(&load_at(self.search.axis, level))
     }
 
     fn stage(&self, level: f64, warm_up: bool, requests: u32) -> Stage {

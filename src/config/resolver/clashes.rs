@@ -4,7 +4,7 @@ use super::Resolver;
 use crate::{
     config::{error::ConfigError, node::Source, show, twin::GateTwin},
     metric::Metric,
-    plan::{Api, Load, Plan, Prompts, StageLevel, TraceFormat},
+    plan::{Api, Load, Plan},
 };
 
 impl Resolver {
@@ -25,7 +25,7 @@ impl Resolver {
     }
 
     /// Why a value cannot stand, with the other one that rules it out and its place.
-    fn against(&self, why: &str, other: &str) -> String {
+    pub(super) fn against(&self, why: &str, other: &str) -> String {
         let origin = self.origins.iter().find(|origin| origin.key == other);
         let told = origin.map_or_else(String::new, |origin| {
             let place = show::place(origin.source, Some(&self.file()));
@@ -54,6 +54,12 @@ impl Resolver {
                 "target.api",
             ),
             (
+                plan.workload.conversation.is_some() && plan.loads.iter().any(is_replay),
+                "conversation",
+                "a trace has its own times, and those of a conversation follow the answers",
+                "trace",
+            ),
+            (
                 plan.workload.images.is_some() && api != Api::Chat,
                 "images",
                 "images stand in chat messages",
@@ -72,6 +78,12 @@ impl Resolver {
                 "model",
             ),
             (
+                !plan.workload.models.is_empty() && !names_model(api),
+                "models",
+                "a request of this API does not name its model",
+                "target.api",
+            ),
+            (
                 plan.warmup_limit
                     .is_some_and(|limit| plan.warmup_requests == 0 || limit < plan.warmup_requests),
                 "warmup_limit",
@@ -86,55 +98,6 @@ impl Resolver {
         }
         self.check_unused(plan)?;
         self.check_token_times(plan)
-    }
-
-    /// Values that were typed for this call and would do nothing; a file may hold them for other calls.
-    fn check_unused(&self, plan: &Plan) -> Result<(), ConfigError> {
-        let own = |kind: &str| format!("the rows of a {kind} have their own lengths");
-        match &plan.workload.prompts {
-            Prompts::Dataset { .. } => self.refuse_unused("input_tokens", &own("dataset"), "dataset")?,
-            Prompts::Trace { path, format, .. } => {
-                self.refuse_unused("input_tokens", &own("trace"), "trace")?;
-                if states_answers(path, *format) {
-                    self.refuse_unused("output_tokens", &own("trace"), "trace")?;
-                }
-            }
-            Prompts::Synthetic { .. } | Prompts::SharedPrefix { .. } => {}
-        }
-        let is_spaced = |load: &Load| match load {
-            Load::Concurrency(_) | Load::Trace { .. } => false,
-            Load::Stages { stages, .. } => stages.iter().any(|stage| matches!(stage.level, StageLevel::Rate(_))),
-            Load::Rate { .. } | Load::Ramp { .. } | Load::Capacity(_) => true,
-        };
-        if plan.loads.iter().any(is_spaced) {
-            return Ok(());
-        }
-        for key in ["burstiness", "arrivals"] {
-            for closed in ["concurrency", "stages"] {
-                // Beside a file's, `capacity` and `sweep` may send at rates.
-                if matches!(self.source_of(closed), Some(Source::Flag(_) | Source::Env(_))) {
-                    self.refuse_unused(key, "only requests at a rate are spaced", closed)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses a key that was typed for this call, where nothing above the one that makes it useless was.
-    fn refuse_unused(&self, key: &str, why: &str, other: &str) -> Result<(), ConfigError> {
-        let layers = self.layers.iter().enumerate();
-        let given = layers.rev().find(|(_, layer)| layer.names(key));
-        let is_typed = given.filter(|(_, layer)| matches!(layer.source(key), Source::Flag(_) | Source::Env(_)));
-        let decided = self.layers.iter().rposition(|layer| layer.names(other));
-        match (is_typed, decided) {
-            (Some((given, _)), Some(decided)) if given >= decided => Err(self.clash(key, why, other)),
-            _ => Ok(()),
-        }
-    }
-
-    fn source_of(&self, key: &str) -> Option<Source> {
-        let origin = self.origins.iter().find(|origin| origin.key == key);
-        origin.map(|origin| origin.source)
     }
 
     /// Limits on tokens' times, where answers bring no tokens one by one.
@@ -163,13 +126,13 @@ impl Resolver {
     }
 }
 
-/// Whether all lines of a trace are known to state the length of their answer before it is read.
-fn states_answers(path: &str, format: TraceFormat) -> bool {
-    match format {
-        TraceFormat::Mooncake | TraceFormat::AzureLlm | TraceFormat::BurstGpt => true,
-        TraceFormat::Auto => path.to_ascii_lowercase().ends_with(".csv"),
-        TraceFormat::Jsonl => false,
-    }
+pub(super) fn is_replay(load: &Load) -> bool {
+    matches!(load, Load::Trace { .. })
+}
+
+/// Whether a request says which model it is for; else that stands in the path, or nowhere.
+fn names_model(api: Api) -> bool {
+    !matches!(api, Api::KserveGenerate | Api::KserveInfer | Api::Tgi)
 }
 
 /// Which key takes the tokens' times away, if one does.

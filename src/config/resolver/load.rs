@@ -19,11 +19,11 @@ use crate::{
 /// The levels where no load is given.
 const DEFAULT_CONCURRENCY: [u32; 3] = [1, 4, 16];
 
-/// How long a batch of a search at a rate lasts at least: a queue of one part in a hundred too much is 50 ms long by then.
+/// How long a batch of a search lasts at least: a queue of one part in a hundred too much is 50 ms long by then.
 const BATCH: Duration = Duration::from_secs(5);
 
 /// Keys that each give load levels.
-const LOADS: [&str; 4] = ["concurrency", "rate", "ramp", "stages"];
+pub(super) const LOADS: [&str; 4] = ["concurrency", "rate", "ramp", "stages"];
 
 impl Resolver {
     /// The highest layer that sets `arrivals` or `burstiness` decides both; a `burstiness` alone means gamma.

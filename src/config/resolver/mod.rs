@@ -1,12 +1,14 @@
 //! Takes each key from the highest layer that has it, or from the defaults that stand here, and notes which it was.
 //!
-//! `target`, `load` and `workload` each make their part of the plan; `clashes` refuses parts that contradict each other.
+//! `target`, `load` and `workload` each make their part of the plan; `clashes` refuses parts that contradict each other,
+//! `unused` those that would do nothing.
 
 mod arms;
 mod clashes;
 mod judging;
 mod load;
 mod target;
+mod unused;
 mod workload;
 
 use std::{
@@ -19,7 +21,7 @@ use super::{
     layers::Layer,
     node::Source,
     policy::Rules,
-    resolve::{Origin, Resolved},
+    resolve::{Origin, Resolved, Settings},
     show,
     texts::FreeMap,
     twin::{ConfigFile, SloTwin, WarmupTwin},
@@ -90,7 +92,10 @@ impl Resolver {
             rules.without(|metric| clashes::is_unknown(&plan, metric));
         }
         let policy = self.policy(&rules);
-        let settings = self.settings(file);
+        let settings = Settings {
+            idle_answers: self.idle_answers(&plan),
+            ..self.settings(file)
+        };
         self.note_dataset(&plan, &settings);
         Ok(Resolved {
             plan,

@@ -119,7 +119,7 @@ pub(in crate::config) struct CapacityTwin {
     pub(in crate::config) precision: Option<Share>,
     /// Share of all requests that must meet every SLO (`99%`).
     pub(in crate::config) attainment: Option<Share>,
-    /// How long a batch at a rate lasts at least; `5s` where absent.
+    /// How long a batch lasts at least; `5s` where absent.
     pub(in crate::config) batch_duration: Option<Span>,
 }
 

@@ -79,6 +79,28 @@ pub(super) enum Prompt {
     Messages(String),
 }
 
+impl Prompt {
+    /// The same as a later turn of a conversation, whose system has spoken at its beginning; many chat templates refuse one
+    /// that speaks again.
+    pub(super) fn without_system(self) -> Self {
+        let Self::Messages(text) = &self else { return self };
+        let Ok(Value::Array(messages)) = serde_json::from_str(text) else {
+            return self;
+        };
+        let is_system = |message: &Value| {
+            matches!(
+                message.get("role").and_then(Value::as_str),
+                Some("system" | "developer")
+            )
+        };
+        let (system, others): (Vec<Value>, Vec<Value>) = messages.into_iter().partition(is_system);
+        if system.is_empty() || others.is_empty() {
+            return self;
+        }
+        Self::Messages(Value::from(others).to_string())
+    }
+}
+
 /// What is read of a dataset, and how.
 pub(super) struct Source<'a> {
     /// The file.
@@ -155,6 +177,15 @@ impl Rows {
     /// How many rows the dataset has; never 0.
     pub(super) fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Whether all of them say how long their answers are.
+    pub(super) fn state_answers(&self) -> bool {
+        let mut rows = self.others.iter().chain([&self.first]);
+        rows.all(|row| {
+            let mut turns = row.later.iter().chain([&row.first]);
+            turns.all(|turn| turn.output_tokens.is_some())
+        })
     }
 
     /// The row at a place; rows come round again past the last one.

@@ -129,7 +129,13 @@ impl<R: BufRead> Records<R> {
             }
         }
         if self.array == ArrayState::After {
-            return Ok(None);
+            return match self.skip_space()? {
+                None => Ok(None),
+                Some(_) => Err(broken(
+                    self.line,
+                    "more stands after the JSON array; make one array of all",
+                )),
+            };
         }
         self.skip_space()?;
         let start = (self.offset, self.line);
@@ -289,6 +295,8 @@ mod tests {
             ("{}", "begins with `[`"),
             ("[{},\n{\"a\": ", "line 2: the file ends"),
             ("", "begins"),
+            ("[{}]\n\n[{}]", "line 3: more stands after"),
+            ("[] x", "line 1: more stands after"),
         ] {
             let problem = read(text, Framing::Array, 64).unwrap_err().to_string();
             assert!(problem.contains(expected), "{text}: {problem}");

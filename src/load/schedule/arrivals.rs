@@ -161,11 +161,6 @@ pub(super) fn until_ns(rate_rps: f64, units: UnitArrivals, end_ns: u64) -> Vec<u
     drawn.into_iter().skip(1).take(count).map(at_ns).collect()
 }
 
-/// How many units are due in a time, about.
-pub(super) fn units_within(rate_rps: f64, time: Duration) -> u32 {
-    u32::try_from(whole(rate_rps * time.as_secs_f64())).unwrap_or(u32::MAX)
-}
-
 /// Stretches arrivals so that the last of them is there.
 fn scale_to(end: f64, arrivals: &mut [f64]) {
     if let Some(last) = arrivals.last().copied().filter(|last| *last > 0.0) {

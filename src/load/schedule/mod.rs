@@ -90,20 +90,24 @@ impl Scheduler {
         self.build(&self.warm_up_load(load), requests, MEASURED + 1 + u64::from(repeat))
     }
 
-    /// A batch of a search: as many requests as a run, and at a rate at least as many units as are due in this time.
-    pub(super) fn batch(&self, load: &Load, number: u64, least: Duration) -> Schedule {
+    /// A batch of a search: as many requests as a run, and at least this many units. With requests in flight, those with
+    /// which it begins and ends are sent beside the run's.
+    pub(super) fn batch(&self, load: &Load, number: u64, least_units: u32) -> Schedule {
         let series = BATCHES | number;
         let usual = self.build(load, self.requests_per_run, series);
-        let Load::Rate { rate_rps, arrivals } = load else {
-            return usual;
-        };
-        let units = arrivals::units_within(*rate_rps, least);
-        if usual.parts.iter().any(|part| part.units.len() >= units as usize) {
-            return usual;
-        }
+        let usual_units = usual.parts.iter().map(|part| part.units.end - part.units.start).sum();
         let mut builder = Builder::new(self, series);
-        let drawn = UnitArrivals::new(*arrivals, self.seed, series);
-        builder.open_at(first_ns(Rate::Level(*rate_rps), drawn, units));
+        match load {
+            Load::Concurrency(streams) => {
+                let edges = streams.saturating_mul(2);
+                builder.closed_units(*streams, least_units.max(edges.saturating_add(usual_units)));
+            }
+            Load::Rate { rate_rps, arrivals } if usual_units < least_units => {
+                let drawn = UnitArrivals::new(*arrivals, self.seed, series);
+                builder.open_at(first_ns(Rate::Level(*rate_rps), drawn, least_units));
+            }
+            _ => return usual,
+        }
         builder.schedule
     }
 
@@ -191,6 +195,14 @@ impl Scheduler {
     }
 }
 
+/// How many units a run of a plan has in closed loop: its requests, or the conversations that these make. No more are
+/// ever in flight.
+pub fn units_per_run(plan: &Plan) -> u32 {
+    let schedule = Scheduler::new(plan, Vec::new()).measured(&Load::Concurrency(1));
+    let units = schedule.parts.iter().map(|part| part.units.end - part.units.start);
+    units.sum()
+}
+
 impl Schedule {
     /// How many requests it sends at most; a part with a time limit may send fewer.
     pub(super) fn requests(&self) -> u32 {
@@ -273,14 +285,25 @@ impl Builder {
 
     /// Units at given times, however many requests they hold.
     fn open_at(&mut self, arrivals_ns: Vec<u64>) {
+        let units = self.take(u32::try_from(arrivals_ns.len()).unwrap_or(u32::MAX));
+        self.push(units, Pace::Open { arrivals_ns });
+    }
+
+    /// So many units, however many requests they hold.
+    fn closed_units(&mut self, streams: u32, count: u32) {
+        let units = self.take(count);
+        let limit_ns = None;
+        self.push(units, Pace::Closed { streams, limit_ns });
+    }
+
+    fn take(&mut self, count: u32) -> Range<u32> {
         let first = self.next_unit();
-        let count = u32::try_from(arrivals_ns.len()).unwrap_or(u32::MAX);
         let requests = match &mut self.schedule.talks {
             None => count,
             Some(talks) => talks.add(count),
         };
         self.schedule.requests = self.schedule.requests.saturating_add(requests);
-        self.push(first..self.next_unit(), Pace::Open { arrivals_ns });
+        first..self.next_unit()
     }
 
     fn stage(&mut self, stage: &Stage, units: UnitArrivals, most_requests: u32) {

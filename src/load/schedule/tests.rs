@@ -151,19 +151,46 @@ fn each_batch_of_a_search_has_times_of_its_own_and_lasts_long_enough() {
         rate_rps,
         arrivals: Arrivals::Poisson,
     };
-    let batch = |load: &Load, number, seconds| scheduler(20).batch(load, number, Duration::from_secs(seconds));
+    let batch = |load: &Load, number, units| scheduler(20).batch(load, number, units);
     let fast = load(100.0);
-    let long = batch(&fast, 0, 5);
+    let long = batch(&fast, 0, 500);
     assert_eq!((long.requests(), long.parts[0].units.clone()), (500, 0..500));
     assert_eq!(arrivals(&long.parts[0]).last(), Some(&4_990_000_000));
-    assert_eq!(batch(&fast, 0, 5), long, "from seed and number alone");
-    assert_ne!(batch(&fast, 1, 5), long);
+    assert_eq!(batch(&fast, 0, 500), long, "from seed and number alone");
+    assert_ne!(batch(&fast, 1, 500), long);
     let run = scheduler(20).measured(&fast);
     assert_ne!(batch(&fast, 0, 0), run);
-    assert_eq!(batch(&load(2.0), 0, 5).requests(), 20, "no fewer than a run has");
-    assert_eq!(batch(&Load::Concurrency(4), 0, 5).requests(), 20);
-    let talks = talking(20).batch(&fast, 0, Duration::from_secs(1));
+    assert_eq!(batch(&load(2.0), 0, 10).requests(), 20, "no fewer than a run has");
+    let talks = talking(20).batch(&fast, 0, 100);
     assert_eq!((talks.parts[0].units.clone(), talks.requests()), (0..100, 400));
+}
+
+#[test]
+fn a_batch_in_closed_loop_has_its_beginning_and_its_end_beside_the_requests_of_a_run() {
+    let four = Load::Concurrency(4);
+    for (units, expected) in [(0, 28), (28, 28), (500, 500)] {
+        let batch = scheduler(20).batch(&four, 0, units);
+        assert_eq!(
+            (batch.requests(), batch.parts[0].units.clone()),
+            (expected, 0..expected)
+        );
+        let pace = Pace::Closed {
+            streams: 4,
+            limit_ns: None,
+        };
+        assert_eq!(batch.parts[0].pace, pace);
+    }
+    // Five conversations of four turns, and four more at both ends.
+    let talks = talking(20).batch(&four, 0, 0);
+    assert_eq!((talks.parts[0].units.clone(), talks.requests()), (0..13, 52));
+}
+
+#[test]
+fn a_run_in_closed_loop_has_as_many_units_as_requests_or_conversations() {
+    let mut plan = plan(10);
+    assert_eq!(units_per_run(&plan), 10);
+    plan.workload.conversation = talking(10).conversation;
+    assert_eq!(units_per_run(&plan), 3);
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Columns {
             time::date_ns(time, self.time.name)?
         } else {
             let seconds: f64 = time.parse().map_err(|_| wrong(&self.time, time, "seconds"))?;
-            time::nanoseconds(seconds, self.time.name)?
+            time::nanoseconds(time::Unit::Seconds, seconds, self.time.name)?
         };
         let input = tokens(&self.input, field(&self.input)?)?;
         if input == 0 {

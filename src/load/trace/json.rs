@@ -85,7 +85,7 @@ impl Reader {
             (None, None) => {
                 return Err("no time; give `timestamp` in milliseconds or `timestamp_s` in seconds".into());
             }
-            (None, Some(seconds)) => return time::nanoseconds(seconds, "timestamp_s"),
+            (None, Some(seconds)) => return time::nanoseconds(Unit::Seconds, seconds, "timestamp_s"),
             (Some(timestamp), None) => timestamp,
         };
         let number = match timestamp {
@@ -96,7 +96,7 @@ impl Reader {
         match (unit, number, timestamp) {
             (Unit::Date, None, Value::String(text)) => time::date_ns(text, "timestamp"),
             (Unit::Date, _, other) => Err(format!("`timestamp` is {other}; give a date as in the lines before")),
-            (unit, Some(number), _) => time::nanoseconds(unit.seconds(number), "timestamp"),
+            (unit, Some(number), _) => time::nanoseconds(unit, number, "timestamp"),
             (_, None, other) => Err(format!("`timestamp` is {other}; give a number as in the lines before")),
         }
     }

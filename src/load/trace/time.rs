@@ -31,13 +31,13 @@ impl Unit {
         }
     }
 
-    /// A number of these, in seconds.
-    pub(super) fn seconds(self, number: f64) -> f64 {
+    /// How many nanoseconds one of these is.
+    const fn in_ns(self) -> i32 {
         match self {
-            Self::Seconds | Self::Date => number,
-            Self::Milliseconds => number / 1e3,
-            Self::Microseconds => number / 1e6,
-            Self::Nanoseconds => number / 1e9,
+            Self::Seconds | Self::Date => 1_000_000_000,
+            Self::Milliseconds => 1_000_000,
+            Self::Microseconds => 1000,
+            Self::Nanoseconds => 1,
         }
     }
 
@@ -52,15 +52,17 @@ impl Unit {
     }
 }
 
-/// Seconds to nanoseconds.
+/// A number of a unit to nanoseconds; whole ones are exact, also of milliseconds since 1970.
 ///
 /// # Errors
 /// The number is not finite, below zero, or beyond the year 2262.
 #[expect(clippy::cast_possible_truncation, reason = "looked at: below the largest i64")]
-pub(super) fn nanoseconds(seconds: f64, key: &str) -> Result<i64, String> {
-    let ns = (seconds * 1e9).round();
-    if ns.is_finite() && (0.0..9.2e18).contains(&ns) {
-        Ok(ns as i64)
+pub(super) fn nanoseconds(unit: Unit, number: f64, key: &str) -> Result<i64, String> {
+    let in_ns = unit.in_ns();
+    // A double has no room for all digits of nanoseconds since 1970.
+    if (0.0..9.2e18).contains(&(number * f64::from(in_ns))) {
+        let rest_ns = (number.fract() * f64::from(in_ns)).round();
+        Ok(number.trunc() as i64 * i64::from(in_ns) + rest_ns as i64)
     } else {
         Err(format!("`{key}` is out of range; give a time from 0 on"))
     }
@@ -195,9 +197,20 @@ mod tests {
 
     #[test]
     fn seconds_must_be_a_time() {
-        assert_eq!(nanoseconds(1.5, "t"), Ok(1_500_000_000));
+        assert_eq!(nanoseconds(Unit::Seconds, 1.5, "t"), Ok(1_500_000_000));
         for seconds in [-1.0, f64::NAN, f64::INFINITY, 1e10] {
-            assert!(nanoseconds(seconds, "t").is_err(), "{seconds}");
+            assert!(nanoseconds(Unit::Seconds, seconds, "t").is_err(), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_exact_however_long_ago_they_begin() {
+        for (unit, number, expected) in [
+            (Unit::Milliseconds, 1_700_000_000_051.0, 1_700_000_000_051_000_000),
+            (Unit::Microseconds, 1_700_000_000_000_051.0, 1_700_000_000_000_051_000),
+            (Unit::Milliseconds, 0.25, 250_000),
+        ] {
+            assert_eq!(nanoseconds(unit, number, "t"), Ok(expected), "{number}");
         }
     }
 }

@@ -40,6 +40,9 @@ fn off(what: &str, lengths: &Lengths, count: u32, draw: impl Fn(Place) -> u32) -
         cell: 0,
         repeat: 0,
         index,
+        series: 0,
+        unit: index,
+        is_later: false,
         line: None,
     };
     let drawn: Vec<f64> = (0..count.min(MOST_DRAWS))

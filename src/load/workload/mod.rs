@@ -1,4 +1,5 @@
-//! What: the prompts and answer lengths of a plan; each run has prompts of its own and the lengths of all the others.
+//! What: the prompts and answer lengths of a plan; each run has prompts of its own and the lengths of all the others, each
+//! batch of a search both of its own.
 
 mod drawn;
 mod fit;
@@ -79,6 +80,15 @@ impl PromptSet {
         }
     }
 
+    /// Whether each row that may be sent states how long its answer is, so that the plan's length is never asked for.
+    pub fn states_answers(&self) -> bool {
+        match &self.source {
+            Source::Synthetic(_) | Source::SharedPrefix(_) => false,
+            Source::Dataset { rows, .. } => rows.state_answers(),
+            Source::Trace(trace) => trace.rows.iter().all(|row| row.output_tokens.is_some()),
+        }
+    }
+
     /// Who counts the tokens, as far as it is settled; a file with the SHA-256 of its bytes.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
@@ -96,14 +106,19 @@ impl PromptSet {
 
     fn payloads(&self, part: Part, load: &Load, repeat: u32, schedule: &Schedule) -> Arc<[Payload]> {
         let cell = self.cell(load);
+        // Runs are to be alike, and the batches of a search are to be independent of each other.
+        let series = if self.searches() { repeat } else { 0 };
         let places = (0..schedule.requests()).map(|index| Place {
             part,
             cell,
             repeat,
             index,
+            series,
+            unit: index,
+            is_later: false,
             line: None,
         });
-        let places = self.with_lines(places.collect(), schedule.talks.as_ref());
+        let places = self.with_turns(places.collect(), schedule.talks.as_ref());
         on_all_cores(&places, |place| self.payload(*place)).into()
     }
 
@@ -136,6 +151,14 @@ impl PromptSet {
             Source::Dataset { rows, .. } => self.rowed(text, rows),
             Source::Trace(trace) => self.traced(text, trace),
         };
+        let asked = Asked {
+            prompt: if place.is_later {
+                asked.prompt.without_system()
+            } else {
+                asked.prompt
+            },
+            ..asked
+        };
         let Some(images) = self.images else { return asked };
         let mut stream = Stream::new(self.seed, Purpose::Image, text.text_id());
         Asked {
@@ -144,7 +167,8 @@ impl PromptSet {
         }
     }
 
-    /// A row of the dataset; where the measured requests left none for a warm-up, a prompt about as long as one.
+    /// A row of the dataset; where the measured requests left none for a warm-up, a prompt about as long as one, with an
+    /// answer as long.
     fn rowed(&self, place: Place, rows: &Rows) -> Asked {
         let line = place.line.unwrap_or(Line {
             row: place.index,
@@ -157,7 +181,10 @@ impl PromptSet {
         let row = self.row(at, rows);
         let turn = row.turn(line.turn as usize);
         if place.part == Part::Warmup && self.ordinal(at) >= self.spare(rows) {
-            return self.words(place, turn.prompt.words()).into();
+            return Asked {
+                output_tokens: turn.output_tokens,
+                ..self.words(place, turn.prompt.words()).into()
+            };
         }
         Asked {
             prompt: turn.prompt.clone(),
@@ -181,19 +208,24 @@ impl PromptSet {
 
     fn prefixed(&self, place: Place, shown: Place, prefixes: &Prefixes) -> Prompt {
         let tokens = self.input_length(shown, &prefixes.input_tokens);
+        if place.is_later {
+            // What was said before stands before it, with the prefix at its head.
+            return self.words(shown, tokens);
+        }
         let own = synthetic::prompt(self.seed, shown.text_id(), tokens, &self.vocabulary);
         let group = match place.part {
-            Part::Measured => prefixes.of_measured(place.index, place.length_id()),
+            Part::Measured => prefixes.of_measured(place.unit, place.length_id()),
             // Each model sees each prefix: adapters have caches of their own.
-            Part::Warmup => prefixes.in_turn(place.index / self.mix.count()),
+            Part::Warmup => prefixes.in_turn(place.unit / self.mix.count()),
         };
         Prompt::Text(prefixes.before(group, &own, tokens, &self.vocabulary))
     }
 
+    /// A later turn goes to the model of the first, whatever stands here.
     fn model(&self, place: Place) -> usize {
         match place.part {
             Part::Measured => self.mix.drawn(self.seed, place.length_id()),
-            Part::Warmup => self.mix.in_turn(place.index),
+            Part::Warmup => self.mix.in_turn(place.unit),
         }
     }
 

@@ -10,6 +10,12 @@ pub(super) struct Place {
     pub(super) cell: u32,
     pub(super) repeat: u32,
     pub(super) index: u32,
+    /// Which series of lengths: 0 for all runs of a plan, so that they are alike.
+    pub(super) series: u32,
+    /// Its place among the run's units: its conversation, or where there are none itself.
+    pub(super) unit: u32,
+    /// Whether a turn of its conversation comes before it.
+    pub(super) is_later: bool,
     /// What of a dataset stands there, in a conversation.
     pub(super) line: Option<Line>,
 }
@@ -41,9 +47,10 @@ impl Place {
         (self.part as u64) << PART | cell << CELL | repeat << REPEAT | u64::from(self.index)
     }
 
-    /// The same in every run, so that runs are alike.
+    /// The same in every run of a series.
     pub(super) fn length_id(self) -> u64 {
-        (self.part as u64) << u32::BITS | u64::from(self.index)
+        const SERIES: u32 = u32::BITS + 1;
+        u64::from(self.series % (1 << 31)) << SERIES | (self.part as u64) << u32::BITS | u64::from(self.index)
     }
 
     /// The place whose prompt is sent where prompts may be seen again: the same in every run and warm-up.
@@ -52,6 +59,7 @@ impl Place {
             part: Part::Measured,
             cell: 0,
             repeat: 0,
+            series: 0,
             ..self
         }
     }
@@ -76,6 +84,9 @@ mod tests {
                         cell,
                         repeat,
                         index,
+                        series: 0,
+                        unit: 0,
+                        is_later: false,
                         line: None,
                     }));
                 }
@@ -91,6 +102,17 @@ mod tests {
         let lengths: BTreeSet<u64> = places.iter().map(|place| place.length_id()).collect();
         assert_eq!((texts.len(), lengths.len()), (2 * 4 * 3 * 3, 2 * 3));
         assert!(texts.iter().all(|id| *id < 1 << synthetic::ID_BITS));
+    }
+
+    #[test]
+    fn each_series_has_lengths_of_its_own() {
+        let in_series = |series| places().into_iter().map(move |place| Place { series, ..place });
+        let lengths: BTreeSet<u64> = [0, 1, 65_535]
+            .into_iter()
+            .flat_map(in_series)
+            .map(Place::length_id)
+            .collect();
+        assert_eq!(lengths.len(), 3 * 2 * 3);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Conversations that a dataset holds: which turn of which row each request of a run says.
+//! Conversations: which turn each request of a run is, and of a dataset of conversations which turn of which row it says.
 
 use super::{
     PromptSet, Source,
@@ -7,9 +7,17 @@ use super::{
 use crate::load::{dataset::Rows, schedule::Talks};
 
 impl PromptSet {
-    /// The places of a run with their lines, where requests are turns of conversations and rows are prompts.
-    pub(super) fn with_lines(&self, places: Vec<Place>, talks: Option<&Talks>) -> Vec<Place> {
-        let (Source::Dataset { rows, .. }, Some(talks)) = (&self.source, talks) else {
+    /// The places of a run as turns of its conversations, where it has any.
+    pub(super) fn with_turns(&self, mut places: Vec<Place>, talks: Option<&Talks>) -> Vec<Place> {
+        let Some(talks) = talks else { return places };
+        for unit in 0..talks.count() {
+            let requests = talks.requests(unit);
+            let turns = places.get_mut(requests.start as usize..requests.end as usize);
+            for (turn, place) in turns.into_iter().flatten().enumerate() {
+                (place.unit, place.is_later) = (unit, turn > 0);
+            }
+        }
+        let Source::Dataset { rows, .. } = &self.source else {
             return places;
         };
         let lines = self.lines(&places, rows, talks);

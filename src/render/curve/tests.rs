@@ -70,3 +70,23 @@ fn the_picture_has_every_level_and_stays_harmless() {
     // The most of both stands in the corner of the plot.
     assert!(svg.contains("590.0,20.0"), "{svg}");
 }
+
+#[test]
+fn a_level_of_conversations_is_called_so_as_its_cell_is() {
+    let of = |name: &str| {
+        let cell = CellFigures {
+            name: name.to_owned(),
+            load: crate::plan::Load::Rate {
+                rate_rps: 8.0,
+                arrivals: crate::plan::Arrivals::Poisson,
+            },
+            stage: None,
+            runs: 1,
+            metrics: std::collections::BTreeMap::new(),
+        };
+        point(&cell).level
+    };
+    assert_eq!(of("synthetic-5/3 × 2 turns @ 8 conversations/s"), "8 conversations/s");
+    assert_eq!(of("synthetic-5/3 @ 8 req/s"), "8 req/s");
+    assert_eq!(of("another tool's"), "8 req/s");
+}

@@ -129,7 +129,7 @@ pub(super) struct CapacityTwin {
     precision_ratio: f64,
     /// Share of all requests that must meet every SLO.
     attainment: f64,
-    /// How long the schedule of a batch at a rate is at least, in seconds.
+    /// How long a batch sends at least, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     batch_s: Option<f64>,
 }

@@ -12,6 +12,7 @@ use perfgate::{
 };
 
 use super::{example, file, flags, layers};
+use crate::command::expect;
 
 /// The load levels of a file's text.
 fn loads(text: &str) -> Vec<Load> {
@@ -452,6 +453,25 @@ fn a_value_that_would_do_nothing_is_refused_with_both_places() {
 fn a_value_that_does_something_elsewhere_stands() {
     for (text, given) in [
         ("dataset: d.jsonl\ninput_tokens: 9", vec![]),
+        ("trace: {file: t.jsonl, speed: 2}\nrate: 4", vec![("concurrency", "4")]),
+        (
+            "concurrency: 4\narrivals: constant",
+            vec![("stages", "concurrency=4:30s")],
+        ),
+        ("trace: {file: t.jsonl, speed: 2}", vec![("rate", "4")]),
+        ("concurrency: 4", vec![("arrivals", "constant")]),
+        ("target: {ca_file: a.pem, url: 'https://a'}", vec![("url", "http://b")]),
+        (
+            "target: {urls: ['http://a', 'http://b'], spread: random}",
+            vec![("url", "http://b")],
+        ),
+        ("target: {spread: random}", vec![]),
+        ("stages: [{concurrency: 4, duration: 5s}]\nnum_requests: 9", vec![]),
+        (
+            "stages: [{rate: 4, duration: 5s}]\nnum_requests: 9\nsweep: {to: 8}",
+            vec![],
+        ),
+        ("num_requests: 9", vec![("stages", "rate=4:30s")]),
         ("input_tokens: 9", vec![("dataset", "d.jsonl")]),
         ("output_tokens: 9", vec![("trace", "t.csv")]),
         ("", vec![("trace", "t.jsonl"), ("output-tokens", "9")]),
@@ -467,6 +487,52 @@ fn a_value_that_does_something_elsewhere_stands() {
         ("", vec![("models", "a=1"), ("models", "b=1")]),
     ] {
         layers(text, &[], &given).unwrap();
+    }
+}
+
+#[test]
+fn a_length_of_answers_that_no_row_leaves_open_is_refused_or_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let rows = |own: &str| {
+        format!(
+            "{{\"timestamp\": 0, \"prompt\": \"a\", \"max_tokens\": 3}}\n{{\"timestamp\": 1, \"prompt\": \"b\"{own}}}\n"
+        )
+    };
+    std::fs::write(folder.join("all.jsonl"), rows(", \"max_tokens\": 4")).unwrap();
+    std::fs::write(folder.join("some.jsonl"), rows("")).unwrap();
+    // Nobody is there: what is refused is refused before anybody is asked.
+    let run = [
+        "run",
+        "--url",
+        "http://127.0.0.1:9",
+        "--model",
+        "a",
+        "--quiet",
+        "--repeat",
+        "1",
+        "--requests",
+        "2",
+    ];
+    for kind in ["--trace", "--dataset"] {
+        let typed = |file| [&run[..], &[kind, file, "--output-tokens", "9"]].concat();
+        let (_, told) = expect(folder, 2, &typed("all.jsonl"));
+        let wanted = format!(
+            "`--output-tokens`: each row of the {} states how long",
+            kind.trim_start_matches('-')
+        );
+        assert!(told.contains(&wanted), "{told}");
+        expect(folder, 4, &typed("some.jsonl"));
+    }
+    for (kind, code) in [("trace", 2), ("dataset", 4)] {
+        std::fs::write(
+            folder.join("perfgate.yaml"),
+            format!("{kind}: all.jsonl\noutput_tokens: 9\n"),
+        )
+        .unwrap();
+        let (_, told) = expect(folder, code, &run);
+        let wanted = format!("perfgate.yaml:2: output_tokens: each row of the {kind} states how long");
+        assert!(told.contains(&wanted), "{told}");
     }
 }
 

@@ -82,6 +82,47 @@ fn a_turn_holds_all_earlier_ones_with_the_model_s_real_answers() {
 }
 
 #[test]
+fn a_conversation_begins_with_the_prefix_of_its_group_and_repeats_none() {
+    let server = Server::of(good_answers(24));
+    let mut plan = talking(&server.url, 12, Load::Concurrency(1));
+    plan.workload.conversation.as_mut().unwrap().think_time = ThinkTime::Fixed(Duration::ZERO);
+    plan.workload.prompts = Prompts::SharedPrefix {
+        groups: 2,
+        prefix_tokens: Lengths::Fixed(30),
+        input_tokens: Lengths::Fixed(10),
+        prompts_per_group: Some(1),
+    };
+    let run = measure(&plan);
+    assert!(
+        run.requests.iter().all(|record| class(record).0 == "completed"),
+        "{run:?}"
+    );
+    let seen = server.seen();
+    let talks: Vec<Value> = seen
+        .iter()
+        .map(|seen| serde_json::from_str(&seen.body).unwrap())
+        .collect();
+    let said = |turn: &Value| -> Vec<String> {
+        let messages = turn["messages"].as_array().unwrap().iter();
+        let users = messages.filter(|message| message["role"] == "user");
+        users
+            .map(|message| message["content"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let beginning = |text: &str| text.split(' ').take(30).collect::<Vec<_>>().join(" ");
+    let mut prefixes = Vec::new();
+    // The last turn of each conversation holds all of it.
+    for talk in talks.iter().map(said).filter(|talk| talk.len() == 3) {
+        let words: Vec<usize> = talk.iter().map(|text| text.split(' ').count()).collect();
+        assert_eq!(words, [40, 10, 10], "{talk:?}");
+        prefixes.push(beginning(&talk[0]));
+    }
+    assert_eq!(prefixes.len(), 4);
+    assert_ne!(prefixes[0], prefixes[1]);
+    assert_eq!(prefixes[..2], prefixes[2..], "one conversation of each group in turn");
+}
+
+#[test]
 fn all_turns_of_a_conversation_go_to_one_replica() {
     for spread in [Spread::RoundRobin, Spread::Random] {
         let servers = [Server::of(good_answers(60)), Server::of(good_answers(60))];
@@ -225,6 +266,33 @@ fn a_conversation_of_a_dataset_says_what_its_user_said() {
     }
     let all: std::collections::BTreeSet<&String> = said.iter().collect();
     assert_eq!(all.len(), 9, "nothing is said twice: {said:?}");
+}
+
+#[test]
+fn the_system_speaks_only_at_the_beginning_of_a_conversation() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |at: u32| {
+        serde_json::json!({"messages": [
+            {"role": "system", "content": format!("be {at}")},
+            {"role": "user", "content": format!("say {at}")},
+        ]})
+    };
+    let path = folder.path().join("log.jsonl");
+    let rows: Vec<String> = (0..6).map(|at| row(at).to_string()).collect();
+    std::fs::write(&path, rows.join("\n")).unwrap();
+    let server = Server::of(good_answers(6));
+    let mut plan = talking(&server.url, 6, Load::Concurrency(1));
+    plan.workload.prompts = Prompts::dataset(path.to_str().unwrap());
+    measure(&plan);
+    let seen = server.seen();
+    assert_eq!(seen.len(), 6);
+    for (at, body) in seen.iter().map(|seen| &seen.body).enumerate() {
+        let body: Value = serde_json::from_str(body).unwrap();
+        let roles = body["messages"].as_array().unwrap().iter();
+        let roles: Vec<&str> = roles.map(|message| message["role"].as_str().unwrap()).collect();
+        let expected = ["system", "user", "assistant", "user", "assistant", "user"];
+        assert_eq!(roles, expected[..2 + 2 * (at % 3)]);
+    }
 }
 
 #[test]

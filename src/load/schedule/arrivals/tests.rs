@@ -202,6 +202,46 @@ fn the_arrivals_before_an_end_are_as_many_as_the_rate_says() {
     );
 }
 
+/// The integral of a ramp's rate: summed in small steps while it moves, and as it stands from then on.
+///
+/// What is left of an exponential ramp from 429 to 0.1 a second takes minutes, the ramp itself two seconds: one step for
+/// both would jump over the ramp.
+fn integral(ramp: Rate, until_s: f64) -> f64 {
+    let Rate::Ramp {
+        from_rps,
+        to_rps,
+        shape,
+        length_s,
+    } = ramp
+    else {
+        panic!("a level")
+    };
+    let rate_at = |at_s: f64| match shape {
+        RampShape::Linear => from_rps + (to_rps - from_rps) * at_s / length_s,
+        RampShape::Exponential => from_rps * (to_rps / from_rps).powf(at_s / length_s),
+    };
+    let step_s = until_s.min(length_s) / 4000.0;
+    let moving: f64 = (0..4000)
+        .map(|step| rate_at((f64::from(step) + 0.5) * step_s) * step_s)
+        .sum();
+    moving + (until_s - length_s).max(0.0) * to_rps
+}
+
+fn is_inverse_of_its_integral(ramp: Rate, expected: f64) -> bool {
+    (integral(ramp, ramp.seconds_until(expected)) - expected).abs() < 1e-3
+}
+
+#[test]
+fn a_ramp_inverts_its_integral_also_far_beyond_its_end() {
+    for shape in [RampShape::Linear, RampShape::Exponential] {
+        for (from, to) in [(429.27, 0.1), (0.1, 429.27)] {
+            let ramp = Rate::ramp(from, to, shape, 100.0);
+            assert!(is_inverse_of_its_integral(ramp, 134.3), "{ramp:?}");
+            assert!(is_inverse_of_its_integral(ramp, 99.9), "{ramp:?}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn arrivals_rise_and_a_ramp_inverts_its_own_integral(
@@ -211,15 +251,6 @@ proptest! {
         let ramp = Rate::ramp(from, to, shape, 100.0);
         let arrivals = first_ns(ramp, UnitArrivals::new(Arrivals::Poisson, seed, 0), 50);
         prop_assert!(arrivals.is_sorted());
-        // The integral of the rate, summed in small steps.
-        let until_s = ramp.seconds_until(share * 100.0);
-        let Rate::Ramp { length_s, .. } = ramp else { unreachable!() };
-        let rate_at = |at_s: f64| {
-            let part = (at_s / length_s).min(1.0);
-            if linear { from + (to - from) * part } else { from * (to / from).powf(part) }
-        };
-        let step_s = until_s / 4000.0;
-        let integral: f64 = (0..4000).map(|step| rate_at((f64::from(step) + 0.5) * step_s) * step_s).sum();
-        prop_assert!((integral - share * 100.0).abs() < 0.05, "{integral} for {}", share * 100.0);
+        prop_assert!(is_inverse_of_its_integral(ramp, share * 100.0), "{ramp:?}");
     }
 }
