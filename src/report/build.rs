@@ -11,8 +11,8 @@ use crate::{
     obligation::{Given, obligations, settle},
     session::{Ended, Session, TokensFrom},
     verdict::{
-        Check, Difference, FieldRule, Judgement, Policy, Refusal, Verdict, differences, judge, judge_alone, refuse,
-        refuse_failures, refuse_work,
+        Check, Difference, FieldRule, Judgement, Lacking, Policy, Refusal, Verdict, differences, judge, judge_alone,
+        refuse, refuse_failures, refuse_work,
     },
 };
 
@@ -140,6 +140,7 @@ fn beside_refusal(outcome: &mut Outcome, new: &Measurements, policy: &Policy) ->
             story: None,
             design: Design::Apart { sessions: 0 },
             repeat_more: None,
+            lacking: Lacking::Both,
             requests_needed: None,
         });
         return Vec::new();
