@@ -3,7 +3,7 @@
 use super::{
     Judging, Report,
     arm::{describe_measured, say_none_replaced},
-    conduct, doubts, held, method, tails, wording,
+    conduct, doubts, held, method, rest, tails, wording,
 };
 use crate::{
     compare::{Design, PairNoise, compare_within},
@@ -162,6 +162,7 @@ fn all_warnings(
     warnings.extend(of_session("candidate", candidate));
     if let Some((_, session)) = baseline {
         warnings.extend(counted_differently(session, candidate));
+        warnings.extend(rest::unseen(session, candidate));
         if session == candidate {
             warnings.push("both sides are the same session: nothing can differ".into());
         }

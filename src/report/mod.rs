@@ -11,6 +11,7 @@ mod doubts;
 mod health;
 mod held;
 mod method;
+mod rest;
 mod tails;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use crate::{
 };
 pub use arm::describe;
 pub use build::{Reference, build, build_knowing, warnings};
+pub use rest::unseen_rest;
 
 pub use crate::{
     obligation::{Obligation, Place, Settled},

@@ -7,6 +7,7 @@
 //! | `attempt.rs` | one pair of every cell, measured again where it was disturbed |
 //! | `disturbance.rs` | what disturbs a run: the machine, never a latency |
 //! | `neighbours.rs` | who else is on the GPU |
+//! | `resting.rs` | whether the arm that is not measured rests |
 //! | `cell.rs`, `blocks.rs` | whole runs, or blocks of both arms in alternation |
 //! | `budget.rs` | what it costs |
 //! | `files.rs` | the two session files |
@@ -19,6 +20,7 @@ mod disturbance;
 mod files;
 mod neighbours;
 mod pairs;
+mod resting;
 mod sides;
 
 use self::files::Files;
@@ -39,7 +41,7 @@ use crate::{
     measure as metrics,
     plan::{Load, Secrets},
     report::{self, Reference, Report},
-    session::{Ended, Measured, Run, Session},
+    session::{CellRuns, Ended, Measured, Run, Session},
     stats::moments::mean,
     verdict::{Action, Check, Difference, Verdict, can_settle, differences, is_settled},
 };
@@ -224,11 +226,23 @@ pub(super) fn why_stop(report: &Report) -> Option<&'static str> {
     (!blocking.is_empty() && !can_settle(&blocking)).then_some("no further pair can settle what is open")
 }
 
-/// What is said of a measurement that Ctrl-C ended.
-fn interrupted(sessions: &[Session; 2], [baseline, candidate]: &[String; 2]) -> Option<Done> {
-    let cut = sessions.iter().any(|session| session.ended == Ended::Interrupted);
-    cut.then(|| Done {
-        text: format!("not judged; `perfgate compare {baseline} {candidate}` judges the pairs that are whole\n"),
+/// What is said of a measurement that Ctrl-C ended; no file is named that it did not write.
+fn interrupted([old, new]: &[Session; 2], [baseline, candidate]: &[String; 2]) -> Option<Done> {
+    let cells = || old.cells.iter().zip(&new.cells);
+    let is_whole = |(old, new): (&CellRuns, &CellRuns)| {
+        let mut runs = old.runs.iter();
+        runs.any(|run| new.runs.iter().any(|other| other.repeat == run.repeat))
+    };
+    let text = if cells().any(is_whole) {
+        format!("not judged; `perfgate compare {baseline} {candidate}` judges the pairs that are whole\n")
+    } else if cells().any(|(old, new)| !(old.runs.is_empty() && new.runs.is_empty())) {
+        format!("not judged, as no pair is whole; what was measured is in `{baseline}` and `{candidate}`\n")
+    } else {
+        "not judged, as no run is whole; no session was written\n".to_owned()
+    };
+    let cut = [old, new].iter().any(|session| session.ended == Ended::Interrupted);
+    cut.then_some(Done {
+        text,
         exit_code: run::UNUSABLE,
     })
 }
@@ -240,6 +254,27 @@ mod tests {
         measure::synthetic::{Figures, in_pairs, session},
         verdict::Policy,
     };
+
+    #[test]
+    fn an_interrupted_measurement_names_only_files_that_it_wrote() {
+        let runs = [Figures::default(); 2];
+        let (mut old, mut new) = in_pairs(&session(&[16], &runs), &session(&[16], &runs));
+        let names = ["a.json".to_owned(), "b.json".to_owned()];
+        let said = |old: &Session, new: &Session| {
+            let told = interrupted(&[old.clone(), new.clone()], &names);
+            told.map(|done| (done.text, done.exit_code))
+        };
+        assert_eq!(said(&old, &new), None);
+        new.ended = Ended::Interrupted;
+        let whole = "not judged; `perfgate compare a.json b.json` judges the pairs that are whole\n";
+        assert_eq!(said(&old, &new), Some((whole.to_owned(), 4)));
+        new.cells[0].runs.clear();
+        let half = "not judged, as no pair is whole; what was measured is in `a.json` and `b.json`\n";
+        assert_eq!(said(&old, &new), Some((half.to_owned(), 4)));
+        old.cells[0].runs.clear();
+        let nothing = "not judged, as no run is whole; no session was written\n";
+        assert_eq!(said(&old, &new), Some((nothing.to_owned(), 4)));
+    }
 
     #[test]
     fn a_run_that_lacks_a_blocking_figure_ends_the_measurement_and_is_told() {
