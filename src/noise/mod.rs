@@ -3,11 +3,13 @@
 //!
 //! | file | what lives there |
 //! |---|---|
+//! | `halves.rs` | what pairs in blocks would have shown in fewer of them |
 //! | `spread.rs` | noise of each metric in each cell: between runs, between sessions, of a pair |
 //! | `power.rs` | which change a gate finds with that noise, and how many pairs or repeats a limit needs |
 //! | `resample.rs` | how often the real rule blocks a server against itself |
 //! | `suggest.rs` | limits and looks that this machine can hold |
 
+mod halves;
 mod power;
 mod resample;
 mod spread;
@@ -15,6 +17,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
+pub use halves::{Halves, HalvesSpread, halves};
 pub use resample::{FalseBlocks, Resampled, false_blocks};
 pub use spread::{PairSpread, PairsFrom, Spread};
 pub use suggest::{Suggestion, suggest};
@@ -37,6 +40,8 @@ pub struct Material {
     pub pairs: Vec<(Measurements, Measurements)>,
     /// What else is known of the noise of pairs.
     pub known: PairNoise,
+    /// Arms of those measurements, put together from fewer blocks.
+    pub halves: Vec<Halves>,
 }
 
 impl Material {
@@ -59,7 +64,14 @@ impl Material {
             pairs: candidates.into_iter().filter_map(partner).collect(),
             sessions,
             known,
+            halves: Vec::new(),
         }
+    }
+
+    /// The same with what is known of the blocks of its arms.
+    #[must_use]
+    pub fn with_halves(self, halves: Vec<Halves>) -> Self {
+        Self { halves, ..self }
     }
 }
 
