@@ -111,6 +111,8 @@ pub struct Noise {
     pub measurements: usize,
     /// One for each gated metric of each cell that was measured, in plan order.
     pub rows: Vec<Row>,
+    /// Gated metrics that only some runs of the newest session have, in words.
+    pub missing: Vec<String>,
 }
 
 /// One gated metric of one cell.
@@ -155,6 +157,7 @@ pub fn noise(material: &Material, policy: &Policy, looks: &Looks) -> Noise {
         .iter()
         .flat_map(|cell| gates().map(move |(metric, gate)| (cell, *metric, *gate)));
     let measured: Vec<_> = each
+        .clone()
         .filter(|(cell, metric, _)| spread::level(cell, *metric).is_some())
         .collect();
     let blocking = measured.iter().filter(|(_, _, gate)| gate.action == Action::Block);
@@ -171,7 +174,25 @@ pub fn noise(material: &Material, policy: &Policy, looks: &Looks) -> Noise {
         sessions: material.sessions.len(),
         measurements: material.pairs.len(),
         rows: rows.collect(),
+        missing: each.filter_map(|(cell, metric, _)| missing(cell, metric)).collect(),
     }
+}
+
+/// Why a metric has no row though some runs have it: their noise is not that of all.
+fn missing(cell: &CellMeasurements, metric: Metric) -> Option<String> {
+    let runs = cell.series.get(&metric)?;
+    let (run, why) = (1_usize..)
+        .zip(runs)
+        .find_map(|(run, value)| Some((run, value.as_ref().err()?)))?;
+    let without = runs.iter().filter(|value| value.is_err()).count();
+    (without < runs.len()).then(|| {
+        format!(
+            "{} at {} is left out: {without} of {} runs have no value (run {run}: {why})",
+            metric.label(),
+            cell.name,
+            runs.len()
+        )
+    })
 }
 
 fn row(

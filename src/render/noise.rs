@@ -19,8 +19,14 @@ pub fn terminal_noise(noise: &Noise, blocks: &[FalseBlocks]) -> String {
     let sessions = format::count(noise.sessions, "session");
     let measurements = format::count(noise.measurements, "A/A measurement");
     let mut text = format!("{sessions}, {measurements}\n\n");
+    for left_out in &noise.missing {
+        let _ = writeln!(text, "{}", visible(left_out));
+    }
+    if !noise.missing.is_empty() {
+        text.push('\n');
+    }
     if noise.rows.is_empty() {
-        text.push_str("no gated metric was measured\n");
+        text.push_str("no gated metric was measured in all runs\n");
         return text.replace(SPACE, " ");
     }
     text.push_str("How far apart the same server lies (standard deviations)\n");

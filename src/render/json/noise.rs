@@ -21,6 +21,7 @@ pub fn noise_json(noise: &Noise, blocks: &[FalseBlocks], suggestion: &Suggestion
         sessions: noise.sessions,
         measurements: noise.measurements,
         rows: noise.rows.iter().map(row).collect(),
+        left_out: noise.missing.clone(),
         false_blocks: blocks.iter().map(false_blocks).collect(),
         suggestion: suggestion_yaml(suggestion, noise),
     })
@@ -46,6 +47,8 @@ struct NoiseTwin {
     measurements: usize,
     /// One for each gated metric of each cell.
     rows: Vec<RowTwin>,
+    /// Gated metrics that only some runs have, in sentences.
+    left_out: Vec<String>,
     /// How often the gate blocks the server against itself.
     false_blocks: Vec<FalseBlocksTwin>,
     /// A fragment of `perfgate.yaml` that this machine can hold.
