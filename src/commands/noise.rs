@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, env, path::PathBuf};
 
+mod itself;
+
 use super::{
     CommandError, Console, Done,
     ab::{self, Follow, Wanted},
@@ -13,8 +15,8 @@ use crate::{
     config::Resolved,
     load::Interrupt,
     measure::{Measurements, invalid_because, measure},
-    noise::{self, Looks, Material},
-    plan::{Alternation, ArmPlace, Arms, Secrets},
+    noise::{self, Halves, Looks, Material},
+    plan::{Alternation, Secrets},
     render,
     session::{Ended, Session},
     store::{self, Baselines, Stored},
@@ -96,7 +98,7 @@ fn stored(asked: &Asked, resolved: &Resolved, console: &dyn Console) -> Result<M
         asked.files.clone()
     };
     let mut newest: Option<Session> = None;
-    let mut sessions: Vec<Measurements> = Vec::new();
+    let (mut sessions, mut halves): (Vec<Measurements>, Vec<Halves>) = Default::default();
     let mut machines = BTreeMap::new();
     for file in files {
         let mut note = |session: &Session| {
@@ -105,7 +107,7 @@ fn stored(asked: &Asked, resolved: &Resolved, console: &dyn Console) -> Result<M
         };
         let read = store::read_with(&file, |session, _| {
             note(&session);
-            let measured = measure(&session);
+            let measured = (measure(&session), noise::halves(&session));
             store::keep_newer(&mut newest, session);
             measured
         })?;
@@ -113,12 +115,12 @@ fn stored(asked: &Asked, resolved: &Resolved, console: &dyn Console) -> Result<M
             Stored::Baseline(baseline) => baseline.history,
             Stored::Session(session) => {
                 note(&session);
-                let measured = measure(&session);
+                let measured = (measure(&session), noise::halves(&session));
                 store::keep_newer(&mut newest, session);
                 vec![measured]
             }
         };
-        for measured in found {
+        for (measured, its_halves) in found {
             if sessions.contains(&measured) {
                 console.warn(&format!(
                     "a session of `{}` is there already, and counts once",
@@ -126,6 +128,7 @@ fn stored(asked: &Asked, resolved: &Resolved, console: &dyn Console) -> Result<M
                 ));
             } else {
                 sessions.push(measured);
+                halves.extend(its_halves);
             }
         }
     }
@@ -143,7 +146,7 @@ fn stored(asked: &Asked, resolved: &Resolved, console: &dyn Console) -> Result<M
         }
         None => PairNoise::default(),
     };
-    Ok(Material::of(sessions, known))
+    Ok(Material::of(sessions, known).with_halves(halves))
 }
 
 /// The file of the baseline that is meant, or of the only one.
@@ -187,7 +190,7 @@ fn measured_now(
             looks: vec![pairs],
             ..resolved.alternation.clone()
         },
-        arms: against_itself(resolved),
+        arms: itself::arms(resolved, console)?,
         secrets,
         dataset_dir: &resolved.settings.dataset_dir,
         idle_answers: resolved.settings.idle_answers.clone(),
@@ -221,22 +224,6 @@ fn measured_now(
         let path = baselines.add_pair_noise(&print.plan_hash(), &print.machine_hash(), &shown.0)?;
         console.say(&format!("kept for later gates in `{}`", path.display()));
     }
-    Ok(Material::of(vec![old, new], PairNoise::default()))
-}
-
-/// The baseline's arm twice, or else the server of the plan.
-fn against_itself(resolved: &Resolved) -> Arms {
-    let url = || ArmPlace::Url(resolved.plan.target.url.clone());
-    match &resolved.arms {
-        Some(arms) => Arms {
-            candidate: arms.baseline.clone(),
-            ..arms.clone()
-        },
-        None => Arms {
-            baseline: url(),
-            candidate: url(),
-            together: true,
-            start_timeout: std::time::Duration::from_secs(600),
-        },
-    }
+    let halves = [&baseline, &candidate].into_iter().flat_map(noise::halves);
+    Ok(Material::of(vec![old, new], PairNoise::default()).with_halves(halves.collect()))
 }

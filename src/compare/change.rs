@@ -177,23 +177,28 @@ impl Change {
     ///
     /// More runs do nothing about the noise between sessions: only other sessions, or pairs, do.
     pub fn after(&self, more: usize) -> Option<Self> {
-        let (old, new) = (self.n_baseline + more, self.n_candidate + more);
+        self.after_each((more, more))
+    }
+
+    /// The same after so many more runs of the baseline and so many of the candidate; a pair is a run of both.
+    pub fn after_each(&self, (more_old, more_new): (usize, usize)) -> Option<Self> {
+        let (old, new) = (self.n_baseline + more_old, self.n_candidate + more_new);
         match self.noise {
             Noise::Paired { variance, .. } => Some(Self {
                 se: (variance / real(new)).sqrt(),
-                df: self.df + real(more),
+                df: self.df + real(more_new),
                 n_baseline: old,
                 n_candidate: new,
                 ..*self
             }),
             Noise::Stored(noise) => {
-                let less = |runs: usize, sessions: usize| {
-                    (1.0 / real(runs) - 1.0 / real(runs + more)) / real(sessions).powi(2)
+                let less = |(runs, then): (usize, usize), sessions: usize| {
+                    (1.0 / real(runs) - 1.0 / real(then)) / real(sessions).powi(2)
                 };
                 let noise = Stored {
-                    run_df: noise.run_df + 2.0 * real(more),
-                    baseline_share: noise.baseline_share - less(self.n_baseline, noise.sessions),
-                    candidate_share: noise.candidate_share - less(self.n_candidate, noise.candidate_sessions),
+                    run_df: noise.run_df + real(more_old + more_new),
+                    baseline_share: noise.baseline_share - less((self.n_baseline, old), noise.sessions),
+                    candidate_share: noise.candidate_share - less((self.n_candidate, new), noise.candidate_sessions),
                     ..noise
                 };
                 Self::of_sessions(self.log_difference, noise, old, new)

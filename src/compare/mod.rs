@@ -59,6 +59,8 @@ pub struct CellComparison {
     pub token_counts: Option<(TokenCounts, TokenCounts)>,
     /// What each run of both arms got done.
     pub work: WorkComparison,
+    /// Why no pair of it is whole, though both arms have runs.
+    pub unpaired: Option<String>,
     /// The only metric that it has, where its runs are searches.
     pub answer: Option<Metric>,
     /// One for each metric.
@@ -195,8 +197,12 @@ type Both<'a> = (&'a CellMeasurements, &'a CellMeasurements);
 
 fn in_pairs(both: &[Both<'_>], pairing: &Pairing, noise: &PairNoise) -> (Design, Vec<CellComparison>) {
     let matched = both.iter().map(|(old, new)| {
+        let unpaired = pairs::unpaired(old, new);
         let (old, new) = pairs::matched(old, new);
-        compare_cell(&old, &new)
+        CellComparison {
+            unpaired,
+            ..compare_cell(&old, &new)
+        }
     });
     let mut cells: Vec<CellComparison> = matched.collect();
     pairs::fill(&mut cells, pairing, noise);
@@ -240,6 +246,7 @@ fn compare_cell(baseline: &CellMeasurements, candidate: &CellMeasurements) -> Ce
             baseline: baseline.work.clone(),
             candidate: candidate.work.clone(),
         },
+        unpaired: None,
         answer: match &candidate.load {
             Load::Capacity(search) => Some(match search.axis {
                 Axis::Rate(_) => Metric::MaxRateUnderSlo,

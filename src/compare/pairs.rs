@@ -42,6 +42,29 @@ pub(super) fn matched<'a>(
     (Cow::Owned(old.with_runs(&in_old)), Cow::Owned(new.with_runs(&in_new)))
 }
 
+/// Why no pair is whole, where both arms have runs and none of one pair: in words.
+pub(super) fn unpaired(old: &CellMeasurements, new: &CellMeasurements) -> Option<String> {
+    let shared = old.repeats.iter().any(|repeat| new.repeats.contains(repeat));
+    let is_so = !(shared || old.repeats.is_empty() || new.repeats.is_empty());
+    is_so.then(|| {
+        format!(
+            "no pair is whole: the baseline has runs of {}, the candidate of {}; give both files as one measurement wrote \
+             them, or measure again with `perfgate gate --ab`",
+            pairs_in_words(&old.repeats),
+            pairs_in_words(&new.repeats)
+        )
+    })
+}
+
+/// Counted from 1 (`pair 3`, `pairs 1, 2`).
+fn pairs_in_words(repeats: &[u32]) -> String {
+    let mut numbers: Vec<u32> = repeats.iter().map(|repeat| repeat.saturating_add(1)).collect();
+    numbers.sort_unstable();
+    let noun = if numbers.len() == 1 { "pair" } else { "pairs" };
+    let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+    format!("{noun} {}", numbers.join(", "))
+}
+
 /// Gives every metric of every cell its change, with what is known of the noise before these pairs.
 pub(super) fn fill(cells: &mut [CellComparison], pairing: &Pairing, noise: &PairNoise) {
     let differences: Vec<BTreeMap<Metric, Vec<f64>>> = cells.iter().map(of_cell).collect();

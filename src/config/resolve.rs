@@ -41,6 +41,8 @@ pub struct Resolved {
     pub alternation: Alternation,
     /// The two servers of an A/B measurement; `None` where not both are told.
     pub arms: Option<Arms>,
+    /// The only one of them that is told, on both sides.
+    pub only_arm: Option<Arms>,
     /// Where the values of the extra headers come from, by name, in the plan's order.
     pub header_sources: Vec<(String, HeaderSource)>,
     /// Every value as text with its origin, in the order of the file's keys.

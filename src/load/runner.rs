@@ -3,6 +3,7 @@
 use std::{
     pin::pin,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use hdrhistogram::Histogram;
@@ -159,6 +160,11 @@ impl Runner {
     /// How many requests a measured run of a load sends; with a time limit, at most.
     pub fn request_count(&self, load: &Load) -> u32 {
         self.scheduler.measured(load).requests()
+    }
+
+    /// How long a measured run of a load sends; `None` where only the answers tell.
+    pub fn scheduled(&self, load: &Load) -> Option<Duration> {
+        self.scheduler.measured(load).lasts()
     }
 
     /// Into how many blocks a run of a load can be cut, at most `wanted`; 1 where it can only be sent in one piece.

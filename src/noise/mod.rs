@@ -3,11 +3,13 @@
 //!
 //! | file | what lives there |
 //! |---|---|
+//! | `halves.rs` | what pairs in blocks would have shown in fewer of them |
 //! | `spread.rs` | noise of each metric in each cell: between runs, between sessions, of a pair |
 //! | `power.rs` | which change a gate finds with that noise, and how many pairs or repeats a limit needs |
 //! | `resample.rs` | how often the real rule blocks a server against itself |
 //! | `suggest.rs` | limits and looks that this machine can hold |
 
+mod halves;
 mod power;
 mod resample;
 mod spread;
@@ -15,6 +17,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
+pub use halves::{Halves, HalvesSpread, halves};
 pub use resample::{FalseBlocks, Resampled, false_blocks};
 pub use spread::{PairSpread, PairsFrom, Spread};
 pub use suggest::{Suggestion, suggest};
@@ -37,6 +40,8 @@ pub struct Material {
     pub pairs: Vec<(Measurements, Measurements)>,
     /// What else is known of the noise of pairs.
     pub known: PairNoise,
+    /// Arms of those measurements, put together from fewer blocks.
+    pub halves: Vec<Halves>,
 }
 
 impl Material {
@@ -59,7 +64,14 @@ impl Material {
             pairs: candidates.into_iter().filter_map(partner).collect(),
             sessions,
             known,
+            halves: Vec::new(),
         }
+    }
+
+    /// The same with what is known of the blocks of its arms.
+    #[must_use]
+    pub fn with_halves(self, halves: Vec<Halves>) -> Self {
+        Self { halves, ..self }
     }
 }
 
@@ -99,6 +111,8 @@ pub struct Noise {
     pub measurements: usize,
     /// One for each gated metric of each cell that was measured, in plan order.
     pub rows: Vec<Row>,
+    /// Gated metrics that only some runs of the newest session have, in words.
+    pub missing: Vec<String>,
 }
 
 /// One gated metric of one cell.
@@ -143,6 +157,7 @@ pub fn noise(material: &Material, policy: &Policy, looks: &Looks) -> Noise {
         .iter()
         .flat_map(|cell| gates().map(move |(metric, gate)| (cell, *metric, *gate)));
     let measured: Vec<_> = each
+        .clone()
         .filter(|(cell, metric, _)| spread::level(cell, *metric).is_some())
         .collect();
     let blocking = measured.iter().filter(|(_, _, gate)| gate.action == Action::Block);
@@ -159,7 +174,25 @@ pub fn noise(material: &Material, policy: &Policy, looks: &Looks) -> Noise {
         sessions: material.sessions.len(),
         measurements: material.pairs.len(),
         rows: rows.collect(),
+        missing: each.filter_map(|(cell, metric, _)| missing(cell, metric)).collect(),
     }
+}
+
+/// Why a metric has no row though some runs have it: their noise is not that of all.
+fn missing(cell: &CellMeasurements, metric: Metric) -> Option<String> {
+    let runs = cell.series.get(&metric)?;
+    let (run, why) = (1_usize..)
+        .zip(runs)
+        .find_map(|(run, value)| Some((run, value.as_ref().err()?)))?;
+    let without = runs.iter().filter(|value| value.is_err()).count();
+    (without < runs.len()).then(|| {
+        format!(
+            "{} at {} is left out: {without} of {} runs have no value (run {run}: {why})",
+            metric.label(),
+            cell.name,
+            runs.len()
+        )
+    })
 }
 
 fn row(

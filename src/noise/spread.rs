@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Material, same_level};
+use super::{HalvesSpread, Material, halves, same_level};
 use crate::{
     compare::change::RUN_SD_FLOOR,
     history::values,
@@ -34,6 +34,8 @@ pub struct Spread {
     pub lag1: Option<f64>,
     /// Of pairs, by the blocks that they were cut into, fewest first.
     pub pairs: Vec<PairSpread>,
+    /// Of half the requests of pairs that were measured in blocks, put together into fewer, fewest first.
+    pub halves: Vec<HalvesSpread>,
 }
 
 /// How far apart the log-ratios of pairs lie.
@@ -60,11 +62,8 @@ pub enum PairsFrom {
 
 impl Spread {
     pub(super) fn of(material: &Material, cell: &CellMeasurements, metric: Metric) -> Self {
-        let logs = |session: &Measurements| -> Option<Vec<f64>> {
-            let values = values(same_level(session, cell)?, metric)?;
-            Some(values.iter().map(|value| value.ln()).collect())
-        };
-        let sessions: Vec<Vec<f64>> = material.sessions.iter().filter_map(logs).collect();
+        let all = material.sessions.iter();
+        let sessions: Vec<Vec<f64>> = all.filter_map(|session| logs(session, cell, metric)).collect();
         let runs: Vec<f64> = sessions.iter().map(|session| real(session.len())).collect();
         let between = between_runs(&sessions);
         Self {
@@ -75,7 +74,8 @@ impl Spread {
                 .and_then(|between| between_sessions(&sessions, between))
                 .map(f64::sqrt),
             lag1: lag1(&sessions),
-            pairs: pairs(material, cell, metric, &sessions),
+            pairs: pairs(material, cell, metric),
+            halves: halves::spreads(&material.halves, cell, metric),
         }
     }
 
@@ -92,12 +92,22 @@ impl Spread {
 
     /// How many times fewer pairs blocks need for the same certainty: `(blocks, times)`, against whole runs.
     pub fn gain_of_blocks(&self) -> Vec<(u32, f64)> {
-        let Some(whole) = self.pairs.iter().find(|pair| pair.blocks == 1) else {
-            return Vec::new();
-        };
-        let cut = self.pairs.iter().filter(|pair| pair.blocks > 1 && pair.sd > 0.0);
-        cut.map(|pair| (pair.blocks, (whole.sd / pair.sd).powi(2))).collect()
+        gains(self.pairs.iter().map(|pair| (pair.blocks, pair.sd)))
     }
+
+    /// The same by the halves of the pairs.
+    pub fn gain_of_halves(&self) -> Vec<(u32, f64)> {
+        gains(self.halves.iter().map(|pair| (pair.blocks, pair.sd)))
+    }
+}
+
+/// From blocks and standard deviations, those of whole runs among them.
+fn gains(all: impl Iterator<Item = (u32, f64)> + Clone) -> Vec<(u32, f64)> {
+    let Some((_, whole)) = all.clone().find(|(blocks, _)| *blocks == 1) else {
+        return Vec::new();
+    };
+    let cut = all.filter(|(blocks, sd)| *blocks > 1 && *sd > 0.0);
+    cut.map(|(blocks, sd)| (blocks, (whole / sd).powi(2))).collect()
 }
 
 /// At which session the level of a metric changed last; `None` where it never did.
@@ -154,7 +164,7 @@ fn lag1(sessions: &[Vec<f64>]) -> Option<f64> {
 /// Sums of squares and degrees of freedom by blocks.
 type ByBlocks = BTreeMap<u32, (f64, f64)>;
 
-fn pairs(material: &Material, cell: &CellMeasurements, metric: Metric, sessions: &[Vec<f64>]) -> Vec<PairSpread> {
+fn pairs(material: &Material, cell: &CellMeasurements, metric: Metric) -> Vec<PairSpread> {
     let mut measured = ByBlocks::new();
     let mut add = |blocks: u32, variance: f64, df: f64| {
         let sum = measured.entry(blocks).or_default();
@@ -162,7 +172,8 @@ fn pairs(material: &Material, cell: &CellMeasurements, metric: Metric, sessions:
     };
     for (baseline, candidate) in &material.pairs {
         let blocks = candidate.pairing.as_ref().map_or(1, |pairing| pairing.blocks);
-        let differences = log_ratios(baseline, candidate, cell, metric);
+        let both = same_level(baseline, cell).zip(same_level(candidate, cell));
+        let differences = both.map_or_else(Vec::new, |(old, new)| log_ratios(old, new, metric));
         if let Some(variance) = variance(&differences) {
             add(blocks, variance, real(differences.len() - 1));
         }
@@ -193,23 +204,35 @@ fn pairs(material: &Material, cell: &CellMeasurements, metric: Metric, sessions:
         .map(spread)
         .collect();
     if !found.iter().any(|pair| pair.blocks == 1) {
-        found.splice(0..0, neighbours(sessions));
+        found.splice(0..0, neighbours(&in_whole_runs(material, cell, metric)));
     }
     found
 }
 
-/// Worse is above zero; one for each pair of which both runs have a value.
-fn log_ratios(baseline: &Measurements, candidate: &Measurements, cell: &CellMeasurements, metric: Metric) -> Vec<f64> {
-    let Some((old, new)) = same_level(baseline, cell).zip(same_level(candidate, cell)) else {
-        return Vec::new();
+/// The runs of the sessions that were not cut into blocks: neighbours of others are no whole runs.
+fn in_whole_runs(material: &Material, cell: &CellMeasurements, metric: Metric) -> Vec<Vec<f64>> {
+    let is_whole = |session: &&Measurements| session.pairing.as_ref().is_none_or(|pairing| pairing.blocks <= 1);
+    let whole = material.sessions.iter().filter(is_whole);
+    whole.filter_map(|session| logs(session, cell, metric)).collect()
+}
+
+fn logs(session: &Measurements, cell: &CellMeasurements, metric: Metric) -> Option<Vec<f64>> {
+    let values = values(same_level(session, cell)?, metric)?;
+    Some(values.iter().map(|value| value.ln()).collect())
+}
+
+/// Worse is above zero; one for each pair of which both runs are there and have a value.
+pub(super) fn log_ratios(old: &CellMeasurements, new: &CellMeasurements, metric: Metric) -> Vec<f64> {
+    let runs = |cell: &CellMeasurements| -> BTreeMap<u32, f64> {
+        let series = cell.series.get(&metric).into_iter().flatten();
+        let values = cell.repeats.iter().zip(series);
+        values
+            .filter_map(|(repeat, value)| Some((*repeat, value.as_ref().ok()?.value)))
+            .collect()
     };
-    let runs = |cell: &CellMeasurements| cell.series.get(&metric).cloned().unwrap_or_default();
-    let (old, new) = (runs(old), runs(new));
-    let ratio = |pair: (&crate::measure::RunValue, &crate::measure::RunValue)| {
-        let (old, new) = (pair.0.as_ref().ok()?.value, pair.1.as_ref().ok()?.value);
-        worse(metric, old, new)
-    };
-    old.iter().zip(&new).filter_map(ratio).collect()
+    let new = runs(new);
+    let ratio = |(repeat, old): (u32, f64)| worse(metric, old, *new.get(&repeat)?);
+    runs(old).into_iter().filter_map(ratio).collect()
 }
 
 /// The log-ratio of two values, above zero for worse; `None` where there is none.
@@ -223,8 +246,7 @@ pub(super) fn worse(metric: Metric, old: f64, new: f64) -> Option<f64> {
 
 /// The same of one session.
 pub(super) fn neighbours_of(session: &Measurements, cell: &CellMeasurements, metric: Metric) -> Option<PairSpread> {
-    let values = values(same_level(session, cell)?, metric)?;
-    neighbours(&[values.iter().map(|value| value.ln()).collect()])
+    neighbours(&[logs(session, cell, metric)?])
 }
 
 /// What pairs of whole runs would show, from neighbouring runs of one session.

@@ -95,6 +95,31 @@ fn the_noise_between_runs_is_pooled_around_each_session_s_mean() {
 }
 
 #[test]
+fn a_metric_that_only_some_runs_have_is_left_out_with_its_reason() {
+    let mut one = session(0, &[1.0, 1.02, 1.0]);
+    assert_eq!(
+        noise(
+            &Material::of(vec![one.clone()], PairNoise::default()),
+            &Policy::default(),
+            &looks()
+        )
+        .missing,
+        [""; 0]
+    );
+    one.cells[0].series.get_mut(&TPOT).unwrap()[1] = Err("all tokens came at once".into());
+    let found = noise(
+        &Material::of(vec![one], PairNoise::default()),
+        &Policy::default(),
+        &looks(),
+    );
+    assert!(found.rows.iter().all(|row| row.metric != TPOT));
+    assert_eq!(
+        found.missing,
+        ["TPOT P95 at synthetic-64/16 @ c=16 is left out: 1 of 3 runs have no value (run 2: all tokens came at once)"]
+    );
+}
+
+#[test]
 fn planted_noise_is_found_again() {
     let spread = tpot(&sessions(1, 40, (0.02, 0.04))).spread;
     assert!((0.018..0.022).contains(&spread.between_runs.unwrap()), "{spread:?}");

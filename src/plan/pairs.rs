@@ -71,8 +71,13 @@ pub struct Launch {
 impl Launch {
     /// Whether the server is told its port, by its command, its environment or its owner.
     pub fn knows_its_port(&self) -> bool {
-        let texts = self.command.iter().chain(self.env.values());
-        self.port.is_some() || texts.into_iter().any(|text| text.contains("{port}"))
+        self.port.is_some() || self.takes_port()
+    }
+
+    /// Whether its command or its environment takes the port from us, whichever it is.
+    pub fn takes_port(&self) -> bool {
+        let mut texts = self.command.iter().chain(self.env.values());
+        texts.any(|text| text.contains("{port}"))
     }
 }
 

@@ -19,8 +19,14 @@ pub fn terminal_noise(noise: &Noise, blocks: &[FalseBlocks]) -> String {
     let sessions = format::count(noise.sessions, "session");
     let measurements = format::count(noise.measurements, "A/A measurement");
     let mut text = format!("{sessions}, {measurements}\n\n");
+    for left_out in &noise.missing {
+        let _ = writeln!(text, "{}", visible(left_out));
+    }
+    if !noise.missing.is_empty() {
+        text.push('\n');
+    }
     if noise.rows.is_empty() {
-        text.push_str("no gated metric was measured\n");
+        text.push_str("no gated metric was measured in all runs\n");
         return text.replace(SPACE, " ");
     }
     text.push_str("How far apart the same server lies (standard deviations)\n");
@@ -125,15 +131,35 @@ fn powers(noise: &Noise) -> String {
     table.trim_fmt()
 }
 
+/// With twelve, the ratio of two variances is still off by up to three times, nineteen times of twenty.
+const ENOUGH_PAIRS: usize = 12;
+
 fn gains(noise: &Noise) -> String {
     let mut text = String::new();
     for row in &noise.rows {
+        let what = format!("for {} at {}", row.metric.label(), visible(&row.cell));
         for (blocks, times) in row.spread.gain_of_blocks() {
+            let _ = writeln!(text, "{blocks} blocks a pair: {} {what}", fewer(times));
+        }
+        if let Some((blocks, times)) = row.spread.gain_of_halves().last() {
+            let halves = &row.spread.halves;
+            let each = halves.iter().map(|half| match half.blocks {
+                1 => format!("{} whole", format::size(half.sd)),
+                blocks => format!("{} in {blocks}", format::size(half.sd)),
+            });
+            let each: Vec<String> = each.collect();
+            let pairs = halves.iter().map(|half| half.pairs).min().unwrap_or(0);
             let _ = writeln!(
                 text,
-                "{blocks} blocks a pair: {times:.1} times fewer pairs than whole runs for {} at {}",
-                row.metric.label(),
-                visible(&row.cell)
+                "{blocks} blocks a pair: {} {what}, by half the requests of {}: {}{}",
+                fewer(*times),
+                format::count(pairs, "pair"),
+                each.join(", "),
+                if pairs < ENOUGH_PAIRS {
+                    "; so few pairs tell it roughly"
+                } else {
+                    ""
+                }
             );
         }
     }
@@ -141,6 +167,14 @@ fn gains(noise: &Noise) -> String {
         text.push('\n');
     }
     text
+}
+
+fn fewer(times: f64) -> String {
+    if times < 1.05 {
+        "no fewer pairs than whole runs".to_owned()
+    } else {
+        format!("{times:.1} times fewer pairs than whole runs")
+    }
 }
 
 fn false_blocks(one: &FalseBlocks) -> String {

@@ -3,7 +3,7 @@
 use super::{
     Judging, Report,
     arm::{describe_measured, say_none_replaced},
-    conduct, doubts, held, method, tails, wording,
+    conduct, doubts, held, method, rest, tails, wording,
 };
 use crate::{
     compare::{Design, PairNoise, compare_within},
@@ -11,8 +11,8 @@ use crate::{
     obligation::{Given, obligations, settle},
     session::{Ended, Session, TokensFrom},
     verdict::{
-        Check, Difference, FieldRule, Judgement, Policy, Refusal, Verdict, differences, judge, judge_alone, refuse,
-        refuse_failures, refuse_work,
+        Check, Difference, FieldRule, Judgement, Lacking, Policy, Refusal, Verdict, differences, judge, judge_alone,
+        refuse, refuse_failures, refuse_work,
     },
 };
 
@@ -140,6 +140,7 @@ fn beside_refusal(outcome: &mut Outcome, new: &Measurements, policy: &Policy) ->
             story: None,
             design: Design::Apart { sessions: 0 },
             repeat_more: None,
+            lacking: Lacking::Both,
             requests_needed: None,
         });
         return Vec::new();
@@ -161,6 +162,7 @@ fn all_warnings(
     warnings.extend(of_session("candidate", candidate));
     if let Some((_, session)) = baseline {
         warnings.extend(counted_differently(session, candidate));
+        warnings.extend(rest::unseen(session, candidate));
         if session == candidate {
             warnings.push("both sides are the same session: nothing can differ".into());
         }

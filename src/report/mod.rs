@@ -12,6 +12,7 @@ mod health;
 mod held;
 mod method;
 mod never_full;
+mod rest;
 mod tails;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use crate::{
 };
 pub use arm::describe;
 pub use build::{Reference, build, build_knowing, warnings};
+pub use rest::unseen_rest;
 
 pub use crate::{
     obligation::{Obligation, Place, Settled},

@@ -149,7 +149,6 @@ fn refusals_read_like_this() {
 
         incomparable: `hardware.gpus` is `NVIDIA H100 80GB HBM3` in the baseline and `NVIDIA H200` here [exit 3]
         next: measure both sides alike, or override a field that does not matter with `--allow FIELD`
-        next: if the new setting is here to stay, accept it: `perfgate baseline save pr.json`
         No change was computed: there is nothing to judge.
 
         inconclusive: 1 of 3 blocking checks not settled; Error rate at synthetic-64/16 @ c=16: 9 of 1000 requests of the candidate failed, 0 of 1000 of the baseline (Fisher's exact p 0.002; p 0.500 when whole runs are exchanged): they came in too few runs to tell; repeat 3 more pairs [exit 3]
@@ -162,6 +161,28 @@ fn refusals_read_like_this() {
         gpu_memory_peak_gb: 0.0 % (90 % interval −0.1 … +0.1 %): within the limit of +10.0 % (more than 99.9 % sure)
         The two sides were measured in alternation, 5 pairs; each pair gives one log-ratio of each metric, and a paired t test moderated by what is known of the noise tests their mean. The gate looks after 3, 5, 8 and 12 pairs, at levels that keep all looks together at those named here. A check is a regression when the change is real (Holm-corrected over all checks of its kind, level 1 %) and beyond its limit with 90 % confidence; it passes when the change is within the limit with 95 % confidence; else it is inconclusive. Error rate at synthetic-64/16 @ c=16: 9 of 1000 requests of the candidate failed, 0 of 1000 of the baseline (Fisher's exact p 0.002; p 0.500 when whole runs are exchanged): they came in too few runs to tell; repeat 3 more pairs.
         ");
+}
+
+#[test]
+fn a_difference_that_is_to_stay_is_accepted_with_a_session_and_never_with_the_arm_of_a_pair() {
+    let good = slower(&QUIET, 1.0);
+    let mut other = good.clone();
+    other.environment.gpus = vec!["NVIDIA H200".into()];
+    let accepts = |old: &Session, new: &Session| {
+        let built = build(
+            Some(&Reference::alone("main.json", old)),
+            ("pr.json", new),
+            &Policy::default(),
+        );
+        assert_eq!(built.verdict, Verdict::Incomparable);
+        built
+            .next_steps
+            .iter()
+            .any(|step| step.contains("`perfgate baseline save pr.json`"))
+    };
+    assert!(accepts(&good, &other));
+    let (old, new) = in_pairs(&good, &other);
+    assert!(!accepts(&old, &new));
 }
 
 #[test]

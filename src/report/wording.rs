@@ -5,7 +5,7 @@ use crate::{
     compare::Design,
     session::{Origin, Session},
     verdict::{
-        Action, Bound, Judgement, MIN_RUNS, OnUnmet, Refusal, Unmet, Verdict, figures,
+        Action, Bound, Judgement, Lacking, MIN_RUNS, OnUnmet, Refusal, Unmet, Verdict, figures,
         wording::{bound, count, count_more},
     },
 };
@@ -82,7 +82,11 @@ fn open(judgement: &Judgement, obligations: &[Obligation], unmet: Unmet) -> Stri
     let blocking: Vec<&Check> = checks.iter().filter(|check| check.action == Action::Block).collect();
     let unsettled: Vec<&Check> = blocking.iter().copied().filter(is_open).collect();
     let told = |check: &Check| {
-        let what = settled_by(&check.reason, judgement.repeat_more, &judgement.design);
+        let what = settled_by(
+            &check.reason,
+            (judgement.repeat_more, judgement.lacking),
+            &judgement.design,
+        );
         format!("{} at {}: {what}", check.metric.label(), check.cell)
     };
     if let Some(first) = unsettled.first() {
@@ -97,14 +101,15 @@ fn open(judgement: &Judgement, obligations: &[Obligation], unmet: Unmet) -> Stri
 }
 
 /// Why a check is open: it says how many runs it lacks itself, the headline how many settle all that runs can settle.
-fn settled_by(reason: &str, repeat_more: Option<usize>, design: &Design) -> String {
-    let (why, others) = match reason.split_once("; repeat ") {
-        Some((why, _)) => (why, "repeat"),
-        None => (reason, "others need"),
+fn settled_by(reason: &str, (repeat_more, lacking): (Option<usize>, Lacking), design: &Design) -> String {
+    let (why, others) = match (reason.split_once("; repeat "), reason.split_once(": measure ")) {
+        (Some((why, _)), _) => (why, "; repeat"),
+        (None, Some((why, more))) if more.ends_with(" more") => (why, ": measure"),
+        _ => (reason, "; others need"),
     };
     let more = repeat_more.map(|more| match design {
-        Design::Apart { .. } => format!("; {others} {more} more on each side"),
-        Design::Paired { .. } => format!("; {others} {}", count_more(more, "pair")),
+        Design::Apart { .. } => format!("{others} {more} more {}", lacking.words()),
+        Design::Paired { .. } => format!("{others} {}", count_more(more, "pair")),
     });
     format!("{why}{}", more.unwrap_or_default())
 }
@@ -152,6 +157,8 @@ fn refused(refusal: &Refusal, file: &str, candidate: &Session) -> Vec<String> {
         Verdict::NoBaseline => vec![format!(
             "keep this session as the baseline: `perfgate baseline save {file}`"
         )],
+        // The candidate of a pair is no baseline.
+        Verdict::Incomparable if candidate.pairing.is_some() => vec![ALIKE.into()],
         Verdict::Incomparable => vec![
             ALIKE.into(),
             format!("if the new setting is here to stay, accept it: `perfgate baseline save {file}`"),
@@ -162,9 +169,12 @@ fn refused(refusal: &Refusal, file: &str, candidate: &Session) -> Vec<String> {
                 .into(),
             "or, if the answers are meant to differ, judge what can be judged with `--allow work`".into(),
         ],
-        _ => vec![
-            "fix what is named above and measure again with `perfgate run`; nothing that was measured is lost".into(),
-        ],
+        _ => {
+            let verb = if candidate.pairing.is_some() { "gate --ab" } else { "run" };
+            vec![format!(
+                "fix what is named above and measure again with `perfgate {verb}`; nothing that was measured is lost"
+            )]
+        }
     }
 }
 
@@ -199,7 +209,7 @@ fn judged(judgement: &Judgement, file: &str, (baseline, candidate): (Option<&Ses
         Design::Apart { .. } => {
             let cost = baseline.and_then(|baseline| cost::in_pairs(baseline, candidate));
             steps.extend(cost.filter(|_| is_noise).as_deref().map(in_alternation));
-            steps.extend(more_runs(judgement, candidate));
+            steps.extend(more_runs(judgement, baseline, candidate));
         }
         Design::Paired { .. } => steps.extend(more_pairs(judgement, candidate)),
     }
@@ -229,11 +239,17 @@ fn in_alternation(cost: &str) -> String {
     )
 }
 
-fn more_runs(judgement: &Judgement, session: &Session) -> Option<String> {
+fn more_runs(judgement: &Judgement, baseline: Option<&Session>, candidate: &Session) -> Option<String> {
     let more = judgement.repeat_more?;
-    let runs = session.cells.iter().map(|cell| cell.runs.len()).max().unwrap_or(0);
+    let runs = |session: &Session| session.cells.iter().map(|cell| cell.runs.len()).max().unwrap_or(0);
+    let (old, new) = (baseline.map_or(0, runs), runs(candidate));
+    let (sides, runs) = match judgement.lacking {
+        Lacking::Both => ("both sides", old.max(new)),
+        Lacking::Baseline => ("the baseline", old),
+        Lacking::Candidate => ("the candidate", new),
+    };
     let repeats = (runs + more).max(MIN_RUNS);
-    Some(format!("measure both sides again with more runs: `--repeat {repeats}`"))
+    Some(format!("measure {sides} again with more runs: `--repeat {repeats}`"))
 }
 
 fn more_pairs(judgement: &Judgement, session: &Session) -> Option<String> {
@@ -255,17 +271,38 @@ mod tests {
 
     #[test]
     fn a_headline_promises_no_runs_to_a_check_that_they_cannot_settle() {
+        use Lacking::{Baseline, Both, Candidate};
+        let few = "a verdict needs 3 runs a side, the candidate has 2: measure 1 more";
         let table = [
             (
                 "noisy; repeat 2 more on each side",
                 Some(12),
+                Both,
                 "noisy; repeat 12 more on each side",
             ),
-            ("too noisy", Some(12), "too noisy; others need 12 more on each side"),
-            ("too noisy", None, "too noisy"),
+            (
+                "noisy; repeat 2 more of the candidate",
+                Some(2),
+                Candidate,
+                "noisy; repeat 2 more of the candidate",
+            ),
+            (
+                "too noisy",
+                Some(12),
+                Baseline,
+                "too noisy; others need 12 more of the baseline",
+            ),
+            (
+                few,
+                Some(1),
+                Candidate,
+                "a verdict needs 3 runs a side, the candidate has 2: measure 1 more of the candidate",
+            ),
+            ("too noisy", None, Both, "too noisy"),
         ];
-        for (reason, more, expected) in table {
-            assert_eq!(settled_by(reason, more, &Design::Apart { sessions: 1 }), expected);
+        for (reason, more, lacking, expected) in table {
+            let found = settled_by(reason, (more, lacking), &Design::Apart { sessions: 1 });
+            assert_eq!(found, expected);
         }
     }
 }

@@ -199,6 +199,19 @@ impl RequestRecord {
     pub fn completed(&self) -> bool {
         self.outcome == Outcome::Completed
     }
+
+    /// The same with all its stamps moved.
+    pub(super) fn moved(&self, by: impl Fn(u64) -> u64) -> Self {
+        Self {
+            scheduled_ns: self.scheduled_ns.map(&by),
+            sent_ns: by(self.sent_ns),
+            first_token_ns: self.first_token_ns.map(&by),
+            first_answer_ns: self.first_answer_ns.map(&by),
+            last_token_ns: self.last_token_ns.map(&by),
+            end_ns: by(self.end_ns),
+            ..self.clone()
+        }
+    }
 }
 
 #[cfg(test)]

@@ -62,9 +62,12 @@ pub struct HostUse {
     pub foreign_gpu_processes: u32,
     /// Processes on its server's GPUs that are none of the arms' servers; `None` where nobody could tell.
     pub neighbour_gpu_processes: Option<u32>,
+    /// Whether the other arm's server was up meanwhile, so that it had to rest.
+    pub other_arm_up: bool,
     /// CPU seconds that the resting arm's server used while this one was measured; `None` where nobody could look.
     pub resting_arm_cpu_s: Option<f64>,
-    /// The most requests that the resting arm's server held before a block of this one; `None` where nobody could look.
+    /// The most requests that the resting arm's server held before a block of this one, or before and after it; `None`
+    /// where nobody could look.
     pub resting_arm_requests: Option<u32>,
 }
 
@@ -246,6 +249,27 @@ impl Run {
         pieces.collect()
     }
 
+    /// What was measured in some of its blocks, as one run of its own: their times follow one another. The gaps between
+    /// chunks are counted over the whole run and left out, as is all that is known of the machine.
+    #[must_use]
+    pub fn of_blocks(&self, is_kept: impl Fn(usize) -> bool) -> Self {
+        let mut part = Self {
+            repeat: self.repeat,
+            started_unix_s: self.started_unix_s,
+            cut_short: self.cut_short.clone(),
+            server_died: self.server_died,
+            ..Self::default()
+        };
+        let all = self.blocks.iter().zip(self.pieces()).enumerate();
+        for (_, (block, requests)) in all.filter(|(at, _)| is_kept(*at)) {
+            let start_ns = part.requests.iter().map(|record| record.end_ns).max().unwrap_or(0);
+            let moved = |ns: u64| ns.saturating_sub(block.start_ns) + start_ns;
+            part.requests.extend(requests.iter().map(|record| record.moved(moved)));
+            part.blocks.push(Block { start_ns, ..*block });
+        }
+        part
+    }
+
     /// P99 (nearest rank) of how far behind its schedule a request was sent, in milliseconds; open loop only.
     pub fn send_lag_p99_ms(&self) -> Option<f64> {
         let behind_ns = |record: &RequestRecord| Some(record.sent_ns.saturating_sub(record.scheduled_ns?));
@@ -290,6 +314,39 @@ mod tests {
         assert_eq!((sizes(&run), run.pieces()[1][0].index), (vec![3, 2], 3));
         run.blocks = vec![block(3), block(9)];
         assert_eq!(sizes(&run), [3, 2], "more than there are");
+    }
+
+    #[test]
+    fn blocks_taken_out_of_a_run_follow_one_another() {
+        let block = |start_ns| Block {
+            requests: 1,
+            start_ns,
+            started_unix_ms: 0,
+        };
+        let record = |index: u32, at_ns: u64| RequestRecord {
+            index,
+            scheduled_ns: Some(at_ns),
+            sent_ns: at_ns + 1,
+            first_token_ns: Some(at_ns + 3),
+            last_token_ns: Some(at_ns + 8),
+            end_ns: at_ns + 10,
+            ..RequestRecord::default()
+        };
+        let run = Run {
+            repeat: 3,
+            requests: vec![record(0, 0), record(1, 10), record(2, 20)],
+            blocks: vec![block(0), block(10), block(20)],
+            ..Run::default()
+        };
+        let ends = run.of_blocks(|at| at != 1);
+        assert_eq!(
+            ends.requests,
+            [record(0, 0), record(2, 10)],
+            "as if the second had never been"
+        );
+        assert_eq!((ends.repeat, &ends.blocks), (3, &vec![block(0), block(10)]));
+        assert_eq!(run.of_blocks(|_| true).requests, run.requests);
+        assert_eq!(run.of_blocks(|_| false).requests, []);
     }
 
     #[test]

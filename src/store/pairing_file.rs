@@ -95,10 +95,14 @@ pub(super) struct HostFile {
     /// Processes on its server's GPUs that are none of the arms' servers. Left out: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     neighbour_gpu_processes: Option<u32>,
+    /// Whether the other arm's server was up meanwhile, so that it had to rest. Left out: no.
+    #[serde(default, skip_serializing_if = "is_default")]
+    other_arm_up: bool,
     /// CPU seconds that the resting arm's server used meanwhile. Left out: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resting_arm_cpu_s: Option<f64>,
-    /// The most requests that the resting arm's server held before a block. Left out: not known.
+    /// The most requests that the resting arm's server held before a block, or before and after a whole run. Left out:
+    /// not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resting_arm_requests: Option<u32>,
 }

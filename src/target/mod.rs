@@ -80,7 +80,7 @@ pub enum TargetError {
 /// The end of a message: where the log is, and its last lines.
 fn told(log: &std::path::Path, tail: &str) -> String {
     match tail {
-        "" => format!("; its log `{}` is empty", log.display()),
+        "" => format!("; its log `{}` has no line of this start", log.display()),
         tail => format!("; the end of its log `{}`:\n{tail}", log.display()),
     }
 }

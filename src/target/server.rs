@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -47,8 +47,15 @@ pub struct Server {
     name: &'static str,
     child: Child,
     group: Group,
-    log: PathBuf,
+    log: Log,
     ended: Option<ExitStatus>,
+}
+
+/// Where a server's words go, and where those of this start begin.
+#[derive(Clone, Debug)]
+struct Log {
+    path: PathBuf,
+    from: u64,
 }
 
 impl Start {
@@ -68,7 +75,14 @@ impl Start {
                 port: self.port,
             });
         }
-        let child = self.command()?.spawn().map_err(|source| TargetError::NotStarted {
+        let failed = |source| TargetError::Log {
+            name: self.name,
+            log: self.log.clone(),
+            source,
+        };
+        let (file, log) = Log::open(&self.log).map_err(failed)?;
+        let mut command = self.command(&file).map_err(failed)?;
+        let child = command.spawn().map_err(|source| TargetError::NotStarted {
             name: self.name,
             program: self.program(),
             source,
@@ -77,7 +91,7 @@ impl Start {
             name: self.name,
             group: Group::led_by(child.id()),
             child,
-            log: self.log.clone(),
+            log,
             ended: None,
         };
         self.wait(&mut server, wanted)?;
@@ -88,13 +102,7 @@ impl Start {
         self.launch.command.first().cloned().unwrap_or_default()
     }
 
-    fn command(&self) -> Result<Command, TargetError> {
-        let failed = |source| TargetError::Log {
-            name: self.name,
-            log: self.log.clone(),
-            source,
-        };
-        let log = open_log(&self.log).map_err(failed)?;
+    fn command(&self, log: &File) -> io::Result<Command> {
         let own = |text: &String| text.replace("{port}", &self.port.to_string());
         let mut command = Command::new(self.program());
         withheld::from(&mut command);
@@ -102,8 +110,8 @@ impl Start {
             .args(self.launch.command.iter().skip(1).map(own))
             .envs(self.launch.env.iter().map(|(name, value)| (name, own(value))))
             .stdin(Stdio::null())
-            .stdout(log.try_clone().map_err(failed)?)
-            .stderr(log);
+            .stdout(log.try_clone()?)
+            .stderr(log.try_clone()?);
         if let Some(workdir) = &self.launch.workdir {
             command.current_dir(workdir);
         }
@@ -132,7 +140,7 @@ impl Start {
                     within: self.timeout,
                     problem,
                     log: self.log.clone(),
-                    tail: tail(&self.log),
+                    tail: server.log.tail(),
                 });
             }
             thread::sleep(wait);
@@ -149,8 +157,8 @@ impl Server {
         Some(TargetError::Ended {
             name: self.name,
             how: format!("ended with {status}"),
-            log: self.log.clone(),
-            tail: tail(&self.log),
+            log: self.log.path.clone(),
+            tail: self.log.tail(),
         })
     }
 
@@ -211,35 +219,42 @@ fn in_group_of_its_own(command: &mut Command) {
 #[cfg(not(unix))]
 fn in_group_of_its_own(_command: &mut Command) {}
 
-fn open_log(path: &Path) -> std::io::Result<File> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+impl Log {
+    /// Behind what is there already.
+    fn open(path: &Path) -> io::Result<(File, Self)> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        if file.metadata()?.len() > 0 {
+            file.write_all(b"=== started again\n")?;
+        }
+        let log = Self {
+            path: path.to_owned(),
+            from: file.metadata()?.len(),
+        };
+        Ok((file, log))
     }
-    let mut log = OpenOptions::new().create(true).append(true).open(path)?;
-    if log.metadata()?.len() > 0 {
-        log.write_all(b"=== started again\n")?;
-    }
-    Ok(log)
-}
 
-/// The last lines of a log, indented; empty where there are none.
-fn tail(path: &Path) -> String {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let text = String::from_utf8_lossy(&read().unwrap_or_default()).into_owned();
-    let is_printed = |sign: &char| !sign.is_control() || *sign == '\t';
-    let lines: Vec<String> = text
-        .lines()
-        .map(|line| format!("    {}", line.chars().filter(is_printed).collect::<String>()))
-        .collect();
-    lines
-        .get(lines.len().saturating_sub(TAIL_LINES)..)
-        .unwrap_or_default()
-        .join("\n")
+    /// The last lines of this start, indented; empty where there are none.
+    fn tail(&self) -> String {
+        let read = || -> io::Result<Vec<u8>> {
+            let mut file = File::open(&self.path)?;
+            let length = file.metadata()?.len();
+            file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES).max(self.from)))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let text = String::from_utf8_lossy(&read().unwrap_or_default()).into_owned();
+        let is_printed = |sign: &char| !sign.is_control() || *sign == '\t';
+        let lines: Vec<String> = text
+            .lines()
+            .map(|line| format!("    {}", line.chars().filter(is_printed).collect::<String>()))
+            .collect();
+        lines
+            .get(lines.len().saturating_sub(TAIL_LINES)..)
+            .unwrap_or_default()
+            .join("\n")
+    }
 }

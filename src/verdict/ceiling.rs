@@ -4,7 +4,7 @@ use super::{
     Action, Bound, Verdict,
     check::{Draft, Evidence},
     obstacle,
-    rule::{self, MIN_RUNS, Rule},
+    rule::{self, Lacking, MIN_RUNS, Rule},
     wording,
 };
 use crate::{
@@ -40,6 +40,7 @@ pub(super) fn draft(cell: &str, metric: Metric, bound: f64, runs: &Side) -> Draf
                 runs.values.len()
             );
             draft.repeat_more = Some(MIN_RUNS.saturating_sub(runs.values.len()));
+            draft.lacking = Lacking::Candidate;
         }
         (None, Some(change)) => draft.evidence = Evidence::of(change, 0.0, None),
     }
@@ -86,6 +87,7 @@ fn settle_one(draft: &mut Draft, evidence: &Evidence, (adjusted, family): (f64, 
         (Verdict::Pass, format!("keeps {limit} ({})", wording::sure(p_within)))
     } else {
         draft.repeat_more = rule::more(change, evidence.limit, rule, family);
+        draft.lacking = Lacking::Candidate;
         let told = if p_beyond <= levels.beyond {
             format!(
                 "beyond what it must keep, {limit}, as it seems, which these runs cannot show ({}, level {})",

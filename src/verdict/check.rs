@@ -3,7 +3,7 @@
 use super::{
     Action, Bound, Check, Gate, Limit, UnitChange, Verdict, counts, explain,
     obstacle::{obstacle, samples_needed},
-    rule::{self, MAX_RUNS, MIN_RUNS, Rule},
+    rule::{self, Lacking, MAX_RUNS, MIN_RUNS, Rule},
     wording,
 };
 use crate::{
@@ -17,6 +17,8 @@ pub(super) struct Draft {
     pub(super) check: Check,
     /// How many more pairs (runs a side) would settle it, where that is what it lacks.
     pub(super) repeat_more: Option<usize>,
+    /// Of which side, of sessions measured apart.
+    pub(super) lacking: Lacking,
     /// How many requests a run it needs, where it has fewer.
     pub(super) requests_needed: Option<usize>,
     /// Whether it is one of the tests that Holm's correction is over: ceilings and counts of failures have families of
@@ -70,6 +72,11 @@ impl Draft {
         let fewest = draft.check.n_baseline.min(draft.check.n_candidate);
         if found.is_complete() && fewest > 0 && fewest < MIN_RUNS && draft.evidence.is_none() {
             draft.repeat_more = Some(MIN_RUNS - fewest);
+            draft.lacking = match (draft.check.n_baseline < MIN_RUNS, draft.check.n_candidate < MIN_RUNS) {
+                (true, false) => Lacking::Baseline,
+                (false, true) => Lacking::Candidate,
+                _ => Lacking::Both,
+            };
         }
         draft
     }
@@ -140,6 +147,7 @@ impl Draft {
         Self {
             check,
             repeat_more: None,
+            lacking: Lacking::Both,
             requests_needed: None,
             is_in_family: true,
             evidence: None,
@@ -234,7 +242,10 @@ impl Draft {
         } else {
             format!("these {these} cannot tell whether that is beyond the limit of {bound}")
         };
-        self.repeat_more = rule::more(change, limit, rule, said.family);
+        let of_one = rule::more_of_one(change, limit, rule, said.family);
+        self.lacking = of_one.map_or(Lacking::Both, |(_, lacking)| lacking);
+        let of_one = of_one.map(|(more, _)| more);
+        self.repeat_more = of_one.or_else(|| rule::more(change, limit, rule, said.family));
         let remedy = self.remedy(change, limit, said);
         let told = format!("{question}; {remedy}");
         self.remedy = Some(remedy);
@@ -248,7 +259,7 @@ impl Draft {
             return if is_paired {
                 format!("repeat {}", wording::count_more(more, "pair"))
             } else {
-                format!("repeat {more} more on each side")
+                format!("repeat {more} more {}", self.lacking.words())
             };
         }
         let most = said.rule.most();

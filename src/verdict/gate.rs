@@ -4,7 +4,7 @@ use super::{
     Action, Bound, Check, Evidence, Policy, Verdict, ceiling,
     check::{self, Draft, figures},
     coupled, errors,
-    rule::Rule,
+    rule::{Lacking, Rule},
     wording,
 };
 use crate::{
@@ -28,6 +28,8 @@ pub struct Judgement {
     pub design: Design,
     /// How many more pairs (runs a side, of sessions measured apart) would settle every check that more can settle.
     pub repeat_more: Option<usize>,
+    /// Of which side, of sessions measured apart.
+    pub lacking: Lacking,
     /// How many requests a run every gated percentile needs, where some have fewer.
     pub requests_needed: Option<usize>,
 }
@@ -53,7 +55,12 @@ pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
     let open = drafts
         .iter()
         .filter(|draft| draft.check.verdict == Verdict::Inconclusive);
-    let repeat_more = open.filter_map(|draft| draft.repeat_more).max();
+    let asked: Vec<(usize, Lacking)> = open
+        .filter_map(|draft| Some((draft.repeat_more?, draft.lacking)))
+        .collect();
+    let repeat_more = asked.iter().map(|(more, _)| *more).max();
+    let mut sides = asked.iter().map(|(_, lacking)| *lacking);
+    let lacking = sides.next().filter(|first| sides.all(|other| other == *first));
     let requests_needed = drafts.iter().filter_map(|draft| draft.requests_needed).max();
     let checks: Vec<Check> = drafts.into_iter().map(|draft| draft.check).collect();
     warnings.extend(checks.iter().filter_map(warning));
@@ -70,6 +77,7 @@ pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
         checks,
         warnings,
         repeat_more,
+        lacking: lacking.unwrap_or_default(),
         requests_needed,
     }
 }

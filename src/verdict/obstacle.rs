@@ -21,6 +21,7 @@ pub(super) fn obstacle(
 ) -> Option<String> {
     limit_makes_no_sense(metric, gate)
         .or_else(|| limit_beyond_all(metric, gate, found))
+        .or_else(|| cell.unpaired.clone())
         .or_else(|| not_measured(found))
         .or_else(|| runs_without_a_value(found))
         .or_else(|| no_ratio(found).filter(|_| !metric.is_count()))

@@ -1,5 +1,7 @@
 //! The rule for one check: how sure it must be at this look, and what more pairs or runs would bring.
 
+use std::cmp::Ordering;
+
 use super::{Policy, Verdict};
 use crate::{
     compare::{Change, Design, Tested},
@@ -14,6 +16,29 @@ pub const MIN_RUNS: usize = 3;
 pub const MAX_RUNS: usize = 20;
 /// Normal quantile of 80 % power.
 const POWER: f64 = 0.84;
+
+/// Which side would have to be measured more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lacking {
+    /// Either.
+    #[default]
+    Both,
+    /// The other one has enough.
+    Baseline,
+    /// The other one has enough, or has no part in it.
+    Candidate,
+}
+
+impl Lacking {
+    /// Behind a number of runs (`2 more on each side`).
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Both => "on each side",
+            Self::Baseline => "of the baseline",
+            Self::Candidate => "of the candidate",
+        }
+    }
+}
 
 /// How small the p values must be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -193,12 +218,34 @@ pub(super) fn minimum_detectable(change: &Change, limit: f64, levels: Levels, fa
 /// that there will be do not.
 pub(super) fn more(change: &Change, limit: f64, rule: &Rule, family: usize) -> Option<usize> {
     let n = change.n_candidate.min(change.n_baseline);
-    rule.ahead(n).into_iter().map(|look| look - n).find(|more| {
-        let levels = rule.levels(n + more);
-        let reach = change.after(*more).and_then(|later| Reach::of(&later, levels, family));
-        let distance = change.log_difference - limit;
-        reach.is_some_and(|reach| {
-            let regression = distance >= reach.beyond && change.log_difference >= reach.real;
+    let mut more = rule.ahead(n).into_iter().map(|look| look - n);
+    more.find(|more| settles(change.after(*more), limit, rule.levels(n + more), family))
+}
+
+/// How many more runs of the side that has fewer would do so, up to those of the other; `None` of pairs, and where both
+/// sides need more.
+pub(super) fn more_of_one(change: &Change, limit: f64, rule: &Rule, family: usize) -> Option<(usize, Lacking)> {
+    let (old, new) = (change.n_baseline, change.n_candidate);
+    let lacking = match old.cmp(&new) {
+        _ if rule.is_paired() => return None,
+        Ordering::Less => Lacking::Baseline,
+        Ordering::Greater => Lacking::Candidate,
+        Ordering::Equal => return None,
+    };
+    let after = |n: usize| change.after_each((n.max(old) - old, n.max(new) - new));
+    let enough = (old.min(new) + 1).max(MIN_RUNS)..=old.max(new);
+    let settled = enough
+        .into_iter()
+        .find(|n| settles(after(*n), limit, rule.levels(*n), family))?;
+    Some((settled - old.min(new), lacking))
+}
+
+/// Whether a change, as it would be known then, would be settled with 80 % power.
+fn settles(later: Option<Change>, limit: f64, levels: Levels, family: usize) -> bool {
+    later.is_some_and(|later| {
+        let distance = later.log_difference - limit;
+        Reach::of(&later, levels, family).is_some_and(|reach| {
+            let regression = distance >= reach.beyond && later.log_difference >= reach.real;
             regression || -distance >= reach.within
         })
     })
@@ -214,6 +261,7 @@ pub(super) fn settleable(change: &Change, limit: f64, rule: &Rule, family: usize
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::Stored;
 
     fn paired(looks: &[u32], policy: &Policy) -> Rule {
         let design = Design::Paired {
@@ -236,6 +284,37 @@ mod tests {
             (Standing::BeforeFirstLook, Standing::Look)
         );
         assert_eq!((rule.ahead(1)[0], rule.ahead(20).len(), rule.most()), (3, 0, MAX_RUNS));
+    }
+
+    #[test]
+    fn where_only_one_side_is_short_of_runs_only_that_one_is_asked_for_more() {
+        let rule = Rule::new(&Design::Apart { sessions: 1 }, &Policy::default());
+        // Runs 4 % apart, sessions hardly: with 3 runs on one side the limit of 5 % is not told from 0 %.
+        let with = |old: usize, new: usize| {
+            let noise = Stored {
+                run_variance: 0.04 * 0.04,
+                run_df: 20.0,
+                session_variance: 1e-8,
+                session_df: 10.0,
+                sessions: 1,
+                baseline_share: 1.0 / real(old),
+                candidate_sessions: 1,
+                candidate_share: 1.0 / real(new),
+            };
+            let change = Change::of_sessions(0.0, noise, old, new).unwrap();
+            more_of_one(&change, 1.05_f64.ln(), &rule, 3)
+        };
+        let (more, lacking) = with(40, 3).unwrap();
+        assert_eq!(lacking, Lacking::Candidate);
+        assert!((1..=37).contains(&more), "{more}");
+        assert_eq!(with(3, 40), Some((more, Lacking::Baseline)));
+        assert_eq!(
+            with(40, 3 + more - 1).map(|(more, _)| more),
+            Some(1),
+            "one fewer is not enough"
+        );
+        assert_eq!(with(5, 5), None, "neither has fewer");
+        assert_eq!(with(4, 3), None, "one more is not enough");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod commands;
 mod disturbed;
+mod resting;
 mod trouble;
 
 use std::{path::Path, sync::Mutex};

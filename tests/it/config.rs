@@ -175,6 +175,24 @@ fn the_highest_layer_decides_whether_an_arm_runs_or_is_started() {
         None,
         "only one of them"
     );
+    let only = flags(&[("candidate-url", "http://b")]).unwrap().only_arm.unwrap();
+    assert_eq!(only.baseline, only.candidate, "it can still be measured against itself");
+}
+
+#[test]
+fn two_servers_that_are_up_at_once_want_two_ports() {
+    let arms = |more: &str, port: u16| {
+        let arm = |port| format!("{{command: [serve, \"{{port}}\"], port: {port}}}");
+        let text = format!("arms:\n  baseline: {}\n  candidate: {}\n{more}", arm(7), arm(port));
+        layers(&text, &[], &[]).map(|_| ())
+    };
+    assert!(arms("", 7).is_ok(), "one after the other");
+    assert!(arms("  together: true", 8).is_ok());
+    let error = arms("  together: true", 7).unwrap_err();
+    assert!(
+        error.starts_with("perfgate.yaml:3: arms.candidate.port: `7` is the baseline's port as well"),
+        "{error}"
+    );
 }
 
 #[test]

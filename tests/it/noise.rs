@@ -9,6 +9,7 @@ use crate::{
     command::{Sim, expect},
     made,
     schemas::assert_committed,
+    target::sim,
 };
 
 /// Six runs that lie some 6 % apart.
@@ -186,6 +187,92 @@ fn a_server_is_measured_against_itself_and_what_its_pairs_show_is_kept() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     assert!(kept.iter().any(|name| name.starts_with("noise-")), "{kept:?}");
+}
+
+/// A measurement of a second or two of a server that perfgate starts.
+const SMALL: &[&str] = &[
+    "--concurrency",
+    "2",
+    "--requests",
+    "40",
+    "--warmup",
+    "2",
+    "--input-tokens",
+    "8",
+    "--output-tokens",
+    "4",
+    "--quiet",
+    "--resamples",
+    "50",
+];
+
+#[test]
+fn an_arm_stands_on_both_sides_on_two_ports_and_its_blocks_show_what_they_gain() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let port = perfgate::target::free_port().unwrap().to_string();
+    let command = sim("--decode-step-us 2000");
+    let arm = [
+        "noise",
+        "--pairs",
+        "3",
+        "--baseline-command",
+        &command,
+        "--baseline-port",
+        &port,
+        "--arms-together",
+    ];
+    let (text, said) = expect(folder, 0, &[&arm[..], SMALL].concat());
+    assert!(text.contains("1 A/A measurement"), "{text}\n{said}");
+    let gain = text
+        .lines()
+        .find(|line| line.contains("by half the requests of 3 pairs: "));
+    let gain = gain.unwrap_or_else(|| unreachable!("{text}"));
+    assert!(
+        gain.starts_with("10 blocks a pair: ")
+            && gain.contains(" whole, ")
+            && gain.ends_with(" in 10; so few pairs tell it roughly"),
+        "{gain}"
+    );
+    let log = |arm: &str| fs::read_to_string(folder.join(format!("session.logs/{arm}.log"))).unwrap();
+    assert!(log("baseline").contains(&format!(":{port}")));
+    assert!(!log("candidate").contains(&format!(":{port}")));
+    let (text, _) = expect(folder, 0, &[&arm[..], SMALL, &["--format", "json"]].concat());
+    let rows = json(&text);
+    let halves = rows["rows"][0]["halves"].as_array().unwrap();
+    let blocks: Vec<i64> = halves.iter().map(|half| half["blocks"].as_i64().unwrap()).collect();
+    assert_eq!(blocks, [1, 5, 10]);
+    assert_eq!(halves[0]["times_fewer_pairs"], Value::Null);
+    let (whole, ten) = (halves[0]["sd"].as_f64().unwrap(), halves[2]["sd"].as_f64().unwrap());
+    let times = halves[2]["times_fewer_pairs"].as_f64().unwrap();
+    assert!(
+        (times - (whole / ten).powi(2)).abs() < 1e-9 * times.max(1.0),
+        "{halves:?}"
+    );
+}
+
+#[test]
+fn a_fixed_port_is_refused_before_a_server_is_started_and_an_address_that_was_typed_is_the_one_that_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let command = sim("").replace("{port}", "18099");
+    let arms = format!("arms: {{together: true, baseline: {{command: \"{command}\", port: 18099}}}}");
+    fs::write(folder.join("perfgate.yaml"), arms).unwrap();
+    let (_, trouble) = expect(folder, 2, &[&["noise", "--pairs", "3"], SMALL].concat());
+    assert!(
+        trouble.contains("`arms.baseline.port` is `18099`, and `arms.together` has the server started twice at once"),
+        "{trouble}"
+    );
+    assert!(!folder.join("session.logs").exists(), "nothing was started");
+    let engine = Sim::start(&[]);
+    let flags: Vec<&str> = SMALL.iter().copied().filter(|flag| *flag != "--quiet").collect();
+    let args = [&["noise", "--pairs", "2", "--url", &engine.url], &flags[..]].concat();
+    let (text, said) = expect(folder, 0, &args);
+    assert!(text.contains("1 A/A measurement"), "{text}");
+    assert!(
+        said.contains(&format!("measuring the server at `{}` against itself", engine.url)),
+        "{said}"
+    );
 }
 
 #[test]

@@ -87,6 +87,21 @@ fn a_server_that_ends_at_once_is_told_with_the_end_of_its_log() {
 }
 
 #[test]
+fn the_end_of_a_log_is_of_the_last_start_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = start(folder.path(), &["sh", "-c", "echo out of memory; exit 3"]);
+    first.start(&wanted).unwrap_err();
+    let second = start(folder.path(), &["sh", "-c", "echo no such model; exit 4"]);
+    let error = second.start(&wanted).unwrap_err().to_string();
+    assert!(error.ends_with("candidate.log`:\n    no such model"), "{error}");
+    let log = fs::read_to_string(&second.log).unwrap();
+    assert_eq!(log, "out of memory\n=== started again\nno such model\n");
+    let silent = start(folder.path(), &["sh", "-c", "exit 5"]);
+    let error = silent.start(&wanted).unwrap_err().to_string();
+    assert!(error.ends_with("candidate.log` has no line of this start"), "{error}");
+}
+
+#[test]
 fn a_server_that_is_never_ready_is_stopped_and_told() {
     let folder = tempfile::tempdir().unwrap();
     let command = [env!("CARGO_BIN_EXE_perfgate"), "sim", "--port", "{port}"];

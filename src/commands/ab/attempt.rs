@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{
-    blocks::{self, BOTH_UP},
+    blocks,
     budget::Budget,
     cell::{self, Place},
     disturbance,
@@ -15,7 +15,7 @@ use crate::{
     commands::{Console, measure::why_dead},
     load::Interrupt,
     measure::{client_was_bottleneck, deaths::gone_because},
-    session::{GpuUse, PairArm, Remeasured, Run, Session},
+    session::{PairArm, Remeasured, Run, Session},
     target::TargetError,
 };
 
@@ -239,9 +239,6 @@ impl<'a> Attempts<'a> {
     fn whole_run(&mut self, arm: PairArm, place: Place, attempt: &mut Attempt) -> Result<(), End> {
         let before = neighbours::beside(&self.sides, arm);
         let mut run = cell::whole_run(&self.sides, arm, place, (self.console, self.interrupt))?;
-        if self.together {
-            run.gpu = GpuUse::NotMeasured(BOTH_UP.to_owned());
-        }
         let around = [before, neighbours::beside(&self.sides, arm)];
         self.neighbours.note((place.cell, arm), around, &mut run);
         self.take(arm, place, run, attempt)

@@ -1,10 +1,9 @@
 //! One pair of one cell in alternating blocks: while one arm is measured, the other rests, and is seen to rest.
 
-use std::time::Duration;
-
 use super::{
     cell::{Place, order, stage},
-    sides::{ARMS, Side, Sides},
+    resting::Resting,
+    sides::{ARMS, Sides},
 };
 use crate::{
     commands::{
@@ -78,24 +77,16 @@ fn warm_up(
 /// One arm's run, with what the machine and the other arm did meanwhile.
 struct Measured<'a> {
     run: BlockedRun<'a>,
-    resting: &'a Side,
+    resting: Resting<'a>,
     steal: StealWatch,
-    /// `None` where nobody can look.
-    resting_cpu: Option<Duration>,
-    resting_requests: Option<u32>,
-    /// Whether the other arm's server tells how many requests it holds, as far as is known.
-    is_told: bool,
 }
 
 impl<'a> Measured<'a> {
     fn begin(sides: &'a Sides, arm: PairArm, load: &Load, (prompts, blocks): (u32, u32)) -> Self {
         Self {
             run: sides.of(arm).runner.in_blocks(load, prompts, blocks),
-            resting: sides.of(arm.other()),
+            resting: Resting::watch(sides.of(arm.other())),
             steal: StealWatch::default(),
-            resting_cpu: Some(Duration::ZERO),
-            resting_requests: None,
-            is_told: true,
         }
     }
 
@@ -104,37 +95,25 @@ impl<'a> Measured<'a> {
         if self.run.is_cut_short() {
             return Ok(());
         }
-        self.look_whether_the_other_rests();
-        let before = self.resting.cpu();
+        self.resting.begin();
         self.steal.resume();
         self.run.send_next(watch, interrupt)?;
         self.steal.rest();
-        let used = self.resting.cpu().zip(before);
-        let used = used.map(|(after, before)| after.saturating_sub(before));
-        self.resting_cpu = self.resting_cpu.zip(used).map(|(sum, used)| sum + used);
+        self.resting.end();
         Ok(())
     }
 
-    /// A server that has no such page is asked once.
-    fn look_whether_the_other_rests(&mut self) {
-        if self.is_told {
-            let held = self.resting.runner.held_requests();
-            self.is_told = held.is_some();
-            self.resting_requests = self.resting_requests.max(held);
-        }
-    }
-
     fn finish(self, seen: &Seen) -> Run {
+        let mut host = HostUse {
+            cpu_steal: self.steal.stop(),
+            throttled: seen.throttled.clone(),
+            foreign_gpu_processes: seen.new_processes,
+            ..HostUse::default()
+        };
+        self.resting.note(&mut host);
         Run {
             gpu: GpuUse::NotMeasured(BOTH_UP.to_owned()),
-            host: HostUse {
-                cpu_steal: self.steal.stop(),
-                throttled: seen.throttled.clone(),
-                foreign_gpu_processes: seen.new_processes,
-                neighbour_gpu_processes: None,
-                resting_arm_cpu_s: self.resting_cpu.map(|used| used.as_secs_f64()),
-                resting_arm_requests: self.resting_requests,
-            },
+            host,
             ..self.run.finish()
         }
     }

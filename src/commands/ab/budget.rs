@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{
-    plan::{Alternation, Load},
-    session::Session,
-};
+use crate::{plan::Alternation, session::Session};
 
 /// Time that the pairs take, against what they may take.
 pub(super) struct Budget {
@@ -47,8 +44,19 @@ fn exceeded(spent: Duration, longest: Duration, max: Duration) -> Option<String>
     })
 }
 
-/// The plan in one line, before anything is measured; `run_s` tells how long a measured run of a cell takes, as far as known.
-pub(super) fn plan(session: &Session, alternation: &Alternation, requests: &[u32], run_s: &[Option<f64>]) -> String {
+/// What a pair costs, as far as it is known before the first one.
+pub(super) struct Price<'a> {
+    /// Measured requests of a run of each cell.
+    pub(super) requests: &'a [u32],
+    /// How long such a run takes, where something tells.
+    pub(super) run_s: &'a [Option<f64>],
+    /// How long the servers that a pair starts took to start the first time.
+    pub(super) starts: &'a [Duration],
+}
+
+/// The plan in one line, before anything is measured.
+pub(super) fn plan(session: &Session, alternation: &Alternation, price: &Price<'_>) -> String {
+    let Price { requests, .. } = price;
     let warm_up = session.plan.warmup_limit.unwrap_or(session.plan.warmup_requests);
     let a_run: u64 = requests.iter().map(|requests| u64::from(requests + warm_up)).sum();
     let looks = alternation.looks.iter();
@@ -59,37 +67,58 @@ pub(super) fn plan(session: &Session, alternation: &Alternation, requests: &[u32
         1 => "1 cell".to_owned(),
         cells => format!("{cells} cells"),
     };
-    let known: Option<f64> = run_s.iter().copied().sum();
-    let time = known.map_or_else(String::new, |a_pair_s| {
-        let all_s = 2.0 * a_pair_s * f64::from(alternation.most_pairs());
-        format!(
-            "; the measured runs of {} pairs take about {}",
-            alternation.most_pairs(),
-            words(Duration::try_from_secs_f64(all_s).unwrap_or_default())
-        )
-    });
     format!(
         "plan: pairs of 2 arms × {cells}, {a_run} requests an arm, warm-up included; looks after {} pairs (requests in \
-         all){time}",
-        looks.join(", ")
+         all); {}",
+        looks.join(", "),
+        time(alternation, price)
     )
 }
 
-/// How long a measured run of a load takes at least, where its schedule tells.
-pub(super) fn scheduled_s(load: &Load, requests: u32) -> Option<f64> {
-    match load {
-        Load::Rate { rate_rps, .. } => Some(f64::from(requests) / rate_rps),
-        _ => None,
+/// What is known of the time, and what bounds it.
+fn time(alternation: &Alternation, price: &Price<'_>) -> String {
+    let pairs = alternation.most_pairs();
+    let known: Option<f64> = price.run_s.iter().copied().sum();
+    let mut told = match known {
+        Some(a_pair_s) => {
+            let all_s = 2.0 * a_pair_s * f64::from(pairs);
+            let all = Duration::try_from_secs_f64(all_s).unwrap_or(Duration::MAX);
+            format!("the measured runs of {pairs} pairs take about {}", words(all))
+        }
+        None => "the first pair will tell how long they take".to_owned(),
+    };
+    let starts: Duration = price.starts.iter().sum();
+    if !price.starts.is_empty() {
+        let all = words(starts.saturating_mul(pairs));
+        told = format!("{told}; starting their servers takes about {all} more");
+    }
+    match alternation.max {
+        Some(max) => format!("{told}; no pair begins that would end after {}", words(max)),
+        None => told,
     }
 }
 
-/// The end of each look from what the first pair took.
+/// The end of each look from what the first pair took, and which of them the time does not allow.
 pub(super) fn forecast(pair: Duration, alternation: &Alternation) -> String {
-    let looks = alternation.looks.iter();
-    let ends: Vec<String> = looks
-        .map(|pairs| format!("{pairs} after {}", words(pair * *pairs)))
-        .collect();
-    format!("the first pair took {}; looks at pair {}", words(pair), ends.join(", "))
+    let fits = |pairs: u32| alternation.max.is_none_or(|max| pair.saturating_mul(pairs) <= max);
+    let looks = alternation.looks.iter().copied();
+    let (within, beyond): (Vec<u32>, Vec<u32>) = looks.partition(|pairs| fits(*pairs));
+    let end = |pairs: &u32| format!("{pairs} after {}", words(pair.saturating_mul(*pairs)));
+    let ends = |looks: &[u32]| looks.iter().map(end).collect::<Vec<_>>().join(", ");
+    let took = format!("the first pair took {}", words(pair));
+    let max = alternation.max.map(words).unwrap_or_default();
+    match (within.is_empty(), beyond.first()) {
+        (_, None) => format!("{took}; looks at pair {}", ends(&within)),
+        (false, Some(next)) => format!(
+            "{took}; looks at pair {}; `max_minutes` ends it after {max}, before pair {next}",
+            ends(&within)
+        ),
+        (true, Some(_)) => format!(
+            "{took}; looks would be at pair {}, but `max_minutes` ends it after {max}: no look fits, and nothing can be settled; \
+             give more time, fewer requests, or fewer load levels",
+            ends(&beyond)
+        ),
+    }
 }
 
 /// As people say it (`41 s`, `2 min 3 s`).
@@ -133,6 +162,72 @@ mod tests {
         assert_eq!(
             told,
             "`max_minutes` allows 1 min 0 s, and another pair would have ended after 1 min 1 s"
+        );
+    }
+
+    #[test]
+    fn the_plan_tells_requests_and_time_and_says_what_it_does_not_know() {
+        let session = crate::measure::synthetic::session(&[1, 4], &[]);
+        let told = |max_s: Option<u64>, run_s: [Option<f64>; 2], starts: &[Duration]| {
+            let alternation = Alternation {
+                looks: vec![3, 5],
+                max: max_s.map(Duration::from_secs),
+                ..Alternation::default()
+            };
+            let price = Price {
+                requests: &[200, 100],
+                run_s: &run_s,
+                starts,
+            };
+            let told = plan(&session, &alternation, &price);
+            let (requests, time) = told.split_once("(requests in all); ").unwrap();
+            // Each run has its warm-up.
+            let a_run = 300 + 2 * session.plan.warmup_requests;
+            assert_eq!(
+                requests,
+                format!(
+                    "plan: pairs of 2 arms × 2 cells, {a_run} requests an arm, warm-up included; looks after 3 ({}), 5 ({}) pairs ",
+                    6 * a_run,
+                    10 * a_run
+                )
+            );
+            time.to_owned()
+        };
+        let s = Duration::from_secs;
+        assert_eq!(
+            told(None, [None; 2], &[]),
+            "the first pair will tell how long they take"
+        );
+        assert_eq!(
+            told(Some(600), [Some(2.0), None], &[s(20), s(25)]),
+            "the first pair will tell how long they take; starting their servers takes about 3 min 45 s more; no pair begins \
+             that would end after 10 min 0 s"
+        );
+        assert_eq!(
+            told(None, [Some(2.0), Some(5.5)], &[]),
+            "the measured runs of 5 pairs take about 1 min 15 s"
+        );
+    }
+
+    #[test]
+    fn the_forecast_says_which_looks_the_time_does_not_allow() {
+        let told = |max_s: u64| {
+            let alternation = Alternation {
+                max: Some(Duration::from_secs(max_s)),
+                ..Alternation::default()
+            };
+            forecast(Duration::from_secs(20), &alternation)
+        };
+        assert!(told(240).ends_with("12 after 4 min 0 s"), "{}", told(240));
+        assert_eq!(
+            told(239),
+            "the first pair took 20 s; looks at pair 3 after 1 min 0 s, 5 after 1 min 40 s, 8 after 2 min 40 s; `max_minutes` \
+             ends it after 3 min 59 s, before pair 12"
+        );
+        assert!(
+            told(59).contains("but `max_minutes` ends it after 59 s: no look fits, and nothing can be settled"),
+            "{}",
+            told(59)
         );
     }
 

@@ -1,10 +1,16 @@
 //! One run of one arm in one pair, and what is shown of it.
 
-use super::sides::{ARMS, Sides};
+use std::cell::RefCell;
+
+use super::{
+    blocks::BOTH_UP,
+    resting::Resting,
+    sides::{ARMS, Sides},
+};
 use crate::{
     commands::{Console, Stage, measure},
     load::{Interrupt, Stopped},
-    session::{PairArm, Run},
+    session::{GpuUse, PairArm, Run},
 };
 
 /// What is to be measured: which pair of which cell.
@@ -28,7 +34,7 @@ pub(super) fn order(pair: u32) -> [PairArm; 2] {
     }
 }
 
-/// Whole runs, one after the other, each with its own warm-up.
+/// A whole run with its own warm-up; where the other arm's server is up meanwhile, it is seen whether that rests.
 pub(super) fn whole_run(
     sides: &Sides,
     arm: PairArm,
@@ -40,10 +46,22 @@ pub(super) fn whole_run(
         return Ok(Run::default());
     };
     let runner = &sides.of(arm).runner;
+    let other = sides.of(arm.other());
+    let resting = RefCell::new(other.is_up().then(|| Resting::watch(other)));
     let announce = |warm_up| {
+        if let (false, Some(resting)) = (warm_up, resting.borrow_mut().as_mut()) {
+            resting.begin();
+        }
         console.begin(&stage(sides, Some(arm), place, warm_up));
     };
-    measure::one_run(runner, &cell.load, place.prompts, &announce, (console, interrupt))
+    let mut run = measure::one_run(runner, &cell.load, place.prompts, &announce, (console, interrupt))?;
+    if let Some(mut resting) = resting.into_inner() {
+        resting.end();
+        resting.look();
+        resting.note(&mut run.host);
+        run.gpu = GpuUse::NotMeasured(BOTH_UP.to_owned());
+    }
+    Ok(run)
 }
 
 /// For the progress display; the whole is all pairs up to the last look.

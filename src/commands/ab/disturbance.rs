@@ -41,7 +41,11 @@ pub(super) fn of(run: &Run) -> Option<String> {
         ));
     }
     if let Some(requests) = host.resting_arm_requests.filter(|requests| *requests > 0) {
-        return Some(format!("the resting arm's server held {requests} requests"));
+        let requests = match requests {
+            1 => "1 request".to_owned(),
+            many => format!("{many} requests"),
+        };
+        return Some(format!("the resting arm's server held {requests}"));
     }
     if let Some((used_s, wall_s)) = host.resting_arm_cpu_s.zip(wall_s)
         && used_s > LEAST_RESTING_S.max(wall_s * MAX_RESTING_CORES)

@@ -7,6 +7,7 @@
 //! | `attempt.rs` | one pair of every cell, measured again where it was disturbed |
 //! | `disturbance.rs` | what disturbs a run: the machine, never a latency |
 //! | `neighbours.rs` | who else is on the GPU |
+//! | `resting.rs` | whether the arm that is not measured rests |
 //! | `cell.rs`, `blocks.rs` | whole runs, or blocks of both arms in alternation |
 //! | `budget.rs` | what it costs |
 //! | `files.rs` | the two session files |
@@ -19,6 +20,7 @@ mod disturbance;
 mod files;
 mod neighbours;
 mod pairs;
+mod resting;
 mod sides;
 
 use self::files::Files;
@@ -37,11 +39,12 @@ use crate::{
     config::Resolved,
     load::Interrupt,
     measure as metrics,
+    metric::Metric,
     plan::{Load, Secrets},
     report::{self, Reference, Report},
-    session::{Ended, Measured, Run, Session},
+    session::{CellRuns, Ended, Measured, Run, Session},
     stats::moments::mean,
-    verdict::{Action, Check, Difference, Verdict, can_settle, differences, is_settled},
+    verdict::{Action, Check, Difference, Policy, Verdict, can_settle, differences, is_settled},
 };
 
 /// Measures both arms pair by pair, judges them, and writes both sessions, `result.json` and `report.{json,md,html}`.
@@ -181,7 +184,11 @@ impl Follow for Gate<'_> {
     fn begin(&mut self, sessions: &[Session; 2]) -> Result<bool, CommandError> {
         let [baseline, candidate] = sessions;
         self.pair_noise = reference::pair_noise(&self.rules.baselines, candidate)?;
-        let differences = differences(baseline, candidate, &self.rules.resolved.policy);
+        let policy = &self.rules.resolved.policy;
+        if let Some(told) = too_few_requests(candidate, policy) {
+            self.console.warn(&told);
+        }
+        let differences = differences(baseline, candidate, policy);
         Ok(differences.iter().all(Difference::is_allowed))
     }
 
@@ -207,6 +214,24 @@ impl Follow for Gate<'_> {
     }
 }
 
+/// A percentile that blocks and that no number of pairs can judge, as each run has too few requests for it.
+fn too_few_requests(session: &Session, policy: &Policy) -> Option<String> {
+    let blocking = policy.gates.iter().filter(|(_, gate)| gate.action == Action::Block);
+    let percentiles = blocking.filter(|(metric, _)| !matches!(metric, Metric::Itl(_)));
+    let needs = percentiles.filter_map(|(metric, _)| Some((metric.percentile()?.min_samples_to_judge(), metric)));
+    let (needed, metric) = needs.max_by_key(|(needed, _)| *needed)?;
+    let sent = session.plan.requests_per_run;
+    let is_short = u32::try_from(needed).is_ok_and(|needed| sent < needed);
+    let is_counted = session.cells.iter().any(|cell| cell.load.has_planned_count());
+    (is_short && is_counted).then(|| {
+        format!(
+            "{} needs {needed} requests a run to be judged, and a run sends {sent}: no pair can settle it; give \
+             `--requests {needed}`",
+            metric.label()
+        )
+    })
+}
+
 /// How long a run lasted in seconds.
 fn lasted_s(run: &Run) -> Option<f64> {
     run.client.map(|client| client.wall_s)
@@ -225,11 +250,23 @@ pub(super) fn why_stop(report: &Report) -> Option<&'static str> {
     (!blocking.is_empty() && !can_settle(&blocking)).then_some("no further pair can settle what is open")
 }
 
-/// What is said of a measurement that Ctrl-C ended.
-fn interrupted(sessions: &[Session; 2], [baseline, candidate]: &[String; 2]) -> Option<Done> {
-    let cut = sessions.iter().any(|session| session.ended == Ended::Interrupted);
-    cut.then(|| Done {
-        text: format!("not judged; `perfgate compare {baseline} {candidate}` judges the pairs that are whole\n"),
+/// What is said of a measurement that Ctrl-C ended; no file is named that it did not write.
+fn interrupted([old, new]: &[Session; 2], [baseline, candidate]: &[String; 2]) -> Option<Done> {
+    let cells = || old.cells.iter().zip(&new.cells);
+    let is_whole = |(old, new): (&CellRuns, &CellRuns)| {
+        let mut runs = old.runs.iter();
+        runs.any(|run| new.runs.iter().any(|other| other.repeat == run.repeat))
+    };
+    let text = if cells().any(is_whole) {
+        format!("not judged; `perfgate compare {baseline} {candidate}` judges the pairs that are whole\n")
+    } else if cells().any(|(old, new)| !(old.runs.is_empty() && new.runs.is_empty())) {
+        format!("not judged, as no pair is whole; what was measured is in `{baseline}` and `{candidate}`\n")
+    } else {
+        "not judged, as no run is whole; no session was written\n".to_owned()
+    };
+    let cut = [old, new].iter().any(|session| session.ended == Ended::Interrupted);
+    cut.then_some(Done {
+        text,
         exit_code: run::UNUSABLE,
     })
 }
@@ -239,8 +276,58 @@ mod tests {
     use super::*;
     use crate::{
         measure::synthetic::{Figures, in_pairs, session},
-        verdict::Policy,
+        metric::Percentile,
+        verdict::{Gate as Rule, Limit},
     };
+
+    #[test]
+    fn a_percentile_that_no_pair_can_judge_is_told_before_the_first() {
+        let told = |requests: u32, more: Option<Metric>| {
+            let mut planned = session(&[16], &[]);
+            planned.plan.requests_per_run = requests;
+            let mut policy = Policy::default();
+            let rule = Rule {
+                limit: Limit::Relative(0.05),
+                action: Action::Block,
+                requires: None,
+            };
+            policy.gates.extend(more.map(|metric| (metric, rule)));
+            too_few_requests(&planned, &policy)
+        };
+        assert_eq!(told(200, None), None);
+        assert_eq!(
+            told(199, None).unwrap(),
+            "TPOT P95 needs 200 requests a run to be judged, and a run sends 199: no pair can settle it; give `--requests 200`"
+        );
+        let p99 = told(999, Some(Metric::E2e(Percentile::P99)));
+        assert!(p99.unwrap().starts_with("E2E P99 needs 1000 requests a run"));
+        assert_eq!(
+            told(200, Some(Metric::Itl(Percentile::P99))),
+            None,
+            "a run has many gaps"
+        );
+    }
+
+    #[test]
+    fn an_interrupted_measurement_names_only_files_that_it_wrote() {
+        let runs = [Figures::default(); 2];
+        let (mut old, mut new) = in_pairs(&session(&[16], &runs), &session(&[16], &runs));
+        let names = ["a.json".to_owned(), "b.json".to_owned()];
+        let said = |old: &Session, new: &Session| {
+            let told = interrupted(&[old.clone(), new.clone()], &names);
+            told.map(|done| (done.text, done.exit_code))
+        };
+        assert_eq!(said(&old, &new), None);
+        new.ended = Ended::Interrupted;
+        let whole = "not judged; `perfgate compare a.json b.json` judges the pairs that are whole\n";
+        assert_eq!(said(&old, &new), Some((whole.to_owned(), 4)));
+        new.cells[0].runs.clear();
+        let half = "not judged, as no pair is whole; what was measured is in `a.json` and `b.json`\n";
+        assert_eq!(said(&old, &new), Some((half.to_owned(), 4)));
+        old.cells[0].runs.clear();
+        let nothing = "not judged, as no run is whole; no session was written\n";
+        assert_eq!(said(&old, &new), Some((nothing.to_owned(), 4)));
+    }
 
     #[test]
     fn a_run_that_lacks_a_blocking_figure_ends_the_measurement_and_is_told() {

@@ -1,10 +1,10 @@
 //! Pair after pair, until a planned look settles it, the time is up, or somebody stops it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{
     attempt::{Attempt, Attempts},
-    budget::{self, Budget},
+    budget::{self, Budget, Price},
     sides::{ARMS, Sides, Wanted},
 };
 use crate::{
@@ -100,13 +100,17 @@ impl Measurement<'_> {
         let loads = session.cells.iter().map(|cell| &cell.load);
         let requests: Vec<u32> = loads.clone().map(|load| runner.request_count(load)).collect();
         let mut known = self.follow.run_s(&sides.sessions).into_iter();
-        let scheduled = loads
-            .zip(&requests)
-            .map(|(load, requests)| budget::scheduled_s(load, *requests));
+        let scheduled = loads.map(|load| runner.scheduled(load).map(|time| time.as_secs_f64()));
         let run_s: Vec<Option<f64>> = scheduled
             .map(|scheduled| known.next().flatten().or(scheduled))
             .collect();
-        budget::plan(session, self.alternation, &requests, &run_s)
+        let starts: Vec<Duration> = ARMS.into_iter().filter_map(|arm| sides.of(arm).start_took).collect();
+        let price = Price {
+            requests: &requests,
+            run_s: &run_s,
+            starts: &starts,
+        };
+        budget::plan(session, self.alternation, &price)
     }
 
     fn all_pairs(&mut self) -> End {

@@ -4,7 +4,7 @@ use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     config::IdleAnswers,
     load::{Interrupt, Runner},
     plan::{Alternation, ArmPlace, Arms, Launch, Load, Plan, Secrets, Target},
+    report::unseen_rest,
     session::{PairArm, Pairing, Session},
     target::{self, Server, Start, TargetError},
 };
@@ -45,12 +46,19 @@ pub(super) struct Side {
     /// How its server is started, where it is ours to start.
     start: Option<Start>,
     server: Option<Server>,
+    /// How long its server took to start the first time, if it is ours.
+    pub(super) start_took: Option<Duration>,
 }
 
 impl Side {
     /// CPU time of its server so far, if it is ours and the system tells.
     pub(super) fn cpu(&self) -> Option<Duration> {
         self.server.as_ref()?.cpu()
+    }
+
+    /// Whether its server is up now, be it ours or not.
+    pub(super) const fn is_up(&self) -> bool {
+        self.start.is_none() || self.server.is_some()
     }
 
     /// Whether its server is ours to start.
@@ -117,7 +125,17 @@ impl Sides {
         if wanted.arms.together && wanted.alternation.blocks > 1 {
             sides.cut(wanted.alternation.blocks);
         }
+        if let Some(told) = unseen_rest(ARMS.map(|arm| sides.is_unseen(arm, wanted.arms.together)), "") {
+            console.warn(&told);
+        }
         Ok(sides)
+    }
+
+    /// Whether an arm's server is up beside the other's, and nobody can see that it rests.
+    fn is_unseen(&self, arm: PairArm, together: bool) -> bool {
+        let side = self.of(arm);
+        let has_to_rest = together || !side.is_ours();
+        has_to_rest && side.cpu().is_none() && side.runner.held_requests().is_none()
     }
 
     /// Cuts the pairs of each cell that can be cut into blocks, and notes which cannot.
@@ -192,6 +210,7 @@ fn prepare(
             (start.url(), Some(start))
         }
     };
+    let began = Instant::now();
     let server = match &start {
         Some(start) => {
             let log = start.log.display();
@@ -200,6 +219,7 @@ fn prepare(
         }
         None => None,
     };
+    let start_took = server.as_ref().map(|_| began.elapsed());
     let measured = Arm {
         name: Some(arm.name()),
         plan: at(&wanted.plan, &url, wanted.alternation.most_pairs()),
@@ -222,7 +242,13 @@ fn prepare(
         remeasured: Vec::new(),
         stopped_early: None,
     });
-    Ok((session, Side { runner, start, server }))
+    let side = Side {
+        runner,
+        start,
+        server,
+        start_took,
+    };
+    Ok((session, side))
 }
 
 /// How the server of an arm is started, each time on the same port.

@@ -26,6 +26,7 @@ fn told_of(design: &Design, baseline: Vec<Work>, candidate: Vec<Work>) -> Option
         name: "chat @ c=4".into(),
         token_drift: None,
         token_counts: None,
+        unpaired: None,
         answer: None,
         work,
         metrics: BTreeMap::new(),

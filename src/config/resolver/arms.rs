@@ -66,8 +66,8 @@ impl Resolver {
         self.given(key, |twin| twin.ab.as_ref().and_then(&get), text)
     }
 
-    /// Both arms; `None` where one of them is not told.
-    pub(super) fn arms(&mut self) -> Result<Option<Arms>, ConfigError> {
+    /// Both arms where both are told, or the only one that is, on both sides.
+    pub(super) fn arms(&mut self) -> Result<(Option<Arms>, Option<Arms>), ConfigError> {
         let baseline = self.arm("baseline", |arms| arms.baseline.as_ref())?;
         let candidate = self.arm("candidate", |arms| arms.candidate.as_ref())?;
         let together = self.in_arms("arms.together", |arms| arms.together, bool::to_string);
@@ -76,18 +76,41 @@ impl Resolver {
             |arms| arms.start_timeout.map(|span| span.0),
             |time| format!("{time:?}"),
         );
-        let Some((baseline, candidate)) = baseline.zip(candidate) else {
-            return Ok(None);
+        let arms = |baseline: ArmPlace, candidate: ArmPlace| {
+            let both_run = [&baseline, &candidate]
+                .iter()
+                .all(|place| matches!(place, ArmPlace::Url(_)));
+            Some(Arms {
+                baseline,
+                candidate,
+                together: both_run || together.unwrap_or(false),
+                start_timeout: start_timeout.unwrap_or(DEFAULT_START_TIMEOUT),
+            })
         };
-        let both_run = [&baseline, &candidate]
-            .iter()
-            .all(|place| matches!(place, ArmPlace::Url(_)));
-        Ok(Some(Arms {
-            baseline,
-            candidate,
-            together: both_run || together.unwrap_or(false),
-            start_timeout: start_timeout.unwrap_or(DEFAULT_START_TIMEOUT),
-        }))
+        match (baseline, candidate) {
+            (Some(baseline), Some(candidate)) => {
+                self.refuse_one_port(&baseline, &candidate, together.unwrap_or(false))?;
+                Ok((arms(baseline, candidate), None))
+            }
+            (Some(only), None) | (None, Some(only)) => Ok((None, arms(only.clone(), only))),
+            (None, None) => Ok((None, None)),
+        }
+    }
+
+    /// Two servers that are up at once cannot listen on one port.
+    fn refuse_one_port(&self, baseline: &ArmPlace, candidate: &ArmPlace, together: bool) -> Result<(), ConfigError> {
+        let port = |place: &ArmPlace| match place {
+            ArmPlace::Command(launch) => launch.port,
+            ArmPlace::Url(_) => None,
+        };
+        let same = port(baseline).filter(|own| together && port(candidate) == Some(*own));
+        same.map_or(Ok(()), |port| {
+            let message = format!(
+                "`{port}` is the baseline's port as well, and `arms.together` has both servers up at once; give it another \
+                 one, or leave it out where the command takes `{{port}}`"
+            );
+            Err(self.refuse("arms.candidate.port", &message))
+        })
     }
 
     fn in_arms<T>(

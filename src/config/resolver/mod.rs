@@ -86,7 +86,8 @@ impl Resolver {
             framework: self.description("framework", |twin| twin.framework.as_ref()),
         };
         let (capacity, sweep) = (self.capacity(arrivals)?, self.sweep(arrivals)?);
-        let (measure, alternation, arms) = (self.measure(), self.alternation()?, self.arms()?);
+        let (measure, alternation) = (self.measure(), self.alternation()?);
+        let (arms, only_arm) = self.arms()?;
         self.check_clashes(&plan)?;
         if clashes::untimed(&plan).is_some() {
             rules.without(|metric| clashes::is_unknown(&plan, metric));
@@ -107,6 +108,7 @@ impl Resolver {
             measure,
             alternation,
             arms,
+            only_arm,
             header_sources,
             origins: self.origins,
             notes: self.notes,

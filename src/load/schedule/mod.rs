@@ -209,6 +209,16 @@ impl Schedule {
         self.requests
     }
 
+    /// How long it sends; `None` where only the answers tell.
+    pub(super) fn lasts(&self) -> Option<Duration> {
+        let part_ns = |part: &Part| match &part.pace {
+            Pace::Closed { limit_ns, .. } => *limit_ns,
+            Pace::Open { arrivals_ns } => Some(arrivals_ns.last().copied().unwrap_or(0)),
+        };
+        let all: Option<u64> = self.parts.iter().map(part_ns).sum();
+        all.filter(|_| !self.parts.is_empty()).map(Duration::from_nanos)
+    }
+
     fn sha256(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(b"perfgate schedule 2");

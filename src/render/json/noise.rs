@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::pretty;
 use crate::{
-    noise::{FalseBlocks, Noise, PairSpread, PairsFrom, Resampled, Row, Suggestion},
+    noise::{FalseBlocks, HalvesSpread, Noise, PairSpread, PairsFrom, Resampled, Row, Suggestion},
     render::{RenderError, noise::suggestion_yaml},
 };
 
@@ -21,6 +21,7 @@ pub fn noise_json(noise: &Noise, blocks: &[FalseBlocks], suggestion: &Suggestion
         sessions: noise.sessions,
         measurements: noise.measurements,
         rows: noise.rows.iter().map(row).collect(),
+        left_out: noise.missing.clone(),
         false_blocks: blocks.iter().map(false_blocks).collect(),
         suggestion: suggestion_yaml(suggestion, noise),
     })
@@ -46,6 +47,8 @@ struct NoiseTwin {
     measurements: usize,
     /// One for each gated metric of each cell.
     rows: Vec<RowTwin>,
+    /// Gated metrics that only some runs have, in sentences.
+    left_out: Vec<String>,
     /// How often the gate blocks the server against itself.
     false_blocks: Vec<FalseBlocksTwin>,
     /// A fragment of `perfgate.yaml` that this machine can hold.
@@ -72,6 +75,8 @@ struct RowTwin {
     lag1_autocorrelation: Option<f64>,
     /// Of pairs measured in alternation, by blocks.
     pairs: Vec<PairTwin>,
+    /// Of half the requests of pairs that were measured in blocks, put together into fewer.
+    halves: Vec<HalvesTwin>,
     /// The smallest change that is found at each look with 80 % probability.
     found_at: Vec<FoundTwin>,
     /// Pairs that find a change of twice the limit; null: not in 500.
@@ -98,6 +103,20 @@ struct PairTwin {
     df: f64,
     /// Whether it was measured in alternation; false: made of neighbouring runs.
     measured: bool,
+    /// How many times fewer pairs it needs than whole runs; null for whole runs.
+    times_fewer_pairs: Option<f64>,
+}
+
+/// The noise of a pair, had its arms alternated in fewer blocks: of half its requests.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Halves")]
+struct HalvesTwin {
+    /// Blocks of each arm in a pair; 1: whole runs.
+    blocks: u32,
+    /// Standard deviation of a pair's log-ratio.
+    sd: f64,
+    /// Pairs behind it.
+    pairs: usize,
     /// How many times fewer pairs it needs than whole runs; null for whole runs.
     times_fewer_pairs: Option<f64>,
 }
@@ -137,6 +156,12 @@ fn row(row: &Row) -> RowTwin {
         between_sessions_sd: row.spread.between_sessions,
         lag1_autocorrelation: row.spread.lag1,
         pairs: row.spread.pairs.iter().map(|one| pair(one, &gains)).collect(),
+        halves: row
+            .spread
+            .halves
+            .iter()
+            .map(|one| half(one, &row.spread.gain_of_halves()))
+            .collect(),
         found_at: row
             .found_at
             .iter()
@@ -159,11 +184,22 @@ fn pair(one: &PairSpread, gains: &[(u32, f64)]) -> PairTwin {
         sd: one.sd,
         df: one.df,
         measured: one.from == PairsFrom::Measured,
-        times_fewer_pairs: gains
-            .iter()
-            .find(|(blocks, _)| *blocks == one.blocks)
-            .map(|(_, times)| *times),
+        times_fewer_pairs: gain(one.blocks, gains),
     }
+}
+
+fn half(one: &HalvesSpread, gains: &[(u32, f64)]) -> HalvesTwin {
+    HalvesTwin {
+        blocks: one.blocks,
+        sd: one.sd,
+        pairs: one.pairs,
+        times_fewer_pairs: gain(one.blocks, gains),
+    }
+}
+
+fn gain(blocks: u32, gains: &[(u32, f64)]) -> Option<f64> {
+    let found = gains.iter().find(|(cut, _)| *cut == blocks);
+    found.map(|(_, times)| *times)
 }
 
 fn false_blocks(one: &FalseBlocks) -> FalseBlocksTwin {

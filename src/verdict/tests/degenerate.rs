@@ -78,6 +78,29 @@ fn each_degenerate_input_has_its_outcome() {
 }
 
 #[test]
+fn arms_without_a_common_pair_are_inconclusive_and_say_which_pairs_each_has() {
+    let (old, mut new) = in_pairs(&good(), &good());
+    for run in &mut new.cells[0].runs {
+        run.repeat += 5;
+    }
+    let found = judge(
+        &compare(&measure(&old), &measure(&new), &Background::default()),
+        &blocking(TPOT),
+    );
+    assert_eq!(found.verdict, Verdict::Inconclusive);
+    let check = &found.checks.iter().find(|check| check.metric == TPOT).unwrap();
+    assert_eq!(
+        check.reason,
+        "no pair is whole: the baseline has runs of pairs 1, 2, 3, 4, 5, the candidate of pairs 6, 7, 8, 9, 10; give both \
+         files as one measurement wrote them, or measure again with `perfgate gate --ab`"
+    );
+    new.cells[0].runs.truncate(1);
+    new.cells[0].runs[0].repeat = 2;
+    let found = compare(&measure(&old), &measure(&new), &Background::default());
+    assert_eq!(found.cells[0].unpaired, None, "pair 3 is whole");
+}
+
+#[test]
 fn all_within_and_some_undefined_is_no_pass() {
     let gates = policy(&[
         (TPOT, 0.05, Action::Block, None),

@@ -82,6 +82,7 @@ fn of_case(case: &Value, looks: &[u32]) -> (Comparison, Policy) {
             name: "cell".into(),
             token_drift: None,
             token_counts: None,
+            unpaired: None,
             work: WorkComparison::default(),
             answer: None,
             metrics,

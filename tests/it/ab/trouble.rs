@@ -35,40 +35,42 @@ fn shell(script: &str) -> ArmPlace {
 
 #[test]
 fn a_pair_whose_resting_arm_is_not_idle_is_measured_again_twice_and_then_kept() {
-    let new = Sim::start(STEADY);
-    let folder = tempfile::tempdir().unwrap();
-    let mut wanted = wanted(["http://unused", &new.url], vec![Load::Concurrency(2)], 10);
-    wanted.log_dir = folder.path().to_owned();
-    // A server that keeps a core busy beside its work.
-    wanted.arms.baseline = shell(&format!("while :; do :; done & exec {}", sim(&STEADY.join(" "))));
-    wanted.plan.requests_per_run = 100;
-    wanted.alternation.looks = vec![2];
-    let sessions = ab::measure(&wanted, &mut follower(), &Recorder::default(), &Interrupt::never()).unwrap();
-    for session in &sessions {
-        let pairing = session.pairing.as_ref().unwrap();
-        assert_eq!((session.cells[0].runs.len(), pairing.remeasured.len()), (2, 2));
-        let pairs: Vec<u32> = pairing.remeasured.iter().map(|again| again.pair).collect();
-        assert_eq!(pairs, [0, 0], "at most twice a session");
-        for again in &pairing.remeasured {
-            // It rested while the candidate was measured, and the candidate's run is what it spoilt.
-            assert_eq!((again.arm, again.dead), (PairArm::Candidate, false));
-            assert!(
-                again.reason.contains("the resting arm's server used"),
-                "{}",
-                again.reason
-            );
+    for blocks in [10, 1] {
+        let new = Sim::start(STEADY);
+        let folder = tempfile::tempdir().unwrap();
+        let mut wanted = wanted(["http://unused", &new.url], vec![Load::Concurrency(2)], blocks);
+        wanted.log_dir = folder.path().to_owned();
+        // A server that keeps a core busy beside its work.
+        wanted.arms.baseline = shell(&format!("while :; do :; done & exec {}", sim(&STEADY.join(" "))));
+        wanted.plan.requests_per_run = 100;
+        wanted.alternation.looks = vec![2];
+        let sessions = ab::measure(&wanted, &mut follower(), &Recorder::default(), &Interrupt::never()).unwrap();
+        for session in &sessions {
+            let pairing = session.pairing.as_ref().unwrap();
+            assert_eq!((session.cells[0].runs.len(), pairing.remeasured.len()), (2, 2));
+            let pairs: Vec<u32> = pairing.remeasured.iter().map(|again| again.pair).collect();
+            assert_eq!(pairs, [0, 0], "at most twice a session");
+            for again in &pairing.remeasured {
+                // It rested while the candidate was measured, and the candidate's run is what it spoilt.
+                assert_eq!((again.arm, again.dead), (PairArm::Candidate, false));
+                assert!(
+                    again.reason.contains("the resting arm's server used"),
+                    "{}",
+                    again.reason
+                );
+            }
         }
+        let kept = |session: &Session| session.notes.iter().filter(|note| note.contains("is kept")).count();
+        assert_eq!(
+            (kept(&sessions[0]), kept(&sessions[1])),
+            (0, 2),
+            "both pairs stay, and the report says so"
+        );
+        let cpu_s = |session: &Session| session.cells[0].runs[0].host.resting_arm_cpu_s;
+        assert!(cpu_s(&sessions[1]) > Some(0.05), "{:?}", cpu_s(&sessions[1]));
+        assert_eq!(cpu_s(&sessions[0]), None, "the other one is not ours to look at");
+        assert_eq!(sessions[0].cells[0].runs[0].host.resting_arm_requests, Some(0));
     }
-    let kept = |session: &Session| session.notes.iter().filter(|note| note.contains("is kept")).count();
-    assert_eq!(
-        (kept(&sessions[0]), kept(&sessions[1])),
-        (0, 2),
-        "both pairs stay, and the report says so"
-    );
-    let cpu_s = |session: &Session| session.cells[0].runs[0].host.resting_arm_cpu_s;
-    assert!(cpu_s(&sessions[1]) > Some(0.05), "{:?}", cpu_s(&sessions[1]));
-    assert_eq!(cpu_s(&sessions[0]), None, "the other one is not ours to look at");
-    assert_eq!(sessions[0].cells[0].runs[0].host.resting_arm_requests, Some(0));
 }
 
 #[test]
