@@ -11,6 +11,7 @@ mod doubts;
 mod health;
 mod held;
 mod method;
+mod overridden;
 mod tails;
 #[cfg(test)]
 mod tests;
