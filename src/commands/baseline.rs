@@ -37,6 +37,7 @@ pub fn save(saving: &Saving<'_>) -> Result<Done, CommandError> {
     let session = show::read_session(saving.file)?;
     trust::refuse_baseline_write(saving.variable, &trust::here()?, session.commit.as_deref())?;
     let mut objections = history::objections(&session, saving.gated);
+    objections.extend(report::signs_of_editing("session", &session));
     objections.extend(saved_on_a_pull_request(&session));
     if !objections.is_empty() && !saving.force {
         return Err(CommandError::Unfit {

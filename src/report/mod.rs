@@ -26,6 +26,7 @@ use crate::{
 };
 pub use arm::describe;
 pub use build::{Reference, build, build_knowing, warnings};
+pub use doubts::of as signs_of_editing;
 
 pub use crate::{
     obligation::{Obligation, Place, Settled},

@@ -281,6 +281,17 @@ fn a_session_of_one_run_is_saved_by_force_only_and_every_comparison_says_so() {
     let report: Value = serde_json::from_slice(&{ compared }.output().unwrap().stdout).unwrap();
     let warnings = report["warnings"].as_array().unwrap();
     assert!(warnings.iter().any(|warning| warning == told.as_str()), "{warnings:?}");
+    // Two runs with the same records are one.
+    made::write(
+        folder,
+        "twice.json",
+        &made::session("dddd0000", 1_790_000_000, &[1.0, 1.0, 1.02]),
+    );
+    let (_, trouble) = expect(folder, 2, &["baseline", "save", "twice.json"]);
+    assert!(
+        trouble.contains("two runs of the session hold the same records"),
+        "{trouble}"
+    );
     // Two runs have a spread.
     made::write(
         folder,
