@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path};
 use super::{CommandError, Done, measure, origin, present::Screen, reference::label, show, trust};
 use crate::{
     compare::fingerprint::Fingerprint,
-    history,
+    history::{self, Entry},
     metric::Metric,
     render::{self, BaselineRow},
     report,
@@ -37,6 +37,7 @@ pub fn save(saving: &Saving<'_>) -> Result<Done, CommandError> {
     let session = show::read_session(saving.file)?;
     trust::refuse_baseline_write(saving.variable, &trust::here()?, session.commit.as_deref())?;
     let mut objections = history::objections(&session, saving.gated);
+    objections.extend(report::signs_of_editing("session", &session));
     objections.extend(saved_on_a_pull_request(&session));
     if !objections.is_empty() && !saving.force {
         return Err(CommandError::Unfit {
@@ -106,6 +107,7 @@ fn row(listed: Listed) -> BaselineRow {
             ..BaselineRow::default()
         },
         Ok(info) => BaselineRow {
+            doubts: doubts(&info.doubts, info.sessions),
             name: info.name.unwrap_or(file),
             saved_unix_s: Some(info.last_saved_unix_s),
             sessions: info.sessions,
@@ -117,13 +119,24 @@ fn row(listed: Listed) -> BaselineRow {
     }
 }
 
+fn doubts(reasons: &[(String, usize)], all: usize) -> Vec<String> {
+    let told = reasons
+        .iter()
+        .map(|(reason, count)| format!("a doubt about {count} of {}: {reason}", sessions(all)));
+    told.collect()
+}
+
 /// Shows the newest session of a baseline.
 ///
 /// # Errors
 /// When there is no such baseline, or it is broken.
 pub fn show_one(name: &str, store: &Path, screen: Screen) -> Result<Done, CommandError> {
     let mut newest = None;
-    let baseline = Baselines::open(store)?.get_with(name, |session, _| keep_newer(&mut newest, session))?;
+    let baseline = Baselines::open(store)?.get_with(name, |session, link| {
+        let entry = Entry::of(&session, &link.sha256, &link.forced);
+        keep_newer(&mut newest, session);
+        entry
+    })?;
     let count = sessions(baseline.history.len());
     let mut text = format!("{}: {count}, newest shown\n", label(&baseline));
     if let Some(pinned) = &baseline.pinned {
@@ -134,6 +147,7 @@ pub fn show_one(name: &str, store: &Path, screen: Screen) -> Result<Done, Comman
     for step in &baseline.accepted {
         let _ = writeln!(text, "accepted: {}", render::accepted_step(step));
     }
+    text.push_str(&render::terminal_doubts(&history::doubts(&baseline.history)));
     text.push('\n');
     if let Some(session) = newest {
         let (arm, warnings) = (report::describe(name, &session), report::warnings(&session));

@@ -1,6 +1,6 @@
 //! `perfgate noise`: a server against itself, from stored sessions or measured now.
 
-use std::{collections::BTreeMap, env, path::PathBuf};
+use std::{env, path::PathBuf};
 
 mod itself;
 
@@ -11,7 +11,7 @@ use super::{
     reference, trust,
 };
 use crate::{
-    compare::{Background, Fingerprint, PairNoise, compare},
+    compare::{Background, Fingerprint, PairNoise, compare, fingerprint},
     config::Resolved,
     load::Interrupt,
     measure::{Measurements, invalid_because, measure},
@@ -99,11 +99,13 @@ fn stored(asked: &Asked, resolved: &Resolved, console: &dyn Console) -> Result<M
     };
     let mut newest: Option<Session> = None;
     let (mut sessions, mut halves): (Vec<Measurements>, Vec<Halves>) = Default::default();
-    let mut machines = BTreeMap::new();
+    let mut kinds: Vec<(Fingerprint, PathBuf)> = Vec::new();
     for file in files {
         let mut note = |session: &Session| {
-            let machine = Fingerprint::of(session).machine_hash();
-            machines.entry(machine).or_insert_with(|| file.clone());
+            let print = Fingerprint::of(session);
+            if kinds.iter().all(|(known, _)| !unlike(known, &print).is_empty()) {
+                kinds.push((print, file.clone()));
+            }
         };
         let read = store::read_with(&file, |session, _| {
             note(&session);
@@ -132,13 +134,7 @@ fn stored(asked: &Asked, resolved: &Resolved, console: &dyn Console) -> Result<M
             }
         }
     }
-    if machines.len() > 1 {
-        let files: Vec<String> = machines.values().map(|file| format!("`{}`", file.display())).collect();
-        return Err(CommandError::Usage(format!(
-            "{} were measured on different machines, and the difference is no noise: give those of one",
-            files.join(", ")
-        )));
-    }
+    refuse_unlike(&kinds)?;
     let known = match &newest {
         Some(session) => {
             let print = Fingerprint::of(session);
@@ -147,6 +143,28 @@ fn stored(asked: &Asked, resolved: &Resolved, console: &dyn Console) -> Result<M
         None => PairNoise::default(),
     };
     Ok(Material::of(sessions, known).with_halves(halves))
+}
+
+/// One kind of session is all that there may be; each is named by the first file that has it.
+fn refuse_unlike(kinds: &[(Fingerprint, PathBuf)]) -> Result<(), CommandError> {
+    let [(first, _), (other, _), ..] = kinds else {
+        return Ok(());
+    };
+    let files: Vec<String> = kinds.iter().map(|(_, file)| format!("`{}`", file.display())).collect();
+    Err(CommandError::Usage(format!(
+        "{} are not sessions of one measurement on one machine, and the difference is no noise: give those that agree in {}",
+        files.join(", "),
+        unlike(first, other).join(", ")
+    )))
+}
+
+/// The fields, in backticks, in which two sessions differ so that they show no noise of one thing: those of what was asked
+/// and of the machine. Another version of the engine is a step, which is looked for; cells and blocks are told apart.
+fn unlike(one: &Fingerprint, other: &Fingerprint) -> Vec<String> {
+    let apart = ["plan.blocks", "plan.cells", "plan.schedule"];
+    let fields = one.unlike(other).into_iter();
+    let fields = fields.filter(|field| !fingerprint::is_of_the_arm(field) && !apart.contains(&field.as_str()));
+    fields.map(|field| format!("`{field}`")).collect()
 }
 
 /// The file of the baseline that is meant, or of the only one.

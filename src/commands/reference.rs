@@ -32,7 +32,7 @@ pub struct Found {
     history: Vec<Measurements>,
     pair_noise: PairNoise,
     pinned: Option<Pin>,
-    /// Where main itself got worse and nobody answers for it, in sentences.
+    /// Where main itself got worse and nobody answers for it, and what speaks against its sessions, in sentences.
     alerts: Vec<String>,
 }
 
@@ -230,7 +230,8 @@ fn read(
     let name = label(&baseline);
     let past = (baseline.history.into_iter().flatten().collect(), baseline.accepted);
     let history = History::of((name, None), past, (&gated(policy), None), policy);
-    let alerts = alerts(&history);
+    let mut alerts = alerts(&history);
+    alerts.extend(history::doubts(&history.entries));
     let pinned = baseline.pinned.map(|pinned| {
         let called = (pinned.sha256.as_str(), pinned.pinned_unix_s);
         Pin::new(pinned.session, called, &history.entries, &history.accepted)

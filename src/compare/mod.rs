@@ -114,6 +114,8 @@ pub struct Side {
     pub values: Vec<f64>,
     /// Runs without a value: `(run, counted from 1; why)`.
     pub missing: Vec<(usize, String)>,
+    /// Samples of the runs that have a value, in run order.
+    pub samples: Vec<usize>,
     /// Fewest samples of a run that has a value.
     pub samples_fewest: usize,
     /// Mean samples of the runs that have a value.
@@ -126,13 +128,15 @@ impl Side {
         let measured = || series.iter().flatten();
         let missing = series.iter().enumerate();
         let missing = missing.filter_map(|(run, value)| value.as_ref().err().map(|why| (run + 1, why.clone())));
-        let samples: Vec<f64> = measured().map(|sample| real(sample.samples)).collect();
+        let samples: Vec<usize> = measured().map(|sample| sample.samples).collect();
+        let lengths: Vec<f64> = samples.iter().map(|count| real(*count)).collect();
         Self {
             runs: series.len(),
             values: measured().map(|sample| sample.value).collect(),
             missing: missing.collect(),
-            samples_fewest: measured().map(|sample| sample.samples).min().unwrap_or(0),
-            samples_mean: moments::mean(&samples).unwrap_or(0.0),
+            samples_fewest: samples.iter().copied().min().unwrap_or(0),
+            samples_mean: moments::mean(&lengths).unwrap_or(0.0),
+            samples,
         }
     }
 
@@ -247,15 +251,18 @@ fn compare_cell(baseline: &CellMeasurements, candidate: &CellMeasurements) -> Ce
             candidate: candidate.work.clone(),
         },
         unpaired: None,
-        answer: match &candidate.load {
-            Load::Capacity(search) => Some(match search.axis {
-                Axis::Rate(_) => Metric::MaxRateUnderSlo,
-                Axis::Concurrency => Metric::MaxConcurrencyUnderSlo,
-            }),
-            _ => None,
-        },
+        answer: answer_of(&candidate.load),
         metrics: metrics.collect(),
     }
+}
+
+/// The only metric that a cell has whose runs are searches.
+pub const fn answer_of(load: &Load) -> Option<Metric> {
+    let Load::Capacity(search) = load else { return None };
+    Some(match search.axis {
+        Axis::Rate(_) => Metric::MaxRateUnderSlo,
+        Axis::Concurrency => Metric::MaxConcurrencyUnderSlo,
+    })
 }
 
 fn compare_metric(baseline: Side, candidate: Side) -> MetricComparison {

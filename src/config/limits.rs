@@ -212,6 +212,9 @@ impl Ceiling {
                 "`{bound}` of `{metric}` is above 1, the most it can be; write `99%` or `0.99`"
             ));
         }
+        if metric.unit() == "%" && bound > 100.0 {
+            return Err(format!("`{bound} %` of `{metric}` is above 100 %, the most it can be"));
+        }
         Ok(Some(bound))
     }
 }
@@ -317,6 +320,12 @@ mod tests {
             (">=500", Metric::OutputTokensPerS, Ok(Some(500.0))),
             ("≥ 99 %", Metric::SloAttainment, Ok(Some(0.99))),
             ("off", TTFT, Ok(None)),
+            ("100 %", Metric::GpuUtilizationPct, Ok(Some(100.0))),
+            (
+                ">= 101 %",
+                Metric::GpuUtilizationPct,
+                Err("`101 %` of `gpu_utilization_pct` is above 100 %, the most it can be"),
+            ),
             (">= 2 s", TTFT, Err("lower is better for `ttft_p95`; write `<=`")),
             (
                 "< 3",

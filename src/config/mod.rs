@@ -8,7 +8,7 @@
 //! | `keys` | the one table: place in the file, environment variable, flag |
 //! | `yaml` `typed` | file text, and flag or variable text, to a tree |
 //! | `twin` `values` `limits` `texts` `lengths` `spans` `steps` `split` `either` | what may stand under each key |
-//! | `layers` | a layer: tree, twin, and checks across keys |
+//! | `layers` `fields` | a layer: tree, twin, and checks across keys; names of fingerprint fields |
 //! | `resolve` `resolver` `policy` | from layers to plan, policy and settings, with the origin of each value |
 //! | `accept` | `perfgate-accept.yaml`: what the base branch explains |
 //! | `show` `schema` | the resolved plan for people; the JSON Schema; the starter file |
@@ -16,6 +16,7 @@
 mod accept;
 mod either;
 mod error;
+mod fields;
 pub mod keys;
 mod layers;
 mod lengths;

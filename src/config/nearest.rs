@@ -18,6 +18,29 @@ pub(super) fn nearest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
     }
 }
 
+/// The known key that `typed` differs from by so many letters at most, and in no part between dots by more than a third; a
+/// longer or shorter form of it (`gpu` of `gpus`) may well be a word of its own.
+pub(super) fn slip<'a>(typed: &str, known: &[&'a str], letters: usize) -> Option<&'a str> {
+    let typed = typed.to_lowercase().replace('-', "_");
+    let is_form = |key: &str| key.starts_with(&typed) || typed.starts_with(key);
+    let near = known
+        .iter()
+        .filter_map(|key| Some((distance_of_parts(&typed, key)?, !is_form(key), *key)));
+    let (distance, is_slip, key) = near.min()?;
+    (is_slip && distance <= letters).then_some(key)
+}
+
+/// `None` where a part is another word.
+fn distance_of_parts(typed: &str, key: &str) -> Option<usize> {
+    if typed.split('.').count() != key.split('.').count() {
+        return None;
+    }
+    let parts = typed.split('.').zip(key.split('.'));
+    parts
+        .map(|(typed, key)| Some(distance(typed, key)).filter(|distance| *distance <= key.chars().count() / 3))
+        .sum()
+}
+
 /// `requests` stands in `num_requests`: the same word, shortened.
 fn is_part(typed: &str, key: &str) -> bool {
     typed.len() >= 4 && (key.contains(typed) || typed.contains(key))

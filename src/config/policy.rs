@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     error::ConfigError,
+    fields,
     layers::Layer,
     limits::Limit,
     node::Source,
@@ -11,7 +12,6 @@ use super::{
     twin::{ALL, ActionTwin, FieldRuleTwin, GateTwin, RequiresTwin},
 };
 use crate::{
-    compare::{fingerprint, work},
     metric::{Better, Metric, Percentile},
     verdict::{self, Action, Evidence, FieldRule, Gate, Policy},
 };
@@ -29,8 +29,8 @@ impl Rules {
     /// Applies the layers to the rule table, lowest first.
     pub(super) fn resolve(layers: &[Layer]) -> Result<Self, ConfigError> {
         let mut rules = Self::table();
+        fields::check(layers)?;
         for layer in layers {
-            check_fields(layer)?;
             rules.apply(layer)?;
         }
         Ok(rules)
@@ -189,28 +189,6 @@ impl Rules {
             ..Policy::default()
         }
     }
-}
-
-/// A misspelt field would silently allow nothing.
-fn check_fields(layer: &Layer) -> Result<(), ConfigError> {
-    let allowed = layer
-        .twin
-        .allow
-        .iter()
-        .flatten()
-        .map(|word| ("allow".to_owned(), &word.0));
-    let ruled = layer.twin.fields.iter().flat_map(|fields| fields.keys());
-    let ruled = ruled.map(|name| (format!("fields.{name}"), name));
-    let mut named = allowed.chain(ruled);
-    let Some((path, unknown)) = named.find(|(_, name)| !fingerprint::is_field(name) && *name != work::ALLOW) else {
-        return Ok(());
-    };
-    let fields = fingerprint::FIELDS.into_iter().map(|field| format!("`{field}`"));
-    let open = fingerprint::OPEN_FIELDS.into_iter().map(|start| format!("`{start}…`"));
-    let work = [format!("`{}`", work::ALLOW)];
-    let known: Vec<String> = fields.chain(open).chain(work).collect();
-    let message = format!("there is no field `{unknown}`; the fields are {}", known.join(", "));
-    Err(layer.error(&path, &message))
 }
 
 /// Failed requests have a test of their own, which has no limit.

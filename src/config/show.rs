@@ -56,7 +56,11 @@ pub(super) fn gate(metric: Metric, gate: Gate) -> String {
     };
     let limit = match gate.limit {
         Limit::Relative(share) => percent(share),
-        Limit::Absolute(size) => format!("{size} {}", metric.unit()),
+        Limit::Absolute(size) => match metric.unit() {
+            "fraction" => percent(size).replace('%', "points"),
+            "%" => format!("{size} points"),
+            unit => format!("{size} {unit}"),
+        },
     };
     format!("{limit} {}{requires}", action(gate.action))
 }
@@ -67,7 +71,10 @@ pub(super) fn ceiling(metric: Metric, bound: f64) -> String {
         Better::Lower => "<=",
         Better::Higher => ">=",
     };
-    format!("{side} {bound} {}", metric.unit())
+    match metric.unit() {
+        "fraction" => format!("{side} {}", percent(bound)),
+        unit => format!("{side} {bound} {unit}"),
+    }
 }
 
 /// What a regression does, as the file has it.

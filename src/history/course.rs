@@ -17,7 +17,7 @@ pub struct Course {
     pub metric: Metric,
     /// The sessions in which every run has a value, oldest first.
     pub points: Vec<Point>,
-    /// Where the level changed, oldest first.
+    /// Where the level changed, oldest first; of a count, which has no logarithm, they are not looked for.
     pub steps: Vec<Step>,
     /// The spread from one session to the next, as a standard deviation of the logarithm; `None` below two sessions.
     pub sigma: Option<f64>,
@@ -28,7 +28,7 @@ pub struct Course {
 pub struct Point {
     /// Which session of the history, from 0.
     pub session: usize,
-    /// Median of its runs, in the metric's unit.
+    /// Median of its runs, in the metric's unit; mean of a count.
     pub value: f64,
     /// Standard deviation of the logarithm between its runs; `None` below two runs.
     pub run_sd: Option<f64>,
@@ -80,6 +80,15 @@ fn course(entries: &[Entry], accepted: &[Accepted], cell: &CellMeasurements, met
             point(session, own, metric)
         })
         .collect();
+    if metric.is_count() {
+        return Course {
+            cell: cell.name.clone(),
+            metric,
+            points,
+            steps: Vec::new(),
+            sigma: None,
+        };
+    }
     let logs: Vec<f64> = points.iter().map(|point| point.value.ln()).collect();
     let found = change_point::segments(&logs);
     let starts = found.as_ref().map_or(&[][..], |segments| &segments.starts);
@@ -110,8 +119,18 @@ fn course(entries: &[Entry], accepted: &[Accepted], cell: &CellMeasurements, met
     }
 }
 
-/// A session's point: the median of its runs, where every run has a value that a logarithm can be taken of.
+/// A session's point: the median of its runs, where every run has a value that a logarithm can be taken of. Of a count, which
+/// may well be 0, it is their mean, in which one bad run of many is seen.
 fn point(session: usize, cell: &CellMeasurements, metric: Metric) -> Option<Point> {
+    if metric.is_count() {
+        let series = cell.series.get(&metric)?;
+        let values: Option<Vec<f64>> = series.iter().map(|run| Some(run.as_ref().ok()?.value)).collect();
+        return Some(Point {
+            session,
+            value: moments::mean(&values?).filter(|value| value.is_finite())?,
+            run_sd: None,
+        });
+    }
     let values = values(cell, metric)?;
     let logs: Vec<f64> = values.iter().map(|value| value.ln()).collect();
     Some(Point {

@@ -6,7 +6,7 @@ use crate::{
     measure::measure,
     metric::Metric,
     session::Session,
-    verdict::{self, Action, Bound, Check, Policy, Verdict, differences, judge, refuse, refuse_work},
+    verdict::{self, Action, Bound, Check, Difference, Policy, Verdict, differences, judge, refuse, refuse_work},
 };
 
 /// A session that was pinned, with what is stored around it.
@@ -67,10 +67,28 @@ impl Pin {
             let is_worse = check.verdict == Verdict::Regression && !matches!(check.limit, Bound::Value(_));
             is_worse && !self.accepted.iter().any(|step| step.covers(check.metric, &check.cell))
         });
-        let told = worse.map(|check| self.told(check, &comparison));
+        let mut told: Vec<String> = worse.map(|check| self.told(check, &comparison)).collect();
+        if !told.is_empty() {
+            told.extend(self.unlike(&differences));
+        }
         let moved = self.accepted.iter().filter(|step| is_gated(step, policy));
         let moved = moved.map(|step| self.not_checked(&accepted_since(step)));
-        told.chain(moved).collect()
+        told.into_iter().chain(moved).collect()
+    }
+
+    /// In what the pinned session differs and was compared all the same.
+    fn unlike(&self, differences: &[Difference]) -> Option<String> {
+        let fields = differences
+            .iter()
+            .map(|d| format!("`{}` (`{}`, `{}`)", d.field, d.baseline, d.candidate));
+        let fields: Vec<String> = fields.collect();
+        (!fields.is_empty()).then(|| {
+            format!(
+                "the pinned reference{} differs in {}, which is allowed: the creep may come from it",
+                self.of_commit(),
+                fields.join(", ")
+            )
+        })
     }
 
     fn told(&self, check: &Check, comparison: &Comparison) -> String {

@@ -1,6 +1,6 @@
 //! What a session must be to enter a history: it will judge others for weeks.
 
-use super::course::values;
+use super::{Entry, course::values};
 use crate::{
     measure::measure,
     metric::Metric,
@@ -23,7 +23,7 @@ pub const fn spread_limit(metric: Metric) -> f64 {
 }
 
 /// What speaks against a session as a baseline, in sentences: that it is a candidate or not of the main branch, or not
-/// whole, or too noisy in one of the gated metrics. None: nothing does.
+/// whole, or of a single run, or too noisy in one of the gated metrics. None: nothing does.
 ///
 /// Whether it can carry a verdict at all is not asked here ([`crate::measure::invalid_because`]).
 pub fn objections(session: &Session, gated: &[Metric]) -> Vec<String> {
@@ -42,8 +42,50 @@ pub fn objections(session: &Session, gated: &[Metric]) -> Vec<String> {
     if session.ended == Ended::Interrupted {
         objections.push("it was interrupted: not all of its runs are there".into());
     }
+    objections.extend(alone(session));
     objections.extend(noisy(session, gated));
     objections
+}
+
+/// One run says nothing of how far runs lie apart here; what was left out on purpose has none.
+fn alone(session: &Session) -> Option<String> {
+    let cells = session.cells.iter().filter(|cell| cell.skipped.is_none());
+    let few: Vec<_> = cells.filter(|cell| cell.runs.len() < 2).collect();
+    let first = few.first()?;
+    let runs = if first.runs.is_empty() { "no run" } else { "one run" };
+    let others = match few.len() - 1 {
+        0 => String::new(),
+        1 => " and in 1 more cell".to_owned(),
+        more => format!(" and in {more} more cells"),
+    };
+    Some(format!(
+        "it has {runs} at {}{others}: how far its runs lie apart is not known",
+        first.name
+    ))
+}
+
+/// What spoke against the sessions of a history and still does, in sentences: one for each reason.
+pub fn doubts(entries: &[Entry]) -> Vec<String> {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for entry in entries {
+        for reason in &entry.forced {
+            let label = format!("`{}`", entry.label());
+            match reasons.iter_mut().find(|(known, _)| known == reason) {
+                Some((_, labels)) => labels.push(label),
+                None => reasons.push((reason, vec![label])),
+            }
+        }
+    }
+    let told = reasons.iter().map(|(reason, labels)| {
+        let first: Vec<&str> = labels.iter().take(3).map(String::as_str).collect();
+        let more = match labels.len() - first.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let sessions = if labels.len() == 1 { "session" } else { "sessions" };
+        format!("a doubt about stored {sessions} {}{more}: {reason}", first.join(", "))
+    });
+    told.collect()
 }
 
 /// The baseline's arm of an A/B measurement is main's server, whoever asked for the measurement; a candidate has been

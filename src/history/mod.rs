@@ -14,7 +14,7 @@ pub use answer::{Place, is_called, place_meant};
 pub(crate) use course::values;
 pub use course::{Course, Point, Step, courses};
 pub use creep::Pin;
-pub use hygiene::{objections, spread_limit};
+pub use hygiene::{doubts, objections, spread_limit};
 pub use overview::{Alert, History};
 pub use window::window;
 

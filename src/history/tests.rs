@@ -3,7 +3,7 @@ use crate::{
     measure::synthetic::{Figures, scaled, session},
     metric::Percentile,
     session::{Ended, Origin, PairArm, Pairing},
-    verdict::Policy,
+    verdict::{FieldRule, Policy},
 };
 
 const TPOT: Metric = Metric::Tpot(Percentile::P95);
@@ -226,8 +226,25 @@ fn a_candidate_another_branch_a_part_and_a_noisy_session_are_no_baselines() {
     // First tokens wait in queues: they may lie further apart.
     let queued = scaled(&[0.8, 1.0, 1.2], |figures, run| figures.ttft_ms *= run);
     assert_eq!(objections(&queued, &gated), [""; 0]);
-    // One run has no spread.
-    assert_eq!(objections(&session(&[4], &[Figures::default()]), &gated), [""; 0]);
+}
+
+#[test]
+fn a_session_without_a_spread_is_no_baseline() {
+    let gated = [TPOT];
+    let mut cells = session(&[4, 8, 16], &[Figures::default()]);
+    assert_eq!(
+        objections(&cells, &gated),
+        ["it has one run at synthetic-64/16 @ c=4 and in 2 more cells: how far its runs lie apart is not known"]
+    );
+    // What was left out on purpose has no runs.
+    cells = session(&[4, 8], &[Figures::default(); 2]);
+    cells.cells[1].runs.clear();
+    assert_eq!(
+        objections(&cells, &gated),
+        ["it has no run at synthetic-64/16 @ c=8: how far its runs lie apart is not known"]
+    );
+    cells.cells[1].skipped = Some("saturated at c=4".into());
+    assert_eq!(objections(&cells, &gated), [""; 0]);
 }
 
 /// A history of such sessions of which the one at this place is pinned.
@@ -255,6 +272,22 @@ fn slow_creep_is_told_against_the_pinned_session_and_nothing_else() {
             && told[0].starts_with("not compared with the pinned reference (0123456789ab): `hardware.gpus`"),
         "{told:?}"
     );
+}
+
+#[test]
+fn in_what_the_pinned_session_differs_and_is_compared_all_the_same_is_told_with_the_creep() {
+    let alone = pinned(&[1.0], 0, &[]);
+    let mut policy = Policy::default();
+    policy.fields.insert("definitions".into(), FieldRule::Ignore);
+    let other = |factor: f64| Session {
+        definitions: "perfgate/0".into(),
+        ..at(factor)
+    };
+    let told = alone.creep(&other(2.0), &policy);
+    let unlike = "the pinned reference (0123456789ab) differs in `definitions` (`perfgate/1`, `perfgate/0`), which is allowed: the \
+                  creep may come from it";
+    assert!(told.iter().any(|text| text == unlike), "{told:?}");
+    assert_eq!(alone.creep(&other(1.0), &policy), [""; 0]);
 }
 
 #[test]
@@ -324,4 +357,25 @@ fn a_step_that_was_accepted_after_the_pin_is_no_creep() {
 fn the_pinned_session_itself_has_nothing_to_creep_from() {
     let pin = pinned(&[1.0, 1.5, 2.0], 0, &[]);
     assert_eq!(pin.creep(&at(1.0), &Policy::default()), [""; 0]);
+}
+
+#[test]
+fn a_count_has_a_course_though_it_is_nothing() {
+    let mut entries = history(&[1.0, 1.0, 1.0]);
+    let bad = |run: &mut crate::measure::RunValue| {
+        if let Ok(sample) = run {
+            sample.value = 0.03;
+        }
+    };
+    let series = entries[2].measured.cells[0].series.get_mut(&Metric::ErrorRate).unwrap();
+    series.iter_mut().take(1).for_each(bad);
+    let found = courses(&entries, &[accepted(0, None)], &[Metric::ErrorRate, Metric::Failed]);
+    let values = |course: &Course| -> Vec<f64> { course.points.iter().map(|point| point.value).collect() };
+    assert_eq!(values(&found[1]), [0.0, 0.0, 0.0]);
+    assert!((values(&found[0])[2] - 0.01).abs() < 1e-12 && values(&found[0])[1] == 0.0);
+    assert!(
+        found
+            .iter()
+            .all(|course| course.steps.is_empty() && course.sigma.is_none())
+    );
 }

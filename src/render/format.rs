@@ -111,16 +111,12 @@ pub(super) fn interval(ends: (f64, f64)) -> String {
 
 /// A change in the metric's unit (`+55 ms`).
 pub(super) fn difference(metric: Metric, by: f64) -> String {
-    unbroken(&format!("{} {}", wording::amount(by, true), metric.unit()))
+    unbroken(&wording::difference(metric, by))
 }
 
 /// Its interval (`+35 … +75 ms`).
-pub(super) fn difference_interval(metric: Metric, (low, high): (f64, f64)) -> String {
-    unbroken(&format!(
-        "{} … {}",
-        wording::amount(low, true),
-        wording::amount(high, true)
-    )) + &unbroken(&format!(" {}", metric.unit()))
+pub(super) fn difference_interval(metric: Metric, ends: (f64, f64)) -> String {
+    unbroken(&wording::difference_interval(metric, ends))
 }
 
 /// A limit with its side (`≤ +5.0 %` where lower is better).

@@ -124,7 +124,7 @@ fn sessions_of(history: &History, course: &Course) -> String {
         if history.pinned.as_ref() == Some(&entry.sha256) {
             marks.push("pinned".into());
         }
-        marks.extend(entry.forced.iter().map(|why| format!("forced: {}", visible(why))));
+        marks.extend(entry.forced.iter().map(|why| format!("doubt: {}", visible(why))));
         table.add_row([
             entry.sha256.chars().take(12).collect(),
             format::utc_time(entry.started_unix_s),
@@ -162,7 +162,7 @@ fn sparkline(course: &Course, sessions: usize) -> String {
     reason = "a share from 0 to 1 of seven"
 )]
 fn bar(value: f64, low: f64, high: f64) -> char {
-    let share = if high / low < 1.0 + FLAT {
+    let share = if high <= low * (1.0 + FLAT) {
         0.5
     } else {
         (value - low) / (high - low)

@@ -1,5 +1,7 @@
 //! Lists of stored baselines for a terminal.
 
+use std::fmt::Write as _;
+
 use comfy_table::{Table, presets::NOTHING};
 
 use super::{escape::visible, format};
@@ -21,9 +23,11 @@ pub struct BaselineRow {
     pub commit: Option<String>,
     /// Why it cannot be read, if so.
     pub problem: Option<String>,
+    /// What speaks against its sessions, in sentences.
+    pub doubts: Vec<String>,
 }
 
-/// The list as a table; a broken baseline shows its problem.
+/// The list as a table; a broken baseline shows its problem. Below it, what speaks against the sessions of one.
 pub fn terminal_baselines(rows: &[BaselineRow]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
@@ -41,5 +45,19 @@ pub fn terminal_baselines(rows: &[BaselineRow]) -> String {
             ],
         });
     }
-    format!("{}\n", table.trim_fmt())
+    let mut text = format!("{}\n", table.trim_fmt());
+    for row in rows {
+        let named = row.doubts.iter().map(|doubt| format!("{}: {doubt}", row.name));
+        text.push_str(&terminal_doubts(&named.collect::<Vec<_>>()));
+    }
+    text
+}
+
+/// What speaks against stored sessions, a line each.
+pub fn terminal_doubts(doubts: &[String]) -> String {
+    let mut text = String::new();
+    for doubt in doubts {
+        let _ = writeln!(text, "{}", visible(doubt));
+    }
+    text
 }

@@ -33,7 +33,7 @@ pub use html::html;
 pub use json::{
     history_json, history_schema, noise_json, noise_schema, read_report, report_json, report_schema, show_json,
 };
-pub use listing::{BaselineRow, terminal_baselines};
+pub use listing::{BaselineRow, terminal_baselines, terminal_doubts};
 pub use markdown::{NoResult, comment, comment_without_result, markdown, one_line};
 pub use noise::{suggestion_yaml, terminal_noise};
 pub use posting::{Past, Posting, marker, past_results};

@@ -229,7 +229,10 @@ fn check_view(check: &Check, domain: Domain, report: &Report) -> CheckView {
     } = words::check_look(check);
     let scale = Scale::of(check.metric, check.baseline.into_iter().chain(check.candidate));
     let number = |value: Option<f64>| value.map_or_else(|| NOT_MEASURED.to_owned(), |value| scale.number(value));
-    let (baseline, candidate) = (number(check.baseline), number(check.candidate));
+    // What the candidate must keep by itself asks nothing of the baseline, which may well have been measured.
+    let is_alone = matches!(check.limit, Bound::Value(_));
+    let baseline = if is_alone { "–".into() } else { number(check.baseline) };
+    let candidate = number(check.candidate);
     CheckView {
         word,
         mark,
@@ -284,6 +287,7 @@ fn interval(check: &Check) -> String {
 fn values(check: &Check, scale: Scale, baseline: &str, candidate: &str) -> String {
     match (check.baseline, check.candidate) {
         (None, None) => NOT_MEASURED.into(),
+        (None, Some(_)) if matches!(check.limit, Bound::Value(_)) => format!("{candidate}{SPACE}{}", scale.unit()),
         (Some(_), None) => format!("{baseline}{SPACE}{} → {candidate}", scale.unit()),
         _ => format!("{baseline} → {candidate}{SPACE}{}", scale.unit()),
     }

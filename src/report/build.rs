@@ -3,7 +3,7 @@
 use super::{
     Judging, Report,
     arm::{describe_measured, say_none_replaced},
-    conduct, doubts, held, method, rest, tails, wording,
+    conduct, doubts, held, method, overridden, rest, tails, wording,
 };
 use crate::{
     compare::{Design, PairNoise, compare_within},
@@ -11,8 +11,8 @@ use crate::{
     obligation::{Given, obligations, settle},
     session::{Ended, Session, TokensFrom},
     verdict::{
-        Check, Difference, FieldRule, Judgement, Lacking, Policy, Refusal, Verdict, differences, judge, judge_alone,
-        refuse, refuse_failures, refuse_work,
+        Check, Difference, Judgement, Lacking, Policy, Refusal, Verdict, differences, judge, judge_alone, refuse,
+        refuse_failures, refuse_work,
     },
 };
 
@@ -74,7 +74,8 @@ pub fn build_knowing(
     let of_new = tails::of("candidate", &new);
     let cliffs = tails::two_modes(old.as_ref().map(|(_, _, old)| old), &new, policy);
     let of_figures = of_old.into_iter().chain(of_new).chain(cliffs).collect();
-    let warnings = all_warnings(baseline, candidate.1, &differences, outcome.as_ref(), of_figures);
+    let mut warnings = all_warnings(baseline, candidate.1, &differences, outcome.as_ref(), of_figures);
+    warnings.extend(baseline.and_then(|(_, session)| overridden::nobody_states(session, candidate.1, policy)));
     let mut baseline_arm = old.map(|(name, session, measured)| describe_measured(name, session, &measured));
     let mut candidate_arm = describe_measured(candidate.0, candidate.1, &new);
     if let Some(baseline) = &mut baseline_arm {
@@ -169,15 +170,7 @@ fn all_warnings(
     }
     warnings.extend(of_figures);
     warnings.extend(ended_early(candidate, outcome));
-    let allowed = differences
-        .iter()
-        .filter(|difference| difference.rule == FieldRule::Warn);
-    warnings.extend(allowed.map(|d| {
-        format!(
-            "`{}` differs (`{}`, `{}`) and is allowed: the change may come from it",
-            d.field, d.baseline, d.candidate
-        )
-    }));
+    warnings.extend(differences.iter().filter_map(overridden::told));
     warnings
 }
 

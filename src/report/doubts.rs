@@ -2,8 +2,8 @@
 
 use crate::session::{CellRuns, Ended, Session};
 
-/// What a reader should doubt of one session, in sentences.
-pub(super) fn of(arm: &str, session: &Session) -> Vec<String> {
+/// What a reader should doubt of one session, in sentences; `arm` is what they call it.
+pub fn of(arm: &str, session: &Session) -> Vec<String> {
     let mut doubts = Vec::new();
     for cell in &session.cells {
         doubts.extend(missing_runs(arm, session, cell));

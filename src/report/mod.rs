@@ -12,6 +12,7 @@ mod health;
 mod held;
 mod method;
 mod never_full;
+mod overridden;
 mod rest;
 mod tails;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use crate::{
 };
 pub use arm::describe;
 pub use build::{Reference, build, build_knowing, warnings};
+pub use doubts::of as signs_of_editing;
 pub use rest::unseen_rest;
 
 pub use crate::{

@@ -44,6 +44,35 @@ pub fn clopper_pearson(hits: u32, trials: u32, confidence: f64) -> Option<(f64, 
     Some((lower?, upper?))
 }
 
+/// How likely so many hits or fewer, and so many or more, are where each trial hits with chance `share`: the exact
+/// binomial, by the incomplete beta function.
+///
+/// `None` where nothing was counted, `hits` exceed `trials`, or the share is outside 0 to 1.
+pub fn tails(hits: u32, trials: u32, share: f64) -> Option<(f64, f64)> {
+    if trials == 0 || hits > trials || !(0.0..=1.0).contains(&share) {
+        return None;
+    }
+    let (misses, hits) = (f64::from(trials - hits), f64::from(hits));
+    let beta = |a: f64, b: f64| Beta::new(a, b).ok();
+    let at_most = if misses < 1.0 {
+        1.0
+    } else {
+        beta(hits + 1.0, misses)?.sf(share)
+    };
+    let at_least = if hits < 1.0 {
+        1.0
+    } else {
+        beta(hits, misses + 1.0)?.cdf(share)
+    };
+    Some((at_most, at_least))
+}
+
+/// How many of so many trials a share is; `None` where it is none.
+pub fn hits(share: f64, trials: u32) -> Option<u32> {
+    let hits = (share * f64::from(trials)).round();
+    (0..=trials).rev().find(|count| f64::from(*count) <= hits)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -85,6 +114,39 @@ mod tests {
                     "{case} {key}: {found_upper}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn the_tails_are_the_binomials() {
+        // Sums of `comb(n, k) p^k (1 − p)^(n − k)` in Python.
+        for (hits, trials, share, at_most, at_least) in [
+            (600, 600, 0.99, 1.0, 0.002_405_097_6),
+            (594, 600, 0.99, 0.555_127_97, 0.606_304_13),
+            (0, 30, 0.1, 0.042_391_158, 1.0),
+            (599, 600, 1.0, 0.0, 1.0),
+            (600, 600, 1.0, 1.0, 1.0),
+            (3, 10, 0.5, 0.171_875, 0.945_312_5),
+        ] {
+            let (found_most, found_least) = tails(hits, trials, share).unwrap();
+            assert!((found_most - at_most).abs() < 1e-6, "{hits}/{trials}: {found_most}");
+            assert!((found_least - at_least).abs() < 1e-6, "{hits}/{trials}: {found_least}");
+        }
+        assert_eq!(tails(0, 0, 0.5), None);
+        assert_eq!(tails(3, 2, 0.5), None);
+        assert_eq!(tails(1, 2, f64::NAN), None);
+    }
+
+    #[test]
+    fn hits_are_counted_back_from_a_share() {
+        for (share, trials, expected) in [
+            (1.0, 200, Some(200)),
+            (199.0 / 200.0, 200, Some(199)),
+            (0.0, 7, Some(0)),
+            (f64::NAN, 7, None),
+            (-1.0, 7, None),
+        ] {
+            assert_eq!(hits(share, trials), expected, "{share}");
         }
     }
 

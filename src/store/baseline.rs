@@ -17,6 +17,9 @@ use crate::{history::Accepted, session::Session};
 /// How many sessions a baseline keeps; older ones make room.
 pub const MAX_HISTORY: usize = 30;
 
+/// What is said of each session of a file without hashes, from the first reading on.
+const UNHASHED: &str = "its file was of version 1, which has no hashes: whether it is what was measured cannot be told";
+
 /// The sessions of one plan in one environment; `T` is what is kept of each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Baseline<T = Session> {
@@ -56,7 +59,7 @@ pub struct Pinned {
 pub struct Link {
     /// SHA-256, in hex, of its content and of the hash before: what it is called.
     pub sha256: String,
-    /// What spoke against saving it and was overridden.
+    /// What spoke against saving it and was overridden, and that it once had no hash.
     pub forced: Vec<String>,
 }
 
@@ -244,10 +247,11 @@ fn each_entry(
     if chained {
         entries::each::<EntryFile>(path, bytes, &mut checked)?;
     } else {
+        refuse_newer_keys(path, &head)?;
         entries::each::<SessionFile>(path, bytes, &mut |session| {
             checked(EntryFile {
                 sha256: None,
-                forced: Vec::new(),
+                forced: vec![UNHASHED.into()],
                 session,
             })
         })?;
@@ -259,6 +263,24 @@ fn each_entry(
         return Err(broken(path, "seal", problem));
     }
     Ok(head)
+}
+
+/// What version 1 never held: who turned a file back into one, to be rid of its hashes, may have left it.
+fn refuse_newer_keys(path: &Path, head: &BaselineFile<IgnoredAny>) -> Result<(), StoreError> {
+    let newer = [
+        ("accepted", !head.accepted.is_empty()),
+        ("pinned", head.pinned.is_some()),
+        ("before", head.before.is_some()),
+        ("seal", head.seal.is_some()),
+    ];
+    match newer.iter().find(|(_, is_there)| *is_there) {
+        None => Ok(()),
+        Some((key, _)) => Err(broken(
+            path,
+            key,
+            "no perfgate wrote it beside a `schema` of version 1, which has no hashes: the file was changed by hand",
+        )),
+    }
 }
 
 fn parse_as_baseline<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, StoreError> {

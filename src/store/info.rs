@@ -28,12 +28,21 @@ pub struct BaselineInfo {
     pub cells: Vec<String>,
     /// Runs in each of these cells.
     pub runs: Vec<usize>,
+    /// What speaks against its sessions, each reason once, with how many sessions it is about.
+    pub doubts: Vec<(String, usize)>,
 }
 
 impl BaselineInfo {
     pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Self, StoreError> {
         let mut newest: Option<Session> = None;
-        let baseline = baseline::read_with(path, bytes, |session, _| {
+        let mut doubts: Vec<(String, usize)> = Vec::new();
+        let baseline = baseline::read_with(path, bytes, |session, link| {
+            for reason in &link.forced {
+                match doubts.iter_mut().find(|(known, _)| known == reason) {
+                    Some((_, count)) => *count += 1,
+                    None => doubts.push((reason.clone(), 1)),
+                }
+            }
             baseline::keep_newer(&mut newest, session);
         })?;
         let newest = newest.as_ref();
@@ -49,6 +58,7 @@ impl BaselineInfo {
             commit: newest.and_then(|session| session.commit.clone()),
             cells: cells.iter().map(|cell| cell.name.clone()).collect(),
             runs: cells.iter().map(|cell| cell.runs.len()).collect(),
+            doubts,
         })
     }
 }

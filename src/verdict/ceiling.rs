@@ -1,14 +1,16 @@
-//! What the candidate itself must keep, whatever the baseline did: its own runs against a bound, on logarithms.
+//! What the candidate itself must keep, whatever the baseline did: its own runs against a bound, on logarithms, and shares
+//! of requests as what they are.
 
 use super::{
     Action, Bound, Verdict,
     check::{Draft, Evidence},
     obstacle,
     rule::{self, Lacking, MIN_RUNS, Rule},
+    share::{Share, is_constant},
     wording,
 };
 use crate::{
-    compare::{Change, Side},
+    compare::{Change, Side, change::RUN_SD_FLOOR},
     metric::{Better, Metric},
     stats::holm,
 };
@@ -16,23 +18,27 @@ use crate::{
 /// One bound in one cell, with what [`settle`] judges it by: beyond surely is a regression, within surely a pass.
 pub(super) fn draft(cell: &str, metric: Metric, bound: f64, runs: &Side) -> Draft {
     let mut draft = Draft::blank(cell, metric, Bound::Value(bound), Action::Block);
+    let share = Share::of(metric, runs);
     draft.is_in_family = false;
     draft.check.n_candidate = runs.values.len();
-    draft.check.candidate = runs.geometric_mean();
-    let excess = |value: &f64| match metric.better() {
-        Better::Lower => (value / bound).ln(),
-        Better::Higher => (bound / value).ln(),
+    draft.check.candidate = share.map_or_else(|| runs.geometric_mean(), |share| Some(share.value()));
+    let excess = |value: &f64| match (share, metric.better()) {
+        (Some(_), _) => bound - value,
+        (None, Better::Lower) => (value / bound).ln(),
+        (None, Better::Higher) => (bound / value).ln(),
     };
     let excesses: Vec<f64> = runs.values.iter().map(excess).collect();
     let change = Change::of_pairs(&excesses, None);
     let is_nothing = |value: &f64| metric.better() == Better::Higher && *value == 0.0;
     if runs.missing.is_empty() && runs.values.len() >= MIN_RUNS && runs.values.iter().all(is_nothing) {
         draft.check.verdict = Verdict::Regression;
+        draft.check.candidate = Some(0.0);
         let limit = wording::bound(metric, draft.check.limit);
         draft.check.reason = format!("nothing in any run: beyond what it must keep, {limit}");
         return draft;
     }
-    match (obstacle::of_one_side(metric, "candidate", runs), change) {
+    let obstacle = obstacle::of_one_side(metric, "candidate", runs, share.is_some());
+    match (obstacle, change) {
         (Some(reason), _) => draft.check.reason = reason,
         (None, None) => {
             draft.check.reason = format!(
@@ -42,9 +48,21 @@ pub(super) fn draft(cell: &str, metric: Metric, bound: f64, runs: &Side) -> Draf
             draft.repeat_more = Some(MIN_RUNS.saturating_sub(runs.values.len()));
             draft.lacking = Lacking::Candidate;
         }
-        (None, Some(change)) => draft.evidence = Evidence::of(change, 0.0, None),
+        (None, Some(change)) => draft.evidence = evidence(change, share, bound),
     }
     draft
+}
+
+fn evidence(change: Change, share: Option<Share>, bound: f64) -> Option<Evidence> {
+    let found = Evidence::of(change, 0.0, None)?;
+    Some(match share {
+        None => found,
+        Some(share) => Evidence {
+            tested: share.tested(bound, &change)?,
+            share: Some(share),
+            ..found
+        },
+    })
 }
 
 /// Judges all drafts: how surely one is beyond its bound is corrected over all ceilings (Holm), a family of their own, as
@@ -85,8 +103,9 @@ fn settle_one(draft: &mut Draft, evidence: &Evidence, (adjusted, family): (f64, 
         (Verdict::Regression, told)
     } else if p_within <= levels.within {
         (Verdict::Pass, format!("keeps {limit} ({})", wording::sure(p_within)))
+    } else if let Some(why) = reached(evidence, bound_of(draft), levels.within) {
+        (Verdict::Pass, format!("keeps {limit}: {why}"))
     } else {
-        draft.repeat_more = rule::more(change, evidence.limit, rule, family);
         draft.lacking = Lacking::Candidate;
         let told = if p_beyond <= levels.beyond {
             format!(
@@ -97,12 +116,10 @@ fn settle_one(draft: &mut Draft, evidence: &Evidence, (adjusted, family): (f64, 
         } else {
             format!("these runs cannot tell whether it keeps {limit}")
         };
-        (
-            Verdict::Inconclusive,
-            format!("{told}{}", remedy(draft.repeat_more, rule)),
-        )
+        let remedy = remedy(draft, evidence, (levels.within, family), rule);
+        (Verdict::Inconclusive, format!("{told}{remedy}"))
     };
-    let figures = figures(draft, change);
+    let figures = figures(draft, evidence);
     draft.check.verdict = verdict;
     draft.check.p_beyond = Some(p_beyond);
     draft.check.reason = format!("{figures}: {told}");
@@ -113,29 +130,101 @@ fn settle_one(draft: &mut Draft, evidence: &Evidence, (adjusted, family): (f64, 
     ));
 }
 
-fn remedy(more: Option<usize>, rule: &Rule) -> String {
+fn bound_of(draft: &Draft) -> f64 {
+    draft.check.limit.size().unwrap_or(f64::NAN)
+}
+
+/// Why a bound is kept that is just reached, which no test of a distance can show.
+fn reached(evidence: &Evidence, bound: f64, level: f64) -> Option<String> {
+    let change = &evidence.change;
+    match evidence.share {
+        Some(share) => share.is_reached(bound, level).then(|| {
+            format!(
+                "all {} requests did, so at least {} do ({})",
+                share.requests(),
+                wording::share(floor(share.at_least(level))),
+                wording::sure(level)
+            )
+        }),
+        // What is the same in every run is known: it is not beyond where it is equal.
+        None => (is_constant(change) && change.n_candidate >= MIN_RUNS && change.log_difference <= EQUAL).then(|| {
+            format!(
+                "it is the same in each of {} and not beyond",
+                wording::count(change.n_candidate, "run")
+            )
+        }),
+    }
+}
+
+/// A hair of the last bit, where a bound was given in another unit.
+const EQUAL: f64 = 1e-9;
+
+/// A share that is promised is never rounded up.
+fn floor(share: f64) -> f64 {
+    (share * 1e4).floor() / 1e4
+}
+
+/// What would settle it, and in words.
+fn remedy(draft: &mut Draft, evidence: &Evidence, (level, family): (f64, usize), rule: &Rule) -> String {
+    let (change, bound) = (&evidence.change, bound_of(draft));
+    let n = change.n_candidate;
+    let Some(share) = evidence.share else {
+        draft.repeat_more = rule::more(change, evidence.limit, rule, family);
+        if is_constant(change) && draft.repeat_more.is_none() {
+            let far = wording::share(change.log_difference.abs());
+            return format!(
+                ": it is the same in every run and {far} off, less than the {} that runs are taken to differ by",
+                wording::share(RUN_SD_FLOOR)
+            );
+        }
+        return more(draft.repeat_more, rule);
+    };
+    if !share.is_whole() {
+        return String::new();
+    }
+    let needed = share.runs_needed(bound, level, n);
+    let look = needed.and_then(|needed| rule.ahead(n).into_iter().find(|look| *look >= needed));
+    draft.repeat_more = look.map(|look| look - n);
+    if draft.repeat_more.is_some() {
+        return more(draft.repeat_more, rule);
+    }
+    let Some(requests) = Share::requests_needed(bound, level) else {
+        return String::new();
+    };
+    let a_run = usize::try_from(requests).unwrap_or(usize::MAX).div_ceil(n.max(1));
+    draft.requests_needed = Some(a_run);
+    format!(
+        "; {requests} requests that all meet it would show it, these are {}",
+        share.requests()
+    )
+}
+
+fn more(more: Option<usize>, rule: &Rule) -> String {
     let noun = if rule.is_paired() { "pair" } else { "run" };
     more.map_or_else(String::new, |more| {
         format!("; repeat {}", wording::count_more(more, noun))
     })
 }
 
-/// The mean of the runs with its interval, in the metric's unit.
-fn figures(draft: &Draft, change: &Change) -> String {
-    let (metric, bound) = (draft.check.metric, draft.check.limit.size().unwrap_or(f64::NAN));
+/// The mean of the runs with its interval, in the metric's unit; of a share that of all requests.
+fn figures(draft: &Draft, evidence: &Evidence) -> String {
+    let (metric, bound, change) = (draft.check.metric, bound_of(draft), &evidence.change);
     let value = |excess: f64| match metric.better() {
         Better::Lower => bound * excess.exp(),
         Better::Higher => bound / excess.exp(),
     };
-    let unit = metric.unit();
-    let mean = format!("{} {unit}", wording::amount(value(change.log_difference), false));
-    let Some((low, high)) = change.interval() else {
-        return mean;
+    let (mean, interval) = if let Some(share) = evidence.share {
+        (wording::value(metric, share.value()), share.interval(bound, change))
+    } else {
+        let ends = |(low, high)| (value(low).min(value(high)), value(low).max(value(high)));
+        let mean = wording::value(metric, value(change.log_difference));
+        (mean, change.interval().map(ends))
     };
-    let (low, high) = (value(low).min(value(high)), value(low).max(value(high)));
-    format!(
-        "{mean} (90 % interval {} … {} {unit})",
-        wording::amount(low, false),
-        wording::amount(high, false)
-    )
+    match interval {
+        None => mean,
+        Some(_) if evidence.share.is_none() && is_constant(change) => {
+            format!("{} in every run", wording::exact(metric, value(change.log_difference)))
+        }
+        Some(ends) => format!("{mean} (90 % interval {})", wording::interval_of_values(metric, ends)),
+    }
 }

@@ -4,6 +4,7 @@ use super::{
     Action, Bound, Check, Gate, Limit, UnitChange, Verdict, counts, explain,
     obstacle::{obstacle, samples_needed},
     rule::{self, Lacking, MAX_RUNS, MIN_RUNS, Rule},
+    share::Share,
     wording,
 };
 use crate::{
@@ -38,6 +39,8 @@ pub(super) struct Evidence {
     pub(super) limit: f64,
     /// The stored sessions behind the baseline.
     pub(super) window: Option<Window>,
+    /// The requests of all runs, where a share of them is held against a bound.
+    pub(super) share: Option<Share>,
 }
 
 impl Draft {
@@ -303,6 +306,7 @@ impl Evidence {
             tested: change.test(limit)?,
             limit,
             window,
+            share: None,
         })
     }
 }
@@ -323,22 +327,21 @@ fn unit_change(metric: Metric, change: &Change) -> Option<UnitChange> {
 /// The change of a check with its interval.
 pub(crate) fn figures(check: &Check) -> String {
     if let Some(UnitChange { by, interval }) = check.difference {
-        let unit = check.metric.unit();
-        let by = wording::amount(by, true);
+        let by = wording::difference(check.metric, by);
         return match interval {
-            Some((low, high)) => format!(
-                "{by} {unit} (90 % interval {} … {} {unit})",
-                wording::amount(low, true),
-                wording::amount(high, true)
+            Some(ends) => format!(
+                "{by} (90 % interval {})",
+                wording::difference_interval(check.metric, ends)
             ),
-            None => format!("{by} {unit}"),
+            None => by,
         };
     }
     if let (Bound::NoMoreFailures, Some(old), Some(new)) = (check.limit, check.baseline, check.candidate) {
-        return format!("{} → {}", wording::share(old), wording::share(new));
+        let (old, new) = (wording::value(check.metric, old), wording::value(check.metric, new));
+        return format!("{old} → {new}");
     }
     if let (Bound::Value(_), Some(value)) = (check.limit, check.candidate) {
-        return format!("{} {}", wording::amount(value, false), check.metric.unit());
+        return wording::value(check.metric, value);
     }
     let change = check
         .change

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Bound, Check, Policy, Verdict, check::Draft, rule::Rule, wording};
+use super::{Action, Bound, Check, Policy, Verdict, check::Draft, counts, rule::Rule, wording};
 use crate::{
     compare::{CellComparison, Comparison, MetricComparison},
     measure::{Death, Work},
@@ -13,7 +13,7 @@ use crate::{
     stats::{
         Alternative,
         fisher::{self, Counts},
-        holm, permutation, real,
+        holm, permutation, proportion, real,
     },
 };
 
@@ -86,8 +86,7 @@ fn missed(cell: &CellComparison) -> Option<[Vec<RunCount>; 2]> {
     let counts = |values: &[f64], work: &[Work]| -> Option<Vec<RunCount>> {
         let runs = values.iter().zip(work).map(|(met, work)| {
             let all = u32::try_from(work.requests).ok().filter(|all| *all > 0)?;
-            let good = (met * f64::from(all)).round();
-            let good = (0..=all).rev().find(|count| f64::from(*count) <= good)?;
+            let good = proportion::hits(*met, all)?;
             Some(RunCount {
                 bad: all - good,
                 all,
@@ -114,7 +113,10 @@ impl Counted {
 
     fn misses(cell: &CellComparison, metric: Metric, action: Action) -> Option<Self> {
         let [baseline, candidate] = missed(cell).filter(|_| is_counted(cell, metric))?;
-        let draft = Draft::blank(&cell.name, metric, Bound::NoMoreFailures, action);
+        let found = cell.metrics.get(&metric)?;
+        let mut draft = Draft::blank(&cell.name, metric, Bound::NoMoreFailures, action);
+        draft.check.baseline = counts::mean(&found.baseline);
+        draft.check.candidate = counts::mean(&found.candidate);
         Some(Self::new(draft, baseline, candidate, "missed an SLO"))
     }
 
@@ -122,10 +124,11 @@ impl Counted {
         draft.is_in_family = false;
         draft.check.n_baseline = baseline.len();
         draft.check.n_candidate = candidate.len();
-        let share = |runs: &[RunCount]| f64::from(total(runs).hits) / requests(runs);
-        let is_failed = draft.check.metric == Metric::ErrorRate;
-        draft.check.baseline = Some(share(&baseline)).filter(|_| is_failed);
-        draft.check.candidate = Some(share(&candidate)).filter(|_| is_failed);
+        if draft.check.metric == Metric::ErrorRate {
+            let share = |runs: &[RunCount]| f64::from(total(runs).hits) / requests(runs);
+            draft.check.baseline = Some(share(&baseline));
+            draft.check.candidate = Some(share(&candidate));
+        }
         Self {
             draft,
             baseline,

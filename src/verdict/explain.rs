@@ -47,17 +47,10 @@ pub(super) fn check(draft: &Draft, said: &Said<'_>) -> String {
 /// The change with its interval and its limit (`+7.7 % (90 % interval +5.3 … +10.1 %, limit +5.0 %)`).
 fn figures(check: &Check) -> String {
     let limit = wording::bound(check.metric, check.limit);
-    let unit = check.metric.unit();
     let (by, interval) = match (check.difference, check.change) {
         (Some(UnitChange { by, interval }), _) => {
-            let ends = |(low, high)| {
-                format!(
-                    "{} … {} {unit}",
-                    wording::amount(low, true),
-                    wording::amount(high, true)
-                )
-            };
-            (format!("{} {unit}", wording::amount(by, true)), interval.map(ends))
+            let ends = |ends| wording::difference_interval(check.metric, ends);
+            (wording::difference(check.metric, by), interval.map(ends))
         }
         (None, Some(change)) => (wording::percent(change), check.interval.map(wording::interval)),
         (None, None) => ("not known".to_owned(), None),

@@ -8,7 +8,7 @@ use super::{
     wording,
 };
 use crate::{
-    compare::{CellComparison, Comparison, Design, LeftOut, Side, different_work, work::ALLOW},
+    compare::{CellComparison, Comparison, Design, LeftOut, Side, answer_of, different_work, work::ALLOW},
     measure::Measurements,
     metric::Metric,
 };
@@ -47,6 +47,7 @@ pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
     check::settle(&mut drafts, &rule);
     drafts.extend(errors::drafts(comparison, policy, &rule));
     drafts.extend(ceilings(comparison, policy, &rule));
+    warnings.extend(nowhere(comparison, policy));
     coupled::guard(&mut drafts, comparison, &rule);
     drafts.sort_by(|a, b| {
         let ((rank_a, excess_a), (rank_b, excess_b)) = (a.rank(), b.rank());
@@ -105,8 +106,10 @@ pub fn judge_alone(candidate: &Measurements, policy: &Policy) -> Vec<Check> {
     let rule = Rule::new(&Design::Apart { sessions: 0 }, policy);
     let cells = candidate.cells.iter().filter(|cell| cell.skipped.is_none());
     let drafts = cells.flat_map(|cell| {
+        let answer = answer_of(&cell.load);
+        let is_measured = answer.is_some() || !cell.work.is_empty();
         let bounds = policy.ceilings.iter();
-        let held = bounds.filter(|(metric, _)| !metric.is_capacity() && !cell.work.is_empty());
+        let held = bounds.filter(|(metric, _)| is_measured && is_of(answer, **metric));
         held.map(|(metric, bound)| {
             let series = cell.series.get(metric).map_or(&[][..], Vec::as_slice);
             ceiling::draft(&cell.name, *metric, *bound, &Side::of(series))
@@ -132,6 +135,20 @@ fn ceilings(comparison: &Comparison, policy: &Policy, rule: &Rule) -> Vec<Draft>
     let of_new_cells = comparison.only_candidate.len() * policy.ceilings.len();
     ceiling::settle(&mut drafts, of_new_cells, rule);
     drafts
+}
+
+/// Ceilings that no cell can be held against: who set them should know that nobody looks.
+fn nowhere(comparison: &Comparison, policy: &Policy) -> Option<String> {
+    let cells = &comparison.cells;
+    let asks_nothing = |metric: &&Metric| !cells.iter().any(|cell| can_have(cell, **metric));
+    let labels = policy.ceilings.keys().filter(asks_nothing).map(|metric| metric.label());
+    let labels: Vec<&str> = labels.collect();
+    (!cells.is_empty() && !labels.is_empty()).then(|| {
+        format!(
+            "no cell here has {}, for which there is a ceiling: it asks nothing",
+            labels.join(", ")
+        )
+    })
 }
 
 /// Whether nothing that blocks is open, so that no further pair is needed.
@@ -204,7 +221,11 @@ fn one_sided(cell: &str, policy: &Policy, has: &str, lacks: &str) -> Vec<Draft> 
 
 /// Whether a cell can have this metric at all: a search has only its answer, and nothing else has that.
 fn can_have(cell: &CellComparison, metric: Metric) -> bool {
-    match cell.answer {
+    is_of(cell.answer, metric)
+}
+
+fn is_of(answer: Option<Metric>, metric: Metric) -> bool {
+    match answer {
         Some(answer) => metric == answer,
         None => !metric.is_capacity(),
     }

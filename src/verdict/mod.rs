@@ -11,6 +11,7 @@ mod obstacle;
 mod policy;
 mod refusal;
 mod rule;
+mod share;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wording;

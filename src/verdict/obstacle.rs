@@ -1,6 +1,6 @@
 //! What stands in the way of a verdict: figures that are missing, too few, or not comparable.
 
-use super::{Gate, Limit, rule::MIN_RUNS, wording};
+use super::{Gate, Limit, rule::MIN_RUNS, share, wording};
 use crate::{
     compare::{CellComparison, MetricComparison, Side},
     measure::TokenCounts,
@@ -29,11 +29,12 @@ pub(super) fn obstacle(
         .or_else(|| tokens_counted_differently(cell, metric))
         .or_else(|| different_work(cell, metric))
         .or_else(|| too_few_samples(metric, found))
+        .or_else(|| too_few_requests(metric, gate, found))
         .or_else(|| samples_differ(metric, found))
 }
 
-/// The same of one arm alone, which is held against a bound.
-pub(super) fn of_one_side(metric: Metric, name: &'static str, side: &Side) -> Option<String> {
+/// The same of one arm alone, which is held against a bound; a share of requests is no ratio and may be zero.
+pub(super) fn of_one_side(metric: Metric, name: &'static str, side: &Side, is_share: bool) -> Option<String> {
     let not_measured = || {
         let why = side.missing.first();
         let why = why.map_or("the cell has no run", |(_, why)| why.as_str());
@@ -48,7 +49,7 @@ pub(super) fn of_one_side(metric: Metric, name: &'static str, side: &Side) -> Op
     };
     not_measured()
         .or_else(told)
-        .or_else(|| unusable(name, side))
+        .or_else(|| unusable(name, side).filter(|_| !is_share))
         .or_else(few)
 }
 
@@ -67,10 +68,16 @@ fn limit_beyond_all(metric: Metric, gate: &Gate, found: &MetricComparison) -> Op
     let all = found.baseline.geometric_mean()?;
     let is_beyond = metric.better() == Better::Higher && size >= all;
     is_beyond.then(|| {
-        let unit = metric.unit();
-        let (size, all) = (wording::amount(size, false), wording::amount(all, false));
-        format!("the limit lets it fall by {size} {unit}, more than the baseline's {all} {unit}: give a smaller one")
+        let size = wording::difference(metric, size);
+        let (size, all) = (size.trim_start_matches('+'), wording::value(metric, all));
+        format!("the limit lets it fall by {size}, more than the baseline's {all}: give a smaller one")
     })
+}
+
+fn too_few_requests(metric: Metric, gate: &Gate, found: &MetricComparison) -> Option<String> {
+    let baseline = found.baseline.geometric_mean()?;
+    let fall = gate.limit.share(Some(baseline))?;
+    share::too_few(metric, &found.candidate, baseline * (1.0 - fall))
 }
 
 fn sides(found: &MetricComparison) -> [(&'static str, &Side); 2] {

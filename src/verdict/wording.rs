@@ -26,20 +26,78 @@ pub(crate) fn limit(fraction: f64) -> String {
     format!("{} %", digits.strip_suffix('0').unwrap_or(&digits))
 }
 
-/// What a check is held against (`+5.0 %`, `+50 ms`, `≤ 2000 ms`).
+/// What a check is held against (`+5.0 %`, `+50 ms`, `≤ 2000 ms`, `≥ 99.5 %`).
 pub(crate) fn bound(metric: Metric, bound: Bound) -> String {
-    let unit = metric.unit();
     match bound {
         Bound::Relative(change) => limit(change),
-        Bound::Absolute(size) => format!("{} {unit}", plain(size, true)),
+        Bound::Absolute(size) => {
+            let (factor, unit) = unit_of_change(metric);
+            format!("{} {unit}", plain(size * factor, true))
+        }
         Bound::Value(value) => {
             let side = match metric.better() {
                 Better::Lower => '≤',
                 Better::Higher => '≥',
             };
-            format!("{side} {} {unit}", plain(value, false))
+            let (factor, unit) = unit_of_value(metric);
+            format!("{side} {} {unit}", plain(value * factor, false))
         }
-        Bound::NoMoreFailures => "no more failures".into(),
+        Bound::NoMoreFailures if metric == Metric::ErrorRate => "no more failures".into(),
+        Bound::NoMoreFailures => "no more SLO misses".into(),
+    }
+}
+
+/// A value of a metric (`55.2 ms`, `99.5 %`).
+pub(crate) fn value(metric: Metric, value: f64) -> String {
+    match unit_of_value(metric) {
+        (_, "%") if metric.unit() == FRACTION => share(value),
+        (_, unit) => format!("{} {unit}", amount(value, false)),
+    }
+}
+
+/// Both ends of values of a metric (`19.8 … 20.1 ms`).
+pub(crate) fn interval_of_values(metric: Metric, (low, high): (f64, f64)) -> String {
+    let end = value(metric, high);
+    match unit_of_value(metric) {
+        (_, "%") if metric.unit() == FRACTION => format!("{} … {end}", share(low).trim_end_matches(" %")),
+        _ => format!("{} … {end}", amount(low, false)),
+    }
+}
+
+/// A value that is known to the last digit (`80.01 GB`).
+pub(crate) fn exact(metric: Metric, value: f64) -> String {
+    let (factor, unit) = unit_of_value(metric);
+    format!("{} {unit}", plain(value * factor, false))
+}
+
+/// A change in a metric's unit (`+55 ms`, `−3 points` of a share).
+pub(crate) fn difference(metric: Metric, by: f64) -> String {
+    let (factor, unit) = unit_of_change(metric);
+    format!("{} {unit}", amount(by * factor, true))
+}
+
+/// Its interval (`+35 … +75 ms`).
+pub(crate) fn difference_interval(metric: Metric, (low, high): (f64, f64)) -> String {
+    let (factor, _) = unit_of_change(metric);
+    format!("{} … {}", amount(low * factor, true), difference(metric, high))
+}
+
+const FRACTION: &str = "fraction";
+
+/// People read shares in percent.
+fn unit_of_value(metric: Metric) -> (f64, &'static str) {
+    match metric.unit() {
+        FRACTION => (100.0, "%"),
+        unit => (1.0, unit),
+    }
+}
+
+/// A share that falls by three points does not fall by 3 %.
+fn unit_of_change(metric: Metric) -> (f64, &'static str) {
+    match metric.unit() {
+        FRACTION => (100.0, "points"),
+        "%" => (1.0, "points"),
+        unit => (1.0, unit),
     }
 }
 
@@ -70,10 +128,18 @@ pub(crate) fn amount(value: f64, plus: bool) -> String {
     digits
 }
 
-/// A share without sign, as it was configured (`90 %`, `99.5 %`, `1 %`).
+/// A share without sign (`90 %`, `99.5 %`, `1 %`); what is near nothing or all, and is not, has more decimals.
 pub(crate) fn share(fraction: f64) -> String {
-    let digits = format!("{:.2}", fraction * 100.0);
-    format!("{} %", digits.trim_end_matches('0').trim_end_matches('.'))
+    let percent = fraction * 100.0;
+    let is_end = fraction <= 0.0 || fraction >= 1.0;
+    let digits = (2..6).map(|decimals| format!("{percent:.decimals$}"));
+    let mut told = digits.map(|digits| digits.trim_end_matches('0').trim_end_matches('.').to_owned());
+    let digits = told.find(|digits| is_end || !matches!(digits.as_str(), "0" | "100"));
+    match digits {
+        Some(digits) => format!("{digits} %"),
+        None if fraction < 0.5 => "less than 0.00001 %".into(),
+        None => "more than 99.9999 %".into(),
+    }
 }
 
 /// A clause as the beginning of a sentence.
@@ -175,6 +241,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_share_is_read_in_percent_and_its_change_in_points() {
+        let (share, busy) = (Metric::SloAttainment, Metric::GpuUtilizationPct);
+        for (found, expected) in [
+            (bound(share, Bound::Value(1.0)), "≥ 100 %"),
+            (bound(share, Bound::Value(0.995)), "≥ 99.5 %"),
+            (bound(share, Bound::Absolute(-0.03)), "−3 points"),
+            (bound(share, Bound::Relative(-0.03)), "−3.0 %"),
+            (bound(busy, Bound::Absolute(-5.0)), "−5 points"),
+            (bound(busy, Bound::Value(80.0)), "≥ 80 %"),
+            (bound(Metric::GpuMemoryPeakGb, Bound::Value(80.0)), "≤ 80 GB"),
+            (value(share, 0.998), "99.8 %"),
+            (value(Metric::GpuMemoryPeakGb, 80.0), "80 GB"),
+            (difference(share, -0.025), "−2.5 points"),
+            (difference(Metric::GpuMemoryPeakGb, 2.0), "+2 GB"),
+            (difference_interval(share, (-0.04, 0.01)), "−4 … +1 points"),
+        ] {
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
     fn numbers_read_like_this() {
         for (fraction, expected) in [
             (0.121, "+12.1 %"),
@@ -200,6 +287,17 @@ mod tests {
             assert_eq!(p_value(p), expected);
         }
         assert_eq!(size(-0.121), "12.1 %");
+        for (fraction, expected) in [
+            (0.0, "0 %"),
+            (1.0, "100 %"),
+            (0.9, "90 %"),
+            (0.995, "99.5 %"),
+            (0.999_96, "99.996 %"),
+            (0.000_02, "0.002 %"),
+            (1e-9, "less than 0.00001 %"),
+        ] {
+            assert_eq!(share(fraction), expected);
+        }
         for (p, expected) in [
             (0.00001, "more than 99.9 % sure"),
             (0.0331, "96 % sure"),

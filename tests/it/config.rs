@@ -806,6 +806,28 @@ fn ceilings_and_fields_add_up_over_the_layers_by_name() {
 }
 
 #[test]
+fn a_field_that_no_fingerprint_has_is_refused_where_it_was_written() {
+    let told = |file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]| layers(file, env, flags).map(|_| ());
+    let meant = "there is no field `hardware.gpux`; did you mean `hardware.gpus`?";
+    for (env, flags, place) in [
+        (None, Some(("field", "hardware.gpux=ignore")), "`--field`: "),
+        (None, Some(("allow", "hardware.gpux")), "`--allow`: "),
+        (
+            Some(("PERFGATE_FIELDS", "hardware.gpux=ignore")),
+            None,
+            "`PERFGATE_FIELDS`: ",
+        ),
+    ] {
+        let error = told("seed: 1", env.as_slice(), flags.as_slice()).unwrap_err();
+        assert!(error.starts_with(place) && error.contains(meant), "{error}");
+    }
+    // What somebody states in any layer may be named in any other, and so may what only a session states.
+    let stated = ("hardware", "gpux=4");
+    assert_eq!(told("fields: {hardware.gpux: ignore}", &[], &[stated]), Ok(()));
+    assert_eq!(told("fields: {hardware.rack: ignore}", &[], &[]), Ok(()));
+}
+
+#[test]
 fn a_switch_may_be_a_one_or_a_zero() {
     for (text, on) in [("1", true), ("0", false), ("true", true), ("false", false)] {
         let resolved = layers("quiet: true", &[("PERFGATE_QUIET", text)], &[]).unwrap();

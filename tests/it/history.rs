@@ -228,7 +228,7 @@ fn a_noisy_session_or_a_candidate_is_saved_by_force_only_and_that_is_kept() {
     assert!(
         expect(folder, 0, &["history", "tpot_p95"])
             .0
-            .contains("forced: the runs of TPOT P95")
+            .contains("doubt: the runs of TPOT P95")
     );
 
     let candidate = made::arm(
@@ -249,6 +249,56 @@ fn a_noisy_session_or_a_candidate_is_saved_by_force_only_and_that_is_kept() {
     );
     made::write(folder, "baseline.json", &baseline);
     expect(folder, 0, &["baseline", "save", "baseline.json"]);
+}
+
+#[test]
+fn a_session_of_one_run_is_saved_by_force_only_and_every_comparison_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    made::write(folder, "one.json", &made::session("aaaa0000", 1_790_000_000, &[1.0]));
+    made::write(folder, "new.json", &made::session("bbbb0000", 1_790_100_000, &RUNS));
+    let (_, trouble) = expect(folder, 2, &["baseline", "save", "one.json"]);
+    let why = "it has one run at synthetic-64/17 @ c=4: how far its runs lie apart is not known";
+    assert!(trouble.contains(why) && trouble.contains("`--force`"), "{trouble}");
+    assert!(!folder.join("baselines").exists());
+    let (text, _) = expect(
+        folder,
+        0,
+        &["baseline", "save", "one.json", "--force", "--name", "main"],
+    );
+    assert!(text.contains(&format!("although {why}")), "{text}");
+    let (listed, _) = expect(folder, 0, &["baseline", "list"]);
+    assert!(
+        listed.contains(&format!("main: a doubt about 1 of 1 session: {why}")),
+        "{listed}"
+    );
+    let told = format!("a doubt about stored session `aaaa0000`: {why}");
+    assert!(expect(folder, 0, &["baseline", "show", "main"]).0.contains(&told));
+    let compared = perfgate(
+        folder,
+        &["compare", "--baseline", "main", "new.json", "--format", "json"],
+    );
+    let report: Value = serde_json::from_slice(&{ compared }.output().unwrap().stdout).unwrap();
+    let warnings = report["warnings"].as_array().unwrap();
+    assert!(warnings.iter().any(|warning| warning == told.as_str()), "{warnings:?}");
+    // Two runs with the same records are one.
+    made::write(
+        folder,
+        "twice.json",
+        &made::session("dddd0000", 1_790_000_000, &[1.0, 1.0, 1.02]),
+    );
+    let (_, trouble) = expect(folder, 2, &["baseline", "save", "twice.json"]);
+    assert!(
+        trouble.contains("two runs of the session hold the same records"),
+        "{trouble}"
+    );
+    // Two runs have a spread.
+    made::write(
+        folder,
+        "two.json",
+        &made::session("cccc0000", 1_790_000_000, &[0.99, 1.0]),
+    );
+    expect(folder, 0, &["baseline", "save", "two.json"]);
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use perfgate::session::PairArm;
+use perfgate::{
+    plan::{Lengths, Prompts},
+    session::PairArm,
+};
 use serde_json::Value;
 
 use crate::{
@@ -132,7 +135,7 @@ fn both_arms_of_a_measurement_make_pairs_and_nothing_to_look_at_is_told() {
 }
 
 #[test]
-fn sessions_of_two_machines_are_refused_and_one_given_twice_counts_once() {
+fn sessions_of_two_machines_or_workloads_are_refused_and_one_given_twice_counts_once() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let one = made::session("c0ffee00", 1_790_000_000, &RUNS);
@@ -141,7 +144,16 @@ fn sessions_of_two_machines_are_refused_and_one_given_twice_counts_once() {
     other.environment.gpus = vec!["NVIDIA A100".into()];
     made::write(folder, "other.json", &other);
     let (_, trouble) = expect(folder, 2, &["noise", "one.json", "other.json"]);
-    assert!(trouble.contains("were measured on different machines"), "{trouble}");
+    let told = "`one.json`, `other.json` are not sessions of one measurement on one machine, and the difference is no noise: give \
+                those that agree in `hardware.gpus`";
+    assert!(trouble.contains(told), "{trouble}");
+    let mut longer = made::session("c0ffee03", 1_790_000_100, &RUNS);
+    longer.plan.workload.prompts = Prompts::Synthetic {
+        input_tokens: Lengths::Fixed(512),
+    };
+    made::write(folder, "longer.json", &longer);
+    let (_, trouble) = expect(folder, 2, &["noise", "one.json", "longer.json"]);
+    assert!(trouble.contains("that agree in `plan.prompts`"), "{trouble}");
     let (text, trouble) = expect(folder, 0, &["noise", "one.json", "one.json", "--resamples", "100"]);
     assert!(
         text.contains("1 session, ") && trouble.contains("counts once"),

@@ -16,9 +16,12 @@ use crate::{
 /// What stands for a value that nobody gave.
 pub const NOT_STATED: &str = "not stated";
 
+/// The field that says by which definitions the figures were made.
+pub const DEFINITIONS: &str = "definitions";
+
 /// Fields that a fingerprint can have beside those in [`OPEN_FIELDS`].
 pub const FIELDS: [&str; 35] = [
-    "definitions",
+    DEFINITIONS,
     "plan.model",
     "plan.models",
     "plan.api",
@@ -58,12 +61,28 @@ pub const FIELDS: [&str; 35] = [
 /// Beginnings of fields that the owner names (`hardware.rack`, `framework.config.tensor_parallel_size`).
 pub const OPEN_FIELDS: [&str; 3] = ["plan.extra_body.", "hardware.", "framework."];
 
+/// Fields of these that perfgate fills in by itself.
+pub const SEEN_FIELDS: [&str; 5] = [
+    "hardware.gpus",
+    "hardware.gpu_driver",
+    "hardware.cpu",
+    "hardware.cpu_cores",
+    "hardware.os",
+];
+
+/// What follows the name of a field that its owner declares and perfgate sees by itself as well.
+pub const DECLARED: &str = " (declared)";
+
 /// Whether a fingerprint can have this field.
 pub fn is_field(name: &str) -> bool {
-    let own = OPEN_FIELDS
+    is_open(name) || FIELDS.contains(&name)
+}
+
+/// Whether a field is named by its owner, or could be.
+pub fn is_open(name: &str) -> bool {
+    OPEN_FIELDS
         .iter()
-        .any(|start| name.len() > start.len() && name.starts_with(start));
-    own || FIELDS.contains(&name)
+        .any(|start| name.len() > start.len() && name.starts_with(start))
 }
 
 /// The fields in which two comparable sessions agree, named as `--allow` takes them.
@@ -110,6 +129,22 @@ impl Fingerprint {
         self.plan.iter().chain(&self.environment)
     }
 
+    /// The fields that its owner named.
+    pub fn own(&self) -> impl Iterator<Item = &str> {
+        let names = self.fields().map(|(field, _)| field.as_str());
+        names.filter(|field| is_open(field) && !SEEN_FIELDS.contains(field))
+    }
+
+    /// The names of the fields that differ, or that only one of both has.
+    pub fn unlike(&self, other: &Self) -> Vec<String> {
+        let only_other = other.fields().filter(|(field, _)| self.value(field).is_none());
+        let names = self.fields().chain(only_other).map(|(field, _)| field);
+        names
+            .filter(|field| self.value(field) != other.value(field))
+            .cloned()
+            .collect()
+    }
+
     fn value(&self, field: &str) -> Option<&str> {
         let found = self.fields().find(|(name, _)| name == field);
         found.map(|(_, value)| value.as_str())
@@ -127,13 +162,11 @@ pub fn is_of_the_arm(field: &str) -> bool {
 /// The fields that differ, as `(field, baseline's value, candidate's value)`; an absent one reads `not stated`.
 pub fn differences(baseline: &Session, candidate: &Session) -> Vec<(String, String, String)> {
     let (old, new) = (Fingerprint::of(baseline), Fingerprint::of(candidate));
-    let only_new = new.fields().filter(|(field, _)| old.value(field).is_none());
-    let names = old.fields().chain(only_new).map(|(field, _)| field);
     let stated = |side: &Fingerprint, field: &str| side.value(field).unwrap_or(NOT_STATED).to_owned();
-    names
-        .filter(|field| old.value(field) != new.value(field))
+    let unlike = old.unlike(&new).into_iter();
+    unlike
         .filter(|field| *field != plan::SCHEDULE || schedules_differ(baseline, candidate))
-        .map(|field| (field.clone(), stated(&old, field), stated(&new, field)))
+        .map(|field| (field.clone(), stated(&old, &field), stated(&new, &field)))
         .collect()
 }
 
@@ -199,7 +232,7 @@ impl Fields {
         for (key, value) in declared {
             let field = format!("{prefix}{key}");
             let taken = self.0.iter().any(|(name, _)| *name == field);
-            self.put(&if taken { format!("{field} (declared)") } else { field }, value);
+            self.put(&if taken { format!("{field}{DECLARED}") } else { field }, value);
         }
     }
 }

@@ -104,7 +104,7 @@ struct CourseTwin {
 struct PointTwin {
     /// Which session.
     session: usize,
-    /// Median of its runs.
+    /// Median of its runs; of a count their mean.
     value: f64,
     /// Standard deviation of the logarithm between its runs; null below two runs.
     run_sd: Option<f64>,

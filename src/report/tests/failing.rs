@@ -304,13 +304,13 @@ fn a_ceiling_is_judged_without_a_baseline() {
 }
 
 #[test]
-fn a_difference_that_is_ignored_raises_no_word() {
+fn a_difference_that_is_let_through_is_told_whichever_rule_does_it() {
     let mut other = good();
     other.environment.engine_version = Some("0.7.0".into());
     for (rule, verdict, warned) in [
         (FieldRule::Refuse, Verdict::Incomparable, false),
         (FieldRule::Warn, Verdict::Pass, true),
-        (FieldRule::Ignore, Verdict::Pass, false),
+        (FieldRule::Ignore, Verdict::Pass, true),
     ] {
         let mut policy = Policy::default();
         policy.fields.insert("engine.version".into(), rule);

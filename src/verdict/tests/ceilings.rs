@@ -184,3 +184,143 @@ fn a_server_that_stands_just_at_all_its_bounds_is_rarely_blocked_by_any() {
     // 1 % is 10 of 1,000; each by itself at 90 % would block nearly all.
     assert!(real(blocks) <= 18.0 && blocks > 0, "{blocks} of {gates}");
 }
+
+/// Runs of so many requests each, of which so many met their SLO.
+fn shares(met: &[u32], requests: u32) -> Side {
+    let run = |met: &u32| {
+        Ok(Sample {
+            value: f64::from(*met) / f64::from(requests),
+            samples: usize::try_from(requests).unwrap(),
+            ..Sample::default()
+        })
+    };
+    Side::of(&met.iter().map(run).collect::<Vec<_>>())
+}
+
+fn share(met: &[u32], requests: u32, bound: f64) -> Check {
+    let mut drafts = [ceiling::draft(
+        "cell",
+        Metric::SloAttainment,
+        bound,
+        &shares(met, requests),
+    )];
+    ceiling::settle(&mut drafts, 0, &rule(&Policy::default(), &[]));
+    drafts.map(|draft| draft.check).into_iter().next().unwrap()
+}
+
+#[test]
+fn a_share_of_all_requests_is_kept_where_enough_of_them_did() {
+    let found = share(&[200; 3], 200, 1.0);
+    assert_eq!(found.verdict, Verdict::Pass);
+    assert_eq!(
+        found.reason,
+        "100 % (90 % interval 99.5 … 100 %): keeps ≥ 100 %: all 600 requests did, so at least 99.5 % do (95 % sure)"
+    );
+    let found = share(&[20; 3], 20, 1.0);
+    assert_eq!(found.verdict, Verdict::Inconclusive);
+    assert!(found.reason.ends_with("; repeat 12 more runs"), "{}", found.reason);
+    let found = share(&[5; 3], 5, 1.0);
+    assert_eq!(found.verdict, Verdict::Inconclusive);
+    assert!(
+        found
+            .reason
+            .ends_with("; 299 requests that all meet it would show it, these are 15"),
+        "{}",
+        found.reason
+    );
+    for (one_run, expected) in [(99, Verdict::Inconclusive), (100, Verdict::Pass)] {
+        assert_eq!(share(&[one_run; 3], one_run, 1.0).verdict, expected, "{one_run}");
+    }
+}
+
+#[test]
+fn a_share_is_judged_by_its_requests_and_by_its_runs() {
+    use Verdict::{Inconclusive, Pass, Regression};
+    for (met, requests, bound, expected) in [
+        // One miss of 600 disproves that all do, and one run is no more than chance.
+        (vec![199, 200, 200], 200, 1.0, Inconclusive),
+        (vec![190; 3], 200, 1.0, Regression),
+        (vec![200; 3], 200, 0.99, Pass),
+        // Three runs that are all alike have no spread, and 30 requests show no 99 %.
+        (vec![10; 3], 10, 0.99, Inconclusive),
+        (vec![196, 197, 198], 200, 0.95, Pass),
+        (vec![180, 181, 179], 200, 0.95, Regression),
+        (vec![190; 3], 200, 0.95, Inconclusive),
+        // A burst in one run: of requests alone it would be beyond.
+        (vec![200, 200, 170], 200, 0.97, Inconclusive),
+        (vec![0, 200, 200], 200, 0.99, Inconclusive),
+        (vec![0, 0, 0], 200, 0.99, Regression),
+    ] {
+        let found = share(&met, requests, bound);
+        assert_eq!(found.verdict, expected, "{met:?} of {requests}: {}", found.reason);
+        assert!(!found.reason.contains("ratio"), "{}", found.reason);
+    }
+}
+
+#[test]
+fn a_constant_just_at_its_ceiling_keeps_it() {
+    let rule = rule(&Policy::default(), &[]);
+    for (excess, expected, told) in [
+        (
+            0.0,
+            Verdict::Pass,
+            "20 ms in every run: keeps ≤ 20 ms: it is the same in each of 5 runs and not beyond",
+        ),
+        (
+            -0.0001,
+            Verdict::Pass,
+            "19.998 ms in every run: keeps ≤ 20 ms: it is the same in each of 5 runs and not beyond",
+        ),
+        (
+            0.0001,
+            Verdict::Inconclusive,
+            "20.002 ms in every run: these runs cannot tell whether it keeps ≤ 20 ms: it is the same in every run and 0.01 % \
+             off, less than the 0.1 % that runs are taken to differ by",
+        ),
+    ] {
+        let found = settled(&[side(&[excess; 5])], 0, &rule).remove(0);
+        assert_eq!((found.verdict, found.reason.as_str()), (expected, told));
+    }
+    let beyond = settled(&[side(&[0.01; 5])], 0, &rule).remove(0);
+    assert_eq!(beyond.verdict, Verdict::Regression, "{}", beyond.reason);
+    // Two runs may be alike by chance.
+    assert_eq!(settled(&[side(&[0.0; 2])], 0, &rule)[0].verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn memory_that_fills_the_whole_card_keeps_the_ceiling_of_its_size() {
+    let mut policy = policy(&[]);
+    policy.ceilings.insert(Metric::GpuMemoryPeakGb, 60.0);
+    let found = judged(&[1.0; 5], 1.0, memory, &policy);
+    assert_eq!(found.verdict, Verdict::Pass, "{}", found.checks[0].reason);
+}
+
+#[test]
+fn a_ceiling_that_no_cell_can_be_held_against_is_told() {
+    let mut policy = policy(&[]);
+    policy.ceilings.insert(TPOT, BOUND_MS);
+    policy.ceilings.insert(Metric::MaxRateUnderSlo, 3.0);
+    let found = judged(&QUIET, 1.0, tpot, &policy);
+    let told = "no cell here has Max rate under SLO, for which there is a ceiling: it asks nothing";
+    assert_eq!(found.warnings, [told]);
+    policy.ceilings.remove(&Metric::MaxRateUnderSlo);
+    assert_eq!(judged(&QUIET, 1.0, tpot, &policy).warnings, [""; 0]);
+}
+
+#[test]
+fn a_gate_on_a_share_asks_for_enough_requests_where_none_missed_it() {
+    let met = |requests: u32| {
+        let mut session = scaled(&[1.0; 3], |figures, _| figures.requests = requests);
+        session.plan.slo.ttft_ms = Some(1000.0);
+        session
+    };
+    for (requests, expected) in [(19, Verdict::Inconclusive), (20, Verdict::Pass)] {
+        let found = judge_sessions(&met(requests), &met(requests), &blocking(Metric::SloAttainment));
+        assert_eq!(found.verdict, expected, "{requests}: {}", found.checks[0].reason);
+    }
+    let few = judge_sessions(&met(19), &met(19), &blocking(Metric::SloAttainment));
+    assert_eq!(
+        few.checks[0].reason,
+        "all 57 requests of the candidate met their SLO, and 59 at least must to show that 95 % do"
+    );
+}

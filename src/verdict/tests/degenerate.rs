@@ -235,6 +235,13 @@ fn a_goodput_of_zero_is_asked_by_its_requests() {
         "{}",
         lost.checks[0].reason
     );
+    let check = &lost.checks[0];
+    let said = (figures(check), wording::bound(check.metric, check.limit));
+    assert!(
+        said.0.ends_with("req/s → 0 req/s") && !said.0.starts_with('0'),
+        "{said:?}"
+    );
+    assert_eq!(said.1, "no more SLO misses");
 }
 
 #[test]

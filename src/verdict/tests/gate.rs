@@ -237,6 +237,22 @@ fn a_lost_capacity_blocks_and_nothing_else_is_asked_of_a_search() {
     }
     let found = judge_sessions(&old, &old, &policy(&[]));
     assert_eq!(found.verdict, Verdict::Inconclusive, "nothing was gated");
+    // What it must keep holds without a baseline too, and asks nothing else of a search.
+    let mut floors = policy(&[]);
+    floors.ceilings.insert(Metric::OutputTokensPerS, 500.0);
+    for (bound, verdict) in [(30.0, Verdict::Pass), (50.0, Verdict::Regression)] {
+        floors.ceilings.insert(Metric::MaxRateUnderSlo, bound);
+        let found = judge_alone(&measure(&old), &floors);
+        let [check] = found.as_slice() else {
+            unreachable!("one check: {found:?}")
+        };
+        assert_eq!(
+            (check.metric, check.verdict),
+            (Metric::MaxRateUnderSlo, verdict),
+            "{}",
+            check.reason
+        );
+    }
 }
 
 #[test]

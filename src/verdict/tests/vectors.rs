@@ -35,6 +35,7 @@ fn side(runs: usize) -> Side {
         runs,
         values: vec![100.0; runs],
         missing: Vec::new(),
+        samples: vec![1000; runs],
         samples_fewest: 1000,
         samples_mean: 1000.0,
     }

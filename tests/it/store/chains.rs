@@ -168,14 +168,9 @@ fn hashes_of(text: &str) -> Vec<String> {
         .collect()
 }
 
-#[test]
-fn a_file_of_the_first_version_is_read_and_gets_its_hashes_at_the_next_save() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Baselines::open(dir.path()).unwrap();
-    let path = save(&store, 1);
-    save(&store, 2);
-    let chained = hashes(&path);
-    edit(&path, |file| {
+/// Turns a file back into one of the first version, without hashes.
+fn downgrade(path: &Path) {
+    edit(path, |file| {
         let file = file.as_object_mut().unwrap();
         file.insert("schema".into(), "perfgate-llm/baseline/1".into());
         file.remove("seal");
@@ -183,8 +178,25 @@ fn a_file_of_the_first_version_is_read_and_gets_its_hashes_at_the_next_save() {
             *entry = entry["session"].take();
         }
     });
+}
+
+fn doubts(store: &Baselines) -> Vec<(String, usize)> {
+    store.list().unwrap().swap_remove(0).baseline.unwrap().doubts
+}
+
+#[test]
+fn a_file_of_the_first_version_is_read_with_a_doubt_and_gets_its_hashes_at_the_next_save() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Baselines::open(dir.path()).unwrap();
+    let path = save(&store, 1);
+    save(&store, 2);
+    assert_eq!(doubts(&store), []);
+    downgrade(&path);
     assert_eq!(store.get("main").unwrap().history, [session_at(1), session_at(2)]);
-    assert_eq!(hashes(&path), chained, "the hashes that they will have");
+    let (doubt, sessions) = doubts(&store).swap_remove(0);
+    assert_eq!(sessions, 2);
+    assert!(doubt.contains("version 1, which has no hashes"), "{doubt}");
+    let first = hashes(&path);
 
     save(&store, 3);
     let text = fs::read_to_string(&path).unwrap();
@@ -194,7 +206,12 @@ fn a_file_of_the_first_version_is_read_and_gets_its_hashes_at_the_next_save() {
         "{}",
         &text[..80]
     );
-    assert_eq!(&hashes_of(&text)[..2], chained.as_slice());
+    assert_eq!(
+        &hashes_of(&text)[..2],
+        first.as_slice(),
+        "the hashes that they had already"
+    );
+    assert_eq!(doubts(&store), [(doubt, 2)], "what was in doubt stays so");
 
     // A value that contradicts another is named there, where no hash speaks first.
     let old = r#"{"schema":"perfgate-llm/baseline/1","plan_hash":"aaaa","environment_hash":"eeee","last_saved_unix_s":1,"history":[]}"#;
@@ -207,6 +224,40 @@ fn a_file_of_the_first_version_is_read_and_gets_its_hashes_at_the_next_save() {
     fs::write(&path, old.replace("[]", &format!("[{wrong}]"))).unwrap();
     let error = store.get("aaaa").unwrap_err().to_string();
     assert!(error.contains("`history[0].cells[0].runs[1].repeat`"), "{error}");
+}
+
+#[test]
+fn what_was_turned_back_into_the_first_version_is_told_by_what_that_never_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Baselines::open(dir.path()).unwrap();
+    let path = save(&store, 1);
+    save(&store, 2);
+    store.accept("main", &accepted()).unwrap();
+    store.pin("main", &hashes(&path)[1], "Ada", 9).unwrap();
+    let edits: [(&str, Edit); 4] = [
+        ("accepted", |file| drop(file.as_object_mut().unwrap().remove("pinned"))),
+        ("pinned", |file| drop(file.as_object_mut().unwrap().remove("accepted"))),
+        ("before", |file| {
+            let file = file.as_object_mut().unwrap();
+            file.retain(|key, _| !matches!(key.as_str(), "accepted" | "pinned"));
+            file.insert("before".into(), "00".into());
+        }),
+        ("seal", |file| {
+            let file = file.as_object_mut().unwrap();
+            file.retain(|key, _| !matches!(key.as_str(), "accepted" | "pinned"));
+            file.insert("seal".into(), "00".into());
+        }),
+    ];
+    downgrade(&path);
+    let whole = fs::read_to_string(&path).unwrap();
+    for (place, change) in edits {
+        fs::write(&path, &whole).unwrap();
+        edit(&path, change);
+        let error = store.get("main").unwrap_err();
+        let begins = format!("`{}`: `{place}`: no perfgate wrote it", path.display());
+        assert!(error.to_string().starts_with(&begins), "{error}");
+        assert!(store.save(&session_at(4), None, "aaaa", "eeee", 9, &[]).is_err());
+    }
 }
 
 #[test]

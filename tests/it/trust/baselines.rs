@@ -19,7 +19,7 @@ fn measured() -> (Repo, String) {
     made::write(
         &repo.path(),
         "session.json",
-        &made::session(&commit, 1_800_000_000, &[1.0; 5]),
+        &made::session(&commit, 1_800_000_000, &[0.99, 1.01, 1.0, 1.005, 0.995]),
     );
     (repo, commit)
 }
@@ -88,7 +88,7 @@ fn t14_a_session_of_a_commit_that_is_not_part_of_the_branch_is_refused() {
         made::write(
             &repo.path(),
             "session.json",
-            &made::session(commit, 1_800_000_000, &[1.0; 5]),
+            &made::session(commit, 1_800_000_000, &[0.99, 1.01, 1.0, 1.005, 0.995]),
         );
         run(&repo, SAVE, ("push", "refs/heads/main"), code)
     };
