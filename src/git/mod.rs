@@ -47,6 +47,11 @@ impl Repository {
         &self.root
     }
 
+    /// Whether the history ends somewhere before its first commit.
+    pub fn is_shallow(&self) -> bool {
+        self.inner.is_shallow()
+    }
+
     /// The commit that a branch, tag or hash means: 40 hex digits.
     ///
     /// # Errors
