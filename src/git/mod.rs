@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use git2::{BranchType, ErrorCode, Oid};
 
 pub use self::{
-    diff::{MAX_DIFF_BYTES, MAX_DIFF_LINES, diff},
+    diff::{MAX_DIFF_BYTES, MAX_DIFF_LINES, cut_diff, diff},
     error::GitError,
     objects::{Entry, LFS, checked_path, is_lfs_pointer},
-    trailers::{Said, explanations_in},
+    trailers::{Said, explanations_in, trailers_of},
 };
 
 /// The clone that a path lies in.

@@ -186,13 +186,28 @@ pub fn on_forge(
     let layout = Layout::without_clone();
     let mut rules = read::rules(&mut OnForge::at(forge, base)?, &layout, asked)?;
     let Some(head) = head else { return Ok(rules) };
+    let compared = match forge.compared(base, head) {
+        Ok(compared) => compared,
+        // It is only shown: GitHub gives up on comparisons that are too large.
+        Err(error) => {
+            rules.problems.push(format!(
+                "what the pull request changes of the rules, and what its commits explain, is not known: {error}"
+            ));
+            return Ok(rules);
+        }
+    };
+    rules.add(said::explanations_of_brought(&compared.commits));
     let config = layout.inside(&config::file_meant(asked.config, asked.variable));
-    let mut paths: Vec<String> = config.into_iter().collect();
-    paths.push(ACCEPT_FILE.to_owned());
-    let before = changed::states(&mut OnForge::at(forge, base)?, &paths)?;
-    let after = changed::states(&mut OnForge::at(forge, head)?, &paths)?;
+    let store = layout.inside(&rules.resolved.settings.store);
+    let files = (config.as_deref(), store.as_deref());
+    let changed = changed::on_forge(forge, [base, head], &compared, files)?;
+    if compared.is_cut {
+        rules.problems.push(
+            "the pull request changes more files than GitHub lists: what it changes of the baselines is not shown in full".into(),
+        );
+    }
     if let Some(trusted) = &mut rules.trusted {
-        trusted.not_applied = changed::between(&before, &after);
+        trusted.not_applied = changed;
     }
     Ok(rules)
 }
