@@ -60,7 +60,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("http_body_util", &["github", "load", "sim"]),
     ("httparse", &["load"]),
     ("httpdate", &["load"]),
-    ("memchr", &["load"]),
+    ("memchr", &["commands", "load"]),
     ("nix", &["load", "target"]),
     ("nvml_wrapper", &["telemetry"]),
     ("git2", &["git"]),

@@ -33,6 +33,7 @@ pub(crate) fn code(error: &CommandError) -> u8 {
         | CommandError::ModelUnclear { .. }
         | CommandError::File { .. }
         | CommandError::Unfit { .. }
+        | CommandError::Worse { .. }
         | CommandError::Secret { .. }
         | CommandError::Step(_)
         | CommandError::Usage(_) => USAGE,

@@ -246,18 +246,7 @@ pub(super) enum Verb {
 #[derive(Debug, Subcommand)]
 pub(super) enum BaselineVerb {
     /// Append a session to the baseline of its plan and environment.
-    Save {
-        /// Session file.
-        session: PathBuf,
-        /// A name for people.
-        #[arg(long)]
-        name: Option<String>,
-        /// Save it although it is noisy, was interrupted or is a candidate; what was overridden is kept with it.
-        #[arg(long)]
-        force: bool,
-        #[command(flatten)]
-        store: StoreArgs,
-    },
+    Save(SaveArgs),
     /// List what is stored.
     List {
         #[command(flatten)]
@@ -331,6 +320,26 @@ pub(super) struct NoiseArgs {
     /// `terminal` for people, `json` for programs.
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: FormatArg,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SaveArgs {
+    /// Session file.
+    pub(super) session: PathBuf,
+    /// A name for people.
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// Save it although it is noisy, was interrupted or is a candidate; what was overridden is kept with it.
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Why it may be worse than what is stored by more than the limits; it is kept as an accepted step.
+    #[arg(long, value_name = "REASON")]
+    pub(super) accept: Option<String>,
+    /// Who says so [default: `GITHUB_ACTOR`, else git's `user.name`, else `USER`]
+    #[arg(long, requires = "accept")]
+    pub(super) who: Option<String>,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
 }
 
 #[derive(Debug, Args)]

@@ -37,6 +37,7 @@ use crate::{
         self, CommandError, Done, capacity,
         compare::{self, Request},
         demo,
+        guard::Guard,
         present::{Format, Screen},
         report, run,
         selftest::{self, Depth},
@@ -77,11 +78,12 @@ pub fn main(args: impl Iterator<Item = OsString>) -> u8 {
 fn dispatch(verb: Verb) -> Result<Done, CommandError> {
     match verb {
         Verb::Run { plan } => {
-            let resolved = resolve(&plan)?;
-            let secrets = resolved.secrets(&variable)?;
+            let resolved = of_this_job(resolve(&plan)?);
+            let secrets = trust::secrets(&resolved, &variable)?;
+            let guard = Guard::of_job(&resolved, &variable);
             run::run(
                 &resolved,
-                secrets,
+                (secrets, &guard),
                 screen(),
                 &console(&resolved),
                 &Interrupt::on_ctrl_c(),
@@ -127,19 +129,19 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
 }
 
 fn find_capacity(plan: &PlanArgs, search: &SearchArgs) -> Result<Done, CommandError> {
-    let resolved = resolve_without_load(plan)?;
-    let secrets = resolved.secrets(&variable)?;
-    let search = search.capacity(&resolved);
+    let resolved = of_this_job(resolve_without_load(plan)?);
+    let secrets = trust::secrets(&resolved, &variable)?;
+    let (guard, search) = (Guard::of_job(&resolved, &variable), search.capacity(&resolved));
     let (console, interrupt) = (console(&resolved), Interrupt::on_ctrl_c());
-    capacity::capacity(&resolved, search, secrets, screen(), &console, &interrupt)
+    capacity::capacity(&resolved, search, (secrets, &guard), screen(), &console, &interrupt)
 }
 
 fn climb(plan: &PlanArgs, ladder: &LadderArgs) -> Result<Done, CommandError> {
-    let resolved = resolve_without_load(plan)?;
-    let secrets = resolved.secrets(&variable)?;
-    let ladder = ladder.ladder(&resolved);
+    let resolved = of_this_job(resolve_without_load(plan)?);
+    let secrets = trust::secrets(&resolved, &variable)?;
+    let (guard, ladder) = (Guard::of_job(&resolved, &variable), ladder.ladder(&resolved));
     let (console, interrupt) = (console(&resolved), Interrupt::on_ctrl_c());
-    sweep::sweep(&resolved, &ladder, secrets, screen(), &console, &interrupt)
+    sweep::sweep(&resolved, &ladder, (secrets, &guard), screen(), &console, &interrupt)
 }
 
 fn compare_files(files: &[PathBuf], judge: &JudgeArgs, format: Format) -> Result<Done, CommandError> {
@@ -161,6 +163,7 @@ fn compare_files(files: &[PathBuf], judge: &JudgeArgs, format: Format) -> Result
         format,
         screen: screen(),
         report_dir: rules.resolved.settings.report_dir.clone(),
+        console: &console(&rules.resolved),
     })
 }
 
@@ -177,6 +180,13 @@ fn schema(of: SchemaOf) -> Result<Done, CommandError> {
 
 fn resolve(plan: &PlanArgs) -> Result<Resolved, CommandError> {
     resolve_with(plan.config.as_deref(), &plan.overrides)
+}
+
+/// The session says of which commit it is, where the runner tells it and nobody else does.
+fn of_this_job(mut resolved: Resolved) -> Resolved {
+    let commit = resolved.settings.commit.take();
+    resolved.settings.commit = commit.or_else(|| trust::commit_of_this_job(&variable));
+    resolved
 }
 
 /// For verbs that choose their load levels themselves: a rate in the plan's place, so that it has its spacing of sends.

@@ -6,18 +6,11 @@ use super::variable;
 use crate::{
     commands::{
         CommandError,
+        guard::Guard,
         post::{FailOn, When, Wish},
     },
     github::{Key, Mode, TOKEN_VARIABLE},
 };
-
-/// Variables of a job that hold secrets, whatever else does.
-const SECRET_VARIABLES: [&str; 4] = [
-    TOKEN_VARIABLE,
-    "GH_TOKEN",
-    "ACTIONS_RUNTIME_TOKEN",
-    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-];
 
 /// How a verdict is posted.
 #[derive(Clone, Debug, Args)]
@@ -126,10 +119,9 @@ impl PostArgs {
         })
     }
 
-    /// The secrets that this job knows of by name.
-    pub(super) fn secrets(&self) -> impl Iterator<Item = String> {
-        let names = SECRET_VARIABLES.into_iter().chain([self.token_env.as_str()]);
-        names.filter_map(variable).collect::<Vec<_>>().into_iter()
+    /// Keeps the tokens of this job out of what is sent.
+    pub(super) fn guard(&self) -> Guard {
+        Guard::of_tokens(variable(&self.token_env), &variable)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
         guard::Guard,
         post::{self, Asked, Desk, FailOn, Sent, Source},
         present::{Format, RESULT_FILE},
-        trust,
+        trust::{self, Rules},
     },
     github::{Client, Forge, Settings, Step},
     load::Interrupt,
@@ -36,7 +36,7 @@ type Posted = (Done, Option<Sent>);
 fn post(result: Option<&Path>, posting: &PostArgs, plan: &PlanArgs) -> Result<Posted, CommandError> {
     let folder = report_dir(plan);
     let result = result.map_or_else(|| folder.join(RESULT_FILE), Path::to_owned);
-    let guard = Guard::of(posting.secrets());
+    let guard = posting.guard();
     let (done, sent) = send(Source::File(&result), &folder, &guard, (posting, plan), false)?;
     Ok((done, Some(sent)))
 }
@@ -44,22 +44,27 @@ fn post(result: Option<&Path>, posting: &PostArgs, plan: &PlanArgs) -> Result<Po
 /// Runs `gate`, and posts what came of it where that is asked for; a measurement that failed is posted as such.
 fn gate(plan: &PlanArgs, format: Format, posting: Option<&PostArgs>) -> Result<Posted, CommandError> {
     let Some(posting) = posting else {
-        return measured(plan, format).map(|(done, _, _)| (done, None));
+        let rules = rules(plan.config.as_deref(), &plan.overrides)?;
+        return measured(&rules, format).map(|(done, _, _)| (done, None));
     };
     // Wishes are read before the measuring starts, so that a bad one costs nothing.
     posting.wish()?;
-    let (folder, guard) = (report_dir(plan), Guard::of(posting.secrets()));
+    let (folder, rules) = (report_dir(plan), rules(plan.config.as_deref(), &plan.overrides));
+    let guard = match &rules {
+        Ok(rules) => posting.guard().and(&rules.guard),
+        Err(_) => posting.guard(),
+    };
     let unsent = |nothing: NoResult| send(Source::Nothing(&nothing), &folder, &guard, (posting, plan), true);
-    let (done, result, logs) = match measured(plan, format) {
+    let (done, result, logs) = match rules.and_then(|rules| measured(&rules, format)) {
         Ok(measured) => measured,
         Err(error) => {
-            let (told, _) = unsent(post::failed(&error, &logs(plan)))?;
+            let (told, _) = unsent(post::failed(&error, &logs(plan), &guard))?;
             complain(&told.text);
             return Err(error);
         }
     };
     if !result.is_file() {
-        let (told, sent) = unsent(post::stopped(&done.text, &logs))?;
+        let (told, sent) = unsent(post::stopped(&done.text, &logs, &guard))?;
         return Ok((joined(&done, &told, false, posting.post_required), Some(sent)));
     }
     let folder = result.parent().unwrap_or(&folder);
@@ -83,14 +88,13 @@ fn joined(gate: &Done, told: &Done, is_verdict: bool, is_required: bool) -> Done
 }
 
 /// Measures and judges; gives the answer, the result's file, and the folder of the servers' logs.
-fn measured(plan: &PlanArgs, format: Format) -> Result<(Done, PathBuf, PathBuf), CommandError> {
-    let rules = rules(plan.config.as_deref(), &plan.overrides)?;
+fn measured(rules: &Rules, format: Format) -> Result<(Done, PathBuf, PathBuf), CommandError> {
     let resolved = &rules.resolved;
-    let secrets = resolved.secrets(&variable)?;
+    let secrets = trust::secrets(resolved, &variable)?;
     let result = gate::report_dir(resolved).join(RESULT_FILE);
     let logs = resolved.settings.output.with_extension("logs");
     let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);
-    let done = gate::gate(&rules, secrets, (format, screen()), &console(resolved), &interrupt)?;
+    let done = gate::gate(rules, secrets, (format, screen()), &console(resolved), &interrupt)?;
     Ok((done, result, logs))
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{
     args::PlanArgs,
     console,
-    flags::{BaselineVerb, HistoryArgs, NoiseArgs, StoreArgs},
+    flags::{BaselineVerb, HistoryArgs, NoiseArgs, SaveArgs, StoreArgs},
     resolve_with, screen, variable,
 };
 use crate::{
@@ -31,22 +31,7 @@ pub(super) fn baseline(verb: &BaselineVerb) -> Result<Done, CommandError> {
         trust::refuse_baseline_write(&variable, &trust::here()?, None)?;
     }
     match verb {
-        BaselineVerb::Save {
-            session,
-            name,
-            force,
-            store,
-        } => {
-            let resolved = resolve(store)?;
-            baseline::save(&Saving {
-                file: session,
-                store: &resolved.settings.store,
-                name: name.as_deref(),
-                gated: &gated(&resolved),
-                force: *force,
-                variable: &variable,
-            })
-        }
+        BaselineVerb::Save(flags) => save(flags),
         BaselineVerb::List { store } => baseline::list(&resolve(store)?.settings.store),
         BaselineVerb::Show { name, store } => baseline::show_one(name, &resolve(store)?.settings.store, screen()),
         BaselineVerb::Accept(flags) => {
@@ -80,6 +65,20 @@ pub(super) fn baseline(verb: &BaselineVerb) -> Result<Done, CommandError> {
     }
 }
 
+fn save(flags: &SaveArgs) -> Result<Done, CommandError> {
+    let resolved = resolve(&flags.store)?;
+    baseline::save(&Saving {
+        file: &flags.session,
+        store: &resolved.settings.store,
+        name: flags.name.as_deref(),
+        policy: &resolved.policy,
+        force: flags.force,
+        accept: flags.accept.as_deref(),
+        who: flags.who.as_deref(),
+        variable: &variable,
+    })
+}
+
 /// Runs `history`.
 pub(super) fn history(flags: &HistoryArgs) -> Result<Done, CommandError> {
     let resolved = resolve(&flags.store)?;
@@ -103,7 +102,7 @@ pub(super) fn noise(files: Vec<PathBuf>, flags: &NoiseArgs, plan: &PlanArgs) -> 
         suggest: flags.suggest,
         format: flags.format.into(),
     };
-    let secrets = || Ok(resolved.secrets(&variable)?);
+    let secrets = || trust::secrets(&resolved, &variable);
     let with = (
         &console(&resolved) as &dyn Console,
         &Interrupt::on_ctrl_c_then(target::stop_all),

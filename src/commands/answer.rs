@@ -168,7 +168,10 @@ fn key(baselines: &Baselines, name: Option<&str>) -> Result<String, CommandError
 }
 
 /// Who speaks: as given, or the CI's actor, or git's user, or the system's.
-fn who(given: Option<&str>, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, CommandError> {
+///
+/// # Errors
+/// Nobody is known.
+pub(super) fn who(given: Option<&str>, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, CommandError> {
     let known = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let given = given.map(str::to_owned).and_then(known);
     let found = given

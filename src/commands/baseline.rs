@@ -2,15 +2,21 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use super::{CommandError, Done, measure, origin, present::Screen, reference::label, show, trust};
+use super::{
+    CommandError, Done, answer, measure, origin,
+    present::Screen,
+    ratchet::{self, Moved},
+    reference::{self, Found, gated, label},
+    show, trust,
+};
 use crate::{
     compare::fingerprint::Fingerprint,
     history::{self, Entry},
-    metric::Metric,
     render::{self, BaselineRow},
     report,
     session::Session,
     store::{Baselines, Listed, keep_newer},
+    verdict::Policy,
 };
 
 /// A session on its way into a baseline.
@@ -21,10 +27,14 @@ pub struct Saving<'a> {
     pub store: &'a Path,
     /// What people call the baseline.
     pub name: Option<&'a str>,
-    /// The gated metrics: their runs must not lie too far apart.
-    pub gated: &'a [Metric],
+    /// The gates: runs of their metrics must not lie too far apart, and none may get worse beyond its limit unexplained.
+    pub policy: &'a Policy,
     /// Whether to save it whatever speaks against it; that is kept with it.
     pub force: bool,
+    /// Why it may be worse than what is there by more than the limits.
+    pub accept: Option<&'a str>,
+    /// Who says so.
+    pub who: Option<&'a str>,
     /// The environment, which tells whose job this is.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
 }
@@ -32,11 +42,12 @@ pub struct Saving<'a> {
 /// Appends a session to the baseline of its plan and environment.
 ///
 /// # Errors
-/// When the session is invalid, or unfit and not forced, or the store cannot be written.
+/// When the session is invalid, or unfit and not forced, or worse than what is there and nobody says why, or the store cannot be
+/// written.
 pub fn save(saving: &Saving<'_>) -> Result<Done, CommandError> {
     let session = show::read_session(saving.file)?;
     trust::refuse_baseline_write(saving.variable, &trust::here()?, session.commit.as_deref())?;
-    let mut objections = history::objections(&session, saving.gated);
+    let mut objections = history::objections(&session, &gated(saving.policy));
     objections.extend(report::signs_of_editing("session", &session));
     objections.extend(saved_on_a_pull_request(&session));
     if !objections.is_empty() && !saving.force {
@@ -47,6 +58,8 @@ pub fn save(saving: &Saving<'_>) -> Result<Done, CommandError> {
     let fingerprint = Fingerprint::of(&session);
     let (plan, environment) = (fingerprint.plan_hash(), fingerprint.environment_hash());
     let baselines = Baselines::open(saving.store)?;
+    let found = reference::joined(&baselines, &session, saving.policy)?;
+    let moved = accepted(saving, found.as_ref(), &session)?;
     let now = measure::now_unix_s();
     let saved = baselines.save(&session, saving.name, &plan, &environment, now, &objections)?;
     let what = if saved.already_there { "already in" } else { "saved to" };
@@ -57,7 +70,30 @@ pub fn save(saving: &Saving<'_>) -> Result<Done, CommandError> {
         text.push_str(&objection);
         text.push('\n');
     }
+    let key = saved.path.file_name().unwrap_or_default().to_string_lossy();
+    for one in moved {
+        if let Some(step) = one.step(found.as_ref(), &session, now) {
+            baselines.accept(&key, &step)?;
+        }
+        text.push_str(&one.told());
+        text.push('\n');
+    }
     Ok(Done::ok(text))
+}
+
+/// What the session makes worse, all of it answered for.
+fn accepted(saving: &Saving<'_>, found: Option<&Found>, session: &Session) -> Result<Vec<Moved>, CommandError> {
+    let reason = saving.accept.map(str::trim);
+    if reason.is_some_and(str::is_empty) {
+        return Err(CommandError::Usage(
+            "`--accept` is empty; say why the baseline may get worse".into(),
+        ));
+    }
+    let moved = ratchet::moved(found, session, saving.policy);
+    let who = reason.filter(|_| !moved.is_empty());
+    let who = who.map(|_| answer::who(saving.who, saving.variable)).transpose()?;
+    let explanations = trust::own_acceptances(&trust::here()?)?;
+    ratchet::accept(moved, who.as_deref().zip(reason), &explanations, found)
 }
 
 /// A session that does not say where it comes from was most likely measured where it is saved.

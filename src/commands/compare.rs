@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    CommandError, Done,
+    CommandError, Console, Done,
     present::{self, Format, Screen},
     reference, show,
-    trust::Rules,
+    trust::{self, Rules},
 };
 use crate::{obligation::Given, report::Report};
 
@@ -26,6 +26,8 @@ pub struct Request<'a> {
     pub screen: Screen,
     /// Folder for report files, if they are wanted.
     pub report_dir: Option<PathBuf>,
+    /// Where warnings go.
+    pub console: &'a dyn Console,
 }
 
 /// Judges and renders; the exit code is the verdict's.
@@ -35,7 +37,7 @@ pub struct Request<'a> {
 pub fn compare(request: &Request<'_>) -> Result<Done, CommandError> {
     let report = judge(request)?;
     if let Some(folder) = &request.report_dir {
-        present::write_files(&report, folder)?;
+        present::write_files(&report, folder, (&request.rules.guard, request.console))?;
     }
     Ok(Done {
         text: present::text(&report, request.format, request.screen)?,
@@ -60,6 +62,11 @@ fn judge(request: &Request<'_>) -> Result<Report, CommandError> {
     };
     let name = request.candidate.display().to_string();
     let mut report = reference::judge_knowing(found.as_ref(), (&name, &candidate), policy, &given);
+    trust::hold_foreign(
+        &mut report,
+        found.as_ref().filter(|_| request.baseline.is_none()),
+        request.rules,
+    )?;
     report.trusted.clone_from(&request.rules.trusted);
     report.warnings.extend(request.rules.problems.iter().cloned());
     Ok(report)

@@ -10,6 +10,7 @@ use std::{
 use super::{
     CommandError, Console, Done,
     ab::{self, Follow, Wanted},
+    guard::Guard,
     present::{self, Format, Screen},
     run,
 };
@@ -53,7 +54,7 @@ pub fn demo(clean: bool, screen: Screen, console: &dyn Console, interrupt: &Inte
     }
     let report = judge(&sessions);
     let mut text = present::text(&report, Format::Terminal, screen)?;
-    present::write_files(&report, folder)?;
+    present::write_files(&report, folder, (&Guard::default(), console))?;
     text.push_str(&epilogue(clean, report.exit_code));
     Ok(Done::ok(text))
 }

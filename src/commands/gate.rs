@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     CommandError, Console, Done, ab,
+    guard::Guard,
     present::{self, Format, Screen},
     reference, run,
     trust::{self, Rules},
@@ -44,7 +45,7 @@ pub fn gate(
     let folder = report_dir(resolved);
     // An older verdict must not be taken for this one's, should this one not come to an end.
     present::remove_files(&folder)?;
-    let measured = run::measure_to_file(resolved, secrets, console, interrupt)?;
+    let measured = run::measure_to_file(resolved, (secrets, &rules.guard), console, interrupt)?;
     if let Some(reason) = run::trouble(&measured) {
         console.warn(&reason);
     }
@@ -66,21 +67,22 @@ pub fn gate(
         profiles: Vec::new(),
     };
     let report = trust::judge(&measured, ["baseline", &candidate], rules, &[])?;
-    finish(&measured, &report, (resolved, form), console)
+    finish(&measured, &report, (rules, form), console)
 }
 
 /// Writes result and reports, and gives the answer.
 pub(super) fn finish(
     measured: &Measured,
     report: &Report,
-    (resolved, (format, screen)): (&Resolved, (Format, Screen)),
+    (rules, (format, screen)): (&Rules, (Format, Screen)),
     console: &dyn Console,
 ) -> Result<Done, CommandError> {
-    let folder = report_dir(resolved);
+    let folder = report_dir(&rules.resolved);
     let result = folder.join(present::RESULT_FILE);
-    write_all(measured, report, (&folder, &result), console)?;
+    write_all(measured, report, (&folder, &result), (&rules.guard, console))?;
+    let text = present::text(report, format, screen)?;
     Ok(Done {
-        text: present::text(report, format, screen)?,
+        text: rules.guard.clean(&text).into_owned(),
         exit_code: report.exit_code,
     })
 }
@@ -90,7 +92,7 @@ pub(super) fn write_all(
     measured: &Measured,
     report: &Report,
     (folder, result): (&Path, &Path),
-    console: &dyn Console,
+    (guard, console): (&Guard, &dyn Console),
 ) -> Result<(), CommandError> {
     store::write_measured(result, measured)?;
     console.say(&format!("wrote `{}`", result.display()));
@@ -99,7 +101,7 @@ pub(super) fn write_all(
         let error = run::in_full(&error);
         console.warn(&format!("{error}; nobody will be able to post this result"));
     }
-    for path in present::write_files(report, folder)? {
+    for path in present::write_files(report, folder, (guard, console))? {
         console.say(&format!("wrote `{}`", path.display()));
     }
     Ok(())

@@ -19,6 +19,7 @@ mod origin;
 pub mod post;
 pub mod present;
 pub mod profile;
+mod ratchet;
 pub mod reference;
 pub mod report;
 pub mod run;
@@ -164,6 +165,15 @@ pub enum CommandError {
     Unfit {
         /// What speaks against it, in sentences.
         objections: String,
+    },
+    /// A session that would loosen the gate for all that comes after it.
+    #[error(
+        "this session would make the baseline worse than its limits allow: {moved}; mend it on the main branch, or say why it stays: \
+         `perfgate baseline save --accept REASON`, or an entry in `perfgate-accept.yaml`"
+    )]
+    Worse {
+        /// What got worse, in words.
+        moved: String,
     },
     /// What was to be written holds a secret.
     #[error(

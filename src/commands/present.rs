@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{CommandError, guard::Guard};
+use super::{
+    CommandError, Console,
+    guard::{self, Guard},
+};
 use crate::{render, report::Report};
 
 /// The forms that a report takes.
@@ -103,25 +106,44 @@ pub fn remove_files(folder: &Path) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Writes `report.json`, `report.md` and `report.html` into a folder and gives their paths back.
+/// Writes `report.json`, `report.md` and `report.html` into a folder and gives their paths back; no secret is in them.
 ///
 /// # Errors
 /// When the folder or a file cannot be written.
-pub fn write_files(report: &Report, folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
-    write_guarded(report, folder, &Guard::default())
-}
-
-/// The same, unless a secret is in one of them.
-///
-/// # Errors
-/// As [`write_files`]; a secret is in one of them, which is not written then.
-pub fn write_guarded(report: &Report, folder: &Path, guard: &Guard) -> Result<Vec<PathBuf>, CommandError> {
+pub fn write_files(
+    report: &Report,
+    folder: &Path,
+    (guard, console): (&Guard, &dyn Console),
+) -> Result<Vec<PathBuf>, CommandError> {
     let mut written = Vec::new();
     for (name, format) in FILES {
-        let path = folder.join(name);
-        let text = text(report, format, Screen::default())?;
-        write_text(&path, guard.pass(name, &text)?)?;
-        written.push(path);
+        let mut text = text(report, format, Screen::default())?;
+        if guard.finds(&text) {
+            console.warn(&guard::found(name));
+            text = match format {
+                Format::Json => guard.clean_json(&text)?,
+                _ => guard.clean(&text).into_owned(),
+            };
+        }
+        written.push(write_one(folder, name, &text)?);
     }
     Ok(written)
+}
+
+/// The same of what may come from anybody: a file with a secret is not written at all.
+///
+/// # Errors
+/// As [`write_files`]; a secret is in one of them.
+pub fn write_guarded(report: &Report, folder: &Path, guard: &Guard) -> Result<(), CommandError> {
+    for (name, format) in FILES {
+        let text = text(report, format, Screen::default())?;
+        write_one(folder, name, guard.pass(name, &text)?)?;
+    }
+    Ok(())
+}
+
+fn write_one(folder: &Path, name: &str, text: &str) -> Result<PathBuf, CommandError> {
+    let path = folder.join(name);
+    write_text(&path, text)?;
+    Ok(path)
 }

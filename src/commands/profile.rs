@@ -60,9 +60,9 @@ pub fn attach(
     let folder = attaching.result.parent().unwrap_or_else(|| Path::new(""));
     let [baseline, candidate] = names(folder);
     let report = trust::judge(&measured, [&baseline, &candidate], rules, &[])?;
-    write_all(&measured, &report, (folder, attaching.result), console)?;
+    write_all(&measured, &report, (folder, attaching.result), (&rules.guard, console))?;
     Ok(Done {
-        text: present::text(&report, format, screen)?,
+        text: rules.guard.clean(&present::text(&report, format, screen)?).into_owned(),
         exit_code: report.exit_code,
     })
 }

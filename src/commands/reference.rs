@@ -13,7 +13,7 @@ use crate::{
         PairNoise,
         fingerprint::{self, Fingerprint},
     },
-    history::{self, Entry, History, Pin},
+    history::{self, Accepted, Entry, History, Pin},
     measure::Measurements,
     metric::Metric,
     obligation::Given,
@@ -29,6 +29,14 @@ pub struct Found {
     pub name: String,
     /// The session: the newest of its baseline.
     pub session: Session,
+    /// The commits of all sessions of its baseline that say theirs.
+    pub commits: Vec<String>,
+    /// Whether the candidate itself is stored there.
+    pub holds_candidate: bool,
+    /// Hash of the last session that is stored there.
+    pub last: Option<String>,
+    /// The steps of its baseline that somebody answers for.
+    pub accepted: Vec<Accepted>,
     history: Vec<Measurements>,
     pair_noise: PairNoise,
     pinned: Option<Pin>,
@@ -66,7 +74,11 @@ impl Found {
     fn alone(name: String, session: Session) -> Self {
         Self {
             name,
+            commits: session.commit.iter().cloned().collect(),
             session,
+            holds_candidate: false,
+            last: None,
+            accepted: Vec::new(),
             history: Vec::new(),
             pair_noise: PairNoise::default(),
             pinned: None,
@@ -150,6 +162,19 @@ pub fn named(
     found.map_or_else(|| Err(empty(name)), |(_, found)| Ok(found.called(name)))
 }
 
+/// The baseline of a plan and environment that a session is about to join; `None` where it would be the first.
+///
+/// # Errors
+/// When its file is broken.
+pub fn joined(baselines: &Baselines, session: &Session, policy: &Policy) -> Result<Option<Found>, CommandError> {
+    let print = Fingerprint::of(session);
+    let path = baselines.file_of(&print.plan_hash(), &print.environment_hash());
+    if !path.exists() {
+        return Ok(None);
+    }
+    Ok(read(baselines, &path, Some(session), policy)?.map(|(_, found)| found))
+}
+
 /// A session file, or a baseline file with its history, of which the candidate itself is no part.
 ///
 /// # Errors
@@ -215,9 +240,12 @@ fn read(
     policy: &Policy,
 ) -> Result<Option<(u64, Found)>, CommandError> {
     let mut newest: Option<Session> = None;
+    let mut holds_candidate = false;
     let stored = baselines.read_with(path, |session: Session, link: &Link| {
         let entry = (candidate != Some(&session)).then(|| Entry::of(&session, &link.sha256, &link.forced));
-        if entry.is_some() {
+        if entry.is_none() {
+            holds_candidate = true;
+        } else {
             store::keep_newer(&mut newest, session);
         }
         entry
@@ -239,6 +267,14 @@ fn read(
     let found = Found {
         name: history.name,
         session,
+        commits: history
+            .entries
+            .iter()
+            .filter_map(|entry| entry.commit.clone())
+            .collect(),
+        holds_candidate,
+        last: history.entries.last().map(|entry| entry.sha256.clone()),
+        accepted: history.accepted.clone(),
         history: history::window(history.entries, &history.accepted),
         alerts,
         pair_noise: PairNoise::default(),

@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     CommandError, Console, Done,
+    guard::Guard,
     measure::{self, Arm, OnRun},
     present::Screen,
 };
@@ -46,12 +47,12 @@ pub struct Measured {
 /// When the measurement cannot begin or its file cannot be written.
 pub fn run(
     resolved: &Resolved,
-    secrets: Secrets,
+    keys: (Secrets, &Guard),
     screen: Screen,
     console: &dyn Console,
     interrupt: &Interrupt,
 ) -> Result<Done, CommandError> {
-    let measured = measure_to_file(resolved, secrets, console, interrupt)?;
+    let measured = measure_to_file(resolved, keys, console, interrupt)?;
     let arm = report::describe(&measured.path.display().to_string(), &measured.session);
     if measured.session.ended == Ended::Complete {
         console.say(&format!("session written to `{}`", measured.path.display()));
@@ -74,11 +75,11 @@ pub fn run(
 /// When the measurement cannot begin or its file cannot be written.
 pub fn measure_to_file(
     resolved: &Resolved,
-    secrets: Secrets,
+    keys: (Secrets, &Guard),
     console: &dyn Console,
     interrupt: &Interrupt,
 ) -> Result<Measured, CommandError> {
-    to_file(resolved, resolved.plan.clone(), secrets, console, |arm, on_run| {
+    to_file(resolved, resolved.plan.clone(), keys, console, |arm, on_run| {
         measure::measure(arm, console, interrupt, on_run)
     })
 }
@@ -90,7 +91,7 @@ pub fn measure_to_file(
 pub fn to_file(
     resolved: &Resolved,
     plan: Plan,
-    secrets: Secrets,
+    (secrets, guard): (Secrets, &Guard),
     console: &dyn Console,
     measure: impl FnOnce(Arm<'_>, &mut OnRun<'_>) -> Result<Session, CommandError>,
 ) -> Result<Measured, CommandError> {
@@ -104,8 +105,9 @@ pub fn to_file(
         idle_answers: resolved.settings.idle_answers.clone(),
         commit: resolved.settings.commit.clone(),
     };
-    let mut keeper = Keeper::new(&path);
+    let mut keeper = Keeper::new(&path, guard);
     let session = measure(arm, &mut |session| keeper.keep(session, console))?;
+    let session = guard.session(&session, console)?.into_owned();
     let invalid = invalid_because(&session);
     let nothing = session.ended == Ended::Interrupted && session.cells.iter().all(|cell| cell.runs.is_empty());
     // An old file is worth more than an empty new one.
@@ -175,14 +177,16 @@ pub fn trouble(measured: &Measured) -> Option<String> {
 /// Rewrites the file as runs finish, but spends at most a tenth of the time on it.
 pub(super) struct Keeper {
     path: PathBuf,
+    guard: Guard,
     written: Instant,
     cost: Duration,
 }
 
 impl Keeper {
-    pub(super) fn new(path: &Path) -> Self {
+    pub(super) fn new(path: &Path, guard: &Guard) -> Self {
         Self {
             path: path.to_owned(),
+            guard: guard.clone(),
             written: Instant::now(),
             cost: Duration::ZERO,
         }
@@ -195,7 +199,11 @@ impl Keeper {
             return;
         }
         let begun = Instant::now();
-        if let Err(error) = store::write_session(&self.path, session) {
+        let written = match self.guard.session(session, console) {
+            Ok(session) => store::write_session(&self.path, &session).map_err(CommandError::from),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
             console.warn(&format!("{}; measuring goes on", in_full(&error)));
         }
         self.cost = begun.elapsed();

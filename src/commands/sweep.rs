@@ -4,6 +4,7 @@ use std::{fmt::Write as _, path::Path};
 
 use super::{
     CommandError, Console, Done,
+    guard::Guard,
     measure::{self, Arm},
     present::{self, Screen},
     run::{self, Measured},
@@ -45,7 +46,7 @@ pub struct Ladder<'a> {
 pub fn sweep(
     resolved: &Resolved,
     ladder: &Ladder<'_>,
-    secrets: Secrets,
+    keys: (Secrets, &Guard),
     screen: Screen,
     console: &dyn Console,
     interrupt: &Interrupt,
@@ -56,7 +57,7 @@ pub fn sweep(
         // A path that cannot be written is better known now than after the measuring.
         present::write_text(path, "")?;
     }
-    let measured = run::to_file(resolved, plan, secrets, console, |arm, on_run| {
+    let measured = run::to_file(resolved, plan, keys, console, |arm, on_run| {
         climb(arm, ladder.is_whole, console, interrupt, on_run)
     })?;
     let curve = render::curve(&report::describe("", &measured.session));

@@ -236,6 +236,17 @@ impl Resolved {
         }
         Ok(Secrets { api_key, headers })
     }
+
+    /// The keys whose values come from variables (`target.api_key_env`), with the variables' names.
+    pub fn secret_variables(&self) -> impl Iterator<Item = (String, &str)> {
+        let api_key = self.plan.target.api_key_env.as_deref();
+        let api_key = api_key.map(|variable| ("target.api_key_env".to_owned(), variable));
+        let headers = self.header_sources.iter().filter_map(|(name, source)| match source {
+            HeaderSource::Env(variable) => Some((format!("target.headers.{name}"), variable.as_str())),
+            HeaderSource::Text(_) => None,
+        });
+        api_key.into_iter().chain(headers)
+    }
 }
 
 fn secret(env: &dyn Fn(&str) -> Option<String>, key: &str, variable: &str) -> Result<String, ConfigError> {

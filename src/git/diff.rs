@@ -32,6 +32,11 @@ pub fn diff(path: &str, old: Option<&[u8]>, new: Option<&[u8]>) -> String {
     lines.filter(|lines| !lines.is_empty()).map_or_else(sizes, shown)
 }
 
+/// A diff of another's making, no longer than ours.
+pub fn cut_diff(diff: &str) -> String {
+    shown(diff.lines().map(str::to_owned).collect())
+}
+
 fn lines(patch: &mut Patch<'_>) -> Option<Vec<String>> {
     let mut lines = Vec::new();
     patch

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use git2::{BranchType, ErrorCode, Oid};
 
 pub use self::{
-    diff::{MAX_DIFF_BYTES, MAX_DIFF_LINES, diff},
+    diff::{MAX_DIFF_BYTES, MAX_DIFF_LINES, cut_diff, diff},
     error::GitError,
     objects::{Entry, LFS, checked_path, is_lfs_pointer},
-    trailers::{Said, explanations_in},
+    trailers::{Said, explanations_in, trailers_of},
 };
 
 /// The clone that a path lies in.
@@ -45,6 +45,11 @@ impl Repository {
     /// Folder of the work tree.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Whether the history ends somewhere before its first commit.
+    pub fn is_shallow(&self) -> bool {
+        self.inner.is_shallow()
     }
 
     /// The commit that a branch, tag or hash means: 40 hex digits.

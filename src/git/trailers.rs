@@ -31,7 +31,7 @@ impl Repository {
             let commit = self.inner.find_commit(id).map_err(failed("read a commit"))?;
             let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
             let author = String::from_utf8_lossy(commit.author().name_bytes()).into_owned();
-            said.extend(values(&message, key).into_iter().map(|value| Said {
+            said.extend(trailers_of(&message, key).into_iter().map(|value| Said {
                 commit: id.to_string(),
                 author: author.clone(),
                 value,
@@ -41,7 +41,8 @@ impl Repository {
     }
 }
 
-fn values(message: &str, key: &str) -> Vec<String> {
+/// The trailers of a key at the end of a commit's message.
+pub fn trailers_of(message: &str, key: &str) -> Vec<String> {
     let Ok(trailers) = git2::message_trailers_strs(message) else {
         return Vec::new();
     };

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 use serde_json::{Value, json};
 
 use super::{
-    CheckRun, Comment, Forge, ForgeError, Head, Login, Pull, Repository, Settings, Status,
+    CheckRun, Comment, Compared, Forge, ForgeError, Head, Login, Pull, Repository, Settings, Status,
     answers::{CommentAnswer, PullAnswer, User, read},
     limits,
     retry::{Patience, Tries, Trouble, one_line, said, trouble},
@@ -330,6 +330,10 @@ impl Forge for Client {
 
     fn folder(&mut self, path: &str, commit: &str) -> Result<Vec<String>, ForgeError> {
         self.list_folder(path, commit)
+    }
+
+    fn compared(&mut self, base: &str, head: &str) -> Result<Compared, ForgeError> {
+        self.compare(base, head)
     }
 }
 

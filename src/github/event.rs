@@ -138,9 +138,14 @@ impl Event {
             .or(self.after.as_deref())
     }
 
+    /// Whether the job runs what somebody proposes: a pull request, or the group of a merge queue.
+    pub fn is_of_proposal(&self) -> bool {
+        self.base().is_some() || self.name.starts_with("pull_request") || self.name == "merge_group"
+    }
+
     /// Whether the job runs for the branch that the repository calls its own, and for no pull request.
     pub fn is_on_default_branch(&self) -> bool {
-        let is_of_proposal = self.base().is_some() || self.run.is_some() || self.name.starts_with("pull_request");
+        let is_of_proposal = self.is_of_proposal() || self.run.is_some();
         let branch = self
             .git_ref
             .as_deref()

@@ -1,6 +1,6 @@
 //! The trait, and what passes through it.
 
-use super::ForgeError;
+use super::{Compared, ForgeError};
 
 /// One repository on a forge, as perfgate needs it. Every call is finished when it returns.
 ///
@@ -38,6 +38,8 @@ pub trait Forge {
     /// The regular files of a folder and of those below it at a commit, as sorted paths from the repository's root; empty where
     /// there is none.
     fn folder(&mut self, path: &str, commit: &str) -> Result<Vec<String>, ForgeError>;
+    /// What a head brings since it forked from a base (40 hex digits each).
+    fn compared(&mut self, base: &str, head: &str) -> Result<Compared, ForgeError>;
 }
 
 /// An account.

@@ -24,6 +24,10 @@ pub const PER_PAGE: usize = 100;
 pub const FOLDER_ENTRIES: usize = 1_000;
 /// Pages that are read of one list; GitHub takes 2,500 comments on a pull request.
 pub const MAX_PAGES: usize = 50;
+/// Pages of the commits of one comparison that are read.
+pub const COMPARED_PAGES: usize = 10;
+/// Files that a comparison lists, on its first page.
+pub const COMPARED_FILES: usize = 300;
 /// Folders that are listed below one folder.
 pub const MAX_FOLDERS: usize = 100;
 /// Bytes of one answer.

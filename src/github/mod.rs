@@ -5,6 +5,7 @@
 mod answers;
 mod checks;
 mod client;
+mod compared;
 mod contents;
 mod error;
 mod event;
@@ -19,6 +20,7 @@ mod wire;
 
 pub use checks::{Told, tell};
 pub use client::Client;
+pub use compared::{Brought, Compared, FileChange};
 pub use error::ForgeError;
 pub use event::{Event, RunPull, WorkflowRun};
 pub use forge::{Annotation, CheckRun, Comment, Conclusion, Forge, Head, Level, Login, Pull, State, Status};

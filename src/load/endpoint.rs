@@ -8,7 +8,6 @@ use hyper::{
     header::{self, HeaderName, HeaderValue},
 };
 use reqwest::Url;
-use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use super::{
@@ -17,6 +16,7 @@ use super::{
     forbidden,
     hidden::Hidden,
     lane::Prepared,
+    lookup,
     stamp::Stamper,
     tls,
     wire::{Stream, Wire},
@@ -194,7 +194,7 @@ impl Endpoint {
     }
 
     async fn open(&self, stamper: &Arc<Stamper>) -> io::Result<Stream> {
-        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let tcp = lookup::connect(&self.host, self.port).await?;
         tcp.set_nodelay(true)?;
         let wire = Wire::new(tcp, Arc::clone(stamper));
         match &self.tls {

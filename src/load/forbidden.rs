@@ -20,12 +20,14 @@ const ADDRESSES: [IpAddr; 2] = [
 pub(super) fn is_of_a_cloud(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
     match host.parse::<IpAddr>() {
-        Ok(address) => is_local_to_the_link(address.to_canonical()),
+        Ok(address) => is_address_of_a_cloud(address),
         Err(_) => NAMES.contains(&host.as_str()),
     }
 }
 
-fn is_local_to_the_link(address: IpAddr) -> bool {
+/// The same of what a name leads to.
+pub(super) fn is_address_of_a_cloud(address: IpAddr) -> bool {
+    let address = address.to_canonical();
     let is_local = match address {
         IpAddr::V4(address) => address.is_link_local(),
         IpAddr::V6(address) => address.is_unicast_link_local(),
@@ -45,6 +47,7 @@ mod tests {
             "[::ffff:169.254.169.254]",
             "[::ffff:a9fe:a9fe]",
             "[fe80::1]",
+            "[FE80::1]",
             "[fd00:ec2::254]",
             "100.100.100.200",
             "Metadata.Google.Internal.",

@@ -15,6 +15,7 @@
 //! | `answer.rs`, `server_words.rs` | an answer and its stamps to one outcome, with the server's own message |
 //! | `told.rs`, `belief.rs` | token counts as the events tell them, and those that cannot be true |
 //! | `endpoint.rs`, `tls.rs`, `pinned.rs`, `hidden.rs` | address and headers, whom to trust, secrets taken out of texts |
+//! | `lookup.rs`, `forbidden.rs` | where a name leads, and where no request or key may go |
 //! | `wire.rs`, `pool.rs`, `http2.rs`, `lane.rs`, `ways.rs` | a stamped stream, connections kept open, one request's share |
 //! | `clock.rs`, `kernel.rs`, `stamp.rs` | when bytes arrived |
 //! | `readers.rs`, `event_loop.rs`, `seat.rs`, `turn.rs`, `socket.rs` | who waits for a connection: a loop of ours, or the runtime |
@@ -58,6 +59,7 @@ mod interrupt;
 mod kernel;
 mod lane;
 mod lengths;
+mod lookup;
 mod mix;
 mod occupancy;
 mod open;
@@ -99,6 +101,7 @@ use std::path::PathBuf;
 pub use batch::Batch;
 pub use blocks::BlockedRun;
 pub use interrupt::Interrupt;
+pub use lookup::is_private;
 pub use probe::Probe;
 pub use runner::{Runner, Stopped, Watch};
 pub use schedule::units_per_run;

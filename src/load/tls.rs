@@ -11,7 +11,7 @@ use tokio_rustls::{
     },
 };
 
-use super::{LoadError, pinned::Pinned};
+use super::{LoadError, lookup::Checked, pinned::Pinned};
 use crate::plan::{Http, Target};
 
 /// Makes TLS connections to a target: trusts its own certificate authorities if it has some, else the system's.
@@ -36,6 +36,7 @@ pub(super) fn web_client(target: &Target, scheme: &str) -> Result<reqwest::Clien
     use_ring();
     let mut builder = reqwest::Client::builder()
         .no_proxy()
+        .dns_resolver(Checked)
         .redirect(reqwest::redirect::Policy::none());
     if scheme == "http" {
         // A machine without certificates can still measure a server without TLS.

@@ -321,7 +321,7 @@ fn nobody_is_told_to_save_a_session_that_may_not_become_a_baseline() {
             assert_eq!(found.verdict, verdict, "{}", found.headline);
             found.next_steps.join("\n")
         };
-        assert!(steps(&candidate).contains("`perfgate baseline save pr.json`"));
+        assert!(steps(&candidate).contains("`perfgate baseline save pr.json"));
         let told = steps(&of_pull(candidate));
         assert!(!told.contains("pr.json") && told.contains("main"), "{told}");
     }

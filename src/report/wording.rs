@@ -184,12 +184,14 @@ fn judged(judgement: &Judgement, file: &str, (baseline, candidate): (Option<&Ses
         steps.push("find the cause and measure again".into());
         steps.push(match judgement.design {
             Design::Apart { .. } if is_not_of_main(candidate) => {
-                "or, if the change is wanted, accept it once it is merged: `perfgate baseline save` a session of the main \
-                 branch, and say why with `perfgate baseline accept --reason …`"
+                "or, if the change is wanted, say why in `perfgate-accept.yaml` on the main branch: the next session of it is then \
+                 saved as its baseline (by hand: `perfgate baseline save --accept REASON`)"
                     .into()
             }
             Design::Apart { .. } => {
-                format!("or, if the change is wanted, accept it with a new baseline: `perfgate baseline save {file}`")
+                format!(
+                    "or, if the change is wanted, accept it with a new baseline: `perfgate baseline save {file} --accept REASON`"
+                )
             }
             // The candidate of a pair is no baseline; what it is compared with next time is what was merged.
             Design::Paired { .. } => {

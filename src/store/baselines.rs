@@ -94,7 +94,7 @@ impl Baselines {
         fs::create_dir_all(&self.dir).map_err(|source| io_error("write", &self.dir, source))?;
         let _lock = DirLock::take(&self.dir)?;
 
-        let path = self.dir.join(format!("{plan_hash}-{environment_hash}.json"));
+        let path = self.file_of(plan_hash, environment_hash);
         if let Some(name) = name {
             self.refuse_taken(name, &path)?;
         }
@@ -110,6 +110,11 @@ impl Baselines {
             sessions: file.history.len(),
             already_there,
         })
+    }
+
+    /// The file of the baseline of a plan in an environment, whether or not it is there.
+    pub fn file_of(&self, plan_hash: &str, environment_hash: &str) -> PathBuf {
+        self.dir.join(format!("{plan_hash}-{environment_hash}.json"))
     }
 
     /// Every baseline file of the directory by file name, broken ones with their error.

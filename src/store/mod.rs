@@ -77,6 +77,27 @@ pub fn write_session(path: &Path, session: &Session) -> Result<(), StoreError> {
     write::json(path, &SessionFile::from(session), write::SESSION_LINE_DEPTH)
 }
 
+/// A session as the JSON of its file, without blanks.
+///
+/// # Errors
+/// When a value has no JSON.
+pub fn session_json(session: &Session) -> Result<String, StoreError> {
+    serde_json::to_string(&SessionFile::from(session)).map_err(|error| StoreError::Io {
+        action: "write",
+        path: "session".into(),
+        source: error.into(),
+    })
+}
+
+/// A session from such JSON.
+///
+/// # Errors
+/// As [`read_session`].
+pub fn session_of_json(json: &str) -> Result<Session, StoreError> {
+    let path = Path::new("session");
+    read::session(path, read::parse(path, json.as_bytes())?)
+}
+
 /// Reads a session file and checks all that arithmetic relies on.
 ///
 /// # Errors

@@ -105,6 +105,8 @@ class GitHub:
             return 201, self.statuses[-1]
         if match := re.fullmatch(r"contents/(.+)", path):
             return self.contents(match[1], query["ref"], headers.get("Accept", ""))
+        if match := re.fullmatch(r"compare/([0-9a-f]{40})\.\.\.([0-9a-f]{40})", path):
+            return self.compared(match[1], match[2], int(query["per_page"]), int(query["page"]))
         raise KeyError(path)
 
     def listed(self, method, pull, query, body):
@@ -133,6 +135,18 @@ class GitHub:
                 return self.refused()
             comment["body"] = body["body"]
         return 200, comment
+
+    def compared(self, base, head, per_page, page):
+        fork = self.git("merge-base", base, head).decode().strip()
+        words = {"A": "added", "D": "removed", "M": "modified"}
+        changes = [line.split("\t") for line in self.git("diff", "--name-status", "--no-renames", fork, head).decode().splitlines()]
+        commits = self.git("rev-list", "--reverse", f"{base}..{head}").decode().split()
+        said = [{"sha": sha, "commit": {"message": self.git("log", "-1", "--format=%B", sha).decode(),
+                                        "author": {"name": self.git("log", "-1", "--format=%an", sha).decode().strip()}}}
+                for sha in commits]
+        files = [{"filename": path, "status": words[word], "patch": "@@ -1 +1 @@"} for word, path in changes]
+        return 200, {"merge_base_commit": {"sha": fork}, "total_commits": len(said), "files": files if page == 1 else [],
+                     "commits": said[(page - 1) * per_page:page * per_page]}
 
     def contents(self, path, ref, accept):
         """The path at a commit, from git's own objects."""

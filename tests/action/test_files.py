@@ -1,6 +1,7 @@
 """What must hold for each workflow and for the action, beside what zizmor and actionlint hold."""
 
 import re
+import tomllib
 import unittest
 from pathlib import Path
 
@@ -49,6 +50,24 @@ class Files(unittest.TestCase):
             self.assertIsNotNone(match, line)
             files.append(match[1])
         self.assertEqual(len(files), len(set(files)))
+
+    def test_t21_binstall_asks_for_the_archives_that_a_release_packs(self):
+        about = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
+        binstall, version = about["metadata"]["binstall"], about["version"]
+        self.assertEqual(binstall["pkg-fmt"], "tgz")
+        release = runner.read(ROOT / ".github/workflows/release.yml")
+        targets = [one["target"] for one in release["jobs"]["build"]["strategy"]["matrix"]["include"]]
+        for kind in ("x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl", "aarch64-apple-darwin"):
+            self.assertIn(kind, targets)
+        pack = (ROOT / ".ci/pack").read_text()
+        packed = re.search(r"^archive=\$folder/(\S+)$", pack, re.MULTILINE)[1]
+        for target in targets:
+            asked = binstall["pkg-url"].rsplit("/", 1)[1]
+            for name, value in {"version": version, "target": target, "archive-suffix": ".tar.gz"}.items():
+                asked = asked.replace("{ %s }" % name, value)
+            self.assertEqual(asked, packed.replace("$version", version).replace("$target", target))
+        self.assertIn(" perfgate README.md", pack)
+        self.assertEqual(binstall["bin-dir"], "perfgate{ binary-ext }")
 
     def test_every_input_and_output_is_described_in_one_line(self):
         for kind in ("inputs", "outputs"):

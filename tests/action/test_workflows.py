@@ -256,6 +256,9 @@ class WithBaseline(Workflows):
         ended = self.comment(payload)
         self.assertEqual(ended.outputs["verdict"], "regression", ended.log)
         self.assertEqual(self.one_check()["conclusion"], "failure")
+        comment = self.one_comment()
+        self.assertIn("not applied", comment)
+        self.assertIn("500%, action: report", comment)
 
     def test_a_result_that_says_pass_is_judged_by_its_samples(self):
         repository = self.copy()

@@ -17,6 +17,7 @@ KEEP = {
     "/repos/{owner}/{repo}/pulls": ["get"],
     "/repos/{owner}/{repo}/pulls/{pull_number}": ["get"],
     "/repos/{owner}/{repo}/contents/{path}": ["get"],
+    "/repos/{owner}/{repo}/compare/{basehead}": ["get"],
     "/user": ["get"],
     "/rate_limit": ["get"],
 }

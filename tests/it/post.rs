@@ -282,9 +282,11 @@ fn an_update_from_the_repository_itself_takes_four_requests() {
         .requests
         .iter()
         .copied()
-        .filter(|name| !matches!(*name, "file" | "folder"))
+        .filter(|name| !matches!(*name, "file" | "folder" | "compared"))
         .collect();
     assert_eq!(posting, ["pull", "comments", "update_comment", "create_check"]);
+    // And the rules: configuration, acceptances, baselines, and one comparison for all that the head would change of them.
+    assert_eq!(forge.requests.len() - posting.len(), 4, "{:?}", forge.requests);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    commands::{CommandError, Console, run},
+    commands::{CommandError, Console, guard::Guard, run},
     session::Session,
     store,
 };
@@ -19,12 +19,12 @@ impl Files {
     ///
     /// # Errors
     /// When one of them cannot.
-    pub(super) fn claim(candidate: &Path) -> Result<Self, CommandError> {
+    pub(super) fn claim(candidate: &Path, guard: &Guard) -> Result<Self, CommandError> {
         let paths = [beside(candidate), candidate.to_owned()];
         for path in &paths {
             store::claim_output(path)?;
         }
-        let keepers = paths.each_ref().map(|path| run::Keeper::new(path));
+        let keepers = paths.each_ref().map(|path| run::Keeper::new(path, guard));
         Ok(Self { paths, keepers })
     }
 

@@ -23,6 +23,8 @@ mod pairs;
 mod resting;
 mod sides;
 
+use std::borrow::Cow;
+
 use self::files::Files;
 pub use self::{
     pairs::{Follow, measure},
@@ -63,13 +65,14 @@ pub fn gate(
     // An older verdict must not be taken for this one's, should this one not come to an end.
     present::remove_files(&gate::report_dir(resolved))?;
     let mut gate = Gate {
-        files: Files::claim(&resolved.settings.output)?,
+        files: Files::claim(&resolved.settings.output, &rules.guard)?,
         rules,
         pair_noise: PairNoise::default(),
         console,
     };
     let [baseline, candidate] = measure(&wanted, &mut gate, console, interrupt)?;
-    let sessions = [baseline, candidate];
+    let clean = |session: &Session| rules.guard.session(session, console).map(Cow::into_owned);
+    let sessions = [clean(&baseline)?, clean(&candidate)?];
     for reason in gate.files.write(&sessions)? {
         console.warn(&reason);
     }
@@ -89,7 +92,7 @@ pub fn gate(
         gate.remember_noise(baseline, &measured.candidate, &report);
         report.warnings.extend(gate.creep(baseline, &report));
     }
-    gate::finish(&measured, &report, (resolved, form), console)
+    gate::finish(&measured, &report, (rules, form), console)
 }
 
 fn wanted(resolved: &Resolved, secrets: Secrets) -> Result<Wanted<'_>, CommandError> {

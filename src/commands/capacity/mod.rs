@@ -5,6 +5,7 @@ mod one_search;
 use self::one_search::{OneSearch, Shared};
 use super::{
     CommandError, Console, Done,
+    guard::Guard,
     measure::{self, Arm},
     present::Screen,
     run::{self, Measured},
@@ -27,7 +28,7 @@ use crate::{
 pub fn capacity(
     resolved: &Resolved,
     search: Capacity,
-    secrets: Secrets,
+    keys: (Secrets, &Guard),
     screen: Screen,
     console: &dyn Console,
     interrupt: &Interrupt,
@@ -40,7 +41,7 @@ pub fn capacity(
     }
     plan.loads = vec![Load::Capacity(search)];
     announce(&search, &plan, console);
-    let measured = run::to_file(resolved, plan, secrets, console, |arm, on_run| {
+    let measured = run::to_file(resolved, plan, keys, console, |arm, on_run| {
         find(arm, &search, console, interrupt, on_run)
     })?;
     Ok(present(&measured, &search, screen, console))

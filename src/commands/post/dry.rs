@@ -1,6 +1,6 @@
 //! Nothing is sent: what would be is told, line by line, and what is there is still read.
 
-use crate::github::{CheckRun, Comment, Forge, ForgeError, Head, Login, Pull, State, Status};
+use crate::github::{CheckRun, Comment, Compared, Forge, ForgeError, Head, Login, Pull, State, Status};
 
 /// A forge that only listens.
 pub(super) struct Dry<'a> {
@@ -145,6 +145,13 @@ impl Forge for Dry<'_> {
         match &mut self.inner {
             Some(inner) => inner.folder(path, commit),
             None => Err(unasked(path, commit)),
+        }
+    }
+
+    fn compared(&mut self, base: &str, head: &str) -> Result<Compared, ForgeError> {
+        match &mut self.inner {
+            Some(inner) => inner.compared(base, head),
+            None => Err(unasked("its history", head)),
         }
     }
 }

@@ -115,6 +115,8 @@ fn report(measured: &Measured, facts: &Facts, rules: &Rules, pull: Option<&Pull>
     let names = [candidate.with_extension("baseline.json"), candidate.clone()].map(|path| path.display().to_string());
     let [baseline, candidate] = &names;
     let mut report = trust::judge(measured, [baseline, candidate], rules, &said)?;
+    // The forge may have told of the same commits.
+    problems.retain(|problem| !rules.problems.contains(problem));
     report.warnings.extend(problems);
     report.warnings.extend(other_rules(measured, rules));
     report.warnings.extend(other_commit(measured, facts, pull));

@@ -160,35 +160,30 @@ fn with_forge(
         .clone()
         .or_else(|| found.as_ref().map(|pull| pull.base_sha.clone()));
     let rules = judge::rules(asked, facts, base.as_deref(), again(&mut forge));
+    let guard = match &rules {
+        Ok(rules) => guard.and(&rules.guard),
+        Err(_) => guard.clone(),
+    };
     // As late as it can be: what is posted next is about what is there now.
     let pull = known.and_then(|number| stand(number, &mut place, again(&mut forge), &mut sent));
     let said = pull.as_ref().or(facts.whole_pull.as_ref()).or(found.as_ref());
     let judged = judged(asked, facts, rules, said);
-    let mut office = Office { forge, step, guard };
+    let mut office = Office {
+        forge: again(&mut forge),
+        step,
+        guard: &guard,
+    };
+    let letter = match &judged {
+        Judged::Report(report, annotations) => Letter::Report(report, annotations),
+        Judged::Nothing(nothing, _) => Letter::Nothing(nothing),
+    };
+    publish(letter, (&place, pull.as_ref()), asked.wish, &mut office, &mut sent);
     let done = match &judged {
-        Judged::Report(report, annotations) => {
-            publish(
-                Letter::Report(report, annotations),
-                (&place, pull.as_ref()),
-                asked.wish,
-                &mut office,
-                &mut sent,
-            );
-            reported(report, asked, guard)?
-        }
-        Judged::Nothing(nothing, exit_code) => {
-            publish(
-                Letter::Nothing(nothing),
-                (&place, pull.as_ref()),
-                asked.wish,
-                &mut office,
-                &mut sent,
-            );
-            Done {
-                text: format!("no verdict: {}\n", nothing.what),
-                exit_code: *exit_code,
-            }
-        }
+        Judged::Report(report, _) => reported(report, asked, &guard)?,
+        Judged::Nothing(nothing, exit_code) => Done {
+            text: format!("no verdict: {}\n", nothing.what),
+            exit_code: *exit_code,
+        },
     };
     Ok((done, sent))
 }

@@ -6,7 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{commands::CommandError, render::NoResult, store::StoreError};
+use crate::{
+    commands::{CommandError, guard::Guard},
+    render::NoResult,
+    store::StoreError,
+};
 
 /// The end of a log that is read for its last lines.
 const LOG_BYTES: u64 = 16 << 10;
@@ -69,7 +73,7 @@ pub(super) fn without_rules(error: &CommandError) -> NoResult {
 }
 
 /// A verb that should have measured came to nothing; `logs` is where the server's own logs are.
-pub fn failed(error: &CommandError, logs: &Path) -> NoResult {
+pub fn failed(error: &CommandError, logs: &Path, guard: &Guard) -> NoResult {
     let phase = match error {
         CommandError::Config(_) => Some("reading the configuration"),
         CommandError::Target(_) => Some("starting the server"),
@@ -79,30 +83,36 @@ pub fn failed(error: &CommandError, logs: &Path) -> NoResult {
         _ => None,
     };
     NoResult {
-        what: in_full(error),
+        what: guard.clean(&in_full(error)).into_owned(),
         phase: phase.map(str::to_owned),
         next_steps: vec!["mend what is named above and measure again".into()],
-        log: newest_log(logs).map(|path| last_lines(&path)).unwrap_or_default(),
+        log: log(logs, guard),
     }
 }
 
 /// A verb ended without a result, in its own words.
-pub fn stopped(words: &str, logs: &Path) -> NoResult {
+pub fn stopped(words: &str, logs: &Path, guard: &Guard) -> NoResult {
     let words = words.trim();
     NoResult {
         what: if words.is_empty() {
             "nothing was measured".into()
         } else {
-            words.to_owned()
+            guard.clean(words).into_owned()
         },
         phase: Some("measuring".into()),
         next_steps: vec!["measure again".into()],
-        log: newest_log(logs).map(|path| last_lines(&path)).unwrap_or_default(),
+        log: log(logs, guard),
     }
 }
 
 fn in_full(error: &dyn std::error::Error) -> String {
     crate::commands::run::in_full(error)
+}
+
+/// The end of the newest log, whose server may have written what it was given.
+fn log(folder: &Path, guard: &Guard) -> Vec<String> {
+    let lines = newest_log(folder).map(|path| last_lines(&path)).unwrap_or_default();
+    lines.iter().map(|line| guard.clean(line).into_owned()).collect()
 }
 
 fn newest_log(folder: &Path) -> Option<PathBuf> {
@@ -151,6 +161,18 @@ mod tests {
                 .what
                 .contains("cancelled")
         );
+    }
+
+    #[test]
+    fn t9_a_log_that_repeats_a_secret_is_shown_without_it() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("server.log"), "ready\napi key: CANARY-0123456789\n").unwrap();
+        let guard = Guard::of(["CANARY-0123456789".to_owned()]);
+        let error = CommandError::Usage("no `CANARY-0123456789` here".into());
+        let nothing = failed(&error, folder.path(), &guard);
+        assert_eq!(nothing.log, ["ready", "api key: [secret]"]);
+        assert_eq!(nothing.what, "no `[secret]` here");
+        assert_eq!(stopped("CANARY-0123456789", folder.path(), &guard).what, "[secret]");
     }
 
     #[test]

@@ -2,11 +2,15 @@
 
 use std::{fs, path::Path};
 
-use super::{layout::Layout, source::Source};
+use super::{
+    layout::Layout,
+    source::{OnForge, Source},
+};
 use crate::{
     commands::CommandError,
     config::ACCEPT_FILE,
     git::{self, GitError, Repository},
+    github::{Compared, FileChange, Forge},
     report::ChangedFile,
 };
 
@@ -45,16 +49,38 @@ pub(super) fn in_clone(
     Ok(changed)
 }
 
-/// What stands at each of these paths of a commit.
-pub(super) fn states(source: &mut dyn Source, paths: &[String]) -> Result<Vec<(String, State)>, CommandError> {
-    let read = |path: &String| Ok((path.clone(), state(source.file(path))?));
-    paths.iter().map(read).collect()
-}
-
-/// Which of the same paths differ between two commits.
-pub(super) fn between(before: &[(String, State)], after: &[(String, State)]) -> Vec<ChangedFile> {
-    let pairs = before.iter().zip(after).filter(|((_, old), (_, new))| old != new);
-    pairs.map(|((path, old), (_, new))| shown(path, old, new)).collect()
+/// The same as the forge tells it: configuration and acceptances are read on both sides, of baselines it is believed.
+pub(super) fn on_forge(
+    forge: &mut dyn Forge,
+    [base, head]: [&str; 2],
+    compared: &Compared,
+    (config, store): (Option<&str>, Option<&str>),
+) -> Result<Vec<ChangedFile>, CommandError> {
+    let mut changed = Vec::new();
+    let is_named = |path: &str| compared.is_cut || compared.files.iter().any(|file| file.path == path);
+    for path in config.into_iter().chain([ACCEPT_FILE]).filter(|path| is_named(path)) {
+        let mut at = |commit: &str| state(OnForge::at(&mut *forge, commit)?.file(path));
+        let [old, tip, new] = [at(&compared.fork)?, at(base)?, at(head)?];
+        if new != old && new != tip {
+            changed.push(shown(path, &old, &new));
+        }
+    }
+    let stored = store.map(|store| format!("{}/", store.trim_end_matches('/')));
+    let is_stored = |file: &&FileChange| {
+        let below = stored.as_ref().and_then(|store| file.path.strip_prefix(store));
+        below.is_some_and(|name| !name.contains('/'))
+    };
+    let mut files: Vec<&FileChange> = compared.files.iter().filter(is_stored).collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    changed.extend(files.into_iter().map(|file| ChangedFile {
+        path: file.path.clone(),
+        diff: match &file.patch {
+            _ if file.is_removed => "it is not there any more\n".to_owned(),
+            Some(patch) => git::cut_diff(patch),
+            None => "it is too large for its change to be shown\n".to_owned(),
+        },
+    }));
+    Ok(changed)
 }
 
 /// The files of the baselines' folder that the way from the fork to the head changed, and that are not the base's.

@@ -26,13 +26,22 @@ pub fn provenance(
         run_id: given("GITHUB_RUN_ID").and_then(|id| id.parse().ok()),
         run_attempt: given("GITHUB_RUN_ATTEMPT").and_then(|attempt| attempt.parse().ok()),
         event: Some(event.name.clone()),
-        head_sha: event
-            .head()
-            .map(str::to_owned)
-            .or_else(|| given("GITHUB_SHA").filter(|sha| is_sha(sha))),
+        head_sha: commit_of(event, variable),
         measured_sha: checked_out.or_else(|| given("GITHUB_SHA").filter(|sha| is_sha(sha))),
         ..Provenance::default()
     })
+}
+
+/// The commit that this job is about, as its event tells it; `None` outside of GitHub's runners, and where its file is out of
+/// reach, as in a container.
+pub fn commit_of_this_job(variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let event = Event::of_this_job(variable).ok().flatten()?;
+    commit_of(&event, variable)
+}
+
+fn commit_of(event: &Event, variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let ran_for = || variable("GITHUB_SHA").filter(|sha| is_sha(sha));
+    event.head().map(str::to_owned).or_else(ran_for)
 }
 
 fn is_sha(text: &str) -> bool {

@@ -1,6 +1,6 @@
 //! What was measured, judged by the rules: the same whoever asks, the job that measured or the one that posts.
 
-use super::Rules;
+use super::{Rules, lineage};
 use crate::{
     commands::{CommandError, reference},
     compare::PairNoise,
@@ -62,7 +62,9 @@ pub fn judge_pairs(
         let named = rules.resolved.settings.baseline.as_deref();
         let found = reference::meant(&rules.baselines, named, &measured.candidate, policy)?;
         copied = copied.max(found.as_ref().map_or(0, |found| measured.copied_runs(&found.session)));
-        reference::judge_knowing(found.as_ref(), candidate, policy, &given)
+        let mut report = reference::judge_knowing(found.as_ref(), candidate, policy, &given);
+        lineage::hold(&mut report, found.as_ref(), rules)?;
+        report
     };
     if copied > 0 {
         refuse_copies(&mut report, copied);

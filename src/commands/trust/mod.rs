@@ -8,6 +8,8 @@
 //! | `changed.rs` | what the pull request would change of them |
 //! | `inputs.rs` | files that the rules name and that are used from the work tree |
 //! | `job.rs` | what this job is about, and what it may write |
+//! | `keys.rs` | the keys that requests carry, and where they may go |
+//! | `lineage.rs` | whether a baseline is of the base's own history |
 //! | `said.rs` | explanations in the description and in commits |
 //! | `judge.rs` | what was measured, judged by the rules |
 
@@ -15,7 +17,9 @@ mod changed;
 mod inputs;
 mod job;
 mod judge;
+mod keys;
 mod layout;
+mod lineage;
 mod read;
 mod said;
 mod source;
@@ -26,13 +30,15 @@ use std::{
 };
 
 use self::layout::Layout;
+pub(super) use self::lineage::hold as hold_foreign;
 pub use self::{
-    job::{provenance, refuse_baseline_write},
+    job::{commit_of_this_job, provenance, refuse_baseline_write},
     judge::{judge, judge_pairs},
+    keys::secrets,
     said::{Found, explanations_of_body, explanations_of_commits},
     source::{InClone, OnForge, Source},
 };
-use super::CommandError;
+use super::{CommandError, guard::Guard};
 use crate::{
     config::{self, ACCEPT_FILE, Overrides, Resolved},
     git::Repository,
@@ -77,6 +83,8 @@ pub struct Rules {
     pub provenance: Provenance,
     /// What the reader should know of them, in sentences.
     pub problems: Vec<String>,
+    /// What no file may hold: the job's tokens, and the values of the configuration's keys.
+    pub guard: Guard,
 }
 
 /// The rules of this job: those of the base in a pull request, those of `--trusted-ref` where one is given, else the
@@ -99,8 +107,8 @@ pub fn rules(asked: &Asked<'_>) -> Result<Rules, CommandError> {
     let repository = Repository::open(&here);
     let mut rules = match (&name, own) {
         (Some(name), _) => at_ref(repository.as_ref().map_err(Clone::clone)?, name, &here, asked)?,
-        (None, Some(resolved)) => of_work_tree(resolved, &here)?,
-        (None, None) => of_work_tree(asked.resolve(asked.config)?, &here)?,
+        (None, Some(resolved)) => of_work_tree(resolved, &here, asked)?,
+        (None, None) => of_work_tree(asked.resolve(asked.config)?, &here, asked)?,
     };
     rules.know_job(asked.variable, event.as_ref(), repository.as_ref().ok())?;
     Ok(rules)
@@ -178,31 +186,42 @@ pub fn on_forge(
     let layout = Layout::without_clone();
     let mut rules = read::rules(&mut OnForge::at(forge, base)?, &layout, asked)?;
     let Some(head) = head else { return Ok(rules) };
+    let compared = match forge.compared(base, head) {
+        Ok(compared) => compared,
+        // It is only shown: GitHub gives up on comparisons that are too large.
+        Err(error) => {
+            rules.problems.push(format!(
+                "what the pull request changes of the rules, and what its commits explain, is not known: {error}"
+            ));
+            return Ok(rules);
+        }
+    };
+    rules.add(said::explanations_of_brought(&compared.commits));
     let config = layout.inside(&config::file_meant(asked.config, asked.variable));
-    let mut paths: Vec<String> = config.into_iter().collect();
-    paths.push(ACCEPT_FILE.to_owned());
-    let before = changed::states(&mut OnForge::at(forge, base)?, &paths)?;
-    let after = changed::states(&mut OnForge::at(forge, head)?, &paths)?;
+    let store = layout.inside(&rules.resolved.settings.store);
+    let files = (config.as_deref(), store.as_deref());
+    let changed = changed::on_forge(forge, [base, head], &compared, files)?;
+    if compared.is_cut {
+        rules.problems.push(
+            "the pull request changes more files than GitHub lists: what it changes of the baselines is not shown in full".into(),
+        );
+    }
     if let Some(trusted) = &mut rules.trusted {
-        trusted.not_applied = changed::between(&before, &after);
+        trusted.not_applied = changed;
     }
     Ok(rules)
 }
 
 /// The work tree's own rules, outside of a pull request.
-fn of_work_tree(resolved: Resolved, here: &Path) -> Result<Rules, CommandError> {
+fn of_work_tree(resolved: Resolved, here: &Path, asked: &Asked<'_>) -> Result<Rules, CommandError> {
     let baselines = Baselines::open(&resolved.settings.store)?;
-    let root = Repository::open(here).map_or_else(|_| here.to_owned(), |repository| repository.root().to_owned());
-    let accept = root.join(ACCEPT_FILE);
-    let explanations = match fs::read(&accept) {
-        Ok(bytes) => config::acceptances(&bytes, ACCEPT_FILE)?,
-        Err(_) => Vec::new(),
-    };
+    let explanations = own_acceptances(here)?;
     let file = resolved.settings.file.as_deref();
     let config_sha256 = file
         .and_then(|file| fs::read(file).ok())
         .map(|bytes| store::sha256_of(&bytes));
     Ok(Rules {
+        guard: Guard::of_job(&resolved, asked.variable),
         resolved,
         baselines,
         explanations,
@@ -210,6 +229,18 @@ fn of_work_tree(resolved: Resolved, here: &Path) -> Result<Rules, CommandError> 
         config_sha256,
         provenance: Provenance::default(),
         problems: Vec::new(),
+    })
+}
+
+/// What `perfgate-accept.yaml` of the work tree explains.
+///
+/// # Errors
+/// It cannot be understood.
+pub fn own_acceptances(here: &Path) -> Result<Vec<Explanation>, CommandError> {
+    let root = Repository::open(here).map_or_else(|_| here.to_owned(), |repository| repository.root().to_owned());
+    Ok(match fs::read(root.join(ACCEPT_FILE)) {
+        Ok(bytes) => config::acceptances(&bytes, ACCEPT_FILE)?,
+        Err(_) => Vec::new(),
     })
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Asked, Rules, layout::Layout, source::Source};
 use crate::{
-    commands::CommandError,
+    commands::{CommandError, guard::Guard},
     config::{self, ACCEPT_FILE, FileText, Resolved, Source as Origin},
     git::GitError,
     obligation::Explanation,
@@ -40,6 +40,7 @@ pub(super) fn rules(base: &mut dyn Source, layout: &Layout, asked: &Asked<'_>) -
             config,
             not_applied: Vec::new(),
         }),
+        guard: Guard::of_job(&resolved, asked.variable),
         resolved,
         baselines,
         explanations,

@@ -2,8 +2,8 @@
 
 use crate::{
     commands::CommandError,
-    git::{Repository, explanations_in},
-    github::Pull,
+    git::{Repository, explanations_in, trailers_of},
+    github::{Brought, Pull},
     obligation::{EXPLAIN_KEY, Explanation, Place},
 };
 
@@ -30,6 +30,21 @@ pub fn explanations_of_commits(repository: &Repository, base: &str, head: &str) 
         let place = Place::Trailer { commit: said.commit };
         Explanation::parse(&said.value, &said.author, place)
     })))
+}
+
+/// The same of commits that the forge tells of, newest first.
+pub(super) fn explanations_of_brought(commits: &[Brought]) -> Found {
+    let said = commits.iter().flat_map(|commit| {
+        trailers_of(&commit.message, EXPLAIN_KEY)
+            .into_iter()
+            .map(move |value| (commit, value))
+    });
+    sorted(said.map(|(commit, value)| {
+        let place = Place::Trailer {
+            commit: commit.sha.clone(),
+        };
+        Explanation::parse(&value, &commit.author, place)
+    }))
 }
 
 fn sorted(parsed: impl Iterator<Item = Result<Explanation, String>>) -> Found {

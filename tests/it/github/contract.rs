@@ -52,6 +52,9 @@ fn every_request_and_every_answer_is_one_that_github_describes() {
     assert_eq!(forge.file("perfgate.yaml", BASE).unwrap().unwrap(), b"a: b");
     assert_eq!(forge.folder("b", BASE).unwrap(), ["b/d.json"]);
 
+    fake.state().messages = vec!["one".into(), "two\n\nperfgate-explain: ttft_p95: so it is".into()];
+    assert_eq!(forge.compared(BASE, SHA).unwrap().commits.len(), 2);
+
     let mut person = Client::new(&settings_at(
         &prism,
         &format!("{prism}/graphql"),

@@ -70,6 +70,8 @@ pub(super) struct State {
     pub(super) checks: Vec<Value>,
     pub(super) statuses: Vec<Value>,
     pub(super) files: BTreeMap<String, Entry>,
+    /// Messages of the commits that a head brings, oldest first.
+    pub(super) messages: Vec<String>,
     pub(super) log: Vec<Seen>,
     pub(super) faults: Vec<Fault>,
     /// What broke GitHub's description.
@@ -133,6 +135,7 @@ impl Fake {
             checks: Vec::new(),
             statuses: Vec::new(),
             files: BTreeMap::new(),
+            messages: Vec::new(),
             log: Vec::new(),
             faults: Vec::new(),
             violations: Vec::new(),

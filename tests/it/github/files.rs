@@ -3,8 +3,8 @@
 use perfgate::github::{Forge, ForgeError};
 
 use super::{
-    BASE, client,
-    fake::{Entry, Fake},
+    BASE, SHA, client,
+    fake::{Entry, Fake, Fault, fail},
 };
 
 fn with(files: &[(&str, Entry)]) -> Fake {
@@ -114,4 +114,36 @@ fn a_path_stays_inside_of_the_repository_and_a_commit_is_a_commit() {
     }
     assert!(matches!(client(&fake).file("a", "main"), Err(ForgeError::Setup(_))));
     assert!(fake.requests().is_empty());
+}
+
+#[test]
+fn a_comparison_tells_where_a_head_forked_and_what_it_brings() {
+    let fake = Fake::start();
+    fake.state().messages = (0..258).map(|number| format!("commit {number}")).collect();
+    let found = client(&fake).compared(BASE, SHA).unwrap();
+    assert_eq!(found.fork, BASE);
+    let said: Vec<&str> = found.commits.iter().map(|commit| commit.message.as_str()).collect();
+    assert_eq!((said.len(), said[0], said[257]), (258, "commit 257", "commit 0"));
+    assert_eq!(found.commits[0].author, "Monalisa Octocat");
+    let file = &found.files[0];
+    assert_eq!(
+        (found.files.len(), file.path.as_str(), file.is_removed),
+        (1, "file1.txt", false)
+    );
+    assert!(file.patch.is_some() && !found.is_cut);
+    let pages = fake.requests();
+    assert_eq!(pages, vec![format!("GET /repos/o/r/compare/{BASE}...{SHA}"); 3]);
+    fake.check();
+}
+
+#[test]
+fn a_comparison_that_fails_is_asked_for_twice_and_no_more() {
+    let fake = Fake::start();
+    fake.plant(Fault {
+        times: 9,
+        ..fail("GET", "/compare/", 503)
+    });
+    let error = client(&fake).compared(BASE, SHA).unwrap_err();
+    assert!(matches!(error, ForgeError::Unreachable { tries: 2, .. }), "{error}");
+    assert!(client(&fake).compared("main", SHA).is_err(), "a branch moves");
 }

@@ -61,6 +61,7 @@ fn route(state: &mut State, seen: &Seen) -> Reply {
             state.statuses.push(seen.body.clone());
             Reply::json(201, &example("status"))
         }
+        ("GET", ["repos", "o", "r", "compare", ends]) => compared(state, ends, query),
         ("GET", ["repos", "o", "r", "contents", rest @ ..]) => {
             contents(state, &rest.join("/"), &seen.headers["accept"])
         }
@@ -240,6 +241,33 @@ fn one_check(state: &mut State, method: &str, id: &str, body: &Value) -> Reply {
         check["output"]["annotations_count"] = json!(before + more as u64);
     }
     Reply::json(200, check)
+}
+
+/// The comparison of the description's example, with the commits that are planted, a page at a time.
+fn compared(state: &State, ends: &str, query: &str) -> Reply {
+    let Some((base, _)) = ends.split_once("...") else {
+        return Reply::refused(404, "Not Found");
+    };
+    let number = |name: &str| {
+        let found = query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
+        found.unwrap().parse::<usize>().unwrap()
+    };
+    let (size, page) = (number("per_page"), number("page"));
+    let mut comparison = example("commit-comparison");
+    comparison["merge_base_commit"]["sha"] = json!(base);
+    let commit = comparison["commits"][0].clone();
+    let commits = state.messages.iter().enumerate().map(|(number, message)| {
+        let mut commit = commit.clone();
+        commit["sha"] = json!(format!("{number:040x}"));
+        commit["commit"]["message"] = json!(message);
+        commit
+    });
+    comparison["total_commits"] = json!(state.messages.len());
+    comparison["commits"] = commits.skip(size * (page - 1)).take(size).collect();
+    if page > 1 {
+        comparison.as_object_mut().unwrap().remove("files");
+    }
+    Reply::json(200, &comparison)
 }
 
 fn contents(state: &State, path: &str, accept: &str) -> Reply {

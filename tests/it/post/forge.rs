@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use perfgate::github::{CheckRun, Comment, Forge, ForgeError, Head, Login, Pull, State, Status};
+use perfgate::github::{CheckRun, Comment, Compared, FileChange, Forge, ForgeError, Head, Login, Pull, State, Status};
 
 /// The commit that was measured.
 pub(crate) const HEAD: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f9012345678";
@@ -23,6 +23,8 @@ pub(crate) struct Memory {
     pub(crate) requests: Vec<&'static str>,
     /// Calls that fail.
     pub(crate) refused: Vec<(&'static str, ForgeError)>,
+    /// What the head brings, where the forge can tell.
+    pub(crate) compared: Option<Compared>,
     /// What the pull request's head becomes after it was read once.
     pub(crate) moves_to: Option<&'static str>,
 }
@@ -51,6 +53,7 @@ impl Memory {
             files: BTreeMap::new(),
             requests: Vec::new(),
             refused: Vec::new(),
+            compared: None,
             moves_to: None,
         }
     }
@@ -181,5 +184,27 @@ impl Forge for Memory {
         self.ask("folder")?;
         let inside = |(own, file): &&(String, String)| own == commit && file.starts_with(&format!("{path}/"));
         Ok(self.files.keys().filter(inside).map(|(_, file)| file.clone()).collect())
+    }
+
+    /// Files that differ between the two commits; the head forked from the base.
+    fn compared(&mut self, base: &str, head: &str) -> Result<Compared, ForgeError> {
+        self.ask("compared")?;
+        let of = |commit: &str| {
+            let own = self.files.iter().filter(move |((at, _), _)| at == commit);
+            own.map(|((_, path), bytes)| (path.clone(), bytes.clone()))
+                .collect::<BTreeMap<_, _>>()
+        };
+        let (old, new) = (of(base), of(head));
+        let changed = new.iter().filter(|(path, bytes)| old.get(*path) != Some(bytes));
+        let files = changed.map(|(path, _)| FileChange {
+            path: path.clone(),
+            is_removed: false,
+            patch: Some("@@ -1 +1 @@\n-old\n+new".into()),
+        });
+        Ok(self.compared.clone().unwrap_or(Compared {
+            fork: base.into(),
+            files: files.collect(),
+            ..Compared::default()
+        }))
     }
 }

@@ -2,7 +2,7 @@
 
 use perfgate::{
     commands::guard::Guard,
-    github::{Conclusion, ForgeError},
+    github::{Brought, Compared, Conclusion, ForgeError},
     plan::Load,
     store,
 };
@@ -333,6 +333,71 @@ fn rules_that_cannot_be_read_are_red_and_say_where_to_mend_them() {
         done.text
     );
     assert!(forge.comment().contains("on the base branch"), "{}", forge.comment());
+}
+
+#[test]
+fn without_a_checkout_the_commits_of_the_pull_request_explain_too() {
+    const ASKS: &str = "    action: warn\n    requires: explanation\n";
+    let rules = RULES.replace("{threshold: 5%, action: block}\n", "\n    threshold: 5%\n") + ASKS;
+    let mut forge = Memory::new().with_file(BASE, "perfgate.yaml", rules);
+    Try::of(&pair(&SLOWER)).run(&mut forge).unwrap();
+    let owed = forge.comment().to_owned();
+    assert!(owed.contains("perfgate-explain"), "{owed}");
+    let commit = |sha: &str, message: &str| Brought {
+        sha: sha.into(),
+        author: "Eve".into(),
+        message: message.into(),
+    };
+    forge.compared = Some(Compared {
+        fork: BASE.into(),
+        commits: vec![
+            commit(
+                HEAD,
+                "tune\n\nperfgate-explain: tpot_p95: bigger batches, agreed in 12\n",
+            ),
+            commit(LATER, "typo\n\nperfgate-explain: tpot: why\n"),
+        ],
+        ..Compared::default()
+    });
+    Try::of(&pair(&SLOWER)).run(&mut forge).unwrap();
+    let comment = forge.comment();
+    assert!(
+        comment.contains("bigger batches") && comment.contains("Eve"),
+        "{comment}"
+    );
+    assert_eq!(comment.matches("names no metric").count(), 1, "{comment}");
+}
+
+#[test]
+fn t1_baselines_that_the_head_adds_are_shown_without_a_checkout_too() {
+    let mut forge = repository()
+        .with_file(HEAD, "perfgate.yaml", RULES)
+        .with_file(HEAD, "baselines/easy.json", "{}")
+        .with_file(HEAD, "baselines/deep/no.json", "{}")
+        .with_file(HEAD, "src/lib.rs", "fn main() {}");
+    Try::of(&pair(&EVEN)).run(&mut forge).unwrap();
+    let comment = forge.comment();
+    assert!(
+        comment.contains("not applied") && comment.contains("baselines/easy.json"),
+        "{comment}"
+    );
+    assert!(!comment.contains("no.json") && !comment.contains("lib.rs"), "{comment}");
+}
+
+#[test]
+fn a_comparison_that_github_gives_up_on_keeps_nothing_from_being_judged() {
+    let mut forge = repository();
+    forge.refused.push((
+        "compared",
+        ForgeError::Unreachable {
+            what: "compare two commits",
+            tries: 2,
+            message: "503 unicorn".into(),
+        },
+    ));
+    let (done, _) = Try::of(&pair(&SLOWER)).run(&mut forge).unwrap();
+    assert_eq!(done.exit_code, 1);
+    assert!(forge.comment().contains("is not known"), "{}", forge.comment());
 }
 
 #[test]

@@ -97,6 +97,187 @@ fn t14_a_session_of_a_commit_that_is_not_part_of_the_branch_is_refused() {
     save(&first, 0);
 }
 
+/// Saves a session of this commit whose times are so many times the usual ones.
+fn save_at(repo: &Repo, (commit, started_unix_s, level): (&str, u64, f64), more: &[&str], code: i32) -> String {
+    let runs = [0.99, 1.0, 1.01, 1.0, 1.0].map(|run| run * level);
+    made::write(
+        &repo.path(),
+        "session.json",
+        &made::session(commit, started_unix_s, &runs),
+    );
+    run(repo, &[SAVE, more].concat(), ("push", "refs/heads/main"), code)
+}
+
+fn history(repo: &Repo) -> serde_json::Value {
+    let args = &["history", "--format", "json"];
+    let (text, _) = assert_code(&perfgate(&repo.path(), args).output().unwrap(), 0, args);
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn t14_a_baseline_gets_no_worse_than_its_limits_without_a_reason() {
+    let (repo, commit) = measured();
+    let first = (commit.as_str(), 1_800_000_000, 1.0);
+    save_at(&repo, first, &[], 0);
+    let slower = (commit.as_str(), 1_800_010_000, 1.5);
+    for more in [&[] as &[&str], &["--force"]] {
+        let said = save_at(&repo, slower, more, 2);
+        assert!(
+            said.contains("worse than its limits") && said.contains("TPOT P95 +50.0 %"),
+            "{said}"
+        );
+        assert!(
+            said.contains("--accept REASON") && said.contains("perfgate-accept.yaml"),
+            "{said}"
+        );
+    }
+    // The other way it moves by itself, and so does what lies within the limits.
+    save_at(&repo, (&commit, 1_800_005_000, 0.98), &[], 0);
+    assert!(save_at(&repo, slower, &["--accept", " "], 2).contains("`--accept` is empty"));
+    let said = save_at(
+        &repo,
+        slower,
+        &["--accept", "fp8 gave wrong answers", "--who", "Ada"],
+        0,
+    );
+    assert!(
+        said.contains("accepted by Ada: TPOT P95") && said.contains("fp8 gave wrong answers"),
+        "{said}"
+    );
+    // Once more it is what is there already, and what is as slow as that passes.
+    assert!(save_at(&repo, slower, &[], 0).contains("already in"));
+    save_at(&repo, (&commit, 1_800_020_000, 1.5), &[], 0);
+    let found = history(&repo);
+    let baseline = &found["baselines"][0];
+    assert_eq!(baseline["sessions"].as_array().unwrap().len(), 4, "{found}");
+    assert!(found.to_string().contains("fp8 gave wrong answers"), "{found}");
+    // An older session is no level of today.
+    save_at(&repo, (&commit, 1_700_000_000, 3.0), &[], 0);
+}
+
+#[test]
+fn t14_an_entry_of_the_branch_lifts_the_ratchet_once() {
+    let (repo, commit) = measured();
+    let entries = |metrics: &[&str]| {
+        let entry = |metric: &&str| format!("  - metric: {metric}\n    reason: new tokenizer\n    who: bea\n");
+        format!("accept:\n{}", metrics.iter().map(entry).collect::<String>())
+    };
+    save_at(&repo, (&commit, 1_800_000_000, 1.0), &[], 0);
+    repo.write("perfgate-accept.yaml", entries(&["ttft_p95", "output_tokens_per_s"]));
+    let said = save_at(&repo, (&commit, 1_800_010_000, 1.5), &[], 2);
+    assert!(said.contains("TPOT P95") && !said.contains("TTFT P95"), "{said}");
+    repo.write(
+        "perfgate-accept.yaml",
+        entries(&["ttft_p95", "output_tokens_per_s", "tpot_p95"]),
+    );
+    let said = save_at(&repo, (&commit, 1_800_010_000, 1.5), &[], 0);
+    assert!(said.contains("accepted by bea: TPOT P95"), "{said}");
+    let said = save_at(&repo, (&commit, 1_800_020_000, 2.5), &[], 2);
+    assert!(said.contains("worse than its limits"), "used up: {said}");
+}
+
+/// Compares a candidate by the rules of a commit of the clone.
+fn judged(folder: &std::path::Path, base: &str) -> serde_json::Value {
+    let candidate = made::session(&"c".repeat(40), 1_800_100_000, &[1.0; 5]);
+    made::write(folder, "candidate.json", &candidate);
+    let args = ["compare", "candidate.json", "--trusted-ref", base, "--format", "json"];
+    let (text, _) = assert_code(&perfgate(folder, &args).output().unwrap(), 3, &args);
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn t14_a_baseline_of_a_commit_that_the_base_does_not_have_judges_nothing() {
+    let repo = Repo::new();
+    let own = repo.commit("first");
+    repo.git(&["switch", "--quiet", "--create", "topic"]);
+    let foreign = repo.commit("foreign");
+    repo.git(&["switch", "--quiet", "main"]);
+    let stored = |commit: &str, at: u64| {
+        made::save(
+            &repo.path().join("baselines"),
+            "main",
+            &made::session(commit, at, &[1.0; 5]),
+        );
+        repo.commit("a baseline")
+    };
+    let base = stored(&own, 1_800_000_000);
+    let report = judged(&repo.path(), &base);
+    assert_eq!(report["verdict"], "inconclusive", "one stored session settles nothing");
+    assert!(!report["warnings"].to_string().contains("history of"), "{report}");
+    let base = stored(&foreign, 1_800_010_000);
+    let report = judged(&repo.path(), &base);
+    assert_eq!(report["verdict"], "incomparable");
+    let headline = report["headline"].as_str().unwrap();
+    assert!(
+        headline.contains(&foreign[..12]) && headline.contains(&base[..12]),
+        "{headline}"
+    );
+    // Once main was measured again, the stray session only counts among the noise, and that is said.
+    let base = stored(&own, 1_800_020_000);
+    let report = judged(&repo.path(), &base);
+    assert_eq!(report["verdict"], "inconclusive");
+    assert!(report["warnings"].to_string().contains(&foreign[..12]), "{report}");
+    let base = stored(&"1".repeat(40), 1_800_030_000);
+    assert_eq!(
+        judged(&repo.path(), &base)["verdict"],
+        "incomparable",
+        "a commit that nobody has"
+    );
+}
+
+#[test]
+fn t14_a_shallow_clone_says_what_it_cannot_tell() {
+    let repo = Repo::new();
+    let own = repo.commit("first");
+    made::save(
+        &repo.path().join("baselines"),
+        "main",
+        &made::session(&own, 1_800_000_000, &[1.0; 5]),
+    );
+    repo.commit("a baseline");
+    let from = format!("file://{}", repo.path().display());
+    let shallow = repo.beside("shallow");
+    repo.git(&["clone", "--quiet", "--depth", "1", &from, shallow.to_str().unwrap()]);
+    let report = judged(&shallow, "HEAD");
+    let warnings = report["warnings"].to_string();
+    assert!(
+        warnings.contains("could not be told") && warnings.contains("fetch-depth: 0"),
+        "{warnings}"
+    );
+}
+
+#[test]
+fn t14_a_session_that_a_job_measures_says_of_which_commit_it_is() {
+    let engine = crate::command::Sim::start(&[]);
+    let repo = Repo::new();
+    let commit = repo.commit("first");
+    let args = [
+        &[
+            "run",
+            "--url",
+            &engine.url,
+            "--concurrency",
+            "2",
+            "--requests",
+            "10",
+            "--warmup",
+            "2",
+        ][..],
+        &[
+            "--repeat",
+            "2",
+            "--input-tokens",
+            "8",
+            "--output-tokens",
+            "4",
+            "--quiet",
+        ],
+    ];
+    run(&repo, &args.concat(), ("push", "refs/heads/main"), 0);
+    let session = perfgate::store::read_session(&repo.path().join("session.json")).unwrap();
+    assert_eq!(session.commit, Some(commit));
+}
+
 #[test]
 fn outside_of_ci_everybody_keeps_what_they_like() {
     let (repo, _) = measured();

@@ -166,3 +166,69 @@ fn t10_the_server_under_test_sees_no_token_of_the_job() {
         "no noise is kept by a pull request (T14)"
     );
 }
+
+#[test]
+fn t11_in_a_pull_request_no_key_goes_unencrypted_to_another_machine() {
+    // Another machine's address that no packet is sent to.
+    const AWAY: &str = "http://255.255.255.255:8000";
+    let repo = Repo::new();
+    let target = |text: &str| format!("{TINY}target:\n  url: {AWAY}\n{text}");
+    for (text, named) in [
+        ("  api_key_env: KEPT\n", "`target.api_key_env`"),
+        ("  headers: {X-Key: {env: KEPT}}\n", "`target.headers.X-Key`"),
+    ] {
+        repo.write("perfgate.yaml", target(text));
+        let base = repo.commit("rules");
+        for verb in ["gate", "run"] {
+            let said = gate(&repo, &base, "", &[verb, "--quiet"], 2);
+            let words = [named, AWAY, "`https://`", "127.0.0.1"];
+            assert!(words.iter().all(|word| said.contains(word)), "{said}");
+        }
+        // Outside of pull requests the network is the owner's to judge.
+        let said = perfgate(&repo.path(), &["run", "--quiet"])
+            .env("KEPT", "kept")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(said.stderr).unwrap();
+        assert!(!said.contains("unencrypted"), "{said}");
+    }
+    repo.write("perfgate.yaml", target(""));
+    let base = repo.commit("no key");
+    let said = gate(&repo, &base, "", &["run", "--quiet"], 4);
+    assert!(!said.contains("unencrypted"), "{said}");
+}
+
+#[test]
+fn t9_no_file_of_a_gate_holds_a_secret_of_its_job() {
+    let engine = Sim::start(&[]);
+    let repo = Repo::new();
+    let target = format!("target:\n  url: {}\n  api_key_env: MODEL_KEY\n", engine.url);
+    repo.write("perfgate.yaml", format!("{TINY}{target}"));
+    let base = repo.commit("rules");
+    // As a step does that passes on whatever it finds.
+    let args = ["gate", "--quiet", "--commit", "CANARY-token-4711 by CANARY-model-0815"];
+    let mut command = perfgate(&repo.path(), &args);
+    in_job(
+        &mut command,
+        "pull_request",
+        "refs/pull/7/merge",
+        &repo.pull_event(&base, ""),
+    );
+    command
+        .env("GITHUB_TOKEN", "CANARY-token-4711")
+        .env("MODEL_KEY", "CANARY-model-0815");
+    let (text, trouble) = assert_code(&command.output().unwrap(), 3, &args);
+    assert!(trouble.contains("the session held a secret of this job"), "{trouble}");
+    let folder = repo.path().join("perfgate-report");
+    let measured = store::read_measured(&folder.join("result.json")).unwrap();
+    assert_eq!(measured.candidate.commit.as_deref(), Some("[secret] by [secret]"));
+    let mut told = vec![
+        text,
+        trouble,
+        fs::read_to_string(repo.path().join("session.json")).unwrap(),
+    ];
+    for file in ["result.json", "report.json", "report.md", "report.html"] {
+        told.push(fs::read_to_string(folder.join(file)).unwrap());
+    }
+    assert!(told.iter().all(|text| !text.contains("CANARY")), "{told:?}");
+}

@@ -8,7 +8,7 @@ use perfgate::{
     compare::Fingerprint,
     config::Overrides,
     git::Repository,
-    github::{CheckRun, Comment, Forge, ForgeError, Head, Login, Pull, Status},
+    github::{Brought, CheckRun, Comment, Compared, FileChange, Forge, ForgeError, Head, Login, Pull, Status},
     metric::{Metric, Percentile},
     render,
     session::{Measured, PairArm, Provenance},
@@ -357,6 +357,31 @@ impl Forge for FromDisk<'_> {
         Ok(text.lines().map(str::to_owned).collect())
     }
 
+    fn compared(&mut self, base: &str, head: &str) -> Result<Compared, ForgeError> {
+        let fork = self.0.git(&["merge-base", base, head]);
+        let files = self.0.git(&["diff", "--name-status", "--no-renames", &fork, head]);
+        let change = |line: &str| {
+            let (status, path) = line.split_once('\t').unwrap();
+            FileChange {
+                path: path.into(),
+                is_removed: status == "D",
+                patch: (status != "D").then(|| "@@ -0,0 +1 @@\n+{}".into()),
+            }
+        };
+        let commits = self.0.git(&["log", "--format=%H", &format!("{base}..{head}")]);
+        let brought = |sha: &str| Brought {
+            sha: sha.into(),
+            author: self.0.git(&["log", "-1", "--format=%an", sha]),
+            message: self.0.git(&["log", "-1", "--format=%B", sha]),
+        };
+        Ok(Compared {
+            fork,
+            files: files.lines().map(change).collect(),
+            commits: commits.lines().map(brought).collect(),
+            is_cut: false,
+        })
+    }
+
     fn myself(&mut self) -> Result<Login, ForgeError> {
         unreachable!("nobody asks")
     }
@@ -397,7 +422,8 @@ fn the_clone_and_the_forge_give_the_same_bytes_and_the_same_rules() {
     repo.write("perfgate-accept.yaml", "accept: []\n");
     let base = repo.commit("files");
     repo.write("perfgate.yaml", "threshold: 500%\n");
-    let head = repo.commit("loosen");
+    repo.write("baselines/c.json", "{}\n");
+    let head = repo.commit("loosen\n\nperfgate-explain: tpot_p95: so it is");
     let repository = Repository::open(&repo.path()).unwrap();
     let mut forge = FromDisk(&repo);
     let read = |source: &mut dyn Source| {
@@ -427,6 +453,9 @@ fn the_clone_and_the_forge_give_the_same_bytes_and_the_same_rules() {
     assert_eq!(here.resolved.policy, there.resolved.policy);
     assert_eq!(here.config_sha256, there.config_sha256);
     assert_eq!(here.trusted, there.trusted);
+    assert_eq!(not_applied(&here), ["perfgate.yaml", "baselines/c.json"]);
+    let of_commits = trust::explanations_of_commits(&repository, &base, &head).unwrap();
+    assert_eq!((there.explanations, there.problems), of_commits);
     assert!(
         OnForge::at(&mut forge, "main").is_err(),
         "a branch moves between two requests"

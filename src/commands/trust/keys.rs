@@ -1,0 +1,47 @@
+//! The keys that requests carry, and where they may go.
+
+use crate::{
+    commands::CommandError,
+    config::Resolved,
+    github::Event,
+    load,
+    plan::{ArmPlace, Secrets},
+};
+
+/// The API key and the headers' values, read from the environment; call it when a run starts, not before.
+///
+/// # Errors
+/// A variable that is named and not set, or whose value no header may hold; in the job of a pull request, an address to which
+/// a key would go for everybody on the way to read.
+pub fn secrets(resolved: &Resolved, variable: &dyn Fn(&str) -> Option<String>) -> Result<Secrets, CommandError> {
+    let secrets = resolved.secrets(variable)?;
+    let Some((key, _)) = resolved.secret_variables().next() else {
+        return Ok(secrets);
+    };
+    let open = addresses(resolved).find(|url| !load::is_private(url));
+    match open {
+        Some(url) if Event::of_this_job(variable)?.is_some_and(|event| event.is_of_proposal()) => {
+            Err(CommandError::Usage(format!(
+                "the key of `{key}` would go unencrypted to `{url}`; in the job of a pull request a key goes to `https://` addresses \
+                 and to this machine only: give an `https://` address (`target.ca_file` holds a certificate of your own), or reach \
+                 the server through a tunnel that ends at `127.0.0.1`"
+            )))
+        }
+        _ => Ok(secrets),
+    }
+}
+
+/// Where requests go; servers that perfgate starts itself listen on this machine.
+fn addresses(resolved: &Resolved) -> impl Iterator<Item = &str> {
+    let target = &resolved.plan.target;
+    let arms = resolved.arms.iter().flat_map(|arms| [&arms.baseline, &arms.candidate]);
+    let arms = arms.filter_map(|place| match place {
+        ArmPlace::Url(url) => Some(url),
+        ArmPlace::Command(_) => None,
+    });
+    [&target.url]
+        .into_iter()
+        .chain(&target.more_urls)
+        .chain(arms)
+        .map(String::as_str)
+}
