@@ -7,6 +7,7 @@ mod build;
 mod conduct;
 mod cost;
 mod counts;
+mod detail;
 mod doubts;
 mod health;
 mod held;
@@ -25,6 +26,7 @@ use crate::{
 };
 pub use arm::describe;
 pub use build::{Reference, build, build_knowing, warnings};
+pub use detail::{ArmDetail, CellDetail, Flow, Latency, Moment, Spread};
 
 pub use crate::{
     obligation::{Obligation, Place, Settled},
@@ -62,6 +64,8 @@ pub struct Report {
     pub method: String,
     /// How sure it had to be.
     pub judging: Judging,
+    /// What charts are drawn of; empty where the report was read from its file, which holds no requests.
+    pub detail: Vec<CellDetail>,
 }
 
 /// Where the rules of a pull request came from.

@@ -74,6 +74,7 @@ pub(super) fn report(twin: ReportTwin) -> Result<Report, RenderError> {
         story: twin.story,
         judging: judging(twin.judging),
         trusted: twin.trusted.map(Into::into),
+        detail: Vec::new(),
     })
 }
 

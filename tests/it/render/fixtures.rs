@@ -156,6 +156,7 @@ fn report(verdict: Verdict, exit_code: u8, headline: &str, factor: f64) -> Repor
                  2 blocking checks, 1 %) and beyond its limit with 90 % confidence"
             .into(),
         judging: Judging::of(&Policy::default()),
+        detail: vec![],
     }
 }
 
