@@ -124,6 +124,8 @@ pub struct Arm {
     pub commit: Option<String>,
     /// Hash of what must be equal for a comparison, 16 hex digits.
     pub fingerprint: String,
+    /// Which A/B measurement it is an arm of; `None`: measured alone, or read from a file.
+    pub pair_id: Option<String>,
     /// `(what, value)` pairs of plan and environment, in reading order.
     pub facts: Vec<(String, String)>,
     /// Per cell: the metrics, with one value a run.
