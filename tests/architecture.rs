@@ -68,10 +68,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("comfy_table", &["render"]),
     ("statrs", &["stats"]),
     ("hdrhistogram", &["load"]),
-    ("sha2", &["compare", "load", "store"]),
+    ("sha2", &["compare", "load", "render", "store"]),
     ("tokenizers", &["load"]),
     ("miniz_oxide", &["load", "profile"]),
-    ("base64", &["github", "load"]),
+    ("base64", &["github", "load", "render"]),
     ("rand_chacha", &["load", "sim", "stats"]),
     ("libm", &["load"]),
 ];

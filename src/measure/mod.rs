@@ -25,7 +25,7 @@ pub use deaths::{Death, death, deaths};
 pub(crate) use offered::asked_rps;
 pub use offered::offered_rps;
 pub use promise::{Kept, kept, why_unseen};
-pub use run::came_at_once;
+pub use run::{RequestLatency, came_at_once, request_latency_ms};
 pub use tail::around;
 pub use validity::{client_was_bottleneck, invalid_because, invalid_beside_failures};
 pub use work::Work;

@@ -90,6 +90,27 @@ pub(super) fn ttft(record: &RequestRecord) -> Latency {
     between_ms(record.sent_ns, record.first_token_ns.ok_or(NO_FIRST_TOKEN)?)
 }
 
+/// A latency of one request by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestLatency {
+    /// Send to first token.
+    Ttft,
+    /// Time per output token after the first.
+    Tpot,
+    /// Send to last byte.
+    E2e,
+}
+
+/// The latency of a completed request in ms; `None` where it has none.
+pub fn request_latency_ms(record: &RequestRecord, of: RequestLatency) -> Option<f64> {
+    let found = match of {
+        RequestLatency::Ttft => ttft(record),
+        RequestLatency::Tpot => tpot(record),
+        RequestLatency::E2e => e2e(record),
+    };
+    found.ok().flatten().filter(|_| record.completed())
+}
+
 fn e2e(record: &RequestRecord) -> Latency {
     between_ms(record.sent_ns, record.end_ns)
 }

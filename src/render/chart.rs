@@ -5,14 +5,15 @@
 use serde::Serialize;
 
 use super::format;
-use crate::{metric::Better, report::Check, stats::quantile::quantile};
+use crate::{metric::Better, report::Check, stats::real};
 
 const BAR_WIDTH: f64 = 240.0;
 /// Changes beyond this are drawn as an arrow at the edge, so that one outlier does not flatten the other rows.
 const FAR: f64 = 0.5;
-const STRIP_LEFT: f64 = 84.0;
-const STRIP_RIGHT: f64 = 308.0;
-const LANES: [f64; 2] = [18.0, 44.0];
+const STRIP_LEFT: f64 = 8.0;
+const STRIP_RIGHT: f64 = 312.0;
+const STRIP_TOP: f64 = 20.0;
+const STRIP_BOTTOM: f64 = 84.0;
 
 /// The range of changes that all interval bars of a report share.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,29 +50,36 @@ struct Span {
     beyond_right: bool,
 }
 
-/// The values of each run of one metric, both arms above one another.
+/// The values of each run of one metric, in run order, both arms on one scale.
 #[derive(Debug, Serialize)]
 pub(super) struct Strip {
     lanes: Vec<Lane>,
+    /// From the baseline's run to the candidate's of the same pair.
+    joins: Vec<Join>,
     low: String,
     high: String,
+    last: usize,
 }
 
 /// One arm of a strip.
 #[derive(Debug, Serialize)]
 struct Lane {
     arm: &'static str,
-    label_y: String,
+    /// `x,y` of each run that has a value.
+    path: String,
     dots: Vec<Dot>,
-    median: Option<String>,
-    top: String,
-    bottom: String,
 }
 
 #[derive(Debug, Serialize)]
 struct Dot {
     x: String,
     y: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Join {
+    from: Dot,
+    to: Dot,
 }
 
 fn coordinate(value: f64) -> String {
@@ -151,46 +159,75 @@ fn limit(check: &Check) -> Option<f64> {
     check.limit.as_change(check.baseline)
 }
 
-/// The strip of `arms`, each a name and its values; `text` writes the values at both ends of the axis.
-pub(super) fn strip(arms: &[(&'static str, &[f64])], text: impl Fn(f64) -> String) -> Option<Strip> {
-    let all: Vec<f64> = arms
-        .iter()
-        .flat_map(|(_, values)| values.iter().copied())
-        .filter(|v| v.is_finite())
-        .collect();
+/// The strip of `arms`, each a name and one value a run; `text` writes the values at both ends of the axis.
+pub(super) fn strip(
+    arms: &[(&'static str, Vec<Option<f64>>)],
+    is_paired: bool,
+    text: impl Fn(f64) -> String,
+) -> Option<Strip> {
+    let finite = |value: &Option<f64>| value.filter(|value| value.is_finite());
+    let all: Vec<f64> = arms.iter().flat_map(|(_, values)| values).filter_map(finite).collect();
     let low = all.iter().copied().reduce(f64::min)?;
     let high = all.iter().copied().reduce(f64::max)?;
-    let x = |value: f64| {
+    let runs = arms.iter().map(|(_, values)| values.len()).max()?;
+    let y = |value: f64| {
         let share = (value - low) / (high - low);
         let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.5 };
-        STRIP_LEFT + share * (STRIP_RIGHT - STRIP_LEFT)
+        STRIP_BOTTOM - share * (STRIP_BOTTOM - STRIP_TOP)
     };
-    let lanes = arms
+    let step = (STRIP_RIGHT - STRIP_LEFT) / real(runs);
+    // Beside one another, as they were measured: equal values of both arms would hide one another.
+    let beside = [-0.16, 0.16].map(|share| share * step.min(24.0));
+    let places: Vec<Vec<Option<(f64, f64)>>> = arms
         .iter()
-        .zip(LANES)
-        .map(|((arm, values), y)| lane(arm, values, y, &x));
+        .zip(beside)
+        .map(|((_, values), beside)| {
+            let place = |(run, value): (usize, &Option<f64>)| {
+                finite(value).map(|value| (STRIP_LEFT + (real(run) + 0.5) * step + beside, y(value)))
+            };
+            values.iter().enumerate().map(place).collect()
+        })
+        .collect();
     Some(Strip {
-        lanes: lanes.collect(),
+        joins: if is_paired { joins(&places) } else { Vec::new() },
+        lanes: arms
+            .iter()
+            .zip(&places)
+            .map(|((arm, _), places)| lane(arm, places))
+            .collect(),
         low: text(low),
         high: text(high),
+        last: runs,
     })
 }
 
-fn lane(arm: &'static str, values: &[f64], y: f64, x: &impl Fn(f64) -> f64) -> Lane {
-    let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
-    // Runs of equal value would hide one another: each run has its own height, in run order.
-    let steps = [-4.0, -2.0, 0.0, 2.0, 4.0];
-    let dots = finite.iter().zip(steps.iter().cycle()).map(|(value, step)| Dot {
-        x: coordinate(x(*value)),
-        y: coordinate(y + step),
-    });
+fn lane(arm: &'static str, places: &[Option<(f64, f64)>]) -> Lane {
+    let dots: Vec<Dot> = places.iter().flatten().map(dot).collect();
+    let path: Vec<String> = dots.iter().map(|dot| format!("{},{}", dot.x, dot.y)).collect();
     Lane {
         arm,
-        label_y: coordinate(y + 4.0),
-        dots: dots.collect(),
-        median: quantile(&finite, 0.5).map(|value| coordinate(x(value))),
-        top: coordinate(y - 10.0),
-        bottom: coordinate(y + 10.0),
+        path: path.join(" "),
+        dots,
+    }
+}
+
+fn joins(places: &[Vec<Option<(f64, f64)>>]) -> Vec<Join> {
+    let [old, new] = places else { return Vec::new() };
+    let both = old
+        .iter()
+        .zip(new)
+        .filter_map(|(old, new)| old.as_ref().zip(new.as_ref()));
+    both.map(|(old, new)| Join {
+        from: dot(old),
+        to: dot(new),
+    })
+    .collect()
+}
+
+fn dot((x, y): &(f64, f64)) -> Dot {
+    Dot {
+        x: coordinate(*x),
+        y: coordinate(*y),
     }
 }
 
@@ -283,18 +320,30 @@ mod tests {
     #[test]
     fn a_strip_stands_none_one_equal_and_not_finite_values() {
         let text = |value: f64| value.to_string();
-        assert!(strip(&[("baseline", &[]), ("candidate", &[])], text).is_none());
-        assert!(strip(&[("baseline", &[f64::NAN])], text).is_none());
+        assert!(strip(&[("baseline", vec![]), ("candidate", vec![None])], true, text).is_none());
+        assert!(strip(&[("baseline", vec![Some(f64::NAN)])], false, text).is_none());
         for values in [
             &[3.0][..],
             &[3.0, 3.0, 3.0],
             &[1.0, f64::NAN, 2.0],
             &[f64::MIN, f64::MAX],
         ] {
-            let strip = strip(&[("baseline", values), ("candidate", &[])], text).unwrap();
+            let values: Vec<Option<f64>> = values.iter().copied().map(Some).collect();
+            let strip = strip(&[("baseline", values), ("candidate", vec![])], true, text).unwrap();
             for dot in strip.lanes.iter().flat_map(|lane| &lane.dots) {
-                assert!(inside(&dot.x, STRIP_RIGHT), "{values:?} {dot:?}");
+                assert!(inside(&dot.x, STRIP_RIGHT) && inside(&dot.y, STRIP_BOTTOM), "{dot:?}");
             }
         }
+    }
+
+    #[test]
+    fn pairs_are_joined_where_both_runs_have_a_value() {
+        let arms = [
+            ("baseline", vec![Some(1.0), None, Some(1.2)]),
+            ("candidate", vec![Some(2.0), Some(2.1), Some(2.2), Some(2.3)]),
+        ];
+        let strip = |is_paired| strip(&arms, is_paired, |value: f64| value.to_string()).unwrap();
+        assert_eq!((strip(true).joins.len(), strip(false).joins.len()), (2, 0));
+        assert_eq!((strip(true).last, strip(true).lanes[0].dots.len()), (4, 2));
     }
 }

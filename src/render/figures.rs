@@ -277,31 +277,39 @@ pub(super) fn runs(arms: &[NamedArm<'_>], checks: &[Check]) -> Vec<Runs> {
 
 fn runs_of(arms: &[NamedArm<'_>], check: &Check) -> Option<Runs> {
     let cell = cells(arms).into_iter().find(|cell| cell.name == check.cell)?;
-    let values: Vec<(&'static str, Vec<f64>)> = arms
+    let values: Vec<(&'static str, Vec<Option<f64>>)> = arms
         .iter()
         .map(|(name, arm)| {
             let figure = figure(find_cell(arm, cell), check.metric);
-            let values = figure.map_or(&[][..], |(_, values)| values);
-            (
-                *name,
-                values.iter().flatten().copied().filter(|v| v.is_finite()).collect(),
-            )
+            (*name, figure.map_or_else(|_| Vec::new(), |(_, values)| values.to_vec()))
         })
         .collect();
-    let lanes: Vec<(&'static str, &[f64])> = values.iter().map(|(name, values)| (*name, values.as_slice())).collect();
+    let finite = |values: &[Option<f64>]| -> Vec<f64> {
+        values
+            .iter()
+            .flatten()
+            .copied()
+            .filter(|value| value.is_finite())
+            .collect()
+    };
+    let known: Vec<(&'static str, Vec<f64>)> = values.iter().map(|(arm, values)| (*arm, finite(values))).collect();
     let scale = Scale::of(
         check.metric,
-        values.iter().flat_map(|(_, values)| values.iter().copied()),
+        known.iter().flat_map(|(_, values)| values.iter().copied()),
     );
+    let is_paired = match arms {
+        [(_, old), (_, new)] => old.pair_id.is_some() && old.pair_id == new.pair_id,
+        _ => false,
+    };
     Some(Runs {
         label: check.metric.label(),
         cell: check.cell.clone(),
-        sentence: runs_sentence(check, &lanes, scale),
-        strip: strip(&lanes, |value| scale.with_unit(value))?,
+        sentence: runs_sentence(check, &known, scale),
+        strip: strip(&values, is_paired, |value| scale.with_unit(value))?,
     })
 }
 
-fn runs_sentence(check: &Check, lanes: &[(&'static str, &[f64])], scale: Scale) -> String {
+fn runs_sentence(check: &Check, lanes: &[(&'static str, Vec<f64>)], scale: Scale) -> String {
     let parts = lanes.iter().map(|(arm, values)| {
         let low = values.iter().copied().reduce(f64::min);
         let high = values.iter().copied().reduce(f64::max);

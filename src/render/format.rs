@@ -61,6 +61,16 @@ impl Scale {
     pub(super) fn with_unit(self, value: f64) -> String {
         format!("{}{SPACE}{}", self.number(value), self.unit)
     }
+
+    /// A round value of an axis without idle zeros, and its unit.
+    pub(super) fn round_with_unit(self, value: f64) -> String {
+        if !value.is_finite() {
+            return self.with_unit(value);
+        }
+        let text = signed(value * self.factor, 3, false);
+        let short = text.trim_end_matches('0').trim_end_matches('.');
+        format!("{short}{SPACE}{}", self.unit)
+    }
 }
 
 fn unit_for(unit: &'static str, smallest: f64, largest: f64) -> (f64, &'static str) {

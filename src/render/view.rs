@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     chart::{Axis, Bar, Domain},
+    details::{self, CellCharts},
     evidence::{self, ObligationView, TrustedView},
     figures::{self, CellTable, NOT_MEASURED, NamedArm, Rows, Runs},
     format::{self, SPACE, Scale},
@@ -42,6 +43,10 @@ pub(super) struct ReportView {
     /// Throughput against latency, where the levels make a ladder.
     pub(super) ladder: Option<Ladder>,
     pub(super) runs: Vec<Runs>,
+    /// What is drawn of requests, cell by cell; empty where the report was read from its file.
+    pub(super) details: Vec<CellCharts>,
+    /// Whether the report was read from its file, which holds no requests.
+    pub(super) is_stored: bool,
     pub(super) metrics: Vec<CellTable>,
     pub(super) failures: Vec<FailureView>,
     pub(super) differences: Vec<DifferenceView>,
@@ -90,6 +95,8 @@ pub(super) struct CheckView {
     pub(super) values: String,
     /// Empty where it is not known.
     pub(super) change: String,
+    /// To sort by: the change as a fraction, empty where it is not known.
+    pub(super) sort_change: String,
     /// Empty where it is not known.
     pub(super) interval: String,
     pub(super) limit: String,
@@ -173,6 +180,8 @@ impl ReportView {
             indicators: figures::tables(&arms, &report.checks, Rows::Indicators),
             ladder: ladder(&arms),
             runs: figures::runs(&arms, &report.checks),
+            details: details::charts(report),
+            is_stored: report.detail.is_empty() && report.candidate.cells.iter().any(|cell| cell.runs > 0),
             metrics: figures::tables(&arms, &report.checks, Rows::Measured),
             failures: arms.iter().flat_map(failures).collect(),
             differences: differences(report),
@@ -250,6 +259,11 @@ fn check_view(check: &Check, domain: Domain, report: &Report) -> CheckView {
         candidate,
         unit: scale.unit(),
         change: change(check),
+        sort_change: check
+            .change
+            .filter(|by| by.is_finite())
+            .map(|by| by.to_string())
+            .unwrap_or_default(),
         interval: interval(check),
         limit: format::limit(check.metric, check.limit),
         reason: reason(check).to_owned(),

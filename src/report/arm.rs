@@ -54,6 +54,7 @@ pub(super) fn describe_measured(name: &str, session: &Session, measured: &Measur
         started_unix_s: session.started_unix_s,
         commit: session.commit.clone(),
         fingerprint: Fingerprint::of(session).hash(),
+        pair_id: session.pairing.as_ref().map(|pairing| pairing.id.clone()),
         facts: facts(session),
         cells: cells.collect(),
         failures: failures(session),

@@ -3,7 +3,7 @@
 use super::{
     Judging, Report,
     arm::{describe_measured, say_none_replaced},
-    conduct, doubts, held, method, overridden, rest, tails, wording,
+    conduct, detail, doubts, held, method, overridden, rest, tails, wording,
 };
 use crate::{
     compare::{Design, PairNoise, compare_within},
@@ -97,6 +97,7 @@ pub fn build_knowing(
         obligations,
         trusted: None,
         warnings,
+        detail: detail::detail(baseline.map(|(_, session)| session), candidate.1),
     }
 }
 

@@ -7,6 +7,7 @@ mod build;
 mod conduct;
 mod cost;
 mod counts;
+mod detail;
 mod doubts;
 mod health;
 mod held;
@@ -28,6 +29,7 @@ use crate::{
 };
 pub use arm::describe;
 pub use build::{Reference, build, build_knowing, warnings};
+pub use detail::{ArmDetail, CellDetail, Flow, Latency, Moment, Spread};
 pub use doubts::of as signs_of_editing;
 pub use rest::unseen_rest;
 
@@ -67,6 +69,8 @@ pub struct Report {
     pub method: String,
     /// How sure it had to be.
     pub judging: Judging,
+    /// What charts are drawn of; empty where the report was read from its file, which holds no requests.
+    pub detail: Vec<CellDetail>,
 }
 
 /// Where the rules of a pull request came from.
@@ -125,6 +129,8 @@ pub struct Arm {
     pub commit: Option<String>,
     /// Hash of what must be equal for a comparison, 16 hex digits.
     pub fingerprint: String,
+    /// Which A/B measurement it is an arm of; `None`: measured alone, or read from a file.
+    pub pair_id: Option<String>,
     /// `(what, value)` pairs of plan and environment, in reading order.
     pub facts: Vec<(String, String)>,
     /// Per cell: the metrics, with one value a run.

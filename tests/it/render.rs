@@ -9,7 +9,21 @@ mod runner;
 
 use std::{fs, path::Path};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use perfgate::render::{html, markdown, terminal_report, terminal_session};
+use sha2::{Digest, Sha256};
+
+const STYLE: &str = include_str!("../../templates/report.css");
+const SCRIPT: &str = include_str!("../../templates/report.js");
+
+/// A page without the style and the script that are ours, byte by byte.
+fn without_ours(page: &str) -> String {
+    let ours = [("style", STYLE), ("script", SCRIPT)].map(|(tag, text)| format!("<{tag}>{text}</{tag}>"));
+    ours.iter().fold(page.to_owned(), |page, ours| {
+        assert_eq!(page.matches(ours.as_str()).count(), 1);
+        page.replace(ours.as_str(), "")
+    })
+}
 
 #[test]
 fn a_report_in_the_terminal_reads_as_committed() {
@@ -98,8 +112,15 @@ fn the_terminal_says_each_thing_once() {
 fn a_page_loads_nothing_and_holds_only_finite_numbers() {
     for (name, report) in fixtures::all() {
         let page = html(&report).unwrap();
-        assert!(page.contains("Content-Security-Policy"), "{name}");
-        for foreign in ["src=\"http", "href=\"http", "url(", "@import", "<script"] {
+        for inline in [STYLE, SCRIPT] {
+            let hash = format!("'sha256-{}'", STANDARD.encode(Sha256::digest(inline)));
+            assert!(page.contains(&hash), "{name}: the policy lets no other run");
+            for way_in in ["innerHTML", "eval(", "fetch(", "url(", "@import"] {
+                assert!(!inline.contains(way_in), "{way_in}");
+            }
+        }
+        let page = without_ours(&page);
+        for foreign in ["src=\"", "href=\"http", "url(", "@import", "<script", "<style"] {
             assert!(!page.contains(foreign), "{name} has {foreign}");
         }
         for broken in ["=\"NaN", "=\"inf", "=\"-inf"] {

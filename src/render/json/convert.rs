@@ -74,6 +74,7 @@ pub(super) fn report(twin: ReportTwin) -> Result<Report, RenderError> {
         story: twin.story,
         judging: judging(twin.judging),
         trusted: twin.trusted.map(Into::into),
+        detail: Vec::new(),
     })
 }
 
@@ -119,6 +120,7 @@ fn arm(twin: ArmTwin) -> Result<Arm, RenderError> {
         started_unix_s: twin.started_unix_s,
         commit: twin.commit,
         fingerprint: twin.fingerprint,
+        pair_id: None,
         facts: twin.facts.into_iter().map(|fact| (fact.name, fact.value)).collect(),
         cells: twin.cells.into_iter().map(cell).collect::<Result<_, _>>()?,
         failures: failures.map(|f| (f.cell, f.class, f.count, f.message)).collect(),

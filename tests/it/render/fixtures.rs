@@ -81,6 +81,7 @@ pub(super) fn arm(name: &str, commit: &str, factor: f64) -> Arm {
         started_unix_s: 1_795_308_360,
         commit: Some(commit.into()),
         fingerprint: "8f14e45fceea167a".into(),
+        pair_id: None,
         facts: vec![
             ("model".into(), "meta-llama/Llama-3-8B".into()),
             ("engine".into(), format!("vllm 0.32.{}", u8::from(factor > 1.0))),
@@ -156,6 +157,7 @@ fn report(verdict: Verdict, exit_code: u8, headline: &str, factor: f64) -> Repor
                  2 blocking checks, 1 %) and beyond its limit with 90 % confidence"
             .into(),
         judging: Judging::of(&Policy::default()),
+        detail: vec![],
     }
 }
 

@@ -1,0 +1,89 @@
+'use strict';
+document.addEventListener('DOMContentLoaded', () => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const make = (tag, text, attributes = {}) => {
+    const node = document.createElement(tag);
+    node.textContent = text;
+    Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, value));
+    return node;
+  };
+
+  // Checks: each is two rows, which move and hide together.
+  const table = document.querySelector('table.checks');
+  if (table) {
+    const body = table.tBodies[0];
+    const checks = all('tr.check', body).map((row, place) => ({ row, reason: row.nextElementSibling, place }));
+    const value = (check, column) => {
+      if (column === 0) return check.place;
+      const cell = check.row.cells[column];
+      return 'value' in cell.dataset ? Number(cell.dataset.value || NaN) : cell.textContent.trim();
+    };
+    const compare = (one, other) => {
+      if (typeof one === 'string') return one.localeCompare(other);
+      return Number.isNaN(one) - Number.isNaN(other) || one - other;
+    };
+    const sort = (column, falling) => {
+      const order = [...checks].sort((one, other) =>
+        (falling ? -1 : 1) * compare(value(one, column), value(other, column)) || one.place - other.place);
+      order.forEach((check) => body.append(check.row, check.reason));
+    };
+    all('thead th', table).forEach((head, column) => {
+      if (!('sort' in head.dataset)) return;
+      const button = make('button', head.firstChild.textContent, { type: 'button' });
+      head.firstChild.replaceWith(button);
+      button.addEventListener('click', () => {
+        const falling = head.getAttribute('aria-sort') === 'ascending';
+        all('th[aria-sort]', table).forEach((other) => other.removeAttribute('aria-sort'));
+        head.setAttribute('aria-sort', falling ? 'descending' : 'ascending');
+        sort(column, falling);
+      });
+    });
+    const problems = checks.filter((check) => 'problem' in check.row.dataset).length;
+    if (problems && problems < checks.length) {
+      const label = make('label', ` only the ${problems} that did not pass`, { class: 'filter' });
+      const box = make('input', '', { type: 'checkbox' });
+      label.prepend(box);
+      table.before(label);
+      box.addEventListener('change', () => checks.forEach((check) => {
+        check.row.hidden = check.reason.hidden = box.checked && !('problem' in check.row.dataset);
+      }));
+    }
+  }
+
+  // Curves: what share lies below the pointer, or below where the arrow keys went.
+  all('svg.spread').forEach((chart) => {
+    const [low, high] = [Number(chart.dataset.low), Number(chart.dataset.high)];
+    const curves = all('path[data-arm]', chart).map((path) => {
+      const corners = [...path.getAttribute('d').matchAll(/H([\d.]+)(?:V([\d.]+))?/g)].map((m) => [+m[1], +m[2]]);
+      return { arm: path.dataset.arm, share: (x) => {
+        const y = corners.filter((corner) => corner[0] <= x && !Number.isNaN(corner[1])).pop()?.[1] ?? 176;
+        return (176 - y) / 1.6;
+      } };
+    });
+    const said = make('output', '', { class: 'small' });
+    const line = document.createElementNS('http://www.w3.org/2000/svg', 'path');
+    line.setAttribute('class', 'pointer');
+    chart.append(line);
+    chart.after(said);
+    chart.setAttribute('tabindex', '0');
+    let at = 222;
+    const show = (x) => {
+      at = Math.min(404, Math.max(40, x));
+      const ms = low * (high / low) ** ((at - 40) / 364);
+      const text = ms >= 1000 ? `${(ms / 1000).toPrecision(3)} s` : `${ms.toPrecision(3)} ms`;
+      line.setAttribute('d', `M${at} 16V176`);
+      said.textContent = `within ${text}: ` + curves.map((c) => `${c.arm} ${c.share(at).toFixed(1)} %`).join(', ');
+    };
+    chart.addEventListener('pointermove', (event) => {
+      const box = chart.getBoundingClientRect();
+      show((event.clientX - box.left) / box.width * 420);
+    });
+    chart.addEventListener('keydown', (event) => {
+      const step = { ArrowLeft: -4, ArrowRight: 4 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      show(at + step);
+    });
+  });
+  document.documentElement.dataset.ready = '';
+});

@@ -1,0 +1,116 @@
+// Opens pages that perfgate wrote in a real browser, as a reader would: from a file, with no network, in both themes, wide and
+// narrow. Fails on anything on the console, on a request to anywhere, on a page that scrolls sideways, on what axe-core finds
+// against WCAG 2.1 AA, and where sorting, filtering or reading a curve does not work.
+//
+//   node check.mjs CHROMIUM SCREENSHOT_FOLDER PAGE.html…
+
+import { readFileSync, mkdirSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { createRequire } from 'node:module';
+import puppeteer from 'puppeteer-core';
+
+const [chromium, folder, ...pages] = process.argv.slice(2);
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const THEMES = ['light', 'dark'];
+const WIDTHS = [1440, 380];
+const problems = [];
+
+mkdirSync(folder, { recursive: true });
+const browser = await puppeteer.launch({
+  executablePath: chromium,
+  args: ['--no-sandbox', '--disable-gpu', '--host-resolver-rules=MAP * ~NOTFOUND'],
+});
+
+async function open(path, theme, width) {
+  const page = await browser.newPage();
+  const bad = (what) => problems.push(`${basename(path)}, ${theme}, ${width} px: ${what}`);
+  page.on('console', (message) => bad(`console: ${message.text()}`));
+  page.on('pageerror', (error) => bad(`error: ${error.message}`));
+  page.on('request', (request) => request.url().startsWith('file:') || bad(`asked for ${request.url()}`));
+  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: theme }]);
+  await page.setViewport({ width, height: 900 });
+  await page.goto(`file://${resolve(path)}`);
+  return [page, bad];
+}
+
+async function look(page, bad, name) {
+  const state = await page.evaluate(() => ({
+    ready: 'ready' in document.documentElement.dataset,
+    sideways: document.documentElement.scrollWidth - innerWidth,
+    unfinished: [...document.querySelectorAll('svg *')].filter((node) =>
+      [...node.attributes].some((attribute) => /NaN|Infinity|undefined/.test(attribute.value))).length,
+  }));
+  if (!state.ready) bad('its script did not run to the end');
+  if (state.sideways > 0) bad(`scrolls sideways by ${state.sideways} px`);
+  if (state.unfinished) bad(`${state.unfinished} marks without a place`);
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+}
+
+// In a context of its own, which the page's policy does not reach.
+async function accessible(page, bad) {
+  await page.setBypassCSP(true);
+  await page.reload();
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => globalThis.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }));
+  for (const rule of found.violations) {
+    const where = rule.nodes.slice(0, 3).map((node) => node.target.join(' '));
+    bad(`axe: ${rule.id}: ${rule.help} (${where.join('; ')})`);
+  }
+}
+
+async function sorts(page, bad) {
+  const order = () => page.$$eval('tr.check', (rows) => rows.map((row) => row.cells[3].dataset.value));
+  const head = await page.$('table.checks th:nth-child(4) button');
+  // A narrow page shows the checks as cards, without their heads.
+  if (!head || !(await head.isVisible())) return;
+  for (const sign of [1, -1]) {
+    await head.click();
+    const known = (await order()).filter((value) => value !== '').map(Number);
+    const rises = known.every((value, place) => place === 0 || sign * (value - known[place - 1]) >= 0);
+    if (!rises) bad(`sorted by change, ${sign > 0 ? 'rising' : 'falling'}: ${known}`);
+  }
+  const pairs = await page.$$eval('tr.check', (rows) => rows.every((row) => row.nextElementSibling.className === 'reason'));
+  if (!pairs) bad('a check lost its reason');
+}
+
+async function filters(page, bad) {
+  const shown = () => page.$$eval('tr.check', (rows) => rows.filter((row) => row.offsetHeight > 0).length);
+  const [all, open] = await page.$$eval('tr.check', (rows) =>
+    [rows.length, rows.filter((row) => 'problem' in row.dataset).length]);
+  const box = await page.$('.filter input');
+  if (!box) {
+    if (open > 0 && open < all) bad('no filter, though some checks passed');
+    return;
+  }
+  await box.click();
+  if (await shown() !== open) bad(`${await shown()} checks after "only problems", ${open} of ${all} are`);
+  await box.click();
+  if (await shown() !== all) bad('the filter does not let go');
+}
+
+async function reads(page, bad) {
+  const chart = await page.$('details[open] svg.spread');
+  if (!chart) return;
+  await chart.evaluate((node) => node.focus());
+  for (let times = 0; times < 200; times += 1) await page.keyboard.press('ArrowRight');
+  const said = await page.$eval('details[open] svg.spread + output', (node) => node.textContent);
+  if (!/^within [\d.e+]+ m?s: .*\b\d/.test(said)) bad(`a curve says "${said}"`);
+}
+
+for (const path of pages) {
+  for (const theme of THEMES) {
+    for (const width of WIDTHS) {
+      const [page, bad] = await open(path, theme, width);
+      await look(page, bad, `${basename(path, '.html')}-${theme}-${width}`);
+      await sorts(page, bad);
+      await filters(page, bad);
+      await reads(page, bad);
+      await accessible(page, bad);
+      await page.close();
+    }
+  }
+}
+await browser.close();
+problems.forEach((problem) => console.error(problem));
+console.log(`${pages.length} pages, ${THEMES.length} themes, ${WIDTHS.length} widths: ${problems.length} problems; pictures in ${folder}`);
+process.exit(problems.length ? 1 : 0);

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Looks at pages that perfgate wrote, in Chromium: run.sh FOLDER_FOR_PICTURES PAGE.html…
+set -euo pipefail
+here=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=tests/real/common.sh
+source "$here/../real/common.sh"
+
+NODE=$LAB/npm-browser
+chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || die "no Chromium; .ci/run installs one"
+need npm nodejs npm
+if ! cmp --silent "$here/package-lock.json" "$NODE/package-lock.json"; then
+    say "npm: puppeteer-core, axe-core"
+    mkdir -p "$NODE"
+    cp "$here/package.json" "$here/package-lock.json" "$NODE"
+    npm ci --silent --ignore-scripts --no-audit --no-fund --prefix "$NODE"
+fi
+cp "$here/check.mjs" "$NODE"
+exec node "$NODE/check.mjs" "$chromium" "$@"
