@@ -86,7 +86,16 @@ fn an_explanation_that_is_owed_is_asked_for_and_one_that_is_given_is_shown_in_ev
     for form in &forms {
         assert!(form.contains("fp8 was wrong") && form.contains("bob"), "{form}");
     }
-    assert_eq!(render::read_report(&forms[3]).unwrap(), given);
+    assert_eq!(render::read_report(&forms[3]).unwrap(), without_charts(given));
+}
+
+/// What its file holds.
+fn without_charts(mut report: Report) -> Report {
+    report.detail.clear();
+    for arm in report.baseline.iter_mut().chain([&mut report.candidate]) {
+        arm.pair_id = None;
+    }
+    report
 }
 
 #[test]
@@ -108,7 +117,7 @@ fn evidence_that_is_owed_does_what_the_configuration_says() {
         let given = judged(&repo, &base, &[said("tpot_p95: why")], vec![profile(&head)]);
         assert_eq!(given.exit_code, 0, "{what} {more}: {}", given.headline);
         let read = render::read_report(&render::report_json(&owed).unwrap()).unwrap();
-        assert_eq!(read, owed, "{what} {more}");
+        assert_eq!(read, without_charts(owed), "{what} {more}");
     }
 }
 
