@@ -162,6 +162,16 @@ fn measure_cell(cell: &CellRuns, plan: &Plan) -> Vec<CellMeasurements> {
     }
 }
 
+/// A cell as it is judged: itself, or for each of its stages the runs' part in it.
+pub fn levels<'a>(cell: &'a CellRuns, plan: &Plan) -> Vec<Cow<'a, CellRuns>> {
+    let Load::Stages { stages, .. } = &cell.load else {
+        return vec![Cow::Borrowed(cell)];
+    };
+    let numbers = (0_u16..).take(stages.len());
+    let part = |stage| Cow::Owned(stage::part(cell, plan, stage, stages.len()));
+    numbers.map(part).collect()
+}
+
 /// The runs of a cell at one level.
 fn measure_level(cell: &CellRuns, plan: &Plan, level: &Load) -> CellMeasurements {
     let mut series: BTreeMap<Metric, Vec<RunValue>> = BTreeMap::new();

@@ -14,6 +14,24 @@ const NO_GAPS: &str = "the run counts gaps between chunks as a whole, not for ea
 /// Its window is from its own first send to its own last end, which may reach into the next stage.
 pub(super) fn measure(cell: &CellRuns, plan: &Plan, stage: u16, stages: usize) -> CellMeasurements {
     let level = cell.load.stage(stage).unwrap_or_else(|| cell.load.clone());
+    let own = part(cell, plan, stage, stages);
+    let mut measured = measure_level(&own, plan, &level);
+    for percentile in Percentile::ALL {
+        let series = measured.series.get_mut(&Metric::Itl(percentile));
+        for (run, value) in cell.runs.iter().zip(series.into_iter().flatten()) {
+            if gaps(run, stage, stages).is_none() {
+                *value = Err(NO_GAPS.to_owned());
+            }
+        }
+    }
+    CellMeasurements {
+        stage: Some(stage),
+        ..measured
+    }
+}
+
+/// The stage's own part of each run, under its own name.
+pub(super) fn part(cell: &CellRuns, plan: &Plan, stage: u16, stages: usize) -> CellRuns {
     let part = |run: &Run| Run {
         requests: run
             .requests
@@ -30,23 +48,10 @@ pub(super) fn measure(cell: &CellRuns, plan: &Plan, stage: u16, stages: usize) -
         stage + 1,
         plan.in_own_unit(&cell.load.stage_name(stage))
     );
-    let own = CellRuns {
+    CellRuns {
         name: format!("{} @ {place}", plan.workload_name()),
         runs: cell.runs.iter().map(part).collect(),
         ..cell.clone()
-    };
-    let mut measured = measure_level(&own, plan, &level);
-    for percentile in Percentile::ALL {
-        let series = measured.series.get_mut(&Metric::Itl(percentile));
-        for (run, value) in cell.runs.iter().zip(series.into_iter().flatten()) {
-            if gaps(run, stage, stages).is_none() {
-                *value = Err(NO_GAPS.to_owned());
-            }
-        }
-    }
-    CellMeasurements {
-        stage: Some(stage),
-        ..measured
     }
 }
 

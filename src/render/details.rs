@@ -57,7 +57,7 @@ fn without(drawn: &[SpreadChart]) -> Option<String> {
         .collect();
     (!missing.is_empty()).then(|| {
         format!(
-            "no chart of {}: no completed request of this cell has one (see the notes under *The six indicators*)",
+            "no chart of {}: no completed request of this cell has one (see the notes under the six indicators)",
             missing.join(", ")
         )
     })

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::format::SPACE;
+use super::format::{self, SPACE};
 use crate::{
     report::{CellDetail, Flow, Moment},
     stats::real,
@@ -68,7 +68,11 @@ fn chart(arm: &'static str, flow: &Flow, most: f64, seconds: f64) -> FlowChart {
     FlowChart {
         arm,
         sentence: sentence(arm, flow),
-        most: format!("{most:.0}"),
+        most: if most < 10.0 {
+            format!("{most:.1}")
+        } else {
+            format!("{most:.0}")
+        },
         seconds: format!("{seconds:.1}{SPACE}s"),
         areas,
     }
@@ -119,9 +123,9 @@ fn sentence(arm: &str, flow: &Flow) -> String {
         "the run".to_owned()
     };
     format!(
-        "{arm}, {which}: {:.1}{SPACE}s, up to {:.0} requests at once, {share:.0}{SPACE}% of their time before the first token",
+        "{arm}, {which}: {:.1}{SPACE}s, up to {} at once, {share:.0}{SPACE}% of their time before the first token",
         flow.seconds,
-        flow.most()
+        format::count(flow.most_at_once, "request")
     )
 }
 
@@ -137,6 +141,7 @@ mod tests {
             run: 1,
             runs: 2,
             seconds,
+            most_at_once: 4,
             moments,
         }
     }

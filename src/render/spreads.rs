@@ -11,6 +11,7 @@ use super::format::{self, SPACE, Scale};
 use crate::{
     metric::Percentile,
     report::{ArmDetail, CellDetail, Check, Latency, Spread},
+    verdict::Bound,
 };
 
 const LEFT: f64 = 40.0;
@@ -98,9 +99,10 @@ pub(super) fn charts(cell: &CellDetail, checks: &[Check]) -> Vec<SpreadChart> {
 fn chart(latency: Latency, arms: &[(&'static str, Spread)], checks: &[&Check]) -> Option<SpreadChart> {
     let gates: Vec<(Percentile, &Check)> = Percentile::ALL
         .into_iter()
-        .filter_map(|percentile| {
+        .flat_map(|percentile| {
             let metric = latency.metric(percentile);
-            Some((percentile, *checks.iter().find(|check| check.metric == metric)?))
+            let own = checks.iter().filter(move |check| check.metric == metric);
+            own.map(move |check| (percentile, *check))
         })
         .collect();
     let axis = Axis::around(arms)?;
@@ -188,10 +190,15 @@ impl Axis {
     }
 
     fn gate(self, (percentile, check): (Percentile, &Check)) -> GateMark {
-        let limit = check.limit.as_change(check.baseline);
-        let at = limit
-            .zip(check.baseline)
-            .map(|(change, baseline)| baseline * (1.0 + change));
+        let at = match check.limit {
+            Bound::Value(bound) => Some(bound),
+            limit => {
+                let change = limit.as_change(check.baseline);
+                change
+                    .zip(check.baseline)
+                    .map(|(change, baseline)| baseline * (1.0 + change))
+            }
+        };
         GateMark {
             percentile: format!("P{}", percentile.percent()),
             y: coordinate(y(percentile.probability())),

@@ -17,6 +17,8 @@ pub struct Flow {
     pub runs: usize,
     /// From the first send to the last end.
     pub seconds: f64,
+    /// The most requests that were in the system at one time.
+    pub most_at_once: usize,
     /// Rising in time, each as long as the others.
     pub moments: Vec<Moment>,
 }
@@ -59,11 +61,12 @@ impl Flow {
             run: place + 1,
             runs: runs.len(),
             seconds: seconds(end_ns - start_ns),
+            most_at_once: most_at_once(&run.requests),
             moments: scale.with(&run.requests),
         })
     }
 
-    /// The most requests that were in the system in one moment.
+    /// The highest mean of a moment.
     pub fn most(&self) -> f64 {
         self.moments.iter().map(|moment| moment.all()).fold(0.0, f64::max)
     }
@@ -75,6 +78,21 @@ fn span(run: &Run) -> Option<(u64, u64)> {
     let start = starts.min()?;
     let end = run.requests.iter().map(|record| record.end_ns).max()?;
     (end > start).then_some((start, end))
+}
+
+fn most_at_once(records: &[RequestRecord]) -> usize {
+    let mut starts: Vec<u64> = records.iter().map(begin).collect();
+    let mut ends: Vec<u64> = records.iter().map(|record| record.end_ns).collect();
+    starts.sort_unstable();
+    ends.sort_unstable();
+    let (mut ended, mut most) = (0, 0);
+    for (place, start_ns) in starts.iter().enumerate() {
+        while ends.get(ended).is_some_and(|end_ns| end_ns <= start_ns) {
+            ended += 1;
+        }
+        most = most.max((place + 1).saturating_sub(ended));
+    }
+    most
 }
 
 fn begin(record: &RequestRecord) -> u64 {
@@ -176,6 +194,19 @@ mod tests {
         let sum: f64 = flow.moments.iter().map(|moment| moment.all()).sum();
         assert!((sum - 180.0).abs() < 1e-6, "{sum}");
         assert!((flow.most() - 2.0).abs() < 1e-9);
+        assert_eq!(flow.most_at_once, 2);
+    }
+
+    #[test]
+    fn short_requests_are_seen_however_rare_they_are() {
+        let requests = vec![
+            record(None, 0, Some(1), 2),
+            record(None, 1, Some(2), 3),
+            record(None, 3, Some(4), 100_000),
+        ];
+        let flow = Flow::of(&[run(requests)]).unwrap();
+        assert_eq!(flow.most_at_once, 2, "the third came as the second ended");
+        assert!(flow.most() < 1.01);
     }
 
     #[test]
