@@ -89,39 +89,42 @@ impl<'a> InPairs<'a> {
         self.cells.iter().map(of_cell).collect()
     }
 
-    /// Look by look, as the gate does: it ends at the first that is settled.
+    /// As the gate does, which ends at the first look that is settled: a look at which it blocks, after none that was.
     fn is_blocked(&self, drawn: &[Vec<(usize, bool)>]) -> bool {
-        if !self.could_block(drawn) {
+        let verdict = |look: u32| {
+            let [baseline, candidate] = self.arms(drawn, look);
+            judge(&compare(&baseline, &candidate, &self.background), self.policy).verdict
+        };
+        let mut beyond = self.looks_beyond(drawn).into_iter();
+        let Some(blocks) = beyond.find(|look| verdict(*look) == Verdict::Regression) else {
             return false;
-        }
-        for look in &self.looks.pairs {
-            let [baseline, candidate] = self.arms(drawn, *look);
-            match judge(&compare(&baseline, &candidate, &self.background), self.policy).verdict {
-                Verdict::Regression => return true,
-                Verdict::Inconclusive => {}
-                _ => return false,
-            }
-        }
-        false
+        };
+        let mut earlier = self.looks.pairs.iter().take_while(|look| **look < blocks);
+        earlier.all(|look| verdict(*look) == Verdict::Inconclusive)
     }
 
-    /// Whether at any look the mean of any blocking metric lies beyond its limit: else the rule blocks at none, as it asks
+    /// The looks at which the mean of any blocking metric lies beyond its limit: at no other does the rule block, as it asks
     /// for more than that. Saves nine judgements of ten.
-    pub(super) fn could_block(&self, drawn: &[Vec<(usize, bool)>]) -> bool {
-        let looks = &self.looks.pairs;
-        self.cells.iter().zip(drawn).any(|(cell, places)| {
-            self.policy.gates.iter().any(|(metric, gate)| {
-                let Limit::Relative(_) = gate.limit else { return true };
-                let Some(limit) = gate.limit.log(metric.better(), None) else {
-                    return true;
-                };
-                let mut sum = 0.0;
-                (1_u32..).zip(places).any(|(pairs, (place, turned))| {
-                    sum += cell.log_ratio(*metric, *place).unwrap_or(0.0) * if *turned { -1.0 } else { 1.0 };
-                    looks.contains(&pairs) && sum / f64::from(pairs) > limit
+    pub(super) fn looks_beyond(&self, drawn: &[Vec<(usize, bool)>]) -> Vec<u32> {
+        let is_beyond = |look: &&u32| {
+            self.cells.iter().zip(drawn).any(|(cell, places)| {
+                let mut gates = self.policy.gates.iter();
+                gates.any(|(metric, gate)| {
+                    let Limit::Relative(_) = gate.limit else { return true };
+                    let Some(limit) = gate.limit.log(metric.better(), None) else {
+                        return true;
+                    };
+                    let pairs = (0..**look).zip(places);
+                    let sum: f64 = pairs
+                        .map(|(_, (place, turned))| {
+                            cell.log_ratio(*metric, *place).unwrap_or(0.0) * if *turned { -1.0 } else { 1.0 }
+                        })
+                        .sum();
+                    sum / f64::from(**look) > limit
                 })
             })
-        })
+        };
+        self.looks.pairs.iter().filter(is_beyond).copied().collect()
     }
 
     pub(super) fn arms(&self, drawn: &[Vec<(usize, bool)>], look: u32) -> [Measurements; 2] {
