@@ -57,7 +57,7 @@ pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
         .iter()
         .filter(|draft| draft.check.verdict == Verdict::Inconclusive);
     let asked: Vec<(usize, Lacking)> = open
-        .filter_map(|draft| Some((draft.repeat_more?, draft.lacking)))
+        .filter_map(|draft| Some((draft.check.repeat_more?, draft.lacking)))
         .collect();
     let repeat_more = asked.iter().map(|(more, _)| *more).max();
     let mut sides = asked.iter().map(|(_, lacking)| *lacking);
@@ -163,11 +163,13 @@ pub fn is_settled(checks: &[Check]) -> bool {
     !checks.is_empty() && checks.iter().find(is_open).is_none()
 }
 
-/// Whether further pairs may settle what is open: it was tested, and only noise or chance leaves it open.
+/// Whether further pairs may settle what is open: it was tested, and only noise or chance leaves it open; or it lacks what
+/// they bring.
 pub fn can_settle(checks: &[Check]) -> bool {
     let tested = |check: &Check| check.p_real.or(check.p_beyond).is_some();
+    let lacks_pairs = |check: &Check| check.repeat_more.is_some_and(|more| more > 0);
     let mut open = checks.iter().filter(|check| check.verdict == Verdict::Inconclusive);
-    open.any(tested)
+    open.any(|check| tested(check) || lacks_pairs(check))
 }
 
 /// One draft for each gated metric and cell, and a warning for each cell that was left out on purpose.

@@ -245,6 +245,15 @@ fn a_goodput_of_zero_is_asked_by_its_requests() {
 }
 
 #[test]
+fn pairs_are_asked_for_only_where_pairs_are_what_is_lacking() {
+    let few = || scaled(&[1.0; 2], |figures, _| figures.requests = 100);
+    let found = judge_sessions(&few(), &few(), &blocking(TPOT));
+    assert_eq!(found.checks[0].reason, "P95 needs 200 requests a run, these have 100");
+    assert_eq!((found.repeat_more, found.requests_needed), (None, Some(200)));
+    assert!(!can_settle(&found.checks), "pairs bring no more requests a run");
+}
+
+#[test]
 fn a_gate_is_settled_when_nothing_that_blocks_is_open() {
     let gates = policy(&[(TPOT, 0.05, Action::Block, None), (TTFT, 0.10, Action::Warn, None)]);
     let settled = judged(&QUIET, 1.2, tpot, &gates);
