@@ -66,7 +66,7 @@ pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
     let checks: Vec<Check> = drafts.into_iter().map(|draft| draft.check).collect();
     warnings.extend(checks.iter().filter_map(warning));
     warnings.extend(not_judged(&checks));
-    let gates = || checks.iter().filter(|check| check.limit != Bound::NoMoreFailures);
+    let gates = || checks.iter().filter(|check| is_gate(check));
     if gates().next().is_some() && !gates().any(|check| check.action == Action::Block) {
         warnings.push("no gate blocks: every gated metric only warns".into());
     }
@@ -242,9 +242,7 @@ fn answer(checks: &[Check]) -> Verdict {
 pub fn answer_holding(checks: &[Check], holds: impl Fn(&Check) -> bool) -> Verdict {
     let blocking = || checks.iter().filter(|check| check.action == Action::Block);
     // That nothing failed more is no verdict on how fast it was.
-    let gates = checks
-        .iter()
-        .filter(|check| check.limit != Bound::NoMoreFailures || check.metric != Metric::ErrorRate);
+    let gates = checks.iter().filter(|check| is_gate(check));
     let mut settled = gates.filter(|check| check.verdict != Verdict::Inconclusive);
     let is_held = |check: &Check| check.verdict == Verdict::Regression && holds(check);
     if blocking().any(|check| check.verdict == Verdict::Regression) {
@@ -261,6 +259,11 @@ pub fn answer_holding(checks: &[Check], holds: impl Fn(&Check) -> bool) -> Verdi
     } else {
         Verdict::Pass
     }
+}
+
+/// Whether somebody set a limit for it: failed requests are judged without one.
+fn is_gate(check: &Check) -> bool {
+    check.limit != Bound::NoMoreFailures || check.metric != Metric::ErrorRate
 }
 
 fn warning(check: &Check) -> Option<String> {
