@@ -18,8 +18,11 @@ pub(super) fn nearest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
     }
 }
 
-/// The known key that `typed` differs from by so many letters at most, and in no part between dots by more than a third; a
-/// longer or shorter form of it (`gpu` of `gpus`) may well be a word of its own.
+/// Letters that a known word must have for one other letter to be a slip: `tpu` is no misspelt `cpu`.
+const FEWEST_LETTERS: usize = 5;
+
+/// The known key that `typed` differs from by so many letters at most, and in no part between dots by more than a third, nor
+/// at all where that is a short one; a longer or shorter form of it (`gpu` of `gpus`) may well be a word of its own.
 pub(super) fn slip<'a>(typed: &str, known: &[&'a str], letters: usize) -> Option<&'a str> {
     let typed = typed.to_lowercase().replace('-', "_");
     let is_form = |key: &str| key.starts_with(&typed) || typed.starts_with(key);
@@ -35,9 +38,13 @@ fn distance_of_parts(typed: &str, key: &str) -> Option<usize> {
     if typed.split('.').count() != key.split('.').count() {
         return None;
     }
+    let most = |key: &str| match key.chars().count() {
+        ..FEWEST_LETTERS => 0,
+        letters => letters / 3,
+    };
     let parts = typed.split('.').zip(key.split('.'));
     parts
-        .map(|(typed, key)| Some(distance(typed, key)).filter(|distance| *distance <= key.chars().count() / 3))
+        .map(|(typed, key)| Some(distance(typed, key)).filter(|distance| *distance <= most(key)))
         .sum()
 }
 

@@ -20,7 +20,7 @@ const ADDRESSES: [IpAddr; 2] = [
 pub(super) fn is_of_a_cloud(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
     match host.parse::<IpAddr>() {
-        Ok(address) => is_address_of_a_cloud(address),
+        Ok(address) => is_of_a_link(address) || is_address_of_a_cloud(address),
         Err(_) => NAMES.contains(&host.as_str()),
     }
 }
@@ -28,11 +28,14 @@ pub(super) fn is_of_a_cloud(host: &str) -> bool {
 /// The same of what a name leads to.
 pub(super) fn is_address_of_a_cloud(address: IpAddr) -> bool {
     let address = address.to_canonical();
-    let is_local = match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    };
+    let is_local = matches!(address, IpAddr::V4(address) if address.is_link_local());
     is_local || ADDRESSES.contains(&address)
+}
+
+/// Whether it is an IPv6 address of one link (`fe80::…`): a cloud may listen there, and every machine has one beside its
+/// own, which its name may lead to as well.
+pub(super) fn is_of_a_link(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
 #[cfg(test)]

@@ -22,21 +22,24 @@ async fn connect_to(found: impl Iterator<Item = SocketAddr>) -> io::Result<TcpSt
     TcpStream::connect(allowed(found)?.as_slice()).await
 }
 
-/// The addresses of a name, in its order, unless one of them is a cloud's own.
+/// The addresses of a name, in its order, unless one of them is a cloud's own. Those of one link, which a name may have
+/// beside others (mDNS), are left out.
 fn allowed(found: impl Iterator<Item = SocketAddr>) -> io::Result<Vec<SocketAddr>> {
-    let found: Vec<SocketAddr> = found.collect();
-    match found
-        .iter()
-        .find(|address| forbidden::is_address_of_a_cloud(address.ip()))
-    {
-        Some(address) => Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            format!(
-                "its name leads to `{}`, where a cloud tells its machines their credentials",
-                address.ip()
-            ),
+    let is_of_a_link = |address: &SocketAddr| forbidden::is_of_a_link(address.ip());
+    let (of_a_link, found): (Vec<SocketAddr>, Vec<SocketAddr>) = found.partition(is_of_a_link);
+    let is_of_a_cloud = |address: &&SocketAddr| forbidden::is_address_of_a_cloud(address.ip());
+    let refuse = |message: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    match (found.iter().find(is_of_a_cloud), of_a_link.first()) {
+        (Some(address), _) => refuse(format!(
+            "its name leads to `{}`, where a cloud tells its machines their credentials",
+            address.ip()
         )),
-        None => Ok(found),
+        (None, Some(address)) if found.is_empty() => refuse(format!(
+            "its name leads to `{}` and to no address beyond that link, where a cloud may tell its machines their \
+             credentials",
+            address.ip()
+        )),
+        _ => Ok(found),
     }
 }
 
@@ -72,7 +75,7 @@ fn is_this_machine(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, TcpListener};
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
     use super::*;
 
@@ -92,6 +95,19 @@ mod tests {
             let error = tried(found).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
             assert!(error.to_string().contains("`169.254.169.254`"), "{error}");
+        }
+        assert!(listener.accept().is_ok());
+        // mDNS gives the address of the link beside the machine's own.
+        let link = SocketAddr::from((Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1), here.port()));
+        assert_eq!(allowed([link, here].into_iter()).unwrap(), [here]);
+        assert_eq!(tried(vec![link, here]).unwrap().peer_addr().unwrap(), here);
+        for (found, named) in [
+            (vec![link], "`fe80::1`"),
+            (vec![link, here, cloud], "`169.254.169.254`"),
+        ] {
+            let error = tried(found).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+            assert!(error.to_string().contains(named), "{error}");
         }
         listener.set_nonblocking(true).unwrap();
         assert!(

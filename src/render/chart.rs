@@ -261,6 +261,7 @@ mod tests {
             reason: String::new(),
             explanation: None,
             minimum_detectable_change: None,
+            repeat_more: None,
             n_baseline: 0,
             n_candidate: 0,
         }

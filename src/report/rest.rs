@@ -1,9 +1,13 @@
 //! Whether the arm that was not measured was seen to rest: where nobody could look, a reader should know.
 
-use crate::session::{HostUse, Run, Session};
+use crate::session::{HostUse, Pairing, Run, Session};
 
-/// What is told of two arms where a server was up beside the other's and nobody could see that it rested.
+/// What is told of the two arms of one measurement where a server was up beside the other's and nobody could see that it
+/// rested; of a stored arm the other server is not the one that it is compared with.
 pub(super) fn unseen(baseline: &Session, candidate: &Session) -> Option<String> {
+    if !Pairing::is_pair(baseline.pairing.as_ref(), candidate.pairing.as_ref()) {
+        return None;
+    }
     // A run knows of the other arm's server.
     let looks = [looks(candidate), looks(baseline)];
     let some = looks.iter().find(|(unseen, all)| unseen < all && *unseen > 0);
@@ -126,6 +130,22 @@ mod tests {
         candidate.cells[0].runs[1].host.resting_arm_requests = None;
         let told = unseen(&baseline, &candidate).unwrap();
         assert!(told.contains("is measured in 1 of 2 runs: it does not"), "{told}");
+    }
+
+    #[test]
+    fn of_an_arm_that_was_stored_nothing_is_told() {
+        let unseen_rest = HostUse {
+            other_arm_up: true,
+            ..HostUse::default()
+        };
+        let (mut baseline, mut candidate) = arms(&unseen_rest, &unseen_rest);
+        assert!(unseen(&baseline, &candidate).is_some());
+        if let Some(pairing) = &mut baseline.pairing {
+            pairing.id = "b1".into();
+        }
+        assert_eq!(unseen(&baseline, &candidate), None, "of another measurement");
+        candidate.pairing = None;
+        assert_eq!(unseen(&baseline, &candidate), None, "measured alone");
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(super) fn draft(cell: &str, metric: Metric, bound: f64, runs: &Side) -> Draf
                 "a ceiling needs {MIN_RUNS} runs, the candidate has {}",
                 runs.values.len()
             );
-            draft.repeat_more = Some(MIN_RUNS.saturating_sub(runs.values.len()));
+            draft.check.repeat_more = Some(MIN_RUNS.saturating_sub(runs.values.len()));
             draft.lacking = Lacking::Candidate;
         }
         (None, Some(change)) => draft.evidence = evidence(change, share, bound),
@@ -169,24 +169,25 @@ fn remedy(draft: &mut Draft, evidence: &Evidence, (level, family): (f64, usize),
     let (change, bound) = (&evidence.change, bound_of(draft));
     let n = change.n_candidate;
     let Some(share) = evidence.share else {
-        draft.repeat_more = rule::more(change, evidence.limit, rule, family);
-        if is_constant(change) && draft.repeat_more.is_none() {
+        draft.check.repeat_more = rule::more(change, evidence.limit, rule, family);
+        let is_hair = is_constant(change) && change.log_difference.abs() < RUN_SD_FLOOR;
+        if is_hair && draft.check.repeat_more.is_none() {
             let far = wording::share(change.log_difference.abs());
             return format!(
                 ": it is the same in every run and {far} off, less than the {} that runs are taken to differ by",
                 wording::share(RUN_SD_FLOOR)
             );
         }
-        return more(draft.repeat_more, rule);
+        return more(draft.check.repeat_more, rule);
     };
     if !share.is_whole() {
         return String::new();
     }
     let needed = share.runs_needed(bound, level, n);
     let look = needed.and_then(|needed| rule.ahead(n).into_iter().find(|look| *look >= needed));
-    draft.repeat_more = look.map(|look| look - n);
-    if draft.repeat_more.is_some() {
-        return more(draft.repeat_more, rule);
+    draft.check.repeat_more = look.map(|look| look - n);
+    if draft.check.repeat_more.is_some() {
+        return more(draft.check.repeat_more, rule);
     }
     let Some(requests) = Share::requests_needed(bound, level) else {
         return String::new();

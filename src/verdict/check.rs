@@ -16,9 +16,7 @@ use crate::{
 /// A check on its way to a verdict.
 pub(super) struct Draft {
     pub(super) check: Check,
-    /// How many more pairs (runs a side) would settle it, where that is what it lacks.
-    pub(super) repeat_more: Option<usize>,
-    /// Of which side, of sessions measured apart.
+    /// Which side has too few runs, of sessions measured apart.
     pub(super) lacking: Lacking,
     /// How many requests a run it needs, where it has fewer.
     pub(super) requests_needed: Option<usize>,
@@ -63,7 +61,7 @@ impl Draft {
         let measured = !found.baseline.values.is_empty() && !found.candidate.values.is_empty();
         draft.requests_needed = samples_needed(metric, found).filter(|_| measured);
         match obstacle(cell, metric, gate, found, change.is_some()) {
-            Some(reason) => draft.check.reason = reason,
+            Some(obstacle) => obstacle.hold(&mut draft, rule),
             None => draft.evidence = change.and_then(|change| Evidence::of(change, limit, found.window.clone())),
         }
         if metric.is_count() {
@@ -71,15 +69,6 @@ impl Draft {
                 .evidence
                 .as_ref()
                 .and_then(|evidence| unit_change(metric, &evidence.change));
-        }
-        let fewest = draft.check.n_baseline.min(draft.check.n_candidate);
-        if found.is_complete() && fewest > 0 && fewest < MIN_RUNS && draft.evidence.is_none() {
-            draft.repeat_more = Some(MIN_RUNS - fewest);
-            draft.lacking = match (draft.check.n_baseline < MIN_RUNS, draft.check.n_candidate < MIN_RUNS) {
-                (true, false) => Lacking::Baseline,
-                (false, true) => Lacking::Candidate,
-                _ => Lacking::Both,
-            };
         }
         draft
     }
@@ -144,12 +133,12 @@ impl Draft {
             reason: "there are no figures to compare".into(),
             explanation: None,
             minimum_detectable_change: None,
+            repeat_more: None,
             n_baseline: 0,
             n_candidate: 0,
         };
         Self {
             check,
-            repeat_more: None,
             lacking: Lacking::Both,
             requests_needed: None,
             is_in_family: true,
@@ -248,7 +237,7 @@ impl Draft {
         let of_one = rule::more_of_one(change, limit, rule, said.family);
         self.lacking = of_one.map_or(Lacking::Both, |(_, lacking)| lacking);
         let of_one = of_one.map(|(more, _)| more);
-        self.repeat_more = of_one.or_else(|| rule::more(change, limit, rule, said.family));
+        self.check.repeat_more = of_one.or_else(|| rule::more(change, limit, rule, said.family));
         let remedy = self.remedy(change, limit, said);
         let told = format!("{question}; {remedy}");
         self.remedy = Some(remedy);
@@ -258,7 +247,7 @@ impl Draft {
     /// What would settle it: more pairs or runs, or none of them.
     fn remedy(&self, change: &Change, limit: f64, said: &Said<'_>) -> String {
         let is_paired = said.rule.is_paired();
-        if let Some(more) = self.repeat_more {
+        if let Some(more) = self.check.repeat_more {
             return if is_paired {
                 format!("repeat {}", wording::count_more(more, "pair"))
             } else {

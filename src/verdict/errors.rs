@@ -154,7 +154,7 @@ impl Counted {
         let is_tested = by_death.is_none();
         let (verdict, reason, repeat_more) = by_death.unwrap_or_else(|| self.by_requests(p_requests, cells, rule, n));
         let mut draft = self.draft;
-        draft.repeat_more = repeat_more;
+        draft.check.repeat_more = repeat_more;
         let label = draft.check.metric.label();
         let cell = &draft.check.cell;
         draft.check = Check {

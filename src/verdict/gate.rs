@@ -57,7 +57,7 @@ pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
         .iter()
         .filter(|draft| draft.check.verdict == Verdict::Inconclusive);
     let asked: Vec<(usize, Lacking)> = open
-        .filter_map(|draft| Some((draft.repeat_more?, draft.lacking)))
+        .filter_map(|draft| Some((draft.check.repeat_more?, draft.lacking)))
         .collect();
     let repeat_more = asked.iter().map(|(more, _)| *more).max();
     let mut sides = asked.iter().map(|(_, lacking)| *lacking);
@@ -66,7 +66,7 @@ pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
     let checks: Vec<Check> = drafts.into_iter().map(|draft| draft.check).collect();
     warnings.extend(checks.iter().filter_map(warning));
     warnings.extend(not_judged(&checks));
-    let gates = || checks.iter().filter(|check| check.limit != Bound::NoMoreFailures);
+    let gates = || checks.iter().filter(|check| is_gate(check));
     if gates().next().is_some() && !gates().any(|check| check.action == Action::Block) {
         warnings.push("no gate blocks: every gated metric only warns".into());
     }
@@ -163,11 +163,13 @@ pub fn is_settled(checks: &[Check]) -> bool {
     !checks.is_empty() && checks.iter().find(is_open).is_none()
 }
 
-/// Whether further pairs may settle what is open: it was tested, and only noise or chance leaves it open.
+/// Whether further pairs may settle what is open: it was tested, and only noise or chance leaves it open; or it lacks what
+/// they bring.
 pub fn can_settle(checks: &[Check]) -> bool {
     let tested = |check: &Check| check.p_real.or(check.p_beyond).is_some();
+    let lacks_pairs = |check: &Check| check.repeat_more.is_some_and(|more| more > 0);
     let mut open = checks.iter().filter(|check| check.verdict == Verdict::Inconclusive);
-    open.any(tested)
+    open.any(|check| tested(check) || lacks_pairs(check))
 }
 
 /// One draft for each gated metric and cell, and a warning for each cell that was left out on purpose.
@@ -240,9 +242,7 @@ fn answer(checks: &[Check]) -> Verdict {
 pub fn answer_holding(checks: &[Check], holds: impl Fn(&Check) -> bool) -> Verdict {
     let blocking = || checks.iter().filter(|check| check.action == Action::Block);
     // That nothing failed more is no verdict on how fast it was.
-    let gates = checks
-        .iter()
-        .filter(|check| check.limit != Bound::NoMoreFailures || check.metric != Metric::ErrorRate);
+    let gates = checks.iter().filter(|check| is_gate(check));
     let mut settled = gates.filter(|check| check.verdict != Verdict::Inconclusive);
     let is_held = |check: &Check| check.verdict == Verdict::Regression && holds(check);
     if blocking().any(|check| check.verdict == Verdict::Regression) {
@@ -259,6 +259,11 @@ pub fn answer_holding(checks: &[Check], holds: impl Fn(&Check) -> bool) -> Verdi
     } else {
         Verdict::Pass
     }
+}
+
+/// Whether somebody set a limit for it: failed requests are judged without one.
+fn is_gate(check: &Check) -> bool {
+    check.limit != Bound::NoMoreFailures || check.metric != Metric::ErrorRate
 }
 
 fn warning(check: &Check) -> Option<String> {

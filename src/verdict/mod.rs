@@ -129,6 +129,9 @@ pub struct Check {
     pub explanation: Option<String>,
     /// Smallest change for the worse that these runs would find with 80 % probability, as a positive fraction.
     pub minimum_detectable_change: Option<f64>,
+    /// How many more pairs (runs a side that lacks them, of sessions measured apart) would settle it, where that is what
+    /// it lacks.
+    pub repeat_more: Option<usize>,
     /// Runs with a value on the baseline side.
     pub n_baseline: usize,
     /// Runs with a value on the candidate side.

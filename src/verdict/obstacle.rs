@@ -1,14 +1,91 @@
 //! What stands in the way of a verdict: figures that are missing, too few, or not comparable.
 
-use super::{Gate, Limit, rule::MIN_RUNS, share, wording};
+use super::{
+    Gate, Limit,
+    check::Draft,
+    rule::{Lacking, MIN_RUNS, Rule},
+    share, wording,
+};
 use crate::{
     compare::{CellComparison, MetricComparison, Side},
     measure::TokenCounts,
     metric::{Better, Metric},
+    stats::real,
 };
 
 /// Sample sizes that differ by more than this share bias percentiles apart (10 %).
 const SAMPLES_DIFFER: f64 = 0.10;
+
+/// Why no verdict can rest on some figures, and what would take that away.
+pub(super) struct Obstacle {
+    reason: String,
+    lacks: Lacks,
+}
+
+/// What more of would take an obstacle away.
+#[derive(Clone, Copy)]
+enum Lacks {
+    /// Of nothing that a longer measurement brings.
+    Nothing,
+    Runs,
+    /// Of the candidate's requests, over all of its runs.
+    Requests {
+        seen: u32,
+        needed: u32,
+    },
+}
+
+impl Obstacle {
+    pub(super) const fn requests(reason: String, seen: u32, needed: u32) -> Self {
+        let lacks = Lacks::Requests { seen, needed };
+        Self { reason, lacks }
+    }
+
+    const fn lasting(reason: String) -> Self {
+        let lacks = Lacks::Nothing;
+        Self { reason, lacks }
+    }
+
+    const fn runs(reason: String) -> Self {
+        let lacks = Lacks::Runs;
+        Self { reason, lacks }
+    }
+
+    /// Keeps a check open for this.
+    pub(super) fn hold(self, draft: &mut Draft, rule: &Rule) {
+        let check = &mut draft.check;
+        check.reason = self.reason;
+        let (old, new) = (check.n_baseline, check.n_candidate);
+        match self.lacks {
+            Lacks::Nothing => {}
+            Lacks::Runs => {
+                check.repeat_more = Some(MIN_RUNS.saturating_sub(old.min(new)));
+                draft.lacking = match (old < MIN_RUNS, new < MIN_RUNS) {
+                    (true, false) => Lacking::Baseline,
+                    (false, true) => Lacking::Candidate,
+                    _ => Lacking::Both,
+                };
+            }
+            Lacks::Requests { seen, needed } => {
+                let has_enough = |look: &usize| real(*look) * f64::from(seen) >= real(new) * f64::from(needed);
+                let look = rule.ahead(new).into_iter().find(has_enough);
+                let Some(more) = look.map(|look| look - new) else {
+                    let needed = usize::try_from(needed).unwrap_or(usize::MAX);
+                    draft.requests_needed = Some(needed.div_ceil(new.max(1)));
+                    return;
+                };
+                check.repeat_more = Some(more);
+                draft.lacking = Lacking::Candidate;
+                let told = if rule.is_paired() {
+                    wording::count_more(more, "pair")
+                } else {
+                    format!("{more} more {}", draft.lacking.words())
+                };
+                check.reason = format!("{}; repeat {told}", check.reason);
+            }
+        }
+    }
+}
 
 /// Why no verdict can rest on these figures, if so; fewer runs than usual may still have a change, where the noise is
 /// known from elsewhere.
@@ -18,18 +95,24 @@ pub(super) fn obstacle(
     gate: &Gate,
     found: &MetricComparison,
     has_change: bool,
-) -> Option<String> {
+) -> Option<Obstacle> {
     limit_makes_no_sense(metric, gate)
         .or_else(|| limit_beyond_all(metric, gate, found))
         .or_else(|| cell.unpaired.clone())
         .or_else(|| not_measured(found))
         .or_else(|| runs_without_a_value(found))
         .or_else(|| no_ratio(found).filter(|_| !metric.is_count()))
-        .or_else(|| too_few_runs(found).filter(|_| !has_change))
-        .or_else(|| tokens_counted_differently(cell, metric))
+        .map(Obstacle::lasting)
+        .or_else(|| too_few_runs(found).filter(|_| !has_change).map(Obstacle::runs))
+        .or_else(|| of_the_work(cell, metric, found).map(Obstacle::lasting))
+        .or_else(|| too_few_requests(metric, gate, found))
+}
+
+/// Why the two sides cannot be compared, however often they are measured.
+fn of_the_work(cell: &CellComparison, metric: Metric, found: &MetricComparison) -> Option<String> {
+    tokens_counted_differently(cell, metric)
         .or_else(|| different_work(cell, metric))
         .or_else(|| too_few_samples(metric, found))
-        .or_else(|| too_few_requests(metric, gate, found))
         .or_else(|| samples_differ(metric, found))
 }
 
@@ -74,7 +157,7 @@ fn limit_beyond_all(metric: Metric, gate: &Gate, found: &MetricComparison) -> Op
     })
 }
 
-fn too_few_requests(metric: Metric, gate: &Gate, found: &MetricComparison) -> Option<String> {
+fn too_few_requests(metric: Metric, gate: &Gate, found: &MetricComparison) -> Option<Obstacle> {
     let baseline = found.baseline.geometric_mean()?;
     let fall = gate.limit.share(Some(baseline))?;
     share::too_few(metric, &found.candidate, baseline * (1.0 - fall))

@@ -222,8 +222,8 @@ pub(super) fn more(change: &Change, limit: f64, rule: &Rule, family: usize) -> O
     more.find(|more| settles(change.after(*more), limit, rule.levels(n + more), family))
 }
 
-/// How many more runs of the side that has fewer would do so, up to those of the other; `None` of pairs, and where both
-/// sides need more.
+/// How many more runs of the side that has fewer would do so, up to those of the other and to [`MAX_RUNS`]; `None` of
+/// pairs, and where both sides need more.
 pub(super) fn more_of_one(change: &Change, limit: f64, rule: &Rule, family: usize) -> Option<(usize, Lacking)> {
     let (old, new) = (change.n_baseline, change.n_candidate);
     let lacking = match old.cmp(&new) {
@@ -233,7 +233,7 @@ pub(super) fn more_of_one(change: &Change, limit: f64, rule: &Rule, family: usiz
         Ordering::Equal => return None,
     };
     let after = |n: usize| change.after_each((n.max(old) - old, n.max(new) - new));
-    let enough = (old.min(new) + 1).max(MIN_RUNS)..=old.max(new);
+    let enough = (old.min(new) + 1).max(MIN_RUNS)..=old.max(new).min(MAX_RUNS);
     let settled = enough
         .into_iter()
         .find(|n| settles(after(*n), limit, rule.levels(*n), family))?;
@@ -290,9 +290,9 @@ mod tests {
     fn where_only_one_side_is_short_of_runs_only_that_one_is_asked_for_more() {
         let rule = Rule::new(&Design::Apart { sessions: 1 }, &Policy::default());
         // Runs 4 % apart, sessions hardly: with 3 runs on one side the limit of 5 % is not told from 0 %.
-        let with = |old: usize, new: usize| {
+        let at = |run_sd: f64, old: usize, new: usize| {
             let noise = Stored {
-                run_variance: 0.04 * 0.04,
+                run_variance: run_sd * run_sd,
                 run_df: 20.0,
                 session_variance: 1e-8,
                 session_df: 10.0,
@@ -304,9 +304,10 @@ mod tests {
             let change = Change::of_sessions(0.0, noise, old, new).unwrap();
             more_of_one(&change, 1.05_f64.ln(), &rule, 3)
         };
+        let with = |old: usize, new: usize| at(0.04, old, new);
         let (more, lacking) = with(40, 3).unwrap();
         assert_eq!(lacking, Lacking::Candidate);
-        assert!((1..=37).contains(&more), "{more}");
+        assert!((1..=17).contains(&more), "{more}");
         assert_eq!(with(3, 40), Some((more, Lacking::Baseline)));
         assert_eq!(
             with(40, 3 + more - 1).map(|(more, _)| more),
@@ -315,6 +316,12 @@ mod tests {
         );
         assert_eq!(with(5, 5), None, "neither has fewer");
         assert_eq!(with(4, 3), None, "one more is not enough");
+        assert!(at(0.065, 40, 3).is_some_and(|(more, _)| 3 + more <= MAX_RUNS));
+        assert_eq!(
+            at(0.08, 40, 3),
+            None,
+            "some thirty would be enough, and nobody is asked for more than twenty"
+        );
     }
 
     #[test]

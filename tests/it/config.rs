@@ -808,12 +808,12 @@ fn ceilings_and_fields_add_up_over_the_layers_by_name() {
 #[test]
 fn a_field_that_no_fingerprint_has_is_refused_where_it_was_written() {
     let told = |file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]| layers(file, env, flags).map(|_| ());
-    let meant = "there is no field `hardware.gpux`; did you mean `hardware.gpus`?";
+    let meant = "there is no field `hardware.cpu_coers`; did you mean `hardware.cpu_cores`?";
     for (env, flags, place) in [
-        (None, Some(("field", "hardware.gpux=ignore")), "`--field`: "),
-        (None, Some(("allow", "hardware.gpux")), "`--allow`: "),
+        (None, Some(("field", "hardware.cpu_coers=ignore")), "`--field`: "),
+        (None, Some(("allow", "hardware.cpu_coers")), "`--allow`: "),
         (
-            Some(("PERFGATE_FIELDS", "hardware.gpux=ignore")),
+            Some(("PERFGATE_FIELDS", "hardware.cpu_coers=ignore")),
             None,
             "`PERFGATE_FIELDS`: ",
         ),
@@ -822,9 +822,15 @@ fn a_field_that_no_fingerprint_has_is_refused_where_it_was_written() {
         assert!(error.starts_with(place) && error.contains(meant), "{error}");
     }
     // What somebody states in any layer may be named in any other, and so may what only a session states.
-    let stated = ("hardware", "gpux=4");
-    assert_eq!(told("fields: {hardware.gpux: ignore}", &[], &[stated]), Ok(()));
-    assert_eq!(told("fields: {hardware.rack: ignore}", &[], &[]), Ok(()));
+    let stated = ("hardware", "cpu_coers=4");
+    assert_eq!(told("fields: {hardware.cpu_coers: ignore}", &[], &[stated]), Ok(()));
+    for own in ["rack", "tpu", "npu", "tpus"] {
+        assert_eq!(
+            told("seed: 1", &[], &[("allow", &format!("hardware.{own}"))]),
+            Ok(()),
+            "{own}"
+        );
+    }
 }
 
 #[test]

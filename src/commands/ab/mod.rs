@@ -333,6 +333,37 @@ mod tests {
     }
 
     #[test]
+    fn a_share_that_lacks_requests_is_measured_on_as_long_as_pairs_bring_enough() {
+        let stop = |requests: u32| {
+            let runs = [Figures {
+                requests,
+                ..Figures::default()
+            }; 3];
+            let mut met = session(&[16], &runs);
+            met.plan.slo.ttft_ms = Some(1000.0);
+            let (old, new) = in_pairs(&met, &met);
+            let gate = Rule {
+                limit: Limit::Relative(0.05),
+                action: Action::Block,
+                requires: None,
+            };
+            let policy = Policy {
+                gates: [(Metric::SloAttainment, gate)].into_iter().collect(),
+                ..Policy::default()
+            };
+            let report = report::build(Some(&Reference::alone("a", &old)), ("b", &new), &policy);
+            why_stop(&report)
+        };
+        assert_eq!(stop(19), None, "57 of 59 requests");
+        assert_eq!(stop(20), Some("every blocking check is settled"));
+        assert_eq!(
+            stop(4),
+            Some("no further pair can settle what is open"),
+            "48 at the last look"
+        );
+    }
+
+    #[test]
     fn a_run_that_lacks_a_blocking_figure_ends_the_measurement_and_is_told() {
         let runs: Vec<Figures> = [0.999, 1.0, 1.001]
             .map(|factor| Figures {

@@ -71,7 +71,8 @@ impl Resolver {
         if target.more_urls.is_empty() {
             self.refuse_unused("target.spread", "requests are spread over several addresses", &URLS)?;
         }
-        let mut urls = target.more_urls.iter().chain([&target.url]);
+        let urls = target.more_urls.iter().chain([&target.url]).map(String::as_str);
+        let mut urls = urls.chain(self.arm_urls());
         if !urls.any(|url| url.to_ascii_lowercase().starts_with("https:")) {
             self.refuse_unused("target.ca_file", "only addresses of `https` have certificates", &URLS)?;
         }
@@ -84,6 +85,13 @@ impl Resolver {
             }
         }
         Ok(())
+    }
+
+    /// Addresses of arms, which an A/B measurement puts in the place of the target's.
+    fn arm_urls(&self) -> impl Iterator<Item = &str> {
+        let arms = self.layers.iter().filter_map(|layer| layer.twin.arms.as_ref());
+        let each = arms.flat_map(|arms| [&arms.baseline, &arms.candidate]).flatten();
+        each.filter_map(|arm| Some(arm.url.as_ref()?.0.as_str()))
     }
 
     fn check_load_used(&self, plan: &Plan) -> Result<(), ConfigError> {

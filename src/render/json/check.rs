@@ -33,6 +33,7 @@ pub(super) fn twin(check: &Check) -> CheckTwin {
         verdict: check.verdict.into(),
         reason: check.reason.clone(),
         minimum_detectable_change: check.minimum_detectable_change,
+        repeat_more: check.repeat_more,
         n_baseline: check.n_baseline,
         n_candidate: check.n_candidate,
     }
@@ -64,6 +65,7 @@ pub(super) fn check(twin: CheckTwin) -> Result<Check, RenderError> {
         verdict: twin.verdict.into(),
         reason: twin.reason,
         minimum_detectable_change: twin.minimum_detectable_change,
+        repeat_more: twin.repeat_more,
         n_baseline: twin.n_baseline,
         n_candidate: twin.n_candidate,
     })

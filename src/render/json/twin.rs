@@ -218,6 +218,9 @@ pub(super) struct CheckTwin {
     /// Smallest change for the worse that these runs would find with 80 % probability.
     #[serde(deserialize_with = "present")]
     pub(super) minimum_detectable_change: Option<f64>,
+    /// How many more pairs, or runs of a side that lacks them, would settle it; absent where that is not what it lacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) repeat_more: Option<usize>,
     /// Baseline runs with a value.
     pub(super) n_baseline: usize,
     /// Candidate runs with a value.

@@ -318,9 +318,43 @@ fn a_gate_on_a_share_asks_for_enough_requests_where_none_missed_it() {
         let found = judge_sessions(&met(requests), &met(requests), &blocking(Metric::SloAttainment));
         assert_eq!(found.verdict, expected, "{requests}: {}", found.checks[0].reason);
     }
-    let few = judge_sessions(&met(19), &met(19), &blocking(Metric::SloAttainment));
-    assert_eq!(
-        few.checks[0].reason,
-        "all 57 requests of the candidate met their SLO, and 59 at least must to show that 95 % do"
+    // Looks are at 3, 5, 8 and 12 pairs.
+    for (requests, more, needed) in [
+        (19, Some(2), None),
+        (10, Some(5), None),
+        (5, Some(9), None),
+        (4, None, Some(20)),
+    ] {
+        let few = judge_sessions(&met(requests), &met(requests), &blocking(Metric::SloAttainment));
+        let told = format!(
+            "all {} requests of the candidate met their SLO, and 59 at least must to show that 95 % do{}",
+            3 * requests,
+            more.map_or_else(String::new, |more| format!("; repeat {more} more pairs"))
+        );
+        assert_eq!(few.checks[0].reason, told);
+        assert_eq!((few.repeat_more, few.requests_needed), (more, needed), "{requests}");
+        assert_eq!(can_settle(&few.checks), more.is_some(), "{requests}");
+    }
+    let [old, new] = [met(19), met(19)].map(|session| measure(&session));
+    let apart = judge(
+        &compare(&old, &new, &Background::default()),
+        &blocking(Metric::SloAttainment),
     );
+    assert_eq!((apart.repeat_more, apart.lacking), (Some(1), Lacking::Candidate));
+    assert!(
+        apart.checks[0].reason.ends_with("; repeat 1 more of the candidate"),
+        "{}",
+        apart.checks[0].reason
+    );
+}
+
+#[test]
+fn a_constant_beyond_its_ceiling_is_called_a_hair_only_where_it_is_one() {
+    let rule = rule(&Policy::default(), &[3]);
+    let hair = "less than the 0.1 % that runs are taken to differ by";
+    for (excess, is_hair) in [(0.0005, true), (0.002, false)] {
+        let found = settled(&[side(&[excess; 3])], 0, &rule).remove(0);
+        assert_eq!(found.verdict, Verdict::Inconclusive, "{}", found.reason);
+        assert_eq!(found.reason.contains(hair), is_hair, "{}", found.reason);
+    }
 }

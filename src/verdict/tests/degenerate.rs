@@ -245,6 +245,41 @@ fn a_goodput_of_zero_is_asked_by_its_requests() {
 }
 
 #[test]
+fn counted_misses_that_block_are_a_gate_that_blocks() {
+    let met = |ms: f64| {
+        let mut session = good();
+        session.plan.slo.tpot_ms = Some(ms);
+        session
+    };
+    let gates = policy(&[
+        (Metric::SloAttainment, 0.05, Action::Block, None),
+        (TTFT, 0.10, Action::Warn, None),
+    ]);
+    let (old, mut new) = (met(1000.0), met(1000.0));
+    for record in new.cells[0].runs.iter_mut().flat_map(|run| &mut run.requests) {
+        record.last_token_ns = record.last_token_ns.map(|last| last + 3_600_000_000_000);
+    }
+    let found = judge_sessions(&old, &new, &gates);
+    assert_eq!(found.verdict, Verdict::Regression, "{:?}", found.checks);
+    let misses = &found.checks[0];
+    assert_eq!(
+        (misses.metric, misses.limit),
+        (Metric::SloAttainment, Bound::NoMoreFailures)
+    );
+    let denies = |warning: &String| warning.starts_with("no gate blocks");
+    assert!(!found.warnings.iter().any(denies), "{:?}", found.warnings);
+}
+
+#[test]
+fn pairs_are_asked_for_only_where_pairs_are_what_is_lacking() {
+    let few = || scaled(&[1.0; 2], |figures, _| figures.requests = 100);
+    let found = judge_sessions(&few(), &few(), &blocking(TPOT));
+    assert_eq!(found.checks[0].reason, "P95 needs 200 requests a run, these have 100");
+    assert_eq!((found.repeat_more, found.requests_needed), (None, Some(200)));
+    assert!(!can_settle(&found.checks), "pairs bring no more requests a run");
+}
+
+#[test]
 fn a_gate_is_settled_when_nothing_that_blocks_is_open() {
     let gates = policy(&[(TPOT, 0.05, Action::Block, None), (TTFT, 0.10, Action::Warn, None)]);
     let settled = judged(&QUIET, 1.2, tpot, &gates);

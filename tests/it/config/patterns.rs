@@ -462,6 +462,11 @@ fn a_value_that_does_something_elsewhere_stands() {
         ("concurrency: 4", vec![("arrivals", "constant")]),
         ("target: {ca_file: a.pem, url: 'https://a'}", vec![("url", "http://b")]),
         (
+            "target: {ca_file: a.pem, url: 'http://a'}\n\
+             arms: {baseline: {url: 'https://a'}, candidate: {url: 'HTTPS://b'}}",
+            vec![],
+        ),
+        (
             "target: {urls: ['http://a', 'http://b'], spread: random}",
             vec![("url", "http://b")],
         ),

@@ -118,6 +118,7 @@ pub(super) fn check(metric: Metric, verdict: Verdict, change: f64) -> Check {
         reason: "real, and within the limit with 90 % confidence".into(),
         explanation: None,
         minimum_detectable_change: Some(0.014),
+        repeat_more: None,
         n_baseline: 5,
         n_candidate: 5,
     }
@@ -237,6 +238,7 @@ pub(super) fn inconclusive() -> Report {
     few.p_real = None;
     few.p_beyond = None;
     few.minimum_detectable_change = None;
+    few.repeat_more = Some(2);
     few.n_candidate = 1;
     few.reason = "1 run on the candidate side; a verdict needs 3".into();
     Report {
