@@ -36,6 +36,7 @@ pub(crate) fn code(error: &CommandError) -> u8 {
         | CommandError::Worse { .. }
         | CommandError::Secret { .. }
         | CommandError::Step(_)
+        | CommandError::Unjudged { .. }
         | CommandError::Usage(_) => USAGE,
     }
 }

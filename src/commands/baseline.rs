@@ -5,8 +5,8 @@ use std::{fmt::Write as _, path::Path};
 use super::{
     CommandError, Done, answer, measure, origin,
     present::Screen,
-    ratchet::{self, Moved},
-    reference::{self, Found, gated, label},
+    ratchet::{self, Level, Moved},
+    reference::{self, gated, label},
     show, trust,
 };
 use crate::{
@@ -58,8 +58,8 @@ pub fn save(saving: &Saving<'_>) -> Result<Done, CommandError> {
     let fingerprint = Fingerprint::of(&session);
     let (plan, environment) = (fingerprint.plan_hash(), fingerprint.environment_hash());
     let baselines = Baselines::open(saving.store)?;
-    let found = reference::joined(&baselines, &session, saving.policy)?;
-    let moved = accepted(saving, found.as_ref(), &session)?;
+    let level = Level::of(&baselines, &session, saving.policy)?;
+    let moved = accepted(saving, (&baselines, &level), &session)?;
     let now = measure::now_unix_s();
     let saved = baselines.save(&session, saving.name, &plan, &environment, now, &objections)?;
     let what = if saved.already_there { "already in" } else { "saved to" };
@@ -72,7 +72,7 @@ pub fn save(saving: &Saving<'_>) -> Result<Done, CommandError> {
     }
     let key = saved.path.file_name().unwrap_or_default().to_string_lossy();
     for one in moved {
-        if let Some(step) = one.step(found.as_ref(), &session, now) {
+        if let Some(step) = one.step(&level, &session, now) {
             baselines.accept(&key, &step)?;
         }
         text.push_str(&one.told());
@@ -82,18 +82,27 @@ pub fn save(saving: &Saving<'_>) -> Result<Done, CommandError> {
 }
 
 /// What the session makes worse, all of it answered for.
-fn accepted(saving: &Saving<'_>, found: Option<&Found>, session: &Session) -> Result<Vec<Moved>, CommandError> {
+fn accepted(
+    saving: &Saving<'_>,
+    (baselines, level): (&Baselines, &Level),
+    session: &Session,
+) -> Result<Vec<Moved>, CommandError> {
     let reason = saving.accept.map(str::trim);
     if reason.is_some_and(str::is_empty) {
         return Err(CommandError::Usage(
             "`--accept` is empty; say why the baseline may get worse".into(),
         ));
     }
-    let moved = ratchet::moved(found, session, saving.policy);
+    let moved = ratchet::moved(level, session, saving.policy);
     let who = reason.filter(|_| !moved.is_empty());
     let who = who.map(|_| answer::who(saving.who, saving.variable)).transpose()?;
     let explanations = trust::own_acceptances(&trust::here()?)?;
-    ratchet::accept(moved, who.as_deref().zip(reason), &explanations, found)
+    let used = if moved.is_empty() || explanations.is_empty() {
+        Vec::new()
+    } else {
+        reference::answered(baselines, session, saving.policy)?
+    };
+    ratchet::accept(moved, who.as_deref().zip(reason), &explanations, &used)
 }
 
 /// A session that does not say where it comes from was most likely measured where it is saved.

@@ -175,6 +175,15 @@ pub enum CommandError {
         /// What got worse, in words.
         moved: String,
     },
+    /// A session of which nobody can tell whether it is worse than what is stored.
+    #[error(
+        "this session cannot be held against the baseline, which may get worse by it unseen: {headline}; measure the same work again \
+         on the main branch, or say why it is the new level: `perfgate baseline save --accept REASON`"
+    )]
+    Unjudged {
+        /// Why, as a report says it.
+        headline: String,
+    },
     /// What was to be written holds a secret.
     #[error(
         "{what} would hold a secret and is not written; find out where it came from: a server's answer, a name, a log"

@@ -1,35 +1,85 @@
 //! The ratchet of a baseline: what a gate would not let pass does not become the level that later changes are judged by,
 //! unless somebody says why.
 
-use super::{CommandError, reference::Found};
+use super::{
+    CommandError,
+    reference::{self, Found},
+};
 use crate::{
     history::Accepted,
+    measure::invalid_because,
     metric::Metric,
     obligation::Explanation,
-    report::Check,
-    session::Session,
+    report::{Check, Report},
+    session::{Ended, Session},
+    store::Baselines,
     verdict::{Action, Bound, Policy, Verdict, figures, wording::bound},
 };
 
-/// A gated metric that a session would move for the worse, by more than its limit.
+/// What a session is held against before it is saved.
+pub(super) struct Level {
+    found: Option<Found>,
+    /// Whether it is of the baseline that the session joins.
+    is_joined: bool,
+}
+
+impl Level {
+    /// The baseline that a session joins; where it would be the first there, what a gate would compare it with.
+    ///
+    /// # Errors
+    /// When a baseline that comes into question is broken.
+    pub(super) fn of(baselines: &Baselines, session: &Session, policy: &Policy) -> Result<Self, CommandError> {
+        let (found, is_joined) = reference::before_saving(baselines, session, policy)?;
+        Ok(Self { found, is_joined })
+    }
+
+    /// Whether the session changes no level: it is there already, or older than what is there, as the newest one is the level.
+    /// First in a file of its own, any session is the level of that file.
+    fn stays(&self, found: &Found, session: &Session) -> bool {
+        found.holds_candidate || self.is_joined && session.started_unix_s < found.session.started_unix_s
+    }
+}
+
+/// What a session would move for the worse: a gated metric by more than its limit, or all of it where that cannot be judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Moved {
-    metric: Metric,
-    cell: String,
+    /// `None`: all of them.
+    metric: Option<Metric>,
+    /// `None`: all of them.
+    cell: Option<String>,
     /// In words.
     what: String,
     /// Who says why, and why.
     accepted: Option<(String, String)>,
 }
 
-/// What a session would move for the worse in the baseline that it joins; nothing where it is there already, or older than what
-/// is there: the newest one is the level.
-pub(super) fn moved(found: Option<&Found>, session: &Session, policy: &Policy) -> Vec<Moved> {
-    let Some(found) = found else { return Vec::new() };
-    if found.holds_candidate || session.started_unix_s < found.session.started_unix_s {
+/// What a session would move for the worse of the level that it is held against.
+pub(super) fn moved(level: &Level, session: &Session, policy: &Policy) -> Vec<Moved> {
+    let Some(found) = &level.found else { return Vec::new() };
+    // The store refuses what carries no verdict by itself.
+    let carries_none = matches!(session.ended, Ended::Aborted(_)) || invalid_because(session).is_some();
+    if level.stays(found, session) || carries_none {
         return Vec::new();
     }
-    let report = super::reference::judge(Some(found), ("the session", session), policy);
+    let report = reference::judge(Some(found), ("the session", session), policy);
+    let is_unjudged = match report.verdict {
+        Verdict::Invalid => true,
+        // Another environment's or plan's baseline judges nothing here.
+        Verdict::Incomparable => level.is_joined,
+        _ => false,
+    };
+    if is_unjudged {
+        return vec![Moved {
+            metric: None,
+            cell: None,
+            what: report.headline,
+            accepted: None,
+        }];
+    }
+    worse(&report)
+}
+
+fn worse(report: &Report) -> Vec<Moved> {
     let is_worse = |check: &&Check| {
         check.verdict == Verdict::Regression
             && check.action != Action::Report
@@ -38,8 +88,8 @@ pub(super) fn moved(found: Option<&Found>, session: &Session, policy: &Policy) -
     let worse = report.checks.iter().filter(is_worse);
     worse
         .map(|check| Moved {
-            metric: check.metric,
-            cell: check.cell.clone(),
+            metric: Some(check.metric),
+            cell: Some(check.cell.clone()),
             what: format!(
                 "{} {} at {}, limit {}",
                 check.metric.label(),
@@ -53,7 +103,8 @@ pub(super) fn moved(found: Option<&Found>, session: &Session, policy: &Policy) -
 }
 
 /// Accepts what somebody answers for: all of it for a reason given with the save, else what `perfgate-accept.yaml` explains. An
-/// entry there lifts the ratchet once: what it was used for stands in the baseline.
+/// entry there lifts the ratchet once: what it was `used` for stands in the baselines. It names a metric, so it says nothing
+/// of a session that cannot be judged.
 ///
 /// # Errors
 /// Something is left that nobody answers for.
@@ -61,9 +112,8 @@ pub(super) fn accept(
     mut moved: Vec<Moved>,
     given: Option<(&str, &str)>,
     explanations: &[Explanation],
-    found: Option<&Found>,
+    used: &[Accepted],
 ) -> Result<Vec<Moved>, CommandError> {
-    let used = found.map_or(&[][..], |found| &found.accepted);
     for one in &mut moved {
         let given = given.map(|(who, reason)| (who.to_owned(), reason.to_owned()));
         one.accepted = given.or_else(|| {
@@ -71,11 +121,13 @@ pub(super) fn accept(
             explained.map(|said| (said.who.clone(), said.text.clone()))
         });
     }
-    let open: Vec<&str> = moved
-        .iter()
-        .filter(|one| one.accepted.is_none())
-        .map(|one| one.what.as_str())
-        .collect();
+    let open = || moved.iter().filter(|one| one.accepted.is_none());
+    if let Some(unjudged) = open().find(|one| one.metric.is_none()) {
+        return Err(CommandError::Unjudged {
+            headline: unjudged.what.clone(),
+        });
+    }
+    let open: Vec<&str> = open().map(|one| one.what.as_str()).collect();
     if !open.is_empty() {
         return Err(CommandError::Worse { moved: open.join("; ") });
     }
@@ -83,21 +135,24 @@ pub(super) fn accept(
 }
 
 fn explains(said: &Explanation, moved: &Moved, used: &[Accepted]) -> bool {
-    let fits = said.metric == moved.metric && said.cell.as_ref().is_none_or(|cell| *cell == moved.cell);
-    let is_used =
-        |step: &Accepted| step.covers(moved.metric, &moved.cell) && step.reason == said.text && step.who == said.who;
+    let Some((metric, cell)) = moved.metric.zip(moved.cell.as_deref()) else {
+        return false;
+    };
+    let fits = said.metric == metric && said.cell.as_deref().is_none_or(|own| own == cell);
+    let is_used = |step: &Accepted| step.covers(metric, cell) && step.reason == said.text && step.who == said.who;
     fits && !used.iter().any(is_used)
 }
 
 impl Moved {
-    /// The step that is recorded for it, after the session that was the last.
-    pub(super) fn step(&self, found: Option<&Found>, session: &Session, now_unix_s: u64) -> Option<Accepted> {
+    /// The step that is recorded for it, after the session that was the last of the baseline that it joins.
+    pub(super) fn step(&self, level: &Level, session: &Session, now_unix_s: u64) -> Option<Accepted> {
         let (who, reason) = self.accepted.clone()?;
+        let joined = level.found.as_ref().filter(|_| level.is_joined);
         Some(Accepted {
-            after: found.and_then(|found| found.last.clone()),
+            after: joined.and_then(|found| found.last.clone()),
             commit: session.commit.clone(),
-            metric: Some(self.metric),
-            cell: Some(self.cell.clone()),
+            metric: self.metric,
+            cell: self.cell.clone(),
             reason,
             who,
             accepted_unix_s: now_unix_s,

@@ -162,17 +162,42 @@ pub fn named(
     found.map_or_else(|| Err(empty(name)), |(_, found)| Ok(found.called(name)))
 }
 
-/// The baseline of a plan and environment that a session is about to join; `None` where it would be the first.
+/// What a session is held against that is about to be saved, and whether that is the baseline that it joins: where it would be
+/// the first of its plan and environment, it is what a gate would find.
 ///
 /// # Errors
-/// When its file is broken.
-pub fn joined(baselines: &Baselines, session: &Session, policy: &Policy) -> Result<Option<Found>, CommandError> {
+/// When the file that it joins is broken, else as [`find`].
+pub fn before_saving(
+    baselines: &Baselines,
+    session: &Session,
+    policy: &Policy,
+) -> Result<(Option<Found>, bool), CommandError> {
     let print = Fingerprint::of(session);
     let path = baselines.file_of(&print.plan_hash(), &print.environment_hash());
     if !path.exists() {
-        return Ok(None);
+        return Ok((find(baselines, session, policy)?, false));
     }
-    Ok(read(baselines, &path, Some(session), policy)?.map(|(_, found)| found))
+    let joined = read(baselines, &path, Some(session), policy)?;
+    Ok((joined.map(|(_, found)| found), true))
+}
+
+/// The steps that somebody answers for in all baselines that a session may be judged by: those that differ from it in nothing
+/// but what the policy allows.
+///
+/// # Errors
+/// When the store cannot be read, or one of its files is broken.
+pub fn answered(baselines: &Baselines, session: &Session, policy: &Policy) -> Result<Vec<Accepted>, CommandError> {
+    let mut steps = Vec::new();
+    for listed in baselines.list()? {
+        let Some((_, found)) = read(baselines, &listed.file, Some(session), policy)? else {
+            continue;
+        };
+        let differences = fingerprint::differences(&found.session, session);
+        if differences.iter().all(|(field, _, _)| policy.allows(field)) {
+            steps.extend(found.accepted);
+        }
+    }
+    Ok(steps)
 }
 
 /// A session file, or a baseline file with its history, of which the candidate itself is no part.

@@ -91,18 +91,24 @@ class Workflows(unittest.TestCase):
 
     def main(self, repository):
         """perf-main.yml: measures the tip of main and commits the baseline; gives the new tip."""
+        for step, ended in self.main_steps(repository).items():
+            self.assertTrue(ended.ok, f"{step}: {ended.log}")
+        return repository.git("rev-parse", "HEAD")
+
+    def main_steps(self, repository, event="push", **inputs):
+        """perf-main.yml at the tip of main, pushed or run by hand; gives what its steps ended with."""
+        shutil.rmtree(self.artifacts, ignore_errors=True)
         sha = repository.git("rev-parse", "HEAD")
         payload = {"ref": "refs/heads/main", "after": sha, "repository": {"full_name": NAME, "default_branch": "main"}}
         env = {"GITHUB_SHA": sha, "GITHUB_REF": "refs/heads/main", "GITHUB_REF_NAME": "main", "GITHUB_WORKFLOW": "perf-main"}
-        contexts = {"github": {"ref_name": "main", "ref": "refs/heads/main"}}
+        contexts = {"github": {"ref_name": "main", "ref": "refs/heads/main"}, "inputs": inputs}
+        steps = {}
         for name in ("measure", "save"):
-            job = self.job(repository.folder, "push", payload, **env, GITHUB_JOB=name)
-            steps = job.run(self.examples / "perf-main.yml", name, self.action, contexts, self.artifacts)
+            job = self.job(repository.folder, event, payload, **env, GITHUB_JOB=name)
+            steps.update(job.run(self.examples / "perf-main.yml", name, self.action, contexts, self.artifacts))
             job.end()
-            for step, ended in steps.items():
-                self.assertTrue(ended.ok, f"{step}: {ended.log}")
         shutil.rmtree(repository.folder / "perfgate-report")
-        return repository.git("rev-parse", "HEAD")
+        return steps
 
     def change(self, repository, files, body="", head_repository=NAME, number=7):
         """A pull request of one commit, checked out as GitHub does: merged into its base. Gives its event and its environment."""
@@ -185,6 +191,26 @@ class WithBaseline(Workflows):
     def test_the_main_branch_gets_its_baseline_as_a_commit(self):
         self.assertIn("baselines/", self.team.git("show", "--name-only", "--format=%s", self.tip))
         self.assertIn("perf: baseline of ", self.team.git("show", "--no-patch", "--format=%s", self.tip))
+
+    def test_a_main_branch_that_got_worse_is_saved_by_hand_with_a_reason(self):
+        repository = self.copy()
+        repository.write("slow", "60%\n")
+        tip = repository.commit("slower")
+        refused = self.main_steps(repository)["Append to the baseline"]
+        self.assertFalse(refused.ok, refused.log)
+        self.assertIn("worse than its limits", refused.log)
+        # Nor where it is run by hand without a reason.
+        refused = self.main_steps(repository, "workflow_dispatch", accept="")["Append to the baseline"]
+        self.assertFalse(refused.ok, refused.log)
+        self.assertEqual(repository.git("rev-parse", "HEAD"), tip)
+        canary = self.folder / "canary"
+        reason = f'--force; the "old" kernel\'s answers $(touch {canary}) were wrong'
+        saved = self.main_steps(repository, "workflow_dispatch", accept=reason)["Append to the baseline"]
+        self.assertTrue(saved.ok, saved.log)
+        self.assertIn("accepted by alice: ", saved.log)
+        self.assertIn(reason, saved.log)
+        self.assertFalse(canary.exists())
+        self.assertNotEqual(repository.git("rev-parse", "HEAD"), tip)
 
     def test_a_slower_change_is_blocked_with_comment_check_summary_and_outputs(self):
         repository = self.copy()

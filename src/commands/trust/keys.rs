@@ -21,10 +21,15 @@ pub fn secrets(resolved: &Resolved, variable: &dyn Fn(&str) -> Option<String>) -
     let open = addresses(resolved).find(|url| !load::is_private(url));
     match open {
         Some(url) if Event::of_this_job(variable)?.is_some_and(|event| event.is_of_proposal()) => {
+            let way_out = if key.starts_with("target.headers.") {
+                "; a header that is no secret is written as text, not taken from a variable"
+            } else {
+                ""
+            };
             Err(CommandError::Usage(format!(
                 "the key of `{key}` would go unencrypted to `{url}`; in the job of a pull request a key goes to `https://` addresses \
                  and to this machine only: give an `https://` address (`target.ca_file` holds a certificate of your own), or reach \
-                 the server through a tunnel that ends at `127.0.0.1`"
+                 the server through a tunnel that ends at `127.0.0.1`{way_out}"
             )))
         }
         _ => Ok(secrets),
@@ -34,7 +39,8 @@ pub fn secrets(resolved: &Resolved, variable: &dyn Fn(&str) -> Option<String>) -
 /// Where requests go; servers that perfgate starts itself listen on this machine.
 fn addresses(resolved: &Resolved) -> impl Iterator<Item = &str> {
     let target = &resolved.plan.target;
-    let arms = resolved.arms.iter().flat_map(|arms| [&arms.baseline, &arms.candidate]);
+    let told = resolved.arms.iter().chain(&resolved.only_arm);
+    let arms = told.flat_map(|arms| [&arms.baseline, &arms.candidate]);
     let arms = arms.filter_map(|place| match place {
         ArmPlace::Url(url) => Some(url),
         ArmPlace::Command(_) => None,

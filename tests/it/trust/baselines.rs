@@ -3,6 +3,8 @@
 
 use std::{fs, process::Command};
 
+use perfgate::session::Session;
+
 use super::repository::{Repo, in_job};
 use crate::{
     command::{assert_code, perfgate},
@@ -174,6 +176,113 @@ fn t14_an_entry_of_the_branch_lifts_the_ratchet_once() {
     assert!(said.contains("accepted by bea: TPOT P95"), "{said}");
     let said = save_at(&repo, (&commit, 1_800_020_000, 2.5), &[], 2);
     assert!(said.contains("worse than its limits"), "used up: {said}");
+}
+
+/// A session whose server reports a version, whose times are so many times the usual ones.
+fn of_version(version: &str, (commit, started_unix_s, level): (&str, u64, f64)) -> Session {
+    let mut session = made::session(
+        commit,
+        started_unix_s,
+        &[0.99, 1.0, 1.01, 1.002, 0.998].map(|run| run * level),
+    );
+    session.environment.engine_version = Some(version.to_owned());
+    session
+}
+
+fn save(repo: &Repo, session: &Session, more: &[&str], code: i32) -> String {
+    made::write(&repo.path(), "session.json", session);
+    let args = [&["baseline", "save", "session.json"], more].concat();
+    run(repo, &args, ("push", "refs/heads/main"), code)
+}
+
+#[test]
+fn t14_a_new_version_of_the_engine_is_held_against_the_one_before() {
+    let (repo, commit) = measured();
+    save(&repo, &of_version("1", (&commit, 1_800_000_000, 1.0)), &[], 0);
+    let slower = of_version("2", (&commit, 1_800_010_000, 1.8));
+    repo.write("perfgate.yaml", "fields: {engine.version: warn}\n");
+    let said = save(&repo, &slower, &[], 2);
+    assert!(
+        said.contains("worse than its limits") && said.contains("TPOT P95 +80.0 %"),
+        "{said}"
+    );
+    // What is the first of its file is its level, however old.
+    save(&repo, &of_version("0", (&commit, 1_700_000_000, 1.8)), &[], 2);
+    save(&repo, &of_version("3", (&commit, 1_800_005_000, 0.98)), &[], 0);
+    let said = save(&repo, &slower, &["--accept", "fp8 gave wrong answers"], 0);
+    assert!(said.contains("accepted by bob: TPOT P95"), "{said}");
+    assert!(save(&repo, &slower, &[], 0).contains("already in"));
+    save(&repo, &of_version("2", (&commit, 1_800_020_000, 1.8)), &[], 0);
+    // Where the gate would compare nothing, it is the first of its kind.
+    repo.write("perfgate.yaml", "fields: {engine.version: refuse}\n");
+    save(&repo, &of_version("5", (&commit, 1_800_030_000, 5.0)), &[], 0);
+}
+
+#[test]
+fn t14_an_entry_lifts_the_ratchet_once_over_all_versions_of_the_engine() {
+    let (repo, commit) = measured();
+    let entry = |metric: &str| format!("  - metric: {metric}\n    reason: new tokenizer\n    who: bea\n");
+    let entries = ["ttft_p95", "output_tokens_per_s", "tpot_p95"].map(entry);
+    repo.write("perfgate-accept.yaml", format!("accept:\n{}", entries.concat()));
+    repo.write("perfgate.yaml", "fields: {engine.version: warn}\n");
+    save(&repo, &of_version("1", (&commit, 1_800_000_000, 1.0)), &[], 0);
+    let said = save(&repo, &of_version("2", (&commit, 1_800_010_000, 1.5)), &[], 0);
+    assert!(said.contains("accepted by bea: TPOT P95"), "{said}");
+    let said = save(&repo, &of_version("3", (&commit, 1_800_020_000, 2.5)), &[], 2);
+    assert!(said.contains("worse than its limits"), "used up: {said}");
+    // Another machine has a level of its own, which the entry has not lifted yet.
+    let elsewhere = |at: u64, level: f64| {
+        let mut session = of_version("1", (&commit, at, level));
+        session.environment.os = Some("linux aarch64".into());
+        session
+    };
+    save(&repo, &elsewhere(1_800_030_000, 1.0), &[], 0);
+    save(&repo, &elsewhere(1_800_040_000, 1.5), &[], 0);
+    save(&repo, &elsewhere(1_800_050_000, 2.5), &[], 2);
+}
+
+#[test]
+fn t14_what_cannot_be_held_against_the_baseline_enters_for_a_reason_only() {
+    let (repo, commit) = measured();
+    let entry = "accept:\n  - metric: tpot_p95\n    reason: new tokenizer\n    who: bea\n";
+    repo.write("perfgate-accept.yaml", entry);
+    save_at(&repo, (&commit, 1_800_000_000, 1.0), &[], 0);
+    let shorter = |started_unix_s: u64| {
+        let mut session = made::session(&commit, started_unix_s, &[3.97, 4.0, 4.03, 4.01, 3.99]);
+        for run in session.cells.iter_mut().flat_map(|cell| &mut cell.runs) {
+            for request in &mut run.requests {
+                (request.output_tokens, request.chunks) = (Some(10), 10);
+            }
+            for (_, count) in &mut run.itl.bins {
+                *count = *count * 9 / 16;
+            }
+        }
+        session
+    };
+    let said = save(&repo, &shorter(1_800_010_000), &[], 2);
+    assert!(
+        said.contains("cannot be held against the baseline") && said.contains("different work"),
+        "{said}"
+    );
+    save(&repo, &shorter(1_800_010_000), &["--force"], 2);
+    assert_eq!(
+        history(&repo)["baselines"][0]["sessions"].as_array().unwrap().len(),
+        1,
+        "nothing of it was stored"
+    );
+    let said = save(
+        &repo,
+        &shorter(1_800_010_000),
+        &["--accept", "answers end by themselves"],
+        0,
+    );
+    assert!(
+        said.contains("accepted by bob: ") && said.contains("different work"),
+        "{said}"
+    );
+    assert!(history(&repo).to_string().contains("answers end by themselves"));
+    // From then on that is the work.
+    save(&repo, &shorter(1_800_020_000), &[], 0);
 }
 
 /// Compares a candidate by the rules of a commit of the clone.

@@ -183,6 +183,8 @@ fn t11_in_a_pull_request_no_key_goes_unencrypted_to_another_machine() {
             let said = gate(&repo, &base, "", &[verb, "--quiet"], 2);
             let words = [named, AWAY, "`https://`", "127.0.0.1"];
             assert!(words.iter().all(|word| said.contains(word)), "{said}");
+            let is_header = named.contains("headers");
+            assert_eq!(said.contains("no secret is written as text"), is_header, "{said}");
         }
         // Outside of pull requests the network is the owner's to judge.
         let said = perfgate(&repo.path(), &["run", "--quiet"])
@@ -191,6 +193,14 @@ fn t11_in_a_pull_request_no_key_goes_unencrypted_to_another_machine() {
             .unwrap();
         let said = String::from_utf8(said.stderr).unwrap();
         assert!(!said.contains("unencrypted"), "{said}");
+    }
+    // Nor to an arm that is told alone, which `noise` measures against itself.
+    for arm in ["baseline", "candidate"] {
+        let alone = format!("{TINY}target: {{api_key_env: KEPT}}\narms: {{{arm}: {{url: \"{AWAY}\"}}}}\n");
+        repo.write("perfgate.yaml", alone);
+        let base = repo.commit(arm);
+        let said = gate(&repo, &base, "", &["noise", "--pairs", "2", "--quiet"], 2);
+        assert!(said.contains("unencrypted") && said.contains(AWAY), "{said}");
     }
     repo.write("perfgate.yaml", target(""));
     let base = repo.commit("no key");
