@@ -13,6 +13,7 @@ pub mod gate;
 pub mod guard;
 pub mod history;
 pub mod init;
+mod meaning;
 pub mod measure;
 pub mod noise;
 mod origin;
