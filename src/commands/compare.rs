@@ -6,7 +6,7 @@ use super::{
     CommandError, Console, Done,
     present::{self, Format, Screen},
     reference, show,
-    trust::{self, Rules},
+    trust::{Lineage, Rules},
 };
 use crate::{obligation::Given, report::Report};
 
@@ -48,9 +48,12 @@ pub fn compare(request: &Request<'_>) -> Result<Done, CommandError> {
 fn judge(request: &Request<'_>) -> Result<Report, CommandError> {
     let candidate = show::read_session(request.candidate)?;
     let (baselines, policy) = (&request.rules.baselines, &request.rules.resolved.policy);
+    let lineage = Lineage::of(request.rules)?;
     let found = match request.baseline {
         Some(path) => Some(reference::file(path, Some(&candidate), policy)?),
-        None => reference::meant(baselines, request.named, &candidate, policy)?,
+        None => reference::meant(baselines, request.named, &candidate, policy, &|commit| {
+            lineage.kin(commit)
+        })?,
     };
     let found = match found {
         Some(found) if candidate.pairing.is_some() => Some(found.knowing_pairs(baselines, &candidate)?),
@@ -62,11 +65,9 @@ fn judge(request: &Request<'_>) -> Result<Report, CommandError> {
     };
     let name = request.candidate.display().to_string();
     let mut report = reference::judge_knowing(found.as_ref(), (&name, &candidate), policy, &given);
-    trust::hold_foreign(
-        &mut report,
-        found.as_ref().filter(|_| request.baseline.is_none()),
-        request.rules,
-    )?;
+    if let Some(found) = found.as_ref().filter(|_| request.baseline.is_none()) {
+        lineage.hold(&mut report, found);
+    }
     report.trusted.clone_from(&request.rules.trusted);
     report.warnings.extend(request.rules.problems.iter().cloned());
     Ok(report)

@@ -40,7 +40,7 @@ pub fn gate(
     // Read before the measuring starts, so that a bad one costs nothing.
     let named = resolved.settings.baseline.as_deref();
     named
-        .map(|name| reference::named(&rules.baselines, name, None, &resolved.policy))
+        .map(|name| reference::named(&rules.baselines, name, None, &resolved.policy, &reference::any))
         .transpose()?;
     let folder = report_dir(resolved);
     // An older verdict must not be taken for this one's, should this one not come to an end.

@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt};
 use memchr::memmem;
 use serde_json::Value;
 
-use super::{CommandError, Console};
+use super::{CommandError, Console, meaning};
 use crate::{config::Resolved, session::Session, store};
 
 /// Shorter values are no secrets, and would be found everywhere.
@@ -61,10 +61,12 @@ impl Guard {
         Self { forms }.sorted()
     }
 
-    /// The tokens of this job, and the values of all variables that the configuration names for its keys.
+    /// The tokens of this job, and the values of all variables that the configuration names for its keys; a word that every report
+    /// has anyway is none (`candidate`).
     pub fn of_job(resolved: &Resolved, variable: &dyn Fn(&str) -> Option<String>) -> Self {
-        let named = resolved.secret_variables().map(|(_, name)| name);
-        Self::of(named.chain(OF_A_JOB).filter_map(variable))
+        let named = resolved.secret_variables().filter_map(|(_, name)| variable(name));
+        let named = named.filter(|value| !meaning::is_word(value));
+        Self::of(named.chain(OF_A_JOB.into_iter().filter_map(variable)))
     }
 
     /// The tokens of this job alone, and these secrets.
@@ -88,6 +90,11 @@ impl Guard {
     /// Whether one of them is in the text.
     pub fn finds(&self, text: &str) -> bool {
         self.finds_in(text.as_bytes())
+    }
+
+    /// Whether nothing is looked for.
+    pub fn is_empty(&self) -> bool {
+        self.forms.is_empty()
     }
 
     fn finds_in(&self, bytes: &[u8]) -> bool {
@@ -143,7 +150,7 @@ impl Guard {
     /// # Errors
     /// A secret is a word that the file cannot be without.
     pub fn session<'a>(&self, session: &'a Session, console: &dyn Console) -> Result<Cow<'a, Session>, CommandError> {
-        if self.forms.is_empty() {
+        if self.is_empty() {
             return Ok(Cow::Borrowed(session));
         }
         let json = store::session_json(session)?;
@@ -200,6 +207,7 @@ fn base64(bytes: &[u8], skip: usize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
 
     const CANARY: &str = "CANARY-0123456789-abcdef/+=&";
 
@@ -249,5 +257,21 @@ mod tests {
     fn what_is_too_short_to_be_a_secret_is_not_looked_for() {
         assert!(!Guard::of(["token".to_owned(), String::new()]).finds("a token"));
         assert!(!Guard::default().finds("x"));
+    }
+
+    #[test]
+    fn t9_a_word_of_every_report_is_no_secret_of_a_job() {
+        let bytes = b"target:\n  url: http://127.0.0.1:1\n  headers: {X-Route: {env: ROUTE}}\nconcurrency: 1\n";
+        let file = config::FileText {
+            name: "perfgate.yaml",
+            path: "perfgate.yaml".as_ref(),
+            bytes,
+        };
+        for (route, is_secret) in [("candidate", false), ("tenant-4711", true)] {
+            let variable = |name: &str| (name == "ROUTE").then(|| route.to_owned());
+            let resolved = config::resolve_text(Some(&file), &variable, &config::Overrides::new()).unwrap();
+            let guard = Guard::of_job(&resolved, &variable);
+            assert_eq!(guard.finds(&format!("the {route} is slower")), is_secret, "{route}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::SystemTime};
 
-use super::{CommandError, Console, Stage, origin, selftest};
+use super::{CommandError, Console, Stage, meaning, origin, selftest};
 use crate::{
     config::IdleAnswers,
     load::{Interrupt, Probe, PromptSet, Runner, Stopped, Watch},
@@ -116,6 +116,7 @@ pub fn prepare(arm: Arm<'_>, console: &dyn Console, interrupt: &Interrupt) -> Re
     if let Prompts::Dataset { sha256, .. } | Prompts::Trace { sha256, .. } = &mut plan.workload.prompts {
         *sha256 = prompts.dataset_sha256().map(str::to_owned);
     }
+    let secrets = arm.secrets.clone();
     let mut runner = Runner::new(&plan, arm.secrets, prompts)?;
     let probe = runner.probe();
     plan.target.model = choose_model(&plan, &probe, console)?;
@@ -123,7 +124,9 @@ pub fn prepare(arm: Arm<'_>, console: &dyn Console, interrupt: &Interrupt) -> Re
         runner.set_model(model);
     }
     plan.workload.tokenizer = runner.fit_prompts(interrupt)?;
-    let mut session = begin(plan, &probe, arm.commit);
+    let mut session = begin(plan, &probe, None);
+    meaning::refuse_in_session(&secrets, &session)?;
+    session.commit = arm.commit;
     for cell in &mut session.cells {
         cell.schedule_sha256 = runner.schedule_sha256(&cell.load);
     }

@@ -13,6 +13,8 @@ pub mod gate;
 pub mod guard;
 pub mod history;
 pub mod init;
+mod kin;
+mod meaning;
 pub mod measure;
 pub mod noise;
 mod origin;

@@ -23,14 +23,18 @@ use crate::{
     verdict::{Policy, wording::percent},
 };
 
+pub use super::kin::{Kin, Lineage, any};
+
 /// A stored session with what is known besides.
 pub struct Found {
     /// What people call it: the name of its baseline, or its file.
     pub name: String,
-    /// The session: the newest of its baseline.
+    /// The session: the newest of its baseline that is of the branch, where one is.
     pub session: Session,
-    /// The commits of all sessions of its baseline that say theirs.
+    /// The commits of it and of all older sessions of its baseline that say theirs.
     pub commits: Vec<String>,
+    /// What newer sessions of its baseline are called, which are not of the branch.
+    pub left_out: Vec<String>,
     /// Whether the candidate itself is stored there.
     pub holds_candidate: bool,
     /// Hash of the last session that is stored there.
@@ -76,6 +80,7 @@ impl Found {
             name,
             commits: session.commit.iter().cloned().collect(),
             session,
+            left_out: Vec::new(),
             holds_candidate: false,
             last: None,
             accepted: Vec::new(),
@@ -121,7 +126,7 @@ pub fn judge_knowing(found: Option<&Found>, candidate: (&str, &Session), policy:
 /// # Errors
 /// When the store cannot be read.
 pub fn creep(baselines: &Baselines, arm: &Session, policy: &Policy) -> Result<Vec<String>, CommandError> {
-    let found = find(baselines, arm, policy)?;
+    let found = find(baselines, arm, policy, &any)?;
     let own = found.filter(|found| fingerprint::differences(&found.session, arm).is_empty());
     let pinned = own.and_then(|found| found.pinned);
     Ok(pinned.map_or_else(Vec::new, |pinned| pinned.creep(arm, policy)))
@@ -136,10 +141,11 @@ pub fn meant(
     name: Option<&str>,
     candidate: &Session,
     policy: &Policy,
+    lineage: &Lineage<'_>,
 ) -> Result<Option<Found>, CommandError> {
     match name {
-        Some(name) => named(baselines, name, Some(candidate), policy).map(Some),
-        None => find(baselines, candidate, policy),
+        Some(name) => named(baselines, name, Some(candidate), policy, lineage).map(Some),
+        None => find(baselines, candidate, policy, lineage),
     }
 }
 
@@ -152,12 +158,13 @@ pub fn named(
     name: &str,
     candidate: Option<&Session>,
     policy: &Policy,
+    lineage: &Lineage<'_>,
 ) -> Result<Found, CommandError> {
     let path = Path::new(name);
     let found = if baselines.has_file(path) {
-        read(baselines, path, candidate, policy)?
+        read(baselines, path, candidate, policy, lineage)?
     } else {
-        read(baselines, &baselines.path(name)?, candidate, policy)?
+        read(baselines, &baselines.path(name)?, candidate, policy, lineage)?
     };
     found.map_or_else(|| Err(empty(name)), |(_, found)| Ok(found.called(name)))
 }
@@ -175,9 +182,9 @@ pub fn before_saving(
     let print = Fingerprint::of(session);
     let path = baselines.file_of(&print.plan_hash(), &print.environment_hash());
     if !path.exists() {
-        return Ok((find(baselines, session, policy)?, false));
+        return Ok((find(baselines, session, policy, &any)?, false));
     }
-    let joined = read(baselines, &path, Some(session), policy)?;
+    let joined = read(baselines, &path, Some(session), policy, &any)?;
     Ok((joined.map(|(_, found)| found), true))
 }
 
@@ -189,7 +196,7 @@ pub fn before_saving(
 pub fn answered(baselines: &Baselines, session: &Session, policy: &Policy) -> Result<Vec<Accepted>, CommandError> {
     let mut steps = Vec::new();
     for listed in baselines.list()? {
-        let Some((_, found)) = read(baselines, &listed.file, Some(session), policy)? else {
+        let Some((_, found)) = read(baselines, &listed.file, Some(session), policy, &any)? else {
             continue;
         };
         let differences = fingerprint::differences(&found.session, session);
@@ -207,7 +214,7 @@ pub fn answered(baselines: &Baselines, session: &Session, policy: &Policy) -> Re
 pub fn file(path: &Path, candidate: Option<&Session>, policy: &Policy) -> Result<Found, CommandError> {
     let name = path.display().to_string();
     let anywhere = Baselines::open(PathBuf::new())?;
-    let found = read(&anywhere, path, candidate, policy)?;
+    let found = read(&anywhere, path, candidate, policy, &any)?;
     found.map_or_else(|| Err(empty(&name)), |(_, found)| Ok(found.called(&name)))
 }
 
@@ -219,14 +226,19 @@ fn empty(name: &str) -> CommandError {
 ///
 /// Of the baselines of the same model: first one of the same plan and environment, then one that differs only in what
 /// `--allow` overrides, then one of the same plan, then the one that differs in the fewest fields, so that the
-/// comparison can name them. Inside a baseline it is the newest session that is not the candidate itself.
+/// comparison can name them. Inside a baseline it is the newest session of the branch that is not the candidate itself.
 ///
 /// # Errors
 /// When the store cannot be read, or one of the baselines that come into question is broken.
-pub fn find(baselines: &Baselines, candidate: &Session, policy: &Policy) -> Result<Option<Found>, CommandError> {
+pub fn find(
+    baselines: &Baselines,
+    candidate: &Session,
+    policy: &Policy,
+    lineage: &Lineage<'_>,
+) -> Result<Option<Found>, CommandError> {
     let mut best = None;
     for path in in_question(baselines, candidate)? {
-        let Some((saved, found)) = read(baselines, &path, Some(candidate), policy)? else {
+        let Some((saved, found)) = read(baselines, &path, Some(candidate), policy, lineage)? else {
             continue;
         };
         if found.session.environment.model != candidate.environment.model {
@@ -257,23 +269,32 @@ fn in_question(baselines: &Baselines, candidate: &Session) -> Result<Vec<PathBuf
     Ok(all)
 }
 
-/// Reads a session, or the newest of a baseline that is not the candidate, with when it was saved; measures the others.
+/// Reads a session, or the newest of a baseline's that is of the branch and not the candidate, with when it was saved; measures
+/// the others. Where none is of the branch it is the newest all the same.
 fn read(
     baselines: &Baselines,
     path: &Path,
     candidate: Option<&Session>,
     policy: &Policy,
+    lineage: &Lineage<'_>,
 ) -> Result<Option<(u64, Found)>, CommandError> {
     let mut newest: Option<Session> = None;
+    let mut highest = 0;
     let mut holds_candidate = false;
     let stored = baselines.read_with(path, |session: Session, link: &Link| {
-        let entry = (candidate != Some(&session)).then(|| Entry::of(&session, &link.sha256, &link.forced));
-        if entry.is_none() {
+        if candidate == Some(&session) {
             holds_candidate = true;
-        } else {
+            return None;
+        }
+        let entry = Entry::of(&session, &link.sha256, &link.forced);
+        let rank = lineage(session.commit.as_deref()).rank();
+        if rank > highest {
+            (highest, newest) = (rank, None);
+        }
+        if rank == highest {
             store::keep_newer(&mut newest, session);
         }
-        entry
+        Some(entry)
     })?;
     let baseline = match stored {
         Stored::Session(session) => return Ok(Some((0, Found::alone(path.display().to_string(), session)))),
@@ -281,22 +302,24 @@ fn read(
     };
     let Some(session) = newest else { return Ok(None) };
     let name = label(&baseline);
-    let past = (baseline.history.into_iter().flatten().collect(), baseline.accepted);
+    let mut past = (baseline.history.into_iter().flatten().collect(), baseline.accepted);
+    let newer = cut(&mut past, |entry| lineage(entry.commit.as_deref()).rank() == highest);
     let history = History::of((name, None), past, (&gated(policy), None), policy);
-    let mut alerts = alerts(&history);
-    alerts.extend(history::doubts(&history.entries));
+    let alerts = alerts(&history);
     let pinned = baseline.pinned.map(|pinned| {
         let called = (pinned.sha256.as_str(), pinned.pinned_unix_s);
         Pin::new(pinned.session, called, &history.entries, &history.accepted)
     });
+    let commits = history
+        .entries
+        .iter()
+        .filter_map(|entry| entry.commit.clone())
+        .collect();
     let found = Found {
         name: history.name,
         session,
-        commits: history
-            .entries
-            .iter()
-            .filter_map(|entry| entry.commit.clone())
-            .collect(),
+        commits,
+        left_out: newer.iter().map(Entry::label).collect(),
         holds_candidate,
         last: history.entries.last().map(|entry| entry.sha256.clone()),
         accepted: history.accepted.clone(),
@@ -308,7 +331,16 @@ fn read(
     Ok(Some((baseline.last_saved_unix_s, found)))
 }
 
-/// What the pull requests of a main branch that got worse should be told: they are judged by the worse level.
+/// Takes away what is newer than the last session of the branch, and the steps that had not come by then.
+fn cut((entries, accepted): &mut (Vec<Entry>, Vec<Accepted>), is_of_it: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+    let end = entries.iter().rposition(is_of_it).map_or(0, |last| last + 1);
+    let newer = entries.split_off(end);
+    accepted.retain(|step| newer.iter().all(|entry| step.after.as_ref() != Some(&entry.sha256)));
+    newer
+}
+
+/// What the pull requests of a main branch that got worse should be told, as they are judged by the worse level, and what speaks
+/// against its sessions.
 fn alerts(history: &History) -> Vec<String> {
     let told = history.alerts.iter().map(|alert| {
         let change = percent(alert.change);
@@ -320,7 +352,7 @@ fn alerts(history: &History) -> Vec<String> {
             alert.cell
         )
     });
-    told.collect()
+    told.chain(history::doubts(&history.entries)).collect()
 }
 
 /// The metrics that a policy gates, in the order of reports.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     capacity::Spacing,
-    plan::{Alternation, Arms, Arrivals, Axis, Capacity, Plan, Secrets},
+    plan::{Alternation, Arms, Arrivals, Axis, Capacity, FromVariable, Plan, Secrets},
     verdict::Policy,
 };
 
@@ -234,7 +234,19 @@ impl Resolved {
             };
             headers.push((name.clone(), value));
         }
-        Ok(Secrets { api_key, headers })
+        let named = self.secret_variables().map(|(key, variable)| {
+            Ok(FromVariable {
+                value: secret(env, &key, variable)?,
+                variable: variable.to_owned(),
+                key,
+            })
+        });
+        let from_variables = named.collect::<Result<_, ConfigError>>()?;
+        Ok(Secrets {
+            api_key,
+            headers,
+            from_variables,
+        })
     }
 
     /// The keys whose values come from variables (`target.api_key_env`), with the variables' names.

@@ -122,6 +122,19 @@ pub struct Secrets {
     pub api_key: Option<String>,
     /// Extra headers with their values, in the order given.
     pub headers: Vec<(String, String)>,
+    /// Those of them that came from variables, each with its key and variable.
+    pub from_variables: Vec<FromVariable>,
+}
+
+/// A value that came from a variable of the job.
+#[derive(Clone)]
+pub struct FromVariable {
+    /// `target.headers.X-Route`.
+    pub key: String,
+    /// The variable's name.
+    pub variable: String,
+    /// What it holds.
+    pub value: String,
 }
 
 impl fmt::Debug for Secrets {

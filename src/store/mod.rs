@@ -52,7 +52,7 @@ pub use self::{
     write::claim_output,
 };
 use self::{read::Kind, session_file::SessionFile};
-use crate::session::Session;
+use crate::{plan::Plan, session::Session};
 
 /// What a file can hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +85,18 @@ pub fn session_json(session: &Session) -> Result<String, StoreError> {
     serde_json::to_string(&SessionFile::from(session)).map_err(|error| StoreError::Io {
         action: "write",
         path: "session".into(),
+        source: error.into(),
+    })
+}
+
+/// A plan as it stands in the JSON of a session.
+///
+/// # Errors
+/// When a value has no JSON.
+pub fn plan_json(plan: &Plan) -> Result<String, StoreError> {
+    serde_json::to_string(&plan_file::PlanFile::from(plan)).map_err(|error| StoreError::Io {
+        action: "write",
+        path: "plan".into(),
         source: error.into(),
     })
 }

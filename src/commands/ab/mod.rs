@@ -197,9 +197,14 @@ impl Follow for Gate<'_> {
 
     fn run_s(&self, [_, candidate]: &[Session; 2]) -> Vec<Option<f64>> {
         // A store that cannot be read tells no time, and is not needed for more.
-        let found = reference::find(&self.rules.baselines, candidate, &self.rules.resolved.policy)
-            .ok()
-            .flatten();
+        let found = reference::find(
+            &self.rules.baselines,
+            candidate,
+            &self.rules.resolved.policy,
+            &reference::any,
+        )
+        .ok()
+        .flatten();
         let cells = found.as_ref().map_or(&[][..], |found| &found.session.cells);
         let cell = |load: &Load| cells.iter().find(|cell| cell.load == *load);
         let loads = candidate.cells.iter().map(|wanted| &wanted.load);

@@ -1,6 +1,6 @@
 //! What was measured, judged by the rules: the same whoever asks, the job that measured or the one that posts.
 
-use super::{Rules, lineage};
+use super::{Lineage, Rules};
 use crate::{
     commands::{CommandError, reference},
     compare::PairNoise,
@@ -60,10 +60,14 @@ pub fn judge_pairs(
         build_knowing(Some(&reference), candidate, policy, &given)
     } else {
         let named = rules.resolved.settings.baseline.as_deref();
-        let found = reference::meant(&rules.baselines, named, &measured.candidate, policy)?;
+        let lineage = Lineage::of(rules)?;
+        let kin = |commit: Option<&str>| lineage.kin(commit);
+        let found = reference::meant(&rules.baselines, named, &measured.candidate, policy, &kin)?;
         copied = copied.max(found.as_ref().map_or(0, |found| measured.copied_runs(&found.session)));
         let mut report = reference::judge_knowing(found.as_ref(), candidate, policy, &given);
-        lineage::hold(&mut report, found.as_ref(), rules)?;
+        if let Some(found) = &found {
+            lineage.hold(&mut report, found);
+        }
         report
     };
     if copied > 0 {

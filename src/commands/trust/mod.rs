@@ -25,12 +25,13 @@ mod said;
 mod source;
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     path::{Path, PathBuf},
 };
 
 use self::layout::Layout;
-pub(super) use self::lineage::hold as hold_foreign;
+pub(super) use self::lineage::Lineage;
 pub use self::{
     job::{commit_of_this_job, provenance, refuse_baseline_write},
     judge::{judge, judge_pairs},
@@ -77,6 +78,8 @@ pub struct Rules {
     pub explanations: Vec<Explanation>,
     /// Which commit they are of; `None`: they are the work tree's.
     pub trusted: Option<Trusted>,
+    /// Of which stored commits the forge told whether the base has them in its history.
+    pub told: BTreeMap<String, bool>,
     /// SHA-256 in hex of the configuration file; `None` where there is none.
     pub config_sha256: Option<String>,
     /// What is known of the job that asks, with the commit and hash of these rules.
@@ -185,6 +188,7 @@ pub fn on_forge(
 ) -> Result<Rules, CommandError> {
     let layout = Layout::without_clone();
     let mut rules = read::rules(&mut OnForge::at(forge, base)?, &layout, asked)?;
+    rules.told = lineage::told(forge, base, &rules.baselines)?;
     let Some(head) = head else { return Ok(rules) };
     let compared = match forge.compared(base, head) {
         Ok(compared) => compared,
@@ -226,6 +230,7 @@ fn of_work_tree(resolved: Resolved, here: &Path, asked: &Asked<'_>) -> Result<Ru
         baselines,
         explanations,
         trusted: None,
+        told: BTreeMap::new(),
         config_sha256,
         provenance: Provenance::default(),
         problems: Vec::new(),

@@ -40,6 +40,7 @@ pub(super) fn rules(base: &mut dyn Source, layout: &Layout, asked: &Asked<'_>) -
             config,
             not_applied: Vec::new(),
         }),
+        told: BTreeMap::new(),
         guard: Guard::of_job(&resolved, asked.variable),
         resolved,
         baselines,

@@ -21,6 +21,7 @@ fn secrets() -> Secrets {
     Secrets {
         api_key: Some("sk-hidden".into()),
         headers: vec![("X-Tenant".into(), "tenant-hidden".into())],
+        ..Secrets::default()
     }
 }
 
@@ -108,6 +109,7 @@ fn a_secret_in_a_header_of_the_answer_is_found_in_its_own_case() {
     let secrets = || Secrets {
         api_key: Some("sk-MixedCase".into()),
         headers: Vec::new(),
+        ..Secrets::default()
     };
     for headers in [
         "Content-Type: sk-MixedCase\r\n",
@@ -145,6 +147,7 @@ fn a_secret_across_the_cut_of_a_long_message_leaves_nothing_of_itself() {
     let secrets = || Secrets {
         api_key: Some(long.clone()),
         headers: vec![("X-Short".into(), "k-3f9a".into())],
+        ..Secrets::default()
     };
     for before in [0, 100, 200, 290] {
         let text = format!("{} {long} {}", "x".repeat(before), "y".repeat(400));
@@ -178,6 +181,7 @@ fn a_header_that_cannot_be_sent_is_named_without_its_value() {
         let secrets = Secrets {
             api_key: None,
             headers: vec![(name.into(), value.into())],
+            ..Secrets::default()
         };
         let error = new_runner(&plan("http://127.0.0.1:1", 1), secrets).err().unwrap();
         let shown = format!("{error} {error:?}");

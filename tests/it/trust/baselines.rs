@@ -3,7 +3,11 @@
 
 use std::{fs, process::Command};
 
-use perfgate::session::Session;
+use perfgate::{
+    history::Accepted,
+    session::Session,
+    store::{Baselines, Link},
+};
 
 use super::repository::{Repo, in_job};
 use crate::{
@@ -309,11 +313,7 @@ fn t14_a_baseline_of_a_commit_that_the_base_does_not_have_judges_nothing() {
         );
         repo.commit("a baseline")
     };
-    let base = stored(&own, 1_800_000_000);
-    let report = judged(&repo.path(), &base);
-    assert_eq!(report["verdict"], "inconclusive", "one stored session settles nothing");
-    assert!(!report["warnings"].to_string().contains("history of"), "{report}");
-    let base = stored(&foreign, 1_800_010_000);
+    let base = stored(&foreign, 1_800_000_000);
     let report = judged(&repo.path(), &base);
     assert_eq!(report["verdict"], "incomparable");
     let headline = report["headline"].as_str().unwrap();
@@ -324,13 +324,116 @@ fn t14_a_baseline_of_a_commit_that_the_base_does_not_have_judges_nothing() {
     // Once main was measured again, the stray session only counts among the noise, and that is said.
     let base = stored(&own, 1_800_020_000);
     let report = judged(&repo.path(), &base);
+    assert_eq!(report["verdict"], "inconclusive", "two stored sessions settle nothing");
+    let warnings = report["warnings"].to_string();
+    assert!(
+        warnings.contains(&foreign[..12]) && warnings.contains("count among its noise"),
+        "{warnings}"
+    );
+    assert!(!warnings.contains("left out"), "{warnings}");
+}
+
+#[test]
+fn t14_a_base_is_held_against_what_it_has_though_main_moved_on() {
+    let repo = Repo::new();
+    let store = repo.beside("store");
+    repo.write("perfgate.yaml", format!("store: {}\n", store.display()));
+    let base = repo.commit("first");
+    let moved_on = repo.commit("second");
+    let stored =
+        |commit: &str, at: u64, level: f64| made::save(&store, "main", &made::session(commit, at, &[level; 5]));
+    stored(&base, 1_800_000_000, 1.0);
+    let report = judged(&repo.path(), &base);
+    assert!(!report["warnings"].to_string().contains("left out"), "{report}");
+    // Another job saved it meanwhile, once of a commit that is in this clone and once of a newer one.
+    for (commit, at) in [(moved_on.clone(), 1_800_010_000), ("1".repeat(40), 1_800_020_000)] {
+        stored(&commit, at, 0.5);
+        let report = judged(&repo.path(), &base);
+        assert_eq!(report["verdict"], "inconclusive", "not incomparable: {report}");
+        assert_eq!(report["baseline"]["commit"], base.as_str(), "{report}");
+        let warnings = report["warnings"].to_string();
+        assert!(
+            warnings.contains("left out") && warnings.contains(&commit[..12]),
+            "{warnings}"
+        );
+    }
+    let report = judged(&repo.path(), &moved_on);
+    assert_eq!(report["baseline"]["commit"], moved_on.as_str(), "{report}");
+}
+
+#[test]
+fn t14_a_step_that_the_base_has_not_come_to_takes_nothing_from_its_history() {
+    let repo = Repo::new();
+    let store = repo.beside("store");
+    repo.write("perfgate.yaml", format!("store: {}\n", store.display()));
+    let base = repo.commit("first");
+    let moved_on = repo.commit("second");
+    for (at, commit, level) in [
+        (1_800_000_000, &base, 1.0),
+        (1_800_010_000, &base, 1.1),
+        (1_800_020_000, &base, 1.0),
+        (1_800_030_000, &moved_on, 1.0),
+        (1_800_040_000, &moved_on, 0.5),
+    ] {
+        made::save(&store, "main", &made::session(commit, at, &[level; 5]));
+    }
+    let before = judged(&repo.path(), &base);
+    let baselines = Baselines::open(&store).unwrap();
+    let mut hashes = Vec::new();
+    let path = baselines.path("main").unwrap();
+    baselines
+        .read_with(&path, |_: Session, link: &Link| hashes.push(link.sha256.clone()))
+        .unwrap();
+    let step = Accepted {
+        after: Some(hashes[3].clone()),
+        commit: None,
+        metric: None,
+        cell: None,
+        reason: "a faster kernel".into(),
+        who: "Ada".into(),
+        accepted_unix_s: 1_800_050_000,
+    };
+    baselines.accept("main", &step).unwrap();
+    assert_eq!(before, judged(&repo.path(), &base));
+}
+
+#[test]
+fn t14_a_commit_that_a_whole_clone_does_not_know_is_told() {
+    let repo = Repo::new();
+    let stranger = "1".repeat(40);
+    made::save(
+        &repo.path().join("baselines"),
+        "main",
+        &made::session(&stranger, 1_800_000_000, &[1.0; 5]),
+    );
+    let report = judged(&repo.path(), &repo.commit("a baseline"));
     assert_eq!(report["verdict"], "inconclusive");
-    assert!(report["warnings"].to_string().contains(&foreign[..12]), "{report}");
-    let base = stored(&"1".repeat(40), 1_800_030_000);
-    assert_eq!(
-        judged(&repo.path(), &base)["verdict"],
-        "incomparable",
-        "a commit that nobody has"
+    let warnings = report["warnings"].to_string();
+    assert!(
+        warnings.contains(&stranger[..12]) && warnings.contains("could not be told"),
+        "{warnings}"
+    );
+}
+
+#[test]
+fn t14_a_baseline_that_the_base_names_is_its_choice() {
+    let repo = Repo::new();
+    repo.write("perfgate.yaml", "baseline: v1.2\n");
+    repo.commit("first");
+    repo.git(&["switch", "--quiet", "--create", "release"]);
+    let released = repo.commit("released");
+    repo.git(&["switch", "--quiet", "main"]);
+    made::save(
+        &repo.path().join("baselines"),
+        "v1.2",
+        &made::session(&released, 1_800_000_000, &[1.0; 5]),
+    );
+    let report = judged(&repo.path(), &repo.commit("a baseline"));
+    assert_eq!(report["verdict"], "inconclusive", "{report}");
+    let warnings = report["warnings"].to_string();
+    assert!(
+        warnings.contains(&released[..12]) && warnings.contains("as it is named"),
+        "{warnings}"
     );
 }
 

@@ -242,3 +242,36 @@ fn t9_no_file_of_a_gate_holds_a_secret_of_its_job() {
     }
     assert!(told.iter().all(|text| !text.contains("CANARY")), "{told:?}");
 }
+
+#[test]
+fn t9_a_variable_that_is_no_secret_ends_a_run_before_it_is_measured() {
+    let engine = Sim::start(&["--model", "org/shared-model-7b"]);
+    let repo = Repo::new();
+    let measured = |more: &str, route: &str, code: i32| {
+        let target = format!(
+            "target:\n  url: {}\n  headers: {{X-Route: {{env: ROUTE}}}}\n",
+            engine.url
+        );
+        repo.write("perfgate.yaml", format!("{TINY}{target}{more}"));
+        let args = ["run", "--quiet"];
+        let output = perfgate(&repo.path(), &args).env("ROUTE", route).output().unwrap();
+        let (text, trouble) = assert_code(&output, code, &args);
+        format!("{text}{trouble}")
+    };
+    for (more, route) in [
+        // The model that is asked for, and the one that the server says it has.
+        ("  model: org/shared-model-7b\n", "org/shared-model-7b"),
+        ("", "org/shared-model-7b"),
+        ("", "shared-model"),
+        ("  api: completions\n", "completions"),
+        ("", "candidate"),
+        ("", "synthetic"),
+    ] {
+        let said = measured(more, route, 2);
+        let words = ["`ROUTE`", "`target.headers.X-Route`", "written as text"];
+        assert!(words.iter().all(|word| said.contains(word)), "{route}: {said}");
+    }
+    measured("", "tenant-4711", 0);
+    let session = store::read_session(&repo.path().join("session.json")).unwrap();
+    assert_eq!(session.environment.model.as_deref(), Some("org/shared-model-7b"));
+}

@@ -456,8 +456,30 @@ fn the_clone_and_the_forge_give_the_same_bytes_and_the_same_rules() {
     assert_eq!(not_applied(&here), ["perfgate.yaml", "baselines/c.json"]);
     let of_commits = trust::explanations_of_commits(&repository, &base, &head).unwrap();
     assert_eq!((there.explanations, there.problems), of_commits);
+    assert!(there.told.is_empty(), "no session is stored");
     assert!(
         OnForge::at(&mut forge, "main").is_err(),
         "a branch moves between two requests"
     );
+}
+
+#[test]
+fn without_a_clone_the_forge_tells_whose_baseline_it_is() {
+    let repo = Repo::new();
+    let own = repo.commit("first");
+    repo.git(&["switch", "--quiet", "--create", "topic"]);
+    let foreign = repo.commit("foreign");
+    repo.git(&["switch", "--quiet", "main"]);
+    let asked = Asked {
+        config: None,
+        variable: &|_| None,
+        flags: &Overrides::new(),
+    };
+    for (commit, at, is_own) in [(&foreign, 1_800_000_000, false), (&own, 1_800_010_000, true)] {
+        let session = made::session(commit, at, &[1.0; 5]);
+        made::save(&repo.path().join("baselines"), "main", &session);
+        let base = repo.commit("a baseline");
+        let rules = trust::on_forge(&mut FromDisk(&repo), &base, None, &asked).unwrap();
+        assert_eq!(rules.told, BTreeMap::from([(commit.clone(), is_own)]));
+    }
 }
