@@ -82,8 +82,18 @@ struct Join {
     to: Dot,
 }
 
-fn coordinate(value: f64) -> String {
+pub(super) fn coordinate(value: f64) -> String {
     format!("{value:.1}")
+}
+
+/// A part of a whole, from 0 to 1; `otherwise` where there is no such thing, as of equal values.
+pub(super) fn share(part: f64, whole: f64, otherwise: f64) -> f64 {
+    let share = part / whole;
+    if share.is_finite() {
+        share.clamp(0.0, 1.0)
+    } else {
+        otherwise
+    }
 }
 
 impl Domain {
@@ -171,8 +181,7 @@ pub(super) fn strip(
     let high = all.iter().copied().reduce(f64::max)?;
     let runs = arms.iter().map(|(_, values)| values.len()).max()?;
     let y = |value: f64| {
-        let share = (value - low) / (high - low);
-        let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.5 };
+        let share = share(value - low, high - low, 0.5);
         STRIP_BOTTOM - share * (STRIP_BOTTOM - STRIP_TOP)
     };
     let step = (STRIP_RIGHT - STRIP_LEFT) / real(runs);

@@ -3,7 +3,10 @@
 
 use serde::Serialize;
 
-use super::format::{self, SPACE};
+use super::{
+    chart::share,
+    format::{self, SPACE},
+};
 use crate::{
     report::{CellDetail, Flow, Moment},
     stats::real,
@@ -99,15 +102,11 @@ impl Axes<'_> {
     }
 
     fn line(&self, height: impl Fn(&Moment) -> f64) -> Vec<(f64, f64)> {
-        let share = |part: f64, whole: f64| {
-            let share = part / whole;
-            if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 }
-        };
-        let width = share(self.flow.seconds, self.seconds) * (RIGHT - LEFT);
+        let width = share(self.flow.seconds, self.seconds, 0.0) * (RIGHT - LEFT);
         let count = real(self.flow.moments.len());
         let points = self.flow.moments.iter().enumerate().flat_map(|(place, moment)| {
-            let y = BOTTOM - share(height(moment), self.most) * (BOTTOM - TOP);
-            [place, place + 1].map(|edge| (LEFT + share(real(edge), count) * width, y))
+            let y = BOTTOM - share(height(moment), self.most, 0.0) * (BOTTOM - TOP);
+            [place, place + 1].map(|edge| (LEFT + share(real(edge), count, 0.0) * width, y))
         });
         points.collect()
     }

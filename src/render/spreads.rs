@@ -7,7 +7,10 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::format::{self, SPACE, Scale};
+use super::{
+    chart::{coordinate, share},
+    format::{self, SPACE, Scale},
+};
 use crate::{
     metric::Percentile,
     report::{ArmDetail, CellDetail, Check, Latency, Spread},
@@ -20,7 +23,7 @@ const TOP: f64 = 16.0;
 const BOTTOM: f64 = 176.0;
 /// Points nearer than this to the one before are not drawn.
 const NEAR: f64 = 0.8;
-/// Below this share of the one before, an axis label would cover it.
+/// An axis label nearer to the one before would cover it.
 const LABEL_ROOM: f64 = 52.0;
 
 /// The chart of one latency in one cell.
@@ -144,8 +147,7 @@ impl Axis {
     }
 
     fn x(self, value: f64) -> f64 {
-        let share = (value / self.low).ln() / (self.high / self.low).ln();
-        let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+        let share = share((value / self.low).ln(), (self.high / self.low).ln(), 0.0);
         LEFT + share * (RIGHT - LEFT)
     }
 
@@ -210,13 +212,8 @@ impl Axis {
     }
 }
 
-fn y(share: f64) -> f64 {
-    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
-    BOTTOM - share * (BOTTOM - TOP)
-}
-
-fn coordinate(value: f64) -> String {
-    format!("{value:.1}")
+fn y(reached: f64) -> f64 {
+    BOTTOM - share(reached, 1.0, 0.0) * (BOTTOM - TOP)
 }
 
 fn curves(arms: &[(&'static str, Spread)], axis: Axis) -> Vec<Curve> {

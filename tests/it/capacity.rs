@@ -22,6 +22,20 @@ const SMALL: &[&str] = &[
     "4",
 ];
 
+/// A search for the most requests in flight, of few and small ones.
+const IN_FLIGHT: &[&str] = &[
+    "--axis",
+    "concurrency",
+    "--repeat",
+    "3",
+    "--warmup",
+    "4",
+    "--requests",
+    "12",
+    "--input-tokens",
+    "16",
+];
+
 /// A step of 1 ms, and 2 ms more for each sequence, without noise: TPOT stays below 10 ms up to four in flight.
 const FOUR_AT_10_MS: &[&str] = &[
     "--decode-step-us",
@@ -68,26 +82,17 @@ fn ends(session: &Session) -> Vec<SearchEnd> {
 fn the_most_requests_in_flight_are_found_and_a_loss_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let concurrency = [
-        "--axis",
-        "concurrency",
+    let own = [
         "--max",
         "32",
         "--slo",
         "tpot=10ms",
-        "--repeat",
-        "3",
         "--batch-duration",
         "500ms",
-        "--warmup",
-        "4",
-        "--requests",
-        "12",
-        "--input-tokens",
-        "16",
         "--output-tokens",
         "16",
     ];
+    let concurrency = [IN_FLIGHT, &own].concat();
     let sim = Sim::start(FOUR_AT_10_MS);
     let Some((text, session)) = search_sized(folder, &sim, "base.json", &concurrency) else {
         return;
@@ -169,26 +174,17 @@ const FOUR_BELOW_18_MS: &[&str] = &[
 fn the_most_requests_in_flight_of_an_engine_of_known_speed_are_four() {
     let folder = tempfile::tempdir().unwrap();
     let sim = Sim::start(FOUR_BELOW_18_MS);
-    let args = [
-        "--axis",
-        "concurrency",
+    let own = [
         "--max",
         "16",
         "--slo",
         "tpot=18ms",
-        "--repeat",
-        "3",
-        "--warmup",
-        "4",
-        "--requests",
-        "12",
-        "--input-tokens",
-        "16",
-        "--output-tokens",
-        "24",
         "--batch-duration",
         "1500ms",
+        "--output-tokens",
+        "24",
     ];
+    let args = [IN_FLIGHT, &own].concat();
     let Some((text, session)) = search_sized(folder.path(), &sim, "four.json", &args) else {
         return;
     };

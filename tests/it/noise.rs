@@ -18,6 +18,23 @@ use crate::{
 /// Six runs that lie some 6 % apart.
 const RUNS: [f64; 6] = [0.95, 1.06, 1.0, 0.93, 1.07, 1.01];
 
+/// A measurement of a second or two of a server.
+const SMALL: &[&str] = &[
+    "--concurrency",
+    "2",
+    "--requests",
+    "40",
+    "--warmup",
+    "2",
+    "--input-tokens",
+    "8",
+    "--output-tokens",
+    "4",
+    "--quiet",
+    "--resamples",
+    "50",
+];
+
 fn stored(folder: &Path, sessions: usize) {
     let wobble = [1.0, 1.03, 0.98, 1.02, 0.97, 1.01];
     for (number, level) in wobble.iter().cycle().take(sessions).enumerate() {
@@ -170,28 +187,8 @@ fn a_server_is_measured_against_itself_and_what_its_pairs_show_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let engine = Sim::start(&[]);
-    let args = [
-        "noise",
-        "--url",
-        &engine.url,
-        "--pairs",
-        "3",
-        "--concurrency",
-        "2",
-        "--requests",
-        "40",
-        "--warmup",
-        "2",
-        "--blocks",
-        "off",
-        "--input-tokens",
-        "8",
-        "--output-tokens",
-        "4",
-        "--quiet",
-        "--resamples",
-        "50",
-    ];
+    let of_this = ["noise", "--url", &engine.url, "--pairs", "3", "--blocks", "off"];
+    let args = [&of_this, SMALL].concat();
     let (text, _) = expect(folder, 0, &args);
     assert!(text.contains("1 A/A measurement"), "{text}");
     let kept: Vec<String> = fs::read_dir(folder.join("baselines"))
@@ -200,23 +197,6 @@ fn a_server_is_measured_against_itself_and_what_its_pairs_show_is_kept() {
         .collect();
     assert!(kept.iter().any(|name| name.starts_with("noise-")), "{kept:?}");
 }
-
-/// A measurement of a second or two of a server that perfgate starts.
-const SMALL: &[&str] = &[
-    "--concurrency",
-    "2",
-    "--requests",
-    "40",
-    "--warmup",
-    "2",
-    "--input-tokens",
-    "8",
-    "--output-tokens",
-    "4",
-    "--quiet",
-    "--resamples",
-    "50",
-];
 
 #[test]
 fn an_arm_stands_on_both_sides_on_two_ports_and_its_blocks_show_what_they_gain() {

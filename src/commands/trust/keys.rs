@@ -11,8 +11,8 @@ use crate::{
 /// The API key and the headers' values, read from the environment; call it when a run starts, not before.
 ///
 /// # Errors
-/// A variable that is named and not set, or whose value no header may hold, or that could not be told from the plan; in the job of a pull request, an address to which
-/// a key would go for everybody on the way to read.
+/// A variable that is named and not set, or whose value no header may hold, or that could not be told from the plan; in the
+/// job of a pull request, an address to which a key would go for everybody on the way to read.
 pub fn secrets(resolved: &Resolved, variable: &dyn Fn(&str) -> Option<String>) -> Result<Secrets, CommandError> {
     let secrets = resolved.secrets(variable)?;
     meaning::refuse_in_plan(&secrets, &resolved.plan)?;

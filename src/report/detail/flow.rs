@@ -122,17 +122,23 @@ impl Moments {
     fn add(&mut self, (from_ns, to_ns): (u64, u64), of: fn(&mut Moment) -> &mut f64) {
         let place = |ns: u64| seconds(ns.saturating_sub(self.start_ns)) * 1e9 / self.width_ns;
         let (from, to) = (place(from_ns), place(to_ns));
-        for (at, moment) in self.found.iter_mut().enumerate() {
+        for (at, moment) in self.found.iter_mut().enumerate().skip(whole(from)) {
             let (begin, end) = (real(at), real(at + 1));
-            if end <= from {
-                continue;
-            }
             if begin >= to {
                 break;
             }
-            *of(moment) += to.min(end) - from.max(begin);
+            *of(moment) += (to.min(end) - from.max(begin)).max(0.0);
         }
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a place among some hundred moments"
+)]
+fn whole(place: f64) -> usize {
+    place as usize
 }
 
 #[expect(clippy::cast_precision_loss, reason = "2^52 ns are 52 days")]

@@ -72,19 +72,50 @@ pub struct Spread {
 impl Spread {
     /// `None` without any value above zero.
     pub fn of(latency: Latency, runs: &[Run]) -> Option<Self> {
-        let failed = failed(latency, runs);
-        let mut values = values(latency, runs);
-        values.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
-        let samples: u64 = values.iter().map(|(_, count)| count).sum();
-        if samples == 0 {
-            return None;
+        match latency {
+            Latency::Ttft => Self::of_requests(latency, RequestLatency::Ttft, runs),
+            Latency::Tpot => Self::of_requests(latency, RequestLatency::Tpot, runs),
+            Latency::E2e => Self::of_requests(latency, RequestLatency::E2e, runs),
+            Latency::Itl => Self::of_gaps(runs),
         }
-        Some(Self {
+    }
+
+    fn of_requests(latency: Latency, of: RequestLatency, runs: &[Run]) -> Option<Self> {
+        let records = || runs.iter().flat_map(|run| &run.requests);
+        let failed = records().filter(|record| !record.completed()).count();
+        let values = records().filter_map(|record| request_latency_ms(record, of));
+        let mut values: Vec<f64> = values
+            .filter(|value_ms| *value_ms > 0.0 && value_ms.is_finite())
+            .collect();
+        values.sort_unstable_by(f64::total_cmp);
+        let (samples, failed_count) = (count(values.len()), count(failed));
+        let steps = steps(
+            values.iter().map(|value_ms| (*value_ms, 1)),
+            samples,
+            samples + failed_count,
+        );
+        values.extend(std::iter::repeat_n(f64::INFINITY, failed));
+        (samples > 0).then(|| Self {
             latency,
             samples,
-            failed,
-            steps: steps(&values, samples + failed),
-            told: told(values, failed),
+            failed: failed_count,
+            steps,
+            told: told(|share| quantile_sorted(&values, share)),
+        })
+    }
+
+    fn of_gaps(runs: &[Run]) -> Option<Self> {
+        let bins = runs.iter().flat_map(|run| &run.itl.bins);
+        let seen = bins.filter(|(gap_ns, count)| *gap_ns > 0 && *count > 0);
+        let mut bins: Vec<(f64, u64)> = seen.map(|(gap_ns, count)| (big(*gap_ns) / 1e6, *count)).collect();
+        bins.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+        let samples = bins.iter().map(|(_, count)| count).sum();
+        (samples > 0).then(|| Self {
+            latency: Latency::Itl,
+            samples,
+            failed: 0,
+            steps: steps(bins.iter().copied(), samples, samples),
+            told: told(|share| quantile_weighted(&bins, share)),
         })
     }
 
@@ -95,77 +126,32 @@ impl Spread {
     }
 }
 
-/// Percentiles of rising values with their counts, and so many beyond all of them.
-fn told(mut sorted: Vec<(f64, u64)>, failed: u64) -> Vec<(f64, Option<f64>)> {
-    sorted.extend((failed > 0).then_some((f64::INFINITY, failed)));
-    let each = |(value_ms, count): &(f64, u64)| {
-        let count = usize::try_from(*count).unwrap_or(usize::MAX);
-        std::iter::repeat_n(*value_ms, count)
-    };
-    // Bins are few and their counts large; requests are the other way round.
-    let is_binned = sorted
-        .iter()
-        .any(|(value_ms, count)| *count > 1 && value_ms.is_finite());
-    let plain: Vec<f64> = if is_binned {
-        Vec::new()
-    } else {
-        sorted.iter().flat_map(each).collect()
-    };
-    let at = |share: f64| {
-        let found = if is_binned {
-            quantile_weighted(&sorted, share)
-        } else {
-            quantile_sorted(&plain, share)
-        };
-        found.filter(|value_ms| value_ms.is_finite())
-    };
+fn told(quantile: impl Fn(f64) -> Option<f64>) -> Vec<(f64, Option<f64>)> {
+    let at = |share: f64| quantile(share).filter(|value_ms| value_ms.is_finite());
     TOLD.iter().map(|share| (*share, at(*share))).collect()
 }
 
-/// Each value above zero, and how often it stands there.
-fn values(latency: Latency, runs: &[Run]) -> Vec<(f64, u64)> {
-    let of = match latency {
-        Latency::Ttft => RequestLatency::Ttft,
-        Latency::Tpot => RequestLatency::Tpot,
-        Latency::E2e => RequestLatency::E2e,
-        Latency::Itl => {
-            let bins = runs.iter().flat_map(|run| &run.itl.bins);
-            let seen = bins.filter(|(gap_ns, count)| *gap_ns > 0 && *count > 0);
-            return seen.map(|(gap_ns, count)| (big(*gap_ns) / 1e6, *count)).collect();
-        }
-    };
-    let records = runs.iter().flat_map(|run| &run.requests);
-    records
-        .filter_map(|record| request_latency_ms(record, of))
-        .filter(|value_ms| *value_ms > 0.0 && value_ms.is_finite())
-        .map(|value_ms| (value_ms, 1))
-        .collect()
-}
-
-fn failed(latency: Latency, runs: &[Run]) -> u64 {
-    let records = runs.iter().flat_map(|run| &run.requests);
-    match latency {
-        Latency::Itl => 0,
-        _ => u64::try_from(records.filter(|record| !record.completed()).count()).unwrap_or(u64::MAX),
-    }
-}
-
-/// At most so many steps as a curve has points, evenly over all values, the first and the last among them.
-fn steps(sorted: &[(f64, u64)], all: u64) -> Vec<(f64, f64)> {
-    let samples: u64 = sorted.iter().map(|(_, count)| count).sum();
+/// Of rising values with their counts at most so many steps as a curve has points, evenly over all of them, the first and the
+/// last among them.
+fn steps(rising: impl Iterator<Item = (f64, u64)>, samples: u64, all: u64) -> Vec<(f64, f64)> {
     let stride = big(samples) / real(POINTS);
     let mut steps: Vec<(f64, f64)> = Vec::new();
     let (mut below, mut next) = (0, 0.0);
-    for (place, (value_ms, count)) in sorted.iter().enumerate() {
+    let mut rising = rising.peekable();
+    while let Some((value_ms, count)) = rising.next() {
         below += count;
-        let is_last_of_its_kind = sorted.get(place + 1).is_none_or(|(later, _)| later > value_ms);
-        let is_end = place + 1 == sorted.len();
-        if is_last_of_its_kind && (big(below) >= next || is_end) {
-            steps.push((*value_ms, big(below) / big(all)));
+        let later = rising.peek().map(|(later, _)| *later);
+        let is_last_of_its_kind = later.is_none_or(|later| later > value_ms);
+        if is_last_of_its_kind && (big(below) >= next || later.is_none()) {
+            steps.push((value_ms, big(below) / big(all)));
             next = big(below) + stride;
         }
     }
     steps
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts and times are far below 2^52")]
