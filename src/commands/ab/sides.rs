@@ -228,11 +228,17 @@ fn prepare(
         idle_answers: wanted.idle_answers.clone(),
         commit: wanted.commit.clone().filter(|_| arm == PairArm::Candidate),
     };
-    let (mut session, runner) = measure::prepare(measured, console, interrupt)?;
+    let (mut session, mut runner) = measure::prepare(measured, console, interrupt)?;
     // What a server that is down does not say about itself would read as another server.
     let probe = runner.probe();
     if let Some(why) = probe.trouble.filter(|_| probe.is_unreachable) {
         return Err(CommandError::Unreachable { arm: arm.name(), why });
+    }
+    if let Some(page) = arm.pick(&wanted.arms.metrics) {
+        runner.find_metrics_at(page)?;
+        if runner.held_requests().is_none() {
+            return Err(silent(arm, page));
+        }
     }
     session.pairing = Some(Pairing {
         id: id.to_owned(),
@@ -249,6 +255,15 @@ fn prepare(
         start_took,
     };
     Ok((session, side))
+}
+
+/// Whoever names a page wants it to be asked: that nobody could look would come as a surprise.
+fn silent(arm: PairArm, page: &str) -> CommandError {
+    CommandError::Usage(format!(
+        "`arms.{}.metrics` is `{page}`, which does not tell how many requests are in work (of vLLM, SGLang, TGI or llama.cpp); \
+         mend the address, have the server show that page, or leave the key out",
+        arm.name()
+    ))
 }
 
 /// How the server of an arm is started, each time on the same port.
