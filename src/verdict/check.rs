@@ -60,7 +60,7 @@ impl Draft {
         };
         let measured = !found.baseline.values.is_empty() && !found.candidate.values.is_empty();
         draft.requests_needed = samples_needed(metric, found).filter(|_| measured);
-        match obstacle(cell, metric, gate, found, change.is_some()) {
+        match obstacle(cell, metric, gate, found, (change.is_some(), rule)) {
             Some(obstacle) => obstacle.hold(&mut draft, rule),
             None => draft.evidence = change.and_then(|change| Evidence::of(change, limit, found.window.clone())),
         }
