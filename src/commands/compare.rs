@@ -69,6 +69,7 @@ fn judge(request: &Request<'_>) -> Result<Report, CommandError> {
         lineage.hold(&mut report, found);
     }
     report.trusted.clone_from(&request.rules.trusted);
+    report.stored = request.rules.stored(request.baseline.is_none() && found.is_some());
     report.warnings.extend(request.rules.problems.iter().cloned());
     Ok(report)
 }

@@ -249,7 +249,10 @@ fn check_view(check: &Check, domain: Domain, report: &Report) -> CheckView {
         class: tone.class(),
         tone,
         action: words::action(check.action),
-        requires: check.requires.map(words::evidence),
+        requires: check
+            .requires
+            .filter(|_| check.verdict == Verdict::Regression)
+            .map(words::evidence),
         metric: check.metric.label(),
         key: check.metric.key(),
         definition: check.metric.definition(),

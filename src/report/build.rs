@@ -1,7 +1,7 @@
 //! From two sessions to a report: measure, compare, judge, say it.
 
 use super::{
-    Judging, Report,
+    Judging, Report, Stored,
     arm::{describe_measured, say_none_replaced},
     conduct, detail, doubts, held, method, overridden, rest, tails, wording,
 };
@@ -96,6 +96,7 @@ pub fn build_knowing(
         differences,
         obligations,
         trusted: None,
+        stored: Stored::default(),
         warnings,
         detail: detail::detail(baseline.map(|(_, session)| session), candidate.1),
     }
@@ -162,8 +163,8 @@ fn all_warnings(
         warnings.extend(of_session("baseline", session));
     }
     warnings.extend(of_session("candidate", candidate));
-    if let Some((_, session)) = baseline {
     warnings.extend(notes(baseline.map(|(_, session)| session), candidate));
+    if let Some((_, session)) = baseline {
         warnings.extend(counted_differently(session, candidate));
         warnings.extend(rest::unseen(session, candidate));
         if session == candidate {
@@ -227,7 +228,6 @@ fn of_session(arm: &str, session: &Session) -> Vec<String> {
     warnings
 }
 
-/// Token counts from `usage` on one side and from chunks on the other are not the same count.
 /// What the sessions note of themselves; what both do stands once.
 fn notes(baseline: Option<&Session>, candidate: &Session) -> Vec<String> {
     let old = baseline.map_or(&[][..], |session| session.notes.as_slice());
@@ -242,6 +242,7 @@ fn notes(baseline: Option<&Session>, candidate: &Session) -> Vec<String> {
     told
 }
 
+/// Token counts from `usage` on one side and from chunks on the other are not the same count.
 fn counted_differently(baseline: &Session, candidate: &Session) -> Option<String> {
     let from_chunks = |session: &Session| {
         let mut requests = session

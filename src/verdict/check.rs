@@ -132,6 +132,7 @@ impl Draft {
             interval: None,
             difference: None,
             limit,
+            stated: None,
             action,
             requires: None,
             p_real: None,

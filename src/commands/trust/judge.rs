@@ -70,6 +70,7 @@ pub fn judge_pairs(
         }
         report
     };
+    report.stored = rules.stored(measured.baseline.is_none() && report.baseline.is_some());
     if copied > 0 {
         refuse_copies(&mut report, copied);
     }

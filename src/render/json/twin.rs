@@ -48,9 +48,23 @@ pub(super) struct ReportTwin {
     /// How sure it had to be; absent in older files.
     #[serde(default)]
     pub(super) judging: Option<JudgingTwin>,
+    /// What of it lies in a store of baselines; absent in older files.
+    #[serde(default)]
+    pub(super) stored: StoredTwin,
     /// Whose rules held; null where they are the work tree's, absent in older files.
     #[serde(default)]
     pub(super) trusted: Option<TrustedTwin>,
+}
+
+/// What a comparison took from a store of baselines.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Stored")]
+pub(super) struct StoredTwin {
+    /// Its folder; null where it is the usual one.
+    pub(super) folder: Option<String>,
+    /// Whether the baseline itself lies there, by its name.
+    pub(super) holds_baseline: bool,
 }
 
 /// How sure a verdict had to be.
@@ -67,6 +81,9 @@ pub(super) struct JudgingTwin {
     /// What evidence does that is still owed; absent in older files.
     #[serde(default)]
     pub(super) unmet: Option<UnmetTwin>,
+    /// Whether sessions of different work are compared all the same; absent in older files.
+    #[serde(default)]
+    pub(super) allows_work: bool,
 }
 
 /// What a gate does that could not be settled.
@@ -197,6 +214,9 @@ pub(super) struct CheckTwin {
     /// What it is held against, as it was configured; absent in older files, where it is `threshold`.
     #[serde(default)]
     pub(super) limit: Option<BoundTwin>,
+    /// The limit that somebody set, where it is held against something else; absent where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stated: Option<LimitTwin>,
     /// What a regression does.
     pub(super) action: ActionTwin,
     /// What a regression asks for; null for nothing.
@@ -309,6 +329,17 @@ pub(super) enum BoundTwin {
     Value(f64),
     /// No more failed requests than the baseline has.
     NoMoreFailures,
+}
+
+/// A limit as it was set.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "StatedLimit")]
+pub(super) enum LimitTwin {
+    /// A fraction of the baseline.
+    Relative(f64),
+    /// A difference in the metric's unit.
+    Absolute(f64),
 }
 
 /// What a regression of a metric does.
