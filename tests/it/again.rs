@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
 use std::{
-    env,
+    env, fs,
     path::Path,
     process::{Command, Output},
 };
@@ -179,4 +179,35 @@ fn a_stored_baseline_is_found_again_in_its_store() {
     assert_eq!(report["verdict"], "regression");
     assert!(line.starts_with("perfgate compare new.json --baseline main"), "{line}");
     assert!(line.contains("--store 'kept here'"), "{line}");
+}
+
+#[test]
+fn what_of_a_store_cannot_be_read_is_told_where_nothing_fits() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("baselines");
+    made::save(&store, "main", &made::session("c1", 1_000, &RUNS));
+    let file = fs::read_dir(&store).unwrap().next().unwrap().unwrap().path();
+    let newer = fs::read_to_string(&file)
+        .unwrap()
+        .replace("perfgate-llm/baseline/2", "perfgate-llm/baseline/9");
+    fs::write(&file, newer).unwrap();
+    let mut other = made::session("new", 9_000, &RUNS);
+    other.plan.seed += 1;
+    made::write(folder.path(), "new.json", &other);
+    let (report, code) = judged(
+        &perfgate(folder.path(), &["compare", "new.json", "--format", "json"])
+            .output()
+            .unwrap(),
+    );
+    assert_eq!((&report["verdict"], code), (&"no_baseline".into(), Some(3)));
+    let told = report["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|warning| warning.as_str().unwrap());
+    let told: Vec<&str> = told
+        .filter(|warning| warning.starts_with("a stored baseline was left out: "))
+        .collect();
+    assert_eq!(told.len(), 1, "{report}");
+    assert!(told[0].contains("written by a newer perfgate"), "{told:?}");
 }
