@@ -4,19 +4,21 @@ use std::collections::BTreeSet;
 
 use crate::{
     metric::Metric,
-    report::{Check, Judging, Report},
+    report::{Check, Difference, Judging, Report},
     verdict::{Action, Bound, Evidence, FieldRule, Gate, Limit, OnInconclusive, OnUnmet, Policy},
 };
 
 /// The command that judges the same files by the same rules.
-pub(super) fn command(report: &Report) -> Option<String> {
-    let baseline = report.baseline.as_ref()?;
-    let (old, new) = (shell_word(&baseline.name), shell_word(&report.candidate.name));
-    let files = if report.stored.holds_baseline {
-        format!("{new} --baseline {old}")
-    } else {
-        format!("{old} {new}")
+pub(super) fn command(report: &Report) -> String {
+    let new = shell_word(&report.candidate.name);
+    let old = report.baseline.as_ref().map(|baseline| shell_word(&baseline.name));
+    let files = match old {
+        Some(old) if report.stored.holds_baseline => format!("{new} --baseline {old}"),
+        Some(old) => format!("{old} {new}"),
+        None => new,
     };
+    // Where nothing is compared, what the candidate itself must keep is all that was asked.
+    let is_compared = report.baseline.is_some() && report.differences.iter().all(Difference::is_allowed);
     let allowed = report
         .differences
         .iter()
@@ -29,13 +31,13 @@ pub(super) fn command(report: &Report) -> Option<String> {
             )),
         });
     let judging = judging(report.judging);
-    let flags: String = rules(&report.checks)
+    let flags: String = rules(&report.checks, is_compared)
         .into_iter()
         .chain(allowed)
         .chain(judging)
         .chain(store(report))
         .collect();
-    Some(format!("perfgate compare {files}{flags}"))
+    format!("perfgate compare {files}{flags}")
 }
 
 /// Where the baseline lies, and the noise of earlier pairs; in a pull request at which commit.
@@ -75,8 +77,8 @@ fn unmet(what: &str, own: OnUnmet, built_in: OnUnmet) -> Option<String> {
     (own != built_in).then(|| format!(" --on-unmet-{what} {}", own.name()))
 }
 
-/// A `--gate` for each rule that is not the built-in one.
-fn rules(checks: &[Check]) -> BTreeSet<String> {
+/// A `--gate` for each rule that is not the built-in one, and for each built-in one that was switched off.
+fn rules(checks: &[Check], is_compared: bool) -> BTreeSet<String> {
     let built_in = Policy::default().gates;
     let own = checks.iter().filter(|check| {
         let limit = match check.limit {
@@ -95,7 +97,7 @@ fn rules(checks: &[Check]) -> BTreeSet<String> {
     });
     let flags = own.map(flag);
     // A search has no figure but its answer, and nothing else has that: what a report cannot have was not switched off.
-    let is_search = checks.iter().all(|check| check.metric.is_capacity());
+    let is_search = !is_compared || checks.iter().all(|check| check.metric.is_capacity());
     let off = built_in
         .keys()
         .filter(|metric| !is_search && !metric.is_capacity())
@@ -125,14 +127,14 @@ fn flag(check: &Check) -> String {
         None => "none",
     };
     let limit = match (check.limit, check.stated) {
-        (Bound::Relative(change), _) => relative(change),
-        (Bound::Absolute(size), _) => absolute(check.metric, size),
+        (Bound::Relative(change), _) | (Bound::NoMoreFailures, Some(Limit::Relative(change))) => relative(change),
+        (Bound::Absolute(size), _) | (Bound::NoMoreFailures, Some(Limit::Absolute(size))) => {
+            absolute(check.metric, size)
+        }
         (Bound::Value(value), _) => {
             let value = shell_word(&format!("{key}={value} {}", unit(check.metric)));
             return format!(" --ceiling {value}");
         }
-        (Bound::NoMoreFailures, Some(Limit::Relative(share))) => relative(share),
-        (Bound::NoMoreFailures, Some(Limit::Absolute(size))) => absolute(check.metric, size),
         (Bound::NoMoreFailures, None) => return format!(" --gate {key}={action}"),
     };
     format!(" --gate {}", shell_word(&format!("{key}={limit}:{action}:{requires}")))
@@ -221,7 +223,7 @@ mod tests {
             limit: Bound::NoMoreFailures,
             ..rule(Metric::ErrorRate, Limit::Relative(0.05), Action::Block, None)
         });
-        assert!(rules(&checks).is_empty());
+        assert!(rules(&checks, true).is_empty());
         checks.retain(|check| check.metric != Metric::GpuMemoryPeakGb);
         checks.push(rule(
             Metric::Qps,
@@ -229,7 +231,7 @@ mod tests {
             Action::Warn,
             Some(Evidence::Profile),
         ));
-        let flags: Vec<String> = rules(&checks).into_iter().collect();
+        let flags: Vec<String> = rules(&checks, true).into_iter().collect();
         assert_eq!(
             flags,
             [" --gate gpu_memory_peak_gb=off", " --gate qps=0.5%:warn:profile"]
@@ -262,14 +264,18 @@ mod tests {
                 " --gate 'slo_attainment=1.5 points:block:none'",
             ),
         ] {
-            assert!(rules(&[check]).contains(flag), "{flag}");
+            assert!(rules(&[check], true).contains(flag), "{flag}");
         }
     }
 
     #[test]
     fn a_gate_without_a_check_of_failures_had_it_switched_off() {
         let checks = [rule(Metric::Qps, Limit::Relative(0.05), Action::Block, None)];
-        assert!(rules(&checks).contains(" --gate error_rate=off"));
-        assert!(rules(&[]).is_empty(), "nothing was judged");
+        assert!(rules(&checks, true).contains(" --gate error_rate=off"));
+        assert!(rules(&[], true).is_empty(), "nothing was judged");
+        assert!(
+            !rules(&checks, false).iter().any(|flag| flag.ends_with("=off")),
+            "nothing was compared"
+        );
     }
 }

@@ -1,5 +1,10 @@
 //! The command that a report prints gives its verdict again: copied from the page into a shell, as a reader does.
-#![expect(clippy::unwrap_used, reason = "test helpers")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
 
 use std::{
     env, fs,
