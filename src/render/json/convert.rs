@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{
     check,
+    judging::{JudgingTwin, OnInconclusiveTwin, StoredTwin},
     twin::{
-        ActionTwin, ArmTwin, CellTwin, DifferenceTwin, EvidenceTwin, FactTwin, FailureTwin, FieldRuleTwin, JudgingTwin,
-        MetricTwin, ObligationTwin, OnInconclusiveTwin, ReportTwin, StoredTwin, VerdictTwin,
+        ActionTwin, ArmTwin, CellTwin, DifferenceTwin, EvidenceTwin, FactTwin, FailureTwin, FieldRuleTwin, MetricTwin,
+        ObligationTwin, ReportTwin, VerdictTwin,
     },
 };
 use crate::{
