@@ -166,14 +166,13 @@ impl Obligation {
 
 fn obligation(check: &Check) -> Option<Obligation> {
     let requires = check.requires.filter(|_| check.verdict == Verdict::Regression)?;
-    let change = check.change?;
-    let moved = if change < 0.0 { "fell" } else { "rose" };
-    let what = format!(
-        "{} {moved} by {} at {}",
-        check.metric.label(),
-        wording::size(change),
-        check.cell
-    );
+    let moved = match check.change {
+        Some(change) if change < 0.0 => format!("fell by {}", wording::size(change)),
+        Some(change) => format!("rose by {}", wording::size(change)),
+        // Of a goodput of zero the requests are counted, which have no ratio.
+        None => "got worse".to_owned(),
+    };
+    let what = format!("{} {moved} at {}", check.metric.label(), check.cell);
     let text = match requires {
         Evidence::Explanation => format!("explain why {what}"),
         Evidence::Profile => format!("attach a profiling report: {what}"),

@@ -68,7 +68,11 @@ fn judge(request: &Request<'_>) -> Result<Report, CommandError> {
     if let Some(found) = found.as_ref().filter(|_| request.baseline.is_none()) {
         lineage.hold(&mut report, found);
     }
+    if found.is_none() {
+        report.warnings.extend(reference::unreadable(baselines)?);
+    }
     report.trusted.clone_from(&request.rules.trusted);
+    report.stored = request.rules.stored(request.baseline.is_none() && found.is_some());
     report.warnings.extend(request.rules.problems.iter().cloned());
     Ok(report)
 }

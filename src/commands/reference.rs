@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::CommandError;
+use super::{CommandError, run};
 use crate::{
     compare::{
         PairNoise,
@@ -252,6 +252,19 @@ pub fn find(
         }
     }
     Ok(best.map(|(_, found)| found))
+}
+
+/// What of a store could not be read, in sentences: where nothing fits a candidate, that may be why.
+///
+/// # Errors
+/// When the store itself cannot be read.
+pub fn unreadable(baselines: &Baselines) -> Result<Vec<String>, CommandError> {
+    let broken = baselines.list()?.into_iter().filter_map(|listed| listed.baseline.err());
+    let told = broken.map(|error| {
+        let error = run::in_full(&CommandError::from(error));
+        format!("a stored baseline was left out: {error}")
+    });
+    Ok(told.collect())
 }
 
 /// The files of the candidate's plan, or of all plans where there is none of it.

@@ -1,5 +1,6 @@
 //! The change of one metric with its error, oriented so that more is worse.
 
+use super::Scale;
 use crate::{
     metric::Better,
     stats::{
@@ -19,8 +20,11 @@ pub const SESSIONS_DF: f64 = 10.0;
 /// How much worse a metric got, with the error of that figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
-    /// Natural log of the ratio of geometric means; above zero is worse, whichever way the metric points.
+    /// Natural log of the ratio of geometric means, or the difference of shares on another scale; above zero is worse,
+    /// whichever way the metric points.
     pub log_difference: f64,
+    /// On what scale it lies.
+    pub scale: Scale,
     /// Its standard error.
     pub se: f64,
     /// Its degrees of freedom.
@@ -122,6 +126,7 @@ impl Change {
         let SampleVariance { variance, df } = moderated(known, sample, RUN_SD_FLOOR);
         (df > 0.0).then(|| Self {
             log_difference,
+            scale: Scale::Log,
             se: (variance / real(n)).sqrt(),
             df,
             n_baseline: n,
@@ -148,6 +153,7 @@ impl Change {
         let usable = log_difference.is_finite() && total.is_finite() && total > 0.0 && df.is_finite() && df > 0.0;
         usable.then(|| Self {
             log_difference,
+            scale: Scale::Log,
             se: total.sqrt(),
             df: df.min(SESSIONS_DF),
             n_baseline,
@@ -156,7 +162,13 @@ impl Change {
         })
     }
 
-    /// The p values at a limit (log scale, above zero).
+    /// The same as a difference on another scale than that of logarithms.
+    #[must_use]
+    pub fn on(self, scale: Scale) -> Self {
+        Self { scale, ..self }
+    }
+
+    /// The p values at a limit (on the scale of the change, above zero).
     pub fn test(&self, limit: f64) -> Option<Tested> {
         let t = |null: f64| (self.log_difference - null) / self.se;
         Some(Tested {
@@ -167,7 +179,7 @@ impl Change {
         })
     }
 
-    /// The two-sided 90 % interval of the log difference.
+    /// The two-sided 90 % interval of the difference.
     pub fn interval(&self) -> Option<(f64, f64)> {
         let half = student_t::inverse_cdf(0.95, self.df)? * self.se;
         Some((self.log_difference - half, self.log_difference + half))
@@ -201,7 +213,8 @@ impl Change {
                     candidate_share: noise.candidate_share - less((self.n_candidate, new), noise.candidate_sessions),
                     ..noise
                 };
-                Self::of_sessions(self.log_difference, noise, old, new)
+                let after = Self::of_sessions(self.log_difference, noise, old, new)?;
+                Some(after.on(self.scale))
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A change is the log-ratio of the geometric means of the runs, oriented so that more is worse. `pairs` makes it of two
 //! arms measured in alternation, `window` of sessions measured apart, `pinned` of two levels of one history; one rule
-//! judges them all.
+//! judges them all. Shares of sessions measured apart lie on another `scale`.
 
 mod background;
 pub mod change;
@@ -10,6 +10,7 @@ pub mod fingerprint;
 mod left_out;
 mod pairs;
 mod pinned;
+mod scale;
 #[cfg(test)]
 mod synthetic;
 pub mod window;
@@ -22,6 +23,7 @@ pub use change::{Change, Noise, Prior, PriorFrom, Stored, Tested};
 pub use fingerprint::{Fingerprint, differences};
 pub use left_out::LeftOut;
 pub use pinned::{Around, LEVEL_SESSIONS, compare_levels};
+pub use scale::Scale;
 pub use window::Window;
 pub use work::{WorkComparison, different_work};
 

@@ -2,8 +2,8 @@
 //! than slow creep, so each side is a mean of the last sessions of its level.
 
 use super::{
-    Background, Change, Comparison, Stored, compare,
-    window::{self, Runs, between_runs, between_sessions, changes, level, run_share, worse},
+    Background, Change, Comparison, Scale, Stored, compare,
+    window::{self, Runs, at_least_chance, between_runs, between_sessions, changes, level, run_share, worse},
 };
 use crate::{
     measure::{CellMeasurements, Measurements},
@@ -54,19 +54,24 @@ pub fn compare_levels(pinned: &Measurements, candidate: &Measurements, around: &
 /// The sessions of one side that have a metric in every run, of runs as long as the candidate's.
 fn runs<'a>(side: &[(&'a Measurements, &'a CellMeasurements)], metric: Metric, samples: f64) -> Vec<Runs<'a>> {
     side.iter()
-        .filter_map(|(session, cell)| Runs::of(session, cell.series.get(&metric)?))
-        .filter(|runs| metric.percentile().is_none() || window::is_as_long(runs.samples, samples))
+        .filter_map(|(session, cell)| Runs::of(session, metric, cell.series.get(&metric)?))
+        .filter(|runs| window::is_as_long(metric, runs.samples, samples))
         .collect()
 }
 
 fn change(metric: Metric, then: &[Runs<'_>], now: &[Runs<'_>]) -> Option<Change> {
     let (pinned, (candidate, since)) = (then.last()?, now.split_last()?);
     let stored: Vec<&Runs<'_>> = then.iter().chain(since).collect();
-    let run = between_runs(&stored, &candidate.logs)?;
     let (old, new) = (Level::of(then)?, Level::of(now)?);
+    let run = between_runs(&stored, &candidate.logs)?;
+    let run = at_least_chance(metric, run, f64::midpoint(old.mean, new.mean), candidate.samples);
     let mut drift = Neighbours::of(then);
     drift.add(&Neighbours::of(since));
-    let session = between_sessions(metric, drift.variance(run.variance * run_share(&stored)?), stored.len());
+    let session = between_sessions(
+        pinned.drift,
+        drift.variance(run.variance * run_share(&stored)?),
+        stored.len(),
+    );
     let noise = Stored {
         run_variance: run.variance,
         run_df: run.df,
@@ -78,7 +83,8 @@ fn change(metric: Metric, then: &[Runs<'_>], now: &[Runs<'_>]) -> Option<Change>
         candidate_share: new.share,
     };
     let higher = new.mean - old.mean;
-    Change::of_sessions(worse(metric, higher), noise, pinned.logs.len(), candidate.logs.len())
+    let change = Change::of_sessions(worse(metric, higher), noise, pinned.logs.len(), candidate.logs.len())?;
+    Some(change.on(Scale::of(metric, old.mean)))
 }
 
 /// The mean of the last sessions of the newest level.

@@ -3,11 +3,12 @@
 //! The priors for the noise between sessions are stated, so that the first stored session can be compared with.
 
 use super::{
-    CellComparison, Change,
+    CellComparison, Change, MetricComparison, Scale,
     change::{RUN_SD_FLOOR, Stored},
+    scale::{is_of_requests, of_chance, of_share, place},
 };
 use crate::{
-    measure::{CellMeasurements, Measurements, RunValue},
+    measure::{CellMeasurements, Measurements, RunValue, SLOWER_STEP, SLOWER_STEPS, Sample},
     metric::{Better, Metric},
     stats::{
         change_point::segments,
@@ -31,10 +32,15 @@ const STEP_SIGMAS: f64 = 3.0;
 pub const TIMING_DRIFT: f64 = 0.06;
 /// The same of what is counted and not timed, as memory and errors (0.5 %).
 pub const COUNT_DRIFT: f64 = 0.005;
+/// The same of shares, on the scale of normal quantiles: 99 % becomes 98.3 %, 90 % becomes 86 %. It is what 6 % of time
+/// make of latencies that spread by a third; those of one session may tell of more (`drift`).
+pub const SHARE_DRIFT: f64 = 0.2;
 /// What those are worth in degrees of freedom, less one for each session that is there.
 pub const DRIFT_DF: f64 = 8.0;
 /// What they are worth at least, however many sessions there are.
 pub const DRIFT_DF_LEAST: f64 = 0.5;
+/// The same of shares: where most sessions meet an SLO whole, a few of them show little of how far a slow day falls.
+pub const SHARE_DRIFT_DF_LEAST: f64 = 4.0;
 /// The most degrees of freedom that the runs of older sessions are worth.
 const PRIOR_DF: f64 = 50.0;
 
@@ -81,37 +87,41 @@ pub(super) fn fill(cell: &mut CellComparison, level: &Level<'_>) {
         }
         let all = level
             .iter()
-            .filter_map(|(session, cell)| Runs::of(session, cell.series.get(metric)?))
-            .filter(|runs| metric.percentile().is_none() || is_as_long(runs.samples, found.candidate.samples_mean))
+            .filter_map(|(session, cell)| Runs::of(session, *metric, cell.series.get(metric)?))
+            .filter(|runs| is_as_long(*metric, runs.samples, found.candidate.samples_mean))
             .collect();
         let (window, runs) = since_last_change(all);
-        found.change = logs(&found.candidate.values).and_then(|new| change(*metric, &runs, &new));
+        found.change = places(*metric, found).and_then(|new| change(*metric, &runs, &new));
         found.window = Some(window);
     }
 }
 
-/// Percentiles of runs whose lengths differ by more than a tenth are biased apart.
-pub(super) fn is_as_long(one: f64, other: f64) -> bool {
-    one.max(other) <= one.min(other) * 1.1
+/// Percentiles of runs whose lengths differ by more than a tenth are biased apart, and so are shares of requests near their
+/// ends.
+pub(super) fn is_as_long(metric: Metric, one: f64, other: f64) -> bool {
+    let is_biased = metric.percentile().is_some() || is_of_requests(metric);
+    !is_biased || one.max(other) <= one.min(other) * 1.1
 }
 
-/// One session's runs of one metric in one cell, as logarithms.
+/// One session's runs of one metric in one cell, on the scale of the metric: logarithms, but for shares.
 pub(super) struct Runs<'a> {
     pub(super) session: &'a Measurements,
     pub(super) logs: Vec<f64>,
     pub(super) mean: f64,
     /// Mean samples of a run.
     pub(super) samples: f64,
+    /// By how much its level is taken to differ between sessions before anything is known.
+    pub(super) drift: VariancePrior,
 }
 
 impl<'a> Runs<'a> {
     /// `None` where a run has no value, or one that has no logarithm. One pass: a history holds many of them.
-    pub(super) fn of(session: &'a Measurements, series: &[RunValue]) -> Option<Self> {
+    pub(super) fn of(session: &'a Measurements, metric: Metric, series: &[RunValue]) -> Option<Self> {
         let mut logs = Vec::with_capacity(series.len());
         let mut samples = 0;
         for run in series {
             let run = run.as_ref().ok()?;
-            logs.push(Some(run.value.ln()).filter(|log| log.is_finite())?);
+            logs.push(place(metric, run)?);
             samples += run.samples;
         }
         Some(Self {
@@ -119,14 +129,24 @@ impl<'a> Runs<'a> {
             mean: mean(&logs)?,
             samples: real(samples) / real(logs.len()),
             logs,
+            drift: drift(metric, series),
         })
     }
 }
 
-/// `None` of nothing, and where a value has no logarithm.
-fn logs(values: &[f64]) -> Option<Vec<f64>> {
-    let logs: Vec<f64> = values.iter().map(|value| value.ln()).collect();
-    (!logs.is_empty() && logs.iter().all(|log| log.is_finite())).then_some(logs)
+/// The candidate's runs on the scale of the metric; `None` of nothing, and where a value has no place there.
+fn places(metric: Metric, found: &MetricComparison) -> Option<Vec<f64>> {
+    let runs = found.candidate.values.iter().zip(&found.candidate.samples);
+    let place = |(value, samples): (&f64, &usize)| {
+        let run = Sample {
+            value: *value,
+            samples: *samples,
+            ..Sample::default()
+        };
+        place(metric, &run)
+    };
+    let places: Option<Vec<f64>> = runs.map(place).collect();
+    places.filter(|places| !places.is_empty())
 }
 
 /// The sessions since the level last changed, where there are enough to tell.
@@ -176,15 +196,16 @@ fn step_too_new(levels: &[f64], sigma: f64) -> Option<usize> {
 fn change(metric: Metric, window: &[Runs<'_>], candidate: &[f64]) -> Option<Change> {
     let (newest, _) = window.split_last()?;
     let means: Vec<f64> = window.iter().map(|runs| runs.mean).collect();
-    let higher = mean(candidate)? - mean(&means)?;
+    let (old, new) = (mean(&means)?, mean(candidate)?);
     let all: Vec<&Runs<'_>> = window.iter().collect();
     let run = between_runs(&all, candidate)?;
+    let run = at_least_chance(metric, run, f64::midpoint(old, new), newest.samples);
     let share = run_share(&all)?;
     let sample = SampleVariance {
         variance: (variance(&means).unwrap_or(0.0) - run.variance * share).max(0.0),
         df: real(means.len() - 1),
     };
-    let session = between_sessions(metric, sample, means.len());
+    let session = between_sessions(newest.drift, sample, means.len());
     let noise = Stored {
         run_variance: run.variance,
         run_df: run.df,
@@ -195,10 +216,20 @@ fn change(metric: Metric, window: &[Runs<'_>], candidate: &[f64]) -> Option<Chan
         candidate_sessions: 1,
         candidate_share: 1.0 / real(candidate.len()),
     };
-    Change::of_sessions(worse(metric, higher), noise, newest.logs.len(), candidate.len())
+    let change = Change::of_sessions(worse(metric, new - old), noise, newest.logs.len(), candidate.len())?;
+    Some(change.on(Scale::of(metric, old)))
 }
 
-/// A difference of logs, oriented so that more is worse.
+/// Runs that happen to be alike, as where all requests met their SLO, vary by what chance makes of them all the same.
+pub(super) fn at_least_chance(metric: Metric, run: SampleVariance, level: f64, requests: f64) -> SampleVariance {
+    let chance = of_chance(metric, level, requests).unwrap_or(0.0);
+    SampleVariance {
+        variance: run.variance.max(chance),
+        ..run
+    }
+}
+
+/// A difference on the scale of a metric, oriented so that more is worse.
 pub(super) fn worse(metric: Metric, higher: f64) -> f64 {
     match metric.better() {
         Better::Lower => higher,
@@ -237,20 +268,47 @@ fn spread(logs: &[f64]) -> Option<SampleVariance> {
 }
 
 /// Between sessions: what so many of them vary by beyond their runs, drawn towards the stated prior.
-pub(super) fn between_sessions(metric: Metric, sample: SampleVariance, sessions: usize) -> SampleVariance {
+pub(super) fn between_sessions(drift: VariancePrior, sample: SampleVariance, sessions: usize) -> SampleVariance {
     let prior = VariancePrior {
-        variance: drift(metric).powi(2),
-        df: (DRIFT_DF - real(sessions)).max(DRIFT_DF_LEAST),
+        df: (DRIFT_DF - real(sessions)).max(drift.df),
+        ..drift
     };
     moderated(Some(prior), sample, RUN_SD_FLOOR)
 }
 
-/// By how much the level of a metric is taken to differ between sessions before anything is known.
-const fn drift(metric: Metric) -> f64 {
-    match metric {
-        Metric::GpuMemoryPeakGb | Metric::ErrorRate | Metric::Completed | Metric::Failed => COUNT_DRIFT,
-        _ => TIMING_DRIFT,
-    }
+/// By how much the level of a metric is taken to differ between sessions before anything is known; of requests that met
+/// an SLO at least by what drifting times would make of these very requests. With it what that is worth at least.
+fn drift(metric: Metric, runs: &[RunValue]) -> VariancePrior {
+    let (sd, df) = match metric {
+        Metric::GpuMemoryPeakGb | Metric::ErrorRate | Metric::Completed | Metric::Failed => {
+            (COUNT_DRIFT, DRIFT_DF_LEAST)
+        }
+        Metric::SloAttainment => (
+            SHARE_DRIFT.max(fall_of_a_drift(runs).unwrap_or(0.0)),
+            SHARE_DRIFT_DF_LEAST,
+        ),
+        Metric::GpuUtilizationPct => (SHARE_DRIFT, SHARE_DRIFT_DF_LEAST),
+        _ => (TIMING_DRIFT, DRIFT_DF_LEAST),
+    };
+    VariancePrior { variance: sd * sd, df }
+}
+
+/// How far an attainment falls for one usual drift of timing, where it falls fastest up to [`SLOWER_STEPS`] of them: an SLO
+/// that stands just above where most latencies are is met by nobody on a slower day.
+fn fall_of_a_drift(runs: &[RunValue]) -> Option<f64> {
+    let runs: Vec<&Sample> = runs.iter().flatten().collect();
+    let of = runs.iter().map(|run| run.samples).sum();
+    let at = |share: fn(&Sample, usize) -> Option<f64>, step: usize| {
+        let shares: Option<Vec<f64>> = runs.iter().map(|run| share(run, step)).collect();
+        of_share(mean(&shares?)?, of)
+    };
+    let now = at(|run, _| Some(run.value), 0)?;
+    let a_step = |step: usize| {
+        let then = at(|run, step| run.slower?.get(step).copied(), step)?;
+        Some((now - then) / real(step + 1))
+    };
+    let steepest = (0..SLOWER_STEPS).filter_map(a_step).fold(0.0, f64::max);
+    Some(steepest / SLOWER_STEP * TIMING_DRIFT)
 }
 
 #[cfg(test)]

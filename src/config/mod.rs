@@ -46,5 +46,6 @@ pub use resolve::{
     FileText, HeaderSource, IdleAnswers, Measure, Origin, Resolved, Settings, Sweep, file_meant, resolve, resolve_text,
 };
 pub use schema::{json_schema, starter};
+pub use settings::DEFAULT_STORE;
 pub use show::show;
 pub use spans::duration;

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use super::{layers::Layer, node::Source, resolve::Settings, resolver::Resolver, texts::Word, twin::ConfigFile};
 use crate::plan::{Plan, Prompts};
 
+/// Where baselines are stored when nothing is said.
+pub const DEFAULT_STORE: &str = "baselines";
+
 impl Resolver {
     pub(super) fn settings(&mut self, file: Option<PathBuf>) -> Settings {
         let baseline = self.word("baseline", "(the store's)", |twin| {
@@ -12,7 +15,7 @@ impl Resolver {
         });
         Settings {
             baseline: baseline.map(|name| self.beside_file("baseline", name)),
-            store: self.path("store", "baselines", |twin| twin.store.clone()),
+            store: self.path("store", DEFAULT_STORE, |twin| twin.store.clone()),
             output: self.path("output", "session.json", |twin| twin.output.clone()),
             report_dir: self.report_dir(),
             commit: self.word("commit", "(unknown)", |twin| twin.commit.clone().map(|word| word.0)),

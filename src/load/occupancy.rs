@@ -2,7 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Runner, endpoint::Endpoint};
+use reqwest::{RequestBuilder, Url};
+
+use super::{
+    LoadError, Runner,
+    endpoint::{address, without_userinfo},
+    tls,
+};
+use crate::plan::{Http, Target};
 
 /// A server that needs longer for its page is treated as one that has none.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -23,16 +30,50 @@ const NAMES: [&str; 8] = [
     "tgi_queue_size",
 ];
 
+/// A page of metrics elsewhere than at the server's own address, asked without its keys.
+pub(super) struct MetricsPage {
+    web: reqwest::Client,
+    url: Url,
+}
+
+impl MetricsPage {
+    /// # Errors
+    /// The address cannot be asked.
+    pub(super) fn at(text: &str, target: &Target) -> Result<Self, LoadError> {
+        let refuse = |problem: String| LoadError::Metrics {
+            url: without_userinfo(text),
+            problem,
+        };
+        let url = address(text).map_err(refuse)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(refuse("it holds a user name or password; remove it".into()));
+        }
+        // What the server under test speaks says nothing of this one.
+        let target = Target {
+            http: Http::Auto,
+            ..target.clone()
+        };
+        let web = tls::web_client(&target, url.scheme())?;
+        Ok(Self { web, url })
+    }
+}
+
 impl Runner {
+    /// Has the server's page of metrics elsewhere than at its own address. No key goes there.
+    ///
+    /// # Errors
+    /// The address cannot be asked.
+    pub fn find_metrics_at(&mut self, address: &str) -> Result<(), LoadError> {
+        self.metrics = Some(MetricsPage::at(address, &self.target)?);
+        Ok(())
+    }
+
     /// Requests that all replicas hold, after a second for their figures to follow; `None` where a server does not tell.
     pub fn held_requests(&self) -> Option<u32> {
         self.runtime.block_on(async {
             let begun = Instant::now();
             loop {
-                let mut held = 0;
-                for endpoint in self.fleet.endpoints() {
-                    held += of(endpoint).await?;
-                }
+                let held = self.held_now().await?;
                 if held == 0 || begun.elapsed() > PATIENCE {
                     return Some(held);
                 }
@@ -40,10 +81,21 @@ impl Runner {
             }
         })
     }
+
+    async fn held_now(&self) -> Option<u32> {
+        if let Some(page) = &self.metrics {
+            return told(page.web.get(page.url.clone())).await;
+        }
+        let mut held = 0;
+        for endpoint in self.fleet.endpoints() {
+            held += told(endpoint.page("/metrics")).await?;
+        }
+        Some(held)
+    }
 }
 
-async fn of(endpoint: &Endpoint) -> Option<u32> {
-    let answer = endpoint.page("/metrics").timeout(TIMEOUT).send().await.ok()?;
+async fn told(page: RequestBuilder) -> Option<u32> {
+    let answer = page.timeout(TIMEOUT).send().await.ok()?;
     let page = answer.error_for_status().ok()?.bytes().await.ok()?;
     held(&String::from_utf8_lossy(&page))
 }
@@ -72,6 +124,26 @@ fn whole(count: f64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn t11_a_page_of_metrics_is_no_way_around_what_addresses_may_be() {
+        let target = Target::at("http://127.0.0.1:1");
+        for (address, problem) in [
+            ("http://169.254.169.254/metrics", "this is where a cloud tells"),
+            ("http://metadata.google.internal/metrics", "this is where a cloud tells"),
+            ("http://me:key@127.0.0.1:9/metrics", "a user name or password"),
+            ("ftp://127.0.0.1/metrics", "give `http://host:port`"),
+            ("http://127.0.0.1:9/metrics?a=b", "a query or a fragment"),
+        ] {
+            let error = MetricsPage::at(address, &target).err().unwrap().to_string();
+            assert!(
+                error.starts_with("page of metrics `") && error.contains(problem),
+                "{error}"
+            );
+            assert!(!error.contains("me:key"), "{error}");
+        }
+        assert!(MetricsPage::at("http://127.0.0.1:9/metrics", &target).is_ok());
+    }
 
     #[test]
     fn requests_are_counted_over_engines_states_and_labels() {

@@ -23,6 +23,7 @@ use super::{
     effort::Effort,
     fleet::Fleet,
     kernel::allow_many_connections,
+    occupancy::MetricsPage,
     open,
     pacer::Timetable,
     probe,
@@ -41,7 +42,7 @@ use crate::{
 pub struct Runner {
     // Before the runtime: connections close while it still runs.
     pub(super) fleet: Arc<Fleet>,
-    target: Target,
+    pub(super) target: Target,
     /// One for each model of a mix, else one.
     templates: Arc<[Template]>,
     /// The model that is asked first.
@@ -54,6 +55,8 @@ pub struct Runner {
     cache: Cache,
     no_gaps: Histogram<u64>,
     threads: Threads,
+    /// Where its server tells how many requests it holds, if that is not at its own address.
+    pub(super) metrics: Option<MetricsPage>,
     pub(super) runtime: Runtime,
 }
 
@@ -103,6 +106,7 @@ impl Runner {
             cache: Cache::new(plan.target.cache_reset.clone()),
             no_gaps: no_gaps()?,
             threads,
+            metrics: None,
             runtime,
         })
     }

@@ -1,8 +1,8 @@
 //! Requests that kept what users are promised: goodput and SLO attainment.
 
 use super::{
-    RunValue,
-    promise::{Kept, kept, why_unseen},
+    RunValue, SLOWER_STEP, SLOWER_STEPS, Sample,
+    promise::{Kept, kept, kept_if_slower, why_unseen},
     run::{nothing_completed, output_tokens, sample, throughput},
 };
 use crate::{
@@ -30,7 +30,13 @@ pub(super) fn values(run: &Run, slo: &Slo, is_open: bool) -> Vec<(Metric, RunVal
             Metric::GoodputTokensPerS,
             promised.clone().and_then(|()| throughput(run, good_tokens)),
         ),
-        (Metric::SloAttainment, promised.and_then(|()| attainment(run, good))),
+        (
+            Metric::SloAttainment,
+            promised.and_then(|()| {
+                let slower = if_slower(run, slo, is_open);
+                attainment(run, good).map(|found| Sample { slower, ..found })
+            }),
+        ),
     ]
 }
 
@@ -54,4 +60,40 @@ fn attainment(run: &Run, good: impl Fn(&RequestRecord) -> Result<bool, &'static 
     }
     let all = run.requests.len();
     Ok(sample(real(met) / real(all), all))
+}
+
+/// What the share would be if all times were one, two, … steps longer; `None` of no request.
+fn if_slower(run: &Run, slo: &Slo, is_open: bool) -> Option<[f64; SLOWER_STEPS]> {
+    let all = Some(run.requests.len()).filter(|all| *all > 0)?;
+    let mut times = 1.0;
+    Some([(); SLOWER_STEPS].map(|()| {
+        times *= SLOWER_STEP.exp();
+        let is_kept = |record: &&RequestRecord| kept_if_slower(record, slo, is_open, times) == Ok(Kept::Yes);
+        real(run.requests.iter().filter(is_kept).count()) / real(all)
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::synthetic::Figures;
+
+    #[test]
+    fn an_attainment_knows_what_slower_servers_would_have() {
+        let run = Figures::default().run();
+        // TTFT is 50 ms in every request: 57 ms are 14 % away, between the second and the third step.
+        let slo = Slo {
+            ttft_ms: Some(57.0),
+            ..Slo::default()
+        };
+        let found = values(&run, &slo, false);
+        let of = |wanted: Metric| found.iter().find(|(metric, _)| *metric == wanted).unwrap().1.clone();
+        let attainment = of(Metric::SloAttainment).unwrap();
+        assert_eq!(
+            (attainment.value.to_bits(), attainment.samples),
+            (1.0_f64.to_bits(), 200)
+        );
+        assert_eq!(attainment.slower, Some([1.0, 1.0, 0.0, 0.0, 0.0]));
+        assert_eq!(of(Metric::GoodputRps).unwrap().slower, None);
+    }
 }

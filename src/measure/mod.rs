@@ -120,7 +120,14 @@ pub struct Sample {
     /// Of a percentile: how far the values just above it lie above those just below it (0.2 = 20 %), where that is a cliff
     /// between two modes.
     pub cliff: Option<f64>,
+    /// Of an attainment: what it would be if all times were one, two, … times [`SLOWER_STEP`] longer.
+    pub slower: Option<[f64; SLOWER_STEPS]>,
 }
+
+/// By how much slower, on the log scale, each of [`Sample::slower`] is than the one before it (6 %).
+pub const SLOWER_STEP: f64 = 0.06;
+/// How many of them there are: up to a third slower.
+pub const SLOWER_STEPS: usize = 5;
 
 /// Every metric of every run of a session.
 ///

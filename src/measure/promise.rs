@@ -27,10 +27,23 @@ pub enum Kept {
 /// # Errors
 /// What the record of a completed request lacks.
 pub fn kept(record: &RequestRecord, slo: &Slo, is_open: bool) -> Result<Kept, &'static str> {
+    kept_if_slower(record, slo, is_open, 1.0)
+}
+
+/// The same if all of its times were so many times as long.
+///
+/// # Errors
+/// As [`kept`].
+pub(super) fn kept_if_slower(
+    record: &RequestRecord,
+    slo: &Slo,
+    is_open: bool,
+    times: f64,
+) -> Result<Kept, &'static str> {
     if !record.completed() {
         return Ok(Kept::No);
     }
-    let slo = limits(record, slo);
+    let slo = tighter(limits(record, slo), times);
     let from_ns = if is_open {
         record.scheduled_ns.ok_or(NO_SCHEDULE)?
     } else {
@@ -62,6 +75,16 @@ fn pace(record: &RequestRecord, limit_ms: f64) -> Result<Kept, &'static str> {
         (false, true) => Kept::Yes,
         (false, false) => Kept::No,
     })
+}
+
+/// Limits that are met as often as these are by a server that is so many times as slow.
+fn tighter(slo: Slo, times: f64) -> Slo {
+    let tighter = |limit: Option<f64>| limit.map(|ms| ms / times);
+    Slo {
+        ttft_ms: tighter(slo.ttft_ms),
+        tpot_ms: tighter(slo.tpot_ms),
+        e2e_ms: tighter(slo.e2e_ms),
+    }
 }
 
 fn limits(record: &RequestRecord, slo: &Slo) -> Slo {

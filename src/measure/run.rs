@@ -261,6 +261,7 @@ fn one(latencies: &Latencies, percentile: Percentile) -> RunValue {
             samples: latencies.sorted.len(),
             completed_only,
             cliff: cliff(percentile, latencies.sorted.len(), |p| latencies.quantile(p)),
+            slower: None,
         }),
         None => Err(too_many(latencies, percentile, completed_only)),
     }

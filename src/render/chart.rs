@@ -262,6 +262,7 @@ mod tests {
             interval,
             difference: None,
             limit: Bound::Relative(limit),
+            stated: None,
             action: Action::Block,
             requires: None,
             p_real: None,

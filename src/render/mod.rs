@@ -9,6 +9,7 @@ mod curve;
 mod details;
 mod escape;
 mod evidence;
+mod facts;
 mod figures;
 mod flow;
 mod format;

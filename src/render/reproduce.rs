@@ -4,14 +4,21 @@ use std::collections::BTreeSet;
 
 use crate::{
     metric::Metric,
-    report::{Check, Judging, Report},
+    report::{Check, Difference, Judging, Report},
     verdict::{Action, Bound, Evidence, FieldRule, Gate, Limit, OnInconclusive, OnUnmet, Policy},
 };
 
 /// The command that judges the same files by the same rules.
-pub(super) fn command(report: &Report) -> Option<String> {
-    let baseline = report.baseline.as_ref()?;
-    let files = format!("{} {}", shell_word(&baseline.name), shell_word(&report.candidate.name));
+pub(super) fn command(report: &Report) -> String {
+    let new = shell_word(&report.candidate.name);
+    let old = report.baseline.as_ref().map(|baseline| shell_word(&baseline.name));
+    let files = match old {
+        Some(old) if report.stored.holds_baseline => format!("{new} --baseline {old}"),
+        Some(old) => format!("{old} {new}"),
+        None => new,
+    };
+    // Where nothing is compared, what the candidate itself must keep is all that was asked.
+    let is_compared = report.baseline.is_some() && report.differences.iter().all(Difference::is_allowed);
     let allowed = report
         .differences
         .iter()
@@ -24,12 +31,24 @@ pub(super) fn command(report: &Report) -> Option<String> {
             )),
         });
     let judging = judging(report.judging);
-    let flags: String = rules(&report.checks)
+    let flags: String = rules(&report.checks, is_compared)
         .into_iter()
         .chain(allowed)
         .chain(judging)
+        .chain(store(report))
         .collect();
-    Some(format!("perfgate compare {files}{flags}"))
+    format!("perfgate compare {files}{flags}")
+}
+
+/// Where the baseline lies, and the noise of earlier pairs; in a pull request at which commit.
+fn store(report: &Report) -> Vec<String> {
+    let folder = report.stored.folder.as_ref();
+    let trusted = report.trusted.as_ref().filter(|_| report.stored.holds_baseline);
+    let flags = [
+        folder.map(|folder| format!(" --store {}", shell_word(folder))),
+        trusted.map(|trusted| format!(" --trusted-ref {}", shell_word(&trusted.commit))),
+    ];
+    flags.into_iter().flatten().collect()
 }
 
 /// A flag for each level that is not the built-in one.
@@ -44,6 +63,7 @@ fn judging(judging: Judging) -> Vec<String> {
     let confidence = Some(judging.confidence).filter(|own| differs(*own, built_in.confidence));
     let family_error = Some(judging.family_error).filter(|own| differs(*own, built_in.family_error));
     let flags = [
+        judging.allows_work.then(|| " --allow work".to_owned()),
         confidence.map(|own| format!(" --confidence {own}")),
         family_error.map(|own| format!(" --family-error {own}")),
         how,
@@ -57,15 +77,16 @@ fn unmet(what: &str, own: OnUnmet, built_in: OnUnmet) -> Option<String> {
     (own != built_in).then(|| format!(" --on-unmet-{what} {}", own.name()))
 }
 
-/// A `--gate` for each rule that is not the built-in one.
-fn rules(checks: &[Check]) -> BTreeSet<String> {
+/// A `--gate` for each rule that is not the built-in one, and for each built-in one that was switched off.
+fn rules(checks: &[Check], is_compared: bool) -> BTreeSet<String> {
     let built_in = Policy::default().gates;
     let own = checks.iter().filter(|check| {
         let limit = match check.limit {
             Bound::Relative(change) => Limit::Relative(change.abs()),
             Bound::Absolute(size) => Limit::Absolute(size.abs()),
             Bound::Value(_) => return true,
-            Bound::NoMoreFailures => return check.metric == Metric::ErrorRate && check.action != Action::Block,
+            Bound::NoMoreFailures if check.metric == Metric::ErrorRate => return check.action != Action::Block,
+            Bound::NoMoreFailures => return check.stated.is_some(),
         };
         let gate = Gate {
             limit,
@@ -76,13 +97,19 @@ fn rules(checks: &[Check]) -> BTreeSet<String> {
     });
     let flags = own.map(flag);
     // A search has no figure but its answer, and nothing else has that: what a report cannot have was not switched off.
-    let is_search = checks.iter().all(|check| check.metric.is_capacity());
+    let is_search = !is_compared || checks.iter().all(|check| check.metric.is_capacity());
     let off = built_in
         .keys()
         .filter(|metric| !is_search && !metric.is_capacity())
         .filter(|metric| checks.iter().all(|check| check.metric != **metric));
+    let failures = checks.iter().any(|check| check.metric == Metric::ErrorRate);
+    let uncounted = (!is_search && !failures).then_some(Metric::ErrorRate);
     flags
-        .chain(off.map(|metric| format!(" --gate {}=off", metric.key())))
+        .chain(
+            off.copied()
+                .chain(uncounted)
+                .map(|metric| format!(" --gate {}=off", metric.key())),
+        )
         .collect()
 }
 
@@ -99,16 +126,30 @@ fn flag(check: &Check) -> String {
         Some(Evidence::Profile) => "profile",
         None => "none",
     };
-    let limit = match check.limit {
-        Bound::Relative(change) => format!("{}%", (change.abs() * 1e8).round() / 1e6),
-        Bound::Absolute(size) => format!("{} {}", size.abs(), unit(check.metric)),
-        Bound::Value(value) => {
+    let limit = match (check.limit, check.stated) {
+        (Bound::Relative(change), _) | (Bound::NoMoreFailures, Some(Limit::Relative(change))) => relative(change),
+        (Bound::Absolute(size), _) | (Bound::NoMoreFailures, Some(Limit::Absolute(size))) => {
+            absolute(check.metric, size)
+        }
+        (Bound::Value(value), _) => {
             let value = shell_word(&format!("{key}={value} {}", unit(check.metric)));
             return format!(" --ceiling {value}");
         }
-        Bound::NoMoreFailures => return format!(" --gate {key}={action}"),
+        (Bound::NoMoreFailures, None) => return format!(" --gate {key}={action}"),
     };
     format!(" --gate {}", shell_word(&format!("{key}={limit}:{action}:{requires}")))
+}
+
+fn relative(change: f64) -> String {
+    format!("{}%", (change.abs() * 1e8).round() / 1e6)
+}
+
+/// A share without a unit would read as a fraction of the baseline.
+fn absolute(metric: Metric, size: f64) -> String {
+    if metric.unit() == "fraction" {
+        return format!("{} points", (size.abs() * 1e10).round() / 1e8);
+    }
+    format!("{} {}", size.abs(), unit(metric))
 }
 
 /// The metric's unit as configuration takes it.
@@ -147,9 +188,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn rules_that_are_not_built_in_are_part_of_the_command() {
-        let rule = |metric, limit, action, requires| Check {
+    fn rule(metric: Metric, limit: Limit, action: Action, requires: Option<Evidence>) -> Check {
+        Check {
             cell: String::new(),
             metric,
             baseline: None,
@@ -158,6 +198,7 @@ mod tests {
             interval: None,
             difference: None,
             limit: Bound::of(metric, limit),
+            stated: None,
             action,
             requires,
             p_real: None,
@@ -169,12 +210,20 @@ mod tests {
             repeat_more: None,
             n_baseline: 0,
             n_candidate: 0,
-        };
+        }
+    }
+
+    #[test]
+    fn rules_that_are_not_built_in_are_part_of_the_command() {
         let built_in = Policy::default().gates.into_iter();
         let mut checks: Vec<Check> = built_in
             .map(|(metric, gate)| rule(metric, gate.limit, gate.action, gate.requires))
             .collect();
-        assert!(rules(&checks).is_empty());
+        checks.push(Check {
+            limit: Bound::NoMoreFailures,
+            ..rule(Metric::ErrorRate, Limit::Relative(0.05), Action::Block, None)
+        });
+        assert!(rules(&checks, true).is_empty());
         checks.retain(|check| check.metric != Metric::GpuMemoryPeakGb);
         checks.push(rule(
             Metric::Qps,
@@ -182,10 +231,51 @@ mod tests {
             Action::Warn,
             Some(Evidence::Profile),
         ));
-        let flags: Vec<String> = rules(&checks).into_iter().collect();
+        let flags: Vec<String> = rules(&checks, true).into_iter().collect();
         assert_eq!(
             flags,
             [" --gate gpu_memory_peak_gb=off", " --gate qps=0.5%:warn:profile"]
+        );
+    }
+
+    #[test]
+    fn a_goodput_whose_requests_are_counted_keeps_its_gate() {
+        let counted = |metric, stated, action, requires| Check {
+            limit: Bound::NoMoreFailures,
+            stated,
+            ..rule(metric, Limit::Relative(0.05), action, requires)
+        };
+        for (check, flag) in [
+            (
+                counted(Metric::GoodputRps, Some(Limit::Relative(0.03)), Action::Block, None),
+                " --gate goodput_rps=3%:block:none",
+            ),
+            (
+                counted(
+                    Metric::SloAttainment,
+                    Some(Limit::Absolute(0.02)),
+                    Action::Warn,
+                    Some(Evidence::Explanation),
+                ),
+                " --gate 'slo_attainment=2 points:warn:explanation'",
+            ),
+            (
+                rule(Metric::SloAttainment, Limit::Absolute(0.015), Action::Block, None),
+                " --gate 'slo_attainment=1.5 points:block:none'",
+            ),
+        ] {
+            assert!(rules(&[check], true).contains(flag), "{flag}");
+        }
+    }
+
+    #[test]
+    fn a_gate_without_a_check_of_failures_had_it_switched_off() {
+        let checks = [rule(Metric::Qps, Limit::Relative(0.05), Action::Block, None)];
+        assert!(rules(&checks, true).contains(" --gate error_rate=off"));
+        assert!(rules(&[], true).is_empty(), "nothing was judged");
+        assert!(
+            !rules(&checks, false).iter().any(|flag| flag.ends_with("=off")),
+            "nothing was compared"
         );
     }
 }

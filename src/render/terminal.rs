@@ -7,9 +7,10 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, Tab
 use super::{
     escape::visible,
     evidence::{ObligationView, TrustedView},
+    facts,
     figures::{self, CellTable, Rows},
     format::{self, SPACE},
-    view::{self, ReportView},
+    view::{ArmView, ReportView},
     words::{self, Tone},
 };
 use crate::report::{Arm, Report};
@@ -59,7 +60,7 @@ pub fn terminal_session(arm: &Arm, warnings: &[String], color: bool, width: u16)
     facts.extend(arm.commit.iter().map(|commit| ("commit".to_owned(), commit.clone())));
     facts.push(("fingerprint".to_owned(), arm.fingerprint.clone()));
     facts.extend(
-        view::facts(&arms)
+        facts::facts(&arms)
             .into_iter()
             .map(|fact| (fact.what, fact.values.concat())),
     );
@@ -182,7 +183,7 @@ impl Page {
             INDENT,
             &format!("{counts}exit {}: {}", view.exit_code, view.exit_meaning),
         );
-        let side = |arm: &view::ArmView| match &arm.short_commit {
+        let side = |arm: &ArmView| match &arm.short_commit {
             Some(commit) => format!("{} at {commit}, {}", arm.name, arm.started),
             None => format!("{}, {}", arm.name, arm.started),
         };

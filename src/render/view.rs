@@ -6,6 +6,7 @@ use super::{
     chart::{Axis, Bar, Domain},
     details::{self, CellCharts},
     evidence::{self, ObligationView, TrustedView},
+    facts::{FactView, facts, origins},
     figures::{self, CellTable, NOT_MEASURED, NamedArm, Rows, Runs},
     format::{self, SPACE, Scale},
     ladder::{Ladder, ladder},
@@ -51,6 +52,8 @@ pub(super) struct ReportView {
     pub(super) failures: Vec<FailureView>,
     pub(super) differences: Vec<DifferenceView>,
     pub(super) facts: Vec<FactView>,
+    /// Which session each arm is, of which commit and when, and the hash of what must be equal.
+    pub(super) origins: Vec<FactView>,
     /// What is still owed.
     pub(super) obligations: Vec<ObligationView>,
     /// What was given, and by whom.
@@ -59,8 +62,8 @@ pub(super) struct ReportView {
     pub(super) trusted: Option<TrustedView>,
     pub(super) warnings: Vec<String>,
     pub(super) method: String,
-    /// The command that judges the same two files again.
-    pub(super) reproduce: Option<String>,
+    /// The command that judges the same files again.
+    pub(super) reproduce: String,
 }
 
 /// One arm.
@@ -134,14 +137,6 @@ pub(super) struct DifferenceView {
     pub(super) allowed: bool,
 }
 
-/// A fact of plan or environment, one value for each arm.
-#[derive(Debug, Serialize)]
-pub(super) struct FactView {
-    pub(super) what: String,
-    pub(super) values: Vec<String>,
-    pub(super) differs: bool,
-}
-
 impl ReportView {
     pub(super) fn of(report: &Report) -> Self {
         let Look {
@@ -186,6 +181,7 @@ impl ReportView {
             failures: arms.iter().flat_map(failures).collect(),
             differences: differences(report),
             facts: facts(&arms),
+            origins: origins(&arms),
             obligations: evidence::owed(report),
             given: evidence::given(report),
             trusted: report.trusted.as_ref().map(evidence::trusted),
@@ -249,7 +245,10 @@ fn check_view(check: &Check, domain: Domain, report: &Report) -> CheckView {
         class: tone.class(),
         tone,
         action: words::action(check.action),
-        requires: check.requires.map(words::evidence),
+        requires: check
+            .requires
+            .filter(|_| check.verdict == Verdict::Regression)
+            .map(words::evidence),
         metric: check.metric.label(),
         key: check.metric.key(),
         definition: check.metric.definition(),
@@ -362,29 +361,4 @@ fn differences(report: &Report) -> Vec<DifferenceView> {
         allowed: difference.is_allowed(),
     });
     rows.collect()
-}
-
-/// Facts of all arms in the candidate's order, those that only the baseline has after them.
-pub(super) fn facts(arms: &[NamedArm<'_>]) -> Vec<FactView> {
-    let mut order: Vec<&str> = Vec::new();
-    for (what, _) in arms.iter().rev().flat_map(|(_, arm)| &arm.facts) {
-        if !order.contains(&what.as_str()) {
-            order.push(what);
-        }
-    }
-    let rows = order.into_iter().map(|what| {
-        let values: Vec<String> = arms.iter().map(|(_, arm)| fact(arm, what)).collect();
-        let mut others = values.iter().skip(1);
-        FactView {
-            what: what.to_owned(),
-            differs: others.any(|value| Some(value) != values.first()),
-            values,
-        }
-    });
-    rows.collect()
-}
-
-fn fact(arm: &Arm, what: &str) -> String {
-    let found = arm.facts.iter().find(|(name, _)| name == what);
-    found.map_or_else(|| "not known".into(), |(_, value)| value.clone())
 }

@@ -6,7 +6,7 @@ use crate::{
     measure::selftest::{Limit, limits},
     measure::{CellMeasurements, Measurements, RunValue, measure},
     plan::{Api, Load, Plan, Prompts},
-    session::{Ended, RequestRecord, Session, TokensFrom},
+    session::{Ended, Origin, RequestRecord, Session, TokensFrom},
     stats::{moments, quantile::quantile},
 };
 
@@ -198,12 +198,13 @@ fn facts(session: &Session) -> Vec<(String, String)> {
     facts.maybe("ITL", per_chunk(session).as_ref());
     facts.maybe("Client", health::client(session).as_ref());
     facts.maybe("Connections", health::connections(session).as_ref());
-    facts.maybe("Searches", health::at_a_bound(session).as_ref());
+    facts.maybe("Searches", health::without_answer(session).as_ref());
     facts.maybe("Warm-up", health::warm_up(session).as_ref());
     facts.maybe("Prefix cache", health::cache(session).as_ref());
     if replaced_connections(session) > 0 {
         facts.put(REPLACED, replaced_connections(session).to_string());
     }
+    facts.maybe("Branch", session.origin.as_ref().and_then(branch).as_ref());
     match &session.ended {
         Ended::Complete => {}
         Ended::Interrupted => facts.put("Ended", "interrupted before its last run"),
@@ -212,6 +213,14 @@ fn facts(session: &Session) -> Vec<(String, String)> {
     facts.put("perfgate", &session.tool_version);
     facts.put("Metric definitions", &session.definitions);
     facts.0
+}
+
+/// Of which branch it is, and what had CI measure it.
+fn branch(origin: &Origin) -> Option<String> {
+    let branch = origin.branch.as_ref().map(|branch| format!("`{branch}`"));
+    let event = origin.event.as_ref().map(|event| format!("for `{event}`"));
+    let told: Vec<String> = branch.into_iter().chain(event).collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 fn prompts(prompts: &Prompts) -> String {

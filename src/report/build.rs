@@ -1,7 +1,7 @@
 //! From two sessions to a report: measure, compare, judge, say it.
 
 use super::{
-    Judging, Report,
+    Judging, Report, Stored,
     arm::{describe_measured, say_none_replaced},
     conduct, detail, doubts, held, method, overridden, rest, tails, wording,
 };
@@ -96,6 +96,7 @@ pub fn build_knowing(
         differences,
         obligations,
         trusted: None,
+        stored: Stored::default(),
         warnings,
         detail: detail::detail(baseline.map(|(_, session)| session), candidate.1),
     }
@@ -162,6 +163,7 @@ fn all_warnings(
         warnings.extend(of_session("baseline", session));
     }
     warnings.extend(of_session("candidate", candidate));
+    warnings.extend(notes(baseline.map(|(_, session)| session), candidate));
     if let Some((_, session)) = baseline {
         warnings.extend(counted_differently(session, candidate));
         warnings.extend(rest::unseen(session, candidate));
@@ -184,7 +186,8 @@ fn ended_early(candidate: &Session, outcome: Result<&Judgement, &Refusal>) -> Op
 
 /// What a reader should know of a session by itself, in sentences.
 pub fn warnings(session: &Session) -> Vec<String> {
-    of_session("session", session)
+    let notes = session.notes.iter().map(|note| format!("session: {note}"));
+    of_session("session", session).into_iter().chain(notes).collect()
 }
 
 /// A session with its name, measured.
@@ -212,7 +215,6 @@ fn of_session(arm: &str, session: &Session) -> Vec<String> {
     }
     warnings.extend(doubts::of(arm, session));
     warnings.extend(conduct::of(arm, session));
-    warnings.extend(session.notes.iter().map(|note| format!("{arm}: {note}")));
     for cell in &session.cells {
         let sum = |of: fn(&crate::session::Run) -> u32| cell.runs.iter().map(|run| u64::from(of(run))).sum::<u64>();
         let (failed, all) = (sum(|run| run.warmup.failed), sum(|run| run.warmup.requests));
@@ -224,6 +226,20 @@ fn of_session(arm: &str, session: &Session) -> Vec<String> {
         }
     }
     warnings
+}
+
+/// What the sessions note of themselves; what both do stands once.
+fn notes(baseline: Option<&Session>, candidate: &Session) -> Vec<String> {
+    let old = baseline.map_or(&[][..], |session| session.notes.as_slice());
+    let of = |arm: &'static str, own: &[String], other: &[String]| -> Vec<String> {
+        let alone = own.iter().filter(|note| !other.contains(note));
+        alone.map(|note| format!("{arm}: {note}")).collect()
+    };
+    let shared = old.iter().filter(|note| candidate.notes.contains(note));
+    let mut told = of("baseline", old, &candidate.notes);
+    told.extend(of("candidate", &candidate.notes, old));
+    told.extend(shared.map(|note| format!("both arms: {note}")));
+    told
 }
 
 /// Token counts from `usage` on one side and from chunks on the other are not the same count.

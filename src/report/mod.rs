@@ -23,6 +23,7 @@ mod wording;
 use std::collections::BTreeMap;
 
 use crate::{
+    compare::work,
     metric::Metric,
     plan::Load,
     verdict::{OnInconclusive, Policy, Unmet, Verdict},
@@ -69,6 +70,8 @@ pub struct Report {
     pub method: String,
     /// How sure it had to be.
     pub judging: Judging,
+    /// What of it lies in a store of baselines.
+    pub stored: Stored,
     /// What charts are drawn of; empty where the report was read from its file, which holds no requests.
     pub detail: Vec<CellDetail>,
 }
@@ -93,6 +96,15 @@ pub struct ChangedFile {
     pub diff: String,
 }
 
+/// What a comparison took from a store of baselines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Its folder; `None`: the usual one.
+    pub folder: Option<String>,
+    /// Whether the baseline itself lies there, by its name.
+    pub holds_baseline: bool,
+}
+
 /// How sure a verdict had to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judging {
@@ -104,16 +116,19 @@ pub struct Judging {
     pub on_inconclusive: OnInconclusive,
     /// What evidence does that is still owed.
     pub unmet: Unmet,
+    /// Whether sessions of different work are compared all the same.
+    pub allows_work: bool,
 }
 
 impl Judging {
     /// As a policy has it.
-    pub const fn of(policy: &Policy) -> Self {
+    pub fn of(policy: &Policy) -> Self {
         Self {
             confidence: policy.confidence,
             family_error: policy.family_error,
             on_inconclusive: policy.on_inconclusive,
             unmet: policy.unmet,
+            allows_work: policy.allows(work::ALLOW),
         }
     }
 }

@@ -210,11 +210,32 @@ fn what_the_reader_should_know_is_a_warning() {
     assert!(found.differences[0].is_allowed());
     insta::assert_snapshot!(found.warnings.join("\n"), @r"
         the candidate was interrupted: only its finished runs are compared
-        candidate: the client was busy
         candidate: 2 of 50 warm-up requests failed at synthetic-64/16 @ c=16
+        candidate: the client was busy
         not all output tokens of the candidate were counted by the server's `usage`, as those of the baseline were: TPOT and output throughput do not compare
         `engine.version` differs (`0.6.4`, `0.7.0`) and is allowed: the change may come from it
         ");
+}
+
+#[test]
+fn what_both_arms_note_stands_once() {
+    let (mut old, mut new) = (slower(&QUIET, 1.0), slower(&QUIET, 1.0));
+    old.notes = vec!["cut into blocks".into(), "an old driver".into()];
+    new.notes = vec!["cut into blocks".into(), "a new driver".into()];
+    let (old, new) = in_pairs(&old, &new);
+    let told = |reference: Option<&Reference<'_>>| build(reference, ("pr.json", &new), &Policy::default()).warnings;
+    let both = told(Some(&Reference::alone("main.json", &old)));
+    assert_eq!(
+        both,
+        [
+            "baseline: an old driver",
+            "candidate: a new driver",
+            "both arms: cut into blocks"
+        ]
+    );
+    let alone = told(None);
+    assert_eq!(alone, ["candidate: cut into blocks", "candidate: a new driver"]);
+    assert_eq!(warnings(&old), ["session: cut into blocks", "session: an old driver"]);
 }
 
 #[test]

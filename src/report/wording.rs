@@ -3,6 +3,7 @@
 use super::{Check, Obligation, cost};
 use crate::{
     compare::Design,
+    measure::invalid_because,
     session::{Origin, Session},
     verdict::{
         Action, Bound, Judgement, Lacking, MIN_RUNS, OnUnmet, Refusal, Unmet, Verdict, figures,
@@ -182,7 +183,19 @@ fn judged(judgement: &Judgement, file: &str, (baseline, candidate): (Option<&Ses
     let mut steps = Vec::new();
     if judgement.verdict == Verdict::Regression {
         steps.push("find the cause and measure again".into());
-        steps.push(match judgement.design {
+        steps.extend(accepting(judgement, file, candidate));
+    }
+    if judgement.verdict != Verdict::Inconclusive {
+        return steps;
+    }
+    steps.extend(settling(judgement, (baseline, candidate)));
+    steps
+}
+
+/// How a change that is wanted is accepted; nobody can want a session that carries no verdict as a baseline.
+fn accepting(judgement: &Judgement, file: &str, candidate: &Session) -> Option<String> {
+    invalid_because(candidate).is_none().then(|| {
+        match judgement.design {
             Design::Apart { .. } if is_not_of_main(candidate) => {
                 "or, if the change is wanted, say why in `perfgate-accept.yaml` on the main branch: the next session of it is then \
                  saved as its baseline (by hand: `perfgate baseline save --accept REASON`)"
@@ -199,21 +212,33 @@ fn judged(judgement: &Judgement, file: &str, (baseline, candidate): (Option<&Ses
                                       measurement"
                     .into()
             }
-        });
-    }
-    if judgement.verdict != Verdict::Inconclusive {
-        return steps;
-    }
+        }
+    })
+}
+
+/// What would settle an open gate.
+fn settling(judgement: &Judgement, (baseline, candidate): (Option<&Session>, &Session)) -> Vec<String> {
+    let mut steps = Vec::new();
     let is_open = |check: &&Check| check.action == Action::Block && check.verdict == Verdict::Inconclusive;
-    let mut open = judgement.checks.iter().filter(is_open).peekable();
-    let is_noise = open.any(|check| check.p_real.is_some());
+    let open = || judgement.checks.iter().filter(is_open);
+    let is_noise = |check: &Check| check.p_real.is_some();
+    let lasting: Vec<&Check> = open().filter(|check| is_lasting(check)).collect();
     match &judgement.design {
         Design::Apart { .. } => {
             let cost = baseline.and_then(|baseline| cost::in_pairs(baseline, candidate));
-            steps.extend(cost.filter(|_| is_noise).as_deref().map(in_alternation));
+            let what = if lasting.is_empty() {
+                "it"
+            } else {
+                "what noise leaves open"
+            };
+            let cost = cost.filter(|_| open().any(is_noise));
+            steps.extend(cost.map(|cost| in_alternation(what, &cost)));
             steps.extend(more_runs(judgement, baseline, candidate));
         }
         Design::Paired { .. } => steps.extend(more_pairs(judgement, candidate)),
+    }
+    if !steps.is_empty() && judgement.requests_needed.is_none() {
+        steps.extend(told_lasting(&lasting));
     }
     let asked = usize::try_from(candidate.plan.requests_per_run).unwrap_or(usize::MAX);
     if let Some(needed) = judgement.requests_needed.filter(|needed| *needed > asked) {
@@ -224,7 +249,7 @@ fn judged(judgement: &Judgement, file: &str, (baseline, candidate): (Option<&Ses
     if judgement.checks.is_empty() {
         steps.push("gate a metric: set a limit under `gates` in `perfgate.yaml`".into());
     }
-    if steps.is_empty() && judgement.checks.iter().any(|check| is_open(&check)) {
+    if steps.is_empty() && open().next().is_some() {
         steps.push(
             "give each check what its reason names; against noise help an idle machine, more requests a run, or a wider limit"
                 .into(),
@@ -233,10 +258,29 @@ fn judged(judgement: &Judgement, file: &str, (baseline, candidate): (Option<&Ses
     steps
 }
 
+/// What stays open beside what can be settled.
+fn told_lasting(lasting: &[&Check]) -> Option<String> {
+    let first = lasting.first()?;
+    let others = match lasting.len() {
+        1 => String::new(),
+        all => format!("; and {} more", all - 1),
+    };
+    let label = first.metric.label();
+    Some(format!(
+        "{label} at {} stays open by that: {}{others}",
+        first.cell, first.reason
+    ))
+}
+
+/// Whether no repetition takes away why a check is open: it was not tested, and lacks neither runs nor requests.
+fn is_lasting(check: &Check) -> bool {
+    check.p_real.or(check.p_beyond).is_none() && check.repeat_more.is_none()
+}
+
 /// Two sessions that were measured apart differ by more than their runs: no number of runs takes that away.
-fn in_alternation(cost: &str) -> String {
+fn in_alternation(what: &str, cost: &str) -> String {
     format!(
-        "`perfgate gate --ab` can settle it: it measures both sides in alternation, so that what drifts between sessions \
+        "`perfgate gate --ab` can settle {what}: it measures both sides in alternation, so that what drifts between sessions \
          drops out; {cost}"
     )
 }

@@ -9,6 +9,7 @@ pub mod fisher;
 pub mod holm;
 pub mod mann_whitney;
 pub mod moments;
+pub mod normal;
 pub mod permutation;
 pub mod polygamma;
 pub mod proportion;

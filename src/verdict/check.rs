@@ -8,7 +8,7 @@ use super::{
     wording,
 };
 use crate::{
-    compare::{CellComparison, Change, MetricComparison, Tested, Window, change::raw_change},
+    compare::{CellComparison, Change, MetricComparison, Scale, Tested, Window},
     metric::{Better, Metric},
     stats::holm,
 };
@@ -55,12 +55,14 @@ impl Draft {
             (counts::change(metric, found, rule.is_paired()), gate.limit.size())
         } else {
             draft.ratio(metric, found, gate);
-            let limit = gate.limit.log(metric.better(), draft.check.baseline);
+            let scale = found.change.map(|change| change.scale).unwrap_or_default();
+            let fall = gate.limit.share(draft.check.baseline);
+            let limit = fall.map(|fall| scale.limit(metric.better(), fall));
             (found.change, limit.unwrap_or(f64::NAN))
         };
         let measured = !found.baseline.values.is_empty() && !found.candidate.values.is_empty();
         draft.requests_needed = samples_needed(metric, found).filter(|_| measured);
-        match obstacle(cell, metric, gate, found, change.is_some()) {
+        match obstacle(cell, metric, gate, found, (change.is_some(), rule)) {
             Some(obstacle) => obstacle.hold(&mut draft, rule),
             None => draft.evidence = change.and_then(|change| Evidence::of(change, limit, found.window.clone())),
         }
@@ -76,14 +78,19 @@ impl Draft {
     /// What a ratio of geometric means shows; the baseline is the level that the change is counted from.
     fn ratio(&mut self, metric: Metric, found: &MetricComparison, gate: &Gate) {
         let check = &mut self.check;
-        let raw = |log: f64| raw_change(metric.better(), log);
+        let scale = found.change.map(|change| change.scale).unwrap_or_default();
+        let raw = |worse: f64| scale.raw_change(metric.better(), worse);
         check.baseline = found.baseline.geometric_mean();
         check.candidate = found.candidate.geometric_mean();
         check.change = found.ratio.map(|ratio| ratio - 1.0);
         if let Some(change) = &found.change {
             let by = raw(change.log_difference);
-            check.change = Some(by);
-            if found.window.as_ref().is_some_and(|window| window.sessions > 1) {
+            let sessions = found.window.as_ref().map(|window| window.sessions);
+            // Of one session and another the ratio is known; all of a share counts as a little less on its own scale.
+            if scale == Scale::Log || sessions != Some(1) {
+                check.change = Some(by);
+            }
+            if sessions.is_some_and(|sessions| sessions > 1) {
                 check.baseline = check.candidate.map(|candidate| candidate / (1.0 + by));
             }
         }
@@ -125,6 +132,7 @@ impl Draft {
             interval: None,
             difference: None,
             limit,
+            stated: None,
             action,
             requires: None,
             p_real: None,
@@ -184,7 +192,7 @@ impl Draft {
         self.check.verdict = verdict;
         self.check.p_real = Some(tested.p_real);
         self.check.p_beyond = Some(tested.p_beyond);
-        let as_fraction = |log: f64| raw_change(metric.better(), log).abs();
+        let as_fraction = |worse: f64| change.scale.raw_change(metric.better(), worse).abs();
         self.check.minimum_detectable_change = detectable.filter(|_| !metric.is_count()).map(as_fraction);
         let said = Said {
             real,
@@ -262,7 +270,7 @@ impl Draft {
         };
         let smallest =
             rule::settleable(change, limit, said.rule, said.family).filter(|_| !self.check.metric.is_count());
-        let smallest = smallest.map(|log| raw_change(self.check.metric.better(), log));
+        let smallest = smallest.map(|worse| change.scale.raw_change(self.check.metric.better(), worse));
         smallest.map_or_else(
             || format!("it cannot be settled {within}"),
             |raw| {

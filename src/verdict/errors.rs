@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Bound, Check, Policy, Verdict, check::Draft, counts, rule::Rule, wording};
+use super::{Action, Bound, Check, Gate, Policy, Verdict, check::Draft, counts, rule::Rule, wording};
 use crate::{
     compare::{CellComparison, Comparison, MetricComparison},
     measure::{Death, Work},
@@ -52,7 +52,7 @@ pub(super) fn drafts(comparison: &Comparison, policy: &Policy, rule: &Rule) -> V
     for cell in plain {
         counted.extend(policy.errors.and_then(|action| Counted::failures(cell, action)));
         let goodput = policy.gates.iter().filter(|(metric, _)| is_goodput(**metric));
-        counted.extend(goodput.filter_map(|(metric, gate)| Counted::misses(cell, *metric, gate.action)));
+        counted.extend(goodput.filter_map(|(metric, gate)| Counted::misses(cell, *metric, gate)));
     }
     let all: Vec<f64> = counted.iter().map(Counted::p_requests).collect();
     let adjusted = holm::adjusted(&all);
@@ -111,10 +111,12 @@ impl Counted {
         Some(Self::new(draft, baseline, candidate, "failed"))
     }
 
-    fn misses(cell: &CellComparison, metric: Metric, action: Action) -> Option<Self> {
+    fn misses(cell: &CellComparison, metric: Metric, gate: &Gate) -> Option<Self> {
         let [baseline, candidate] = missed(cell).filter(|_| is_counted(cell, metric))?;
         let found = cell.metrics.get(&metric)?;
-        let mut draft = Draft::blank(&cell.name, metric, Bound::NoMoreFailures, action);
+        let mut draft = Draft::blank(&cell.name, metric, Bound::NoMoreFailures, gate.action);
+        draft.check.stated = Some(gate.limit);
+        draft.check.requires = gate.requires;
         draft.check.baseline = counts::mean(&found.baseline);
         draft.check.candidate = counts::mean(&found.candidate);
         Some(Self::new(draft, baseline, candidate, "missed an SLO"))

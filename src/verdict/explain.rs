@@ -7,7 +7,7 @@ use super::{
     wording,
 };
 use crate::{
-    compare::{Change, Noise, Prior, PriorFrom, Stored, Tested, Window},
+    compare::{Change, Noise, Prior, PriorFrom, Scale, Stored, Tested, Window},
     metric::{Better, Metric},
 };
 
@@ -36,7 +36,7 @@ pub(super) fn check(draft: &Draft, said: &Said<'_>) -> String {
         Some(finding),
         Some(answer),
         standing(said),
-        Some(noise(change)),
+        Some(noise(check.metric, change)),
         power(check, said),
         remedy,
     ];
@@ -137,8 +137,12 @@ fn standing(said: &Said<'_>) -> Option<String> {
     }
 }
 
-/// What the error is made of.
-fn noise(change: &Change) -> String {
+/// What the error is made of; of a share as changes of the baseline's.
+fn noise(metric: Metric, change: &Change) -> String {
+    let spread = |variance: f64| match change.scale {
+        Scale::Log => spread(variance),
+        Scale::Share { .. } => wording::size(change.scale.raw_change(metric.better(), variance.max(0.0).sqrt())),
+    };
     match change.noise {
         Noise::Paired { variance, prior, .. } => format!(
             "Noise of one pair: {} ({}, {} df).",

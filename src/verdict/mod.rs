@@ -113,6 +113,8 @@ pub struct Check {
     pub difference: Option<UnitChange>,
     /// What it is held against.
     pub limit: Bound,
+    /// The limit that somebody set, where it is held against something else: of a goodput whose requests are counted.
+    pub stated: Option<Limit>,
     /// What a regression does.
     pub action: Action,
     /// What a regression asks for.

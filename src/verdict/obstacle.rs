@@ -94,7 +94,7 @@ pub(super) fn obstacle(
     metric: Metric,
     gate: &Gate,
     found: &MetricComparison,
-    has_change: bool,
+    (has_change, rule): (bool, &Rule),
 ) -> Option<Obstacle> {
     limit_makes_no_sense(metric, gate)
         .or_else(|| limit_beyond_all(metric, gate, found))
@@ -105,7 +105,7 @@ pub(super) fn obstacle(
         .map(Obstacle::lasting)
         .or_else(|| too_few_runs(found).filter(|_| !has_change).map(Obstacle::runs))
         .or_else(|| of_the_work(cell, metric, found).map(Obstacle::lasting))
-        .or_else(|| too_few_requests(metric, gate, found))
+        .or_else(|| too_few_requests(metric, gate, found, rule))
 }
 
 /// Why the two sides cannot be compared, however often they are measured.
@@ -157,10 +157,12 @@ fn limit_beyond_all(metric: Metric, gate: &Gate, found: &MetricComparison) -> Op
     })
 }
 
-fn too_few_requests(metric: Metric, gate: &Gate, found: &MetricComparison) -> Option<Obstacle> {
+/// As many as this look asks for, whose level is stricter than that of the whole schedule.
+fn too_few_requests(metric: Metric, gate: &Gate, found: &MetricComparison, rule: &Rule) -> Option<Obstacle> {
     let baseline = found.baseline.geometric_mean()?;
     let fall = gate.limit.share(Some(baseline))?;
-    share::too_few(metric, &found.candidate, baseline * (1.0 - fall))
+    let (lowest, runs) = (baseline * (1.0 - fall), found.candidate.values.len());
+    share::too_few(metric, &found.candidate, lowest, rule.levels(runs).within)
 }
 
 fn sides(found: &MetricComparison) -> [(&'static str, &Side); 2] {

@@ -1,6 +1,6 @@
 //! A share of requests against a bound of its own: each request is a trial, and runs may vary by more than trials do.
 
-use super::{obstacle::Obstacle, rule::WITHIN_LEVEL, wording};
+use super::{obstacle::Obstacle, wording};
 use crate::{
     compare::{Change, Noise, Side, Tested},
     metric::Metric,
@@ -100,10 +100,10 @@ impl Share {
 }
 
 /// Why a candidate's share cannot be shown to be no lower than this, where no request missed it and there are too few of
-/// them: runs without a miss are all alike, and seem surer than they are.
-pub(super) fn too_few(metric: Metric, candidate: &Side, lowest: f64) -> Option<Obstacle> {
+/// them for the level at which that is asked: runs without a miss are all alike, and seem surer than they are.
+pub(super) fn too_few(metric: Metric, candidate: &Side, lowest: f64, level: f64) -> Option<Obstacle> {
     let share = Share::of(metric, candidate).filter(|share| share.is_whole())?;
-    let needed = Share::requests_needed(lowest, WITHIN_LEVEL)?;
+    let needed = Share::requests_needed(lowest, level)?;
     (share.all < needed).then(|| {
         let reason = format!(
             "all {} requests of the candidate met their SLO, and {needed} at least must to show that {} do",

@@ -1,6 +1,7 @@
 //! Integration tests: one binary, a module per topic, helpers beside them.
 
 mod ab;
+mod again;
 mod answering;
 mod capacity;
 mod chain;

@@ -109,6 +109,35 @@ fn the_terminal_says_each_thing_once() {
 }
 
 #[test]
+fn each_page_tells_what_failed_what_was_measured_how_it_was_decided_and_how_to_do_it_again() {
+    for (name, report) in fixtures::all() {
+        let page = html(&report).unwrap();
+        let parts = [
+            "<h2>Failed requests</h2>",
+            "<h2>Plan and environment</h2>",
+            "<h2>How this was decided</h2>",
+            "<h3>Where it comes from</h3>",
+            "<h3>Do it again</h3>",
+            "<pre><code>perfgate compare ",
+        ];
+        let places: Vec<usize> = parts
+            .iter()
+            .map(|part| page.find(part).unwrap_or_else(|| panic!("{name} lacks {part}")))
+            .collect();
+        assert!(places.is_sorted(), "{name}: {places:?}");
+        let (_, origins) = page.split_once("<h3>Where it comes from</h3>").unwrap();
+        let arms = report.baseline.iter().chain([&report.candidate]);
+        for arm in arms.filter(|_| name != "hostile") {
+            let row = |text: &str| origins.contains(&format!("<td>{text}</td>"));
+            assert!(row(&arm.fingerprint), "{name}: the fingerprint of {}", arm.name);
+            if let Some(commit) = &arm.commit {
+                assert!(row(commit), "{name}: the commit of {}", arm.name);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_page_loads_nothing_and_holds_only_finite_numbers() {
     for (name, report) in fixtures::all() {
         let page = html(&report).unwrap();

@@ -199,11 +199,7 @@ fn prepare(
     console: &dyn Console,
     interrupt: &Interrupt,
 ) -> Result<(Session, Side), CommandError> {
-    let place = match arm {
-        PairArm::Baseline => &wanted.arms.baseline,
-        PairArm::Candidate => &wanted.arms.candidate,
-    };
-    let (url, start) = match place {
+    let (url, start) = match *arm.pick(&[&wanted.arms.baseline, &wanted.arms.candidate]) {
         ArmPlace::Url(url) => (url.clone(), None),
         ArmPlace::Command(launch) => {
             let start = start_of(wanted, arm, launch)?;
@@ -228,11 +224,14 @@ fn prepare(
         idle_answers: wanted.idle_answers.clone(),
         commit: wanted.commit.clone().filter(|_| arm == PairArm::Candidate),
     };
-    let (mut session, runner) = measure::prepare(measured, console, interrupt)?;
+    let (mut session, mut runner) = measure::prepare(measured, console, interrupt)?;
     // What a server that is down does not say about itself would read as another server.
     let probe = runner.probe();
     if let Some(why) = probe.trouble.filter(|_| probe.is_unreachable) {
         return Err(CommandError::Unreachable { arm: arm.name(), why });
+    }
+    if let Some(page) = arm.pick(&wanted.arms.metrics) {
+        ask_at(&mut runner, (arm, page))?;
     }
     session.pairing = Some(Pairing {
         id: id.to_owned(),
@@ -249,6 +248,20 @@ fn prepare(
         start_took,
     };
     Ok((session, side))
+}
+
+/// Has an arm asked at the page that was named how many requests it holds; whoever names one wants it to be asked, and that
+/// nobody could look would come as a surprise.
+fn ask_at(runner: &mut Runner, (arm, page): (PairArm, &str)) -> Result<(), CommandError> {
+    runner.find_metrics_at(page)?;
+    if runner.held_requests().is_some() {
+        return Ok(());
+    }
+    Err(CommandError::Usage(format!(
+        "`arms.{}.metrics` is `{page}`, which does not tell how many requests are in work (of vLLM, SGLang, TGI or llama.cpp); \
+         mend the address, have the server show that page, or leave the key out",
+        arm.name()
+    )))
 }
 
 /// How the server of an arm is started, each time on the same port.

@@ -65,11 +65,13 @@ pub fn judge_pairs(
         let found = reference::meant(&rules.baselines, named, &measured.candidate, policy, &kin)?;
         copied = copied.max(found.as_ref().map_or(0, |found| measured.copied_runs(&found.session)));
         let mut report = reference::judge_knowing(found.as_ref(), candidate, policy, &given);
-        if let Some(found) = &found {
-            lineage.hold(&mut report, found);
+        match &found {
+            Some(found) => lineage.hold(&mut report, found),
+            None => report.warnings.extend(reference::unreadable(&rules.baselines)?),
         }
         report
     };
+    report.stored = rules.stored(measured.baseline.is_none() && report.baseline.is_some());
     if copied > 0 {
         refuse_copies(&mut report, copied);
     }

@@ -41,11 +41,11 @@ pub use self::{
 };
 use super::{CommandError, guard::Guard};
 use crate::{
-    config::{self, ACCEPT_FILE, Overrides, Resolved},
+    config::{self, ACCEPT_FILE, DEFAULT_STORE, Overrides, Resolved},
     git::Repository,
     github::{Event, Forge},
     obligation::Explanation,
-    report::Trusted,
+    report::{Stored, Trusted},
     session::Provenance,
     store::{self, Baselines},
 };
@@ -142,6 +142,15 @@ impl Rules {
             self.add(said::explanations_of_commits(repository, &base, &head)?);
         }
         Ok(())
+    }
+
+    /// What a comparison takes from the store: the baseline itself, or the noise of earlier pairs.
+    pub fn stored(&self, holds_baseline: bool) -> Stored {
+        let folder = &self.resolved.settings.store;
+        Stored {
+            folder: (folder.as_path() != Path::new(DEFAULT_STORE)).then(|| folder.display().to_string()),
+            holds_baseline,
+        }
     }
 
     fn add(&mut self, (explanations, problems): (Vec<Explanation>, Vec<String>)) {

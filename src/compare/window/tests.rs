@@ -11,6 +11,8 @@ use crate::{
     stats::holm,
 };
 
+mod shares;
+
 const MEMORY: Metric = Metric::GpuMemoryPeakGb;
 
 fn found(history: &[Measurements], baseline: &Measurements, candidate: &Measurements) -> MetricComparison {

@@ -2,7 +2,7 @@
 
 use super::with_series;
 use crate::{
-    compare::{Background, PairNoise, compare},
+    compare::{Background, PairNoise, Scale, compare},
     measure::{CellMeasurements, Measurements},
     noise::{
         Material, same_level,
@@ -85,6 +85,9 @@ impl<'a> Apart<'a> {
         candidate.cells.iter().any(|cell| {
             self.policy.gates.iter().any(|(metric, gate)| {
                 let Limit::Relative(_) = gate.limit else { return true };
+                if !Scale::is_log_of(*metric) {
+                    return true;
+                }
                 let Some(limit) = gate.limit.log(metric.better(), None) else {
                     return true;
                 };

@@ -2,12 +2,12 @@
 
 use super::{
     convert::{contradiction, known_metric},
-    twin::{BoundTwin, CheckTwin, UnitChangeTwin},
+    twin::{BoundTwin, CheckTwin, LimitTwin, UnitChangeTwin},
 };
 use crate::{
     render::RenderError,
     report::Check,
-    verdict::{Bound, UnitChange},
+    verdict::{Bound, Limit, UnitChange},
 };
 
 pub(super) fn twin(check: &Check) -> CheckTwin {
@@ -21,6 +21,10 @@ pub(super) fn twin(check: &Check) -> CheckTwin {
         interval: check.interval.map(Into::into),
         threshold: check.limit.as_change(check.baseline),
         limit: Some(check.limit.into()),
+        stated: check.stated.map(|limit| match limit {
+            Limit::Relative(share) => LimitTwin::Relative(share),
+            Limit::Absolute(size) => LimitTwin::Absolute(size),
+        }),
         difference: check.difference.map(|change| UnitChangeTwin {
             by: change.by,
             interval: change.interval.map(Into::into),
@@ -53,6 +57,10 @@ pub(super) fn check(twin: CheckTwin) -> Result<Check, RenderError> {
         change: twin.change,
         interval: twin.interval.map(Into::into),
         limit,
+        stated: twin.stated.map(|limit| match limit {
+            LimitTwin::Relative(share) => Limit::Relative(share),
+            LimitTwin::Absolute(size) => Limit::Absolute(size),
+        }),
         difference: twin.difference.map(|change| UnitChange {
             by: change.by,
             interval: change.interval.map(Into::into),
@@ -109,6 +117,7 @@ pub(super) fn numbers(check: &Check) -> Vec<f64> {
         most,
         check.limit.as_change(check.baseline),
         check.limit.size(),
+        check.stated.map(Limit::size),
         check.p_real,
         check.p_beyond,
         check.minimum_detectable_change,

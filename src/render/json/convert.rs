@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use super::{
     check,
+    judging::{JudgingTwin, OnInconclusiveTwin, StoredTwin},
     twin::{
-        ActionTwin, ArmTwin, CellTwin, DifferenceTwin, EvidenceTwin, FactTwin, FailureTwin, FieldRuleTwin, JudgingTwin,
-        MetricTwin, ObligationTwin, OnInconclusiveTwin, ReportTwin, VerdictTwin,
+        ActionTwin, ArmTwin, CellTwin, DifferenceTwin, EvidenceTwin, FactTwin, FailureTwin, FieldRuleTwin, MetricTwin,
+        ObligationTwin, ReportTwin, VerdictTwin,
     },
 };
 use crate::{
     metric::Metric,
     render::RenderError,
-    report::{Arm, CellFigures, Difference, Figure, Judging, Obligation, Report},
+    report::{Arm, CellFigures, Difference, Figure, Judging, Obligation, Report, Stored},
     verdict::{Action, Evidence, FieldRule, OnInconclusive, Policy, Unmet, Verdict},
 };
 
@@ -45,7 +46,12 @@ pub(super) fn report_twin(report: &Report) -> ReportTwin {
             family_error: report.judging.family_error,
             on_inconclusive: report.judging.on_inconclusive.into(),
             unmet: Some(report.judging.unmet.into()),
+            allows_work: report.judging.allows_work,
         }),
+        stored: StoredTwin {
+            folder: report.stored.folder.clone(),
+            holds_baseline: report.stored.holds_baseline,
+        },
         trusted: report.trusted.as_ref().map(Into::into),
     }
 }
@@ -73,6 +79,10 @@ pub(super) fn report(twin: ReportTwin) -> Result<Report, RenderError> {
         method: twin.method,
         story: twin.story,
         judging: judging(twin.judging),
+        stored: Stored {
+            folder: twin.stored.folder,
+            holds_baseline: twin.stored.holds_baseline,
+        },
         trusted: twin.trusted.map(Into::into),
         detail: Vec::new(),
     })
@@ -87,6 +97,7 @@ fn judging(twin: Option<JudgingTwin>) -> Judging {
             family_error: twin.family_error,
             on_inconclusive: twin.on_inconclusive.into(),
             unmet: twin.unmet.map_or_else(Unmet::default, Into::into),
+            allows_work: twin.allows_work,
         },
     )
 }

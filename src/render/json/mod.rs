@@ -4,6 +4,7 @@ mod check;
 mod convert;
 mod evidence;
 mod history;
+mod judging;
 mod load;
 mod noise;
 mod twin;

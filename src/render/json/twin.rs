@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    evidence::{SettledTwin, TrustedTwin, UnmetTwin},
+    evidence::{SettledTwin, TrustedTwin},
+    judging::{JudgingTwin, StoredTwin},
     load::LoadTwin,
 };
 
@@ -48,38 +49,12 @@ pub(super) struct ReportTwin {
     /// How sure it had to be; absent in older files.
     #[serde(default)]
     pub(super) judging: Option<JudgingTwin>,
+    /// What of it lies in a store of baselines; absent in older files.
+    #[serde(default)]
+    pub(super) stored: StoredTwin,
     /// Whose rules held; null where they are the work tree's, absent in older files.
     #[serde(default)]
     pub(super) trusted: Option<TrustedTwin>,
-}
-
-/// How sure a verdict had to be.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Judging")]
-pub(super) struct JudgingTwin {
-    /// How sure it must be that a change is beyond its limit.
-    pub(super) confidence: f64,
-    /// The chance that anything is called real without a cause, over all blocking checks.
-    pub(super) family_error: f64,
-    /// What an open gate does.
-    pub(super) on_inconclusive: OnInconclusiveTwin,
-    /// What evidence does that is still owed; absent in older files.
-    #[serde(default)]
-    pub(super) unmet: Option<UnmetTwin>,
-}
-
-/// What a gate does that could not be settled.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "OnInconclusive")]
-pub(super) enum OnInconclusiveTwin {
-    /// Exit code 3.
-    Warn,
-    /// Exit code 1.
-    Block,
-    /// Exit code 0.
-    Pass,
 }
 
 /// One arm of a comparison.
@@ -197,6 +172,9 @@ pub(super) struct CheckTwin {
     /// What it is held against, as it was configured; absent in older files, where it is `threshold`.
     #[serde(default)]
     pub(super) limit: Option<BoundTwin>,
+    /// The limit that somebody set, where it is held against something else; absent where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stated: Option<LimitTwin>,
     /// What a regression does.
     pub(super) action: ActionTwin,
     /// What a regression asks for; null for nothing.
@@ -309,6 +287,17 @@ pub(super) enum BoundTwin {
     Value(f64),
     /// No more failed requests than the baseline has.
     NoMoreFailures,
+}
+
+/// A limit as it was set.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "StatedLimit")]
+pub(super) enum LimitTwin {
+    /// A fraction of the baseline.
+    Relative(f64),
+    /// A difference in the metric's unit.
+    Absolute(f64),
 }
 
 /// What a regression of a metric does.

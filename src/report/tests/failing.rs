@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     measure::synthetic::{fail_with, in_pairs},
     session::FailureClass,
-    verdict::{FieldRule, OnInconclusive},
+    verdict::{Action, FieldRule, OnInconclusive},
 };
 
 const TPOT: Metric = Metric::Tpot(Percentile::P95);
@@ -339,4 +339,55 @@ fn a_ceiling_holds_in_a_cell_that_only_the_candidate_has_and_a_floor_above_nothi
     floor.ceilings.insert(Metric::GoodputRps, 5.0);
     let found = build(None, ("pr", &nothing), &floor);
     assert_eq!(found.verdict, Verdict::Regression, "{}", found.checks[0].reason);
+}
+
+#[test]
+fn a_figure_that_is_missing_is_no_noise_that_pairs_would_settle() {
+    let with_gpu = |session: Session, is_there: bool| {
+        let mut session = session;
+        if !is_there {
+            for run in &mut session.cells[0].runs {
+                run.gpu = crate::session::GpuUse::NotMeasured("no driver".into());
+            }
+        }
+        session
+    };
+    let mut policy = Policy::default();
+    if let Some(gate) = policy.gates.get_mut(&Metric::GpuMemoryPeakGb) {
+        gate.action = Action::Block;
+    }
+    let steps = |has_gpu: bool| {
+        let (old, new) = (good(), with_gpu(slower(&NOISY, 1.03), has_gpu));
+        build(Some(&Reference::alone("main", &old)), ("pr", &new), &policy).next_steps
+    };
+    let told = steps(true);
+    assert!(told[0].starts_with("`perfgate gate --ab` can settle it: "), "{told:?}");
+    assert!(
+        told[0].contains(" 3 to 12 pairs, that is ") && told[0].ends_with("at the pace of these runs"),
+        "{told:?}"
+    );
+    let told = steps(false);
+    assert!(
+        told[0].starts_with("`perfgate gate --ab` can settle what noise leaves open: "),
+        "{told:?}"
+    );
+    assert_eq!(
+        told[1],
+        "Peak GPU memory at synthetic-64/16 @ c=16 stays open by that: not measured on the candidate: no driver"
+    );
+}
+
+#[test]
+fn nobody_is_told_to_accept_a_server_that_fails() {
+    let accepts = |new: &Session| {
+        let found = build(
+            Some(&Reference::alone("main", &good())),
+            ("pr", new),
+            &Policy::default(),
+        );
+        assert_eq!(found.verdict, Verdict::Regression);
+        found.next_steps.iter().any(|step| step.contains("baseline save"))
+    };
+    assert!(accepts(&slower(&QUIET, 3.0)));
+    assert!(!accepts(&failing(&[200, 200, 200, 200, 200])));
 }

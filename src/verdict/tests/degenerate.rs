@@ -271,6 +271,51 @@ fn counted_misses_that_block_are_a_gate_that_blocks() {
 }
 
 #[test]
+fn an_attainment_that_falls_from_99_to_80_percent_blocks_against_one_stored_session() {
+    let met = |one_in: u32| {
+        let mut session = good();
+        session.plan.slo.ttft_ms = Some(100.0);
+        let records = session.cells[0].runs.iter_mut().flat_map(|run| &mut run.requests);
+        for record in records.filter(|record| record.index % one_in == 0) {
+            record.first_token_ns = record.first_token_ns.map(|first| first + 100_000_000);
+        }
+        session
+    };
+    let gates = policy(&[
+        (TPOT, 0.05, Action::Block, None),
+        (Metric::OutputTokensPerS, 0.05, Action::Block, None),
+        (Metric::SloAttainment, 0.05, Action::Block, None),
+    ]);
+    let apart =
+        |old: &Session, new: &Session| judge(&compare(&measure(old), &measure(new), &Background::default()), &gates);
+    let fell = apart(&met(100), &met(5));
+    let check = fell
+        .checks
+        .iter()
+        .find(|check| check.metric == Metric::SloAttainment)
+        .unwrap();
+    assert_eq!(check.verdict, Verdict::Regression, "{}", check.reason);
+    assert!((check.change.unwrap() - (0.80 / 0.99 - 1.0)).abs() < 1e-9);
+    let (low, high) = check.interval.unwrap();
+    assert!(
+        low < check.change.unwrap() && check.change.unwrap() < high && high < -0.05,
+        "{low} … {high}"
+    );
+    let told = check.explanation.as_ref().unwrap();
+    assert!(
+        told.contains("sessions by 0.8 % (taken for granted until more sessions are stored)"),
+        "{told}"
+    );
+    let same = apart(&met(100), &met(100));
+    let check = same
+        .checks
+        .iter()
+        .find(|check| check.metric == Metric::SloAttainment)
+        .unwrap();
+    assert_eq!(check.verdict, Verdict::Pass, "{}", check.reason);
+}
+
+#[test]
 fn pairs_are_asked_for_only_where_pairs_are_what_is_lacking() {
     let few = || scaled(&[1.0; 2], |figures, _| figures.requests = 100);
     let found = judge_sessions(&few(), &few(), &blocking(TPOT));

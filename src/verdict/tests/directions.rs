@@ -25,7 +25,7 @@ fn arm(metric: Metric, factor: f64, arm: Option<PairArm>) -> Measurements {
     });
     let values = [0.999, 1.001, 1.0, 1.0005, 0.9995].map(|noise| {
         Ok(Sample {
-            value: 100.0 * factor * noise,
+            value: level(metric) * factor * noise,
             samples: 1000,
             ..Sample::default()
         })
@@ -57,6 +57,15 @@ fn arm(metric: Metric, factor: f64, arm: Option<PairArm>) -> Measurements {
             work: Vec::new(),
             skipped: None,
         }],
+    }
+}
+
+/// A value that a metric may have, and half as much more.
+const fn level(metric: Metric) -> f64 {
+    match metric {
+        Metric::SloAttainment => 0.5,
+        Metric::GpuUtilizationPct => 50.0,
+        _ => 100.0,
     }
 }
 
@@ -133,7 +142,7 @@ fn a_ceiling_stands_on_the_side_of_harm_of_every_metric() {
     let is_ratio = |metric: &Metric| !metric.is_count() && *metric != Metric::SloAttainment;
     for metric in Metric::ALL.into_iter().filter(is_ratio) {
         let mut policy = policy(&[]);
-        policy.ceilings.insert(metric, 100.0);
+        policy.ceilings.insert(metric, level(metric));
         let (worse, better) = match metric.better() {
             Better::Lower => (1.1, 0.9),
             Better::Higher => (0.9, 1.1),

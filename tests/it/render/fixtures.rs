@@ -9,7 +9,7 @@ use perfgate::{
     },
     obligation::{Place, Settled},
     plan::{Arrivals, Load},
-    report::{Arm, CellFigures, ChangedFile, Check, Difference, Figure, Judging, Obligation, Report, Trusted},
+    report::{Arm, CellFigures, ChangedFile, Check, Difference, Figure, Judging, Obligation, Report, Stored, Trusted},
     verdict::{Action, Bound, Evidence, FieldRule, Policy, Verdict},
 };
 
@@ -110,6 +110,7 @@ pub(super) fn check(metric: Metric, verdict: Verdict, change: f64) -> Check {
         interval: Some((change - 0.011, change + 0.011)),
         difference: None,
         limit: Bound::Relative(limit),
+        stated: None,
         action,
         requires,
         p_real: Some(0.000_02),
@@ -153,6 +154,7 @@ fn report(verdict: Verdict, exit_code: u8, headline: &str, factor: f64) -> Repor
         differences: vec![],
         obligations: vec![],
         trusted: None,
+        stored: Stored::default(),
         warnings: vec![],
         method: "each run gives one value; log-ratio of the runs' means, Welch t; a regression is real (Holm over \
                  2 blocking checks, 1 %) and beyond its limit with 90 % confidence"
