@@ -42,7 +42,7 @@ use crate::{
         report, run,
         selftest::{self, Depth},
         show, sweep,
-        trust::{self, Asked, Rules},
+        trust::{self, Asked, Goal, Orders, Rules},
     },
     config::{self, Overrides, Resolved},
     load::Interrupt,
@@ -77,18 +77,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> u8 {
 
 fn dispatch(verb: Verb) -> Result<Done, CommandError> {
     match verb {
-        Verb::Run { plan } => {
-            let resolved = of_this_job(resolve(&plan)?);
-            let secrets = trust::secrets(&resolved, &variable)?;
-            let guard = Guard::of_job(&resolved, &variable);
-            run::run(
-                &resolved,
-                (secrets, &guard),
-                screen(),
-                &console(&resolved),
-                &Interrupt::on_ctrl_c(),
-            )
-        }
+        Verb::Run { plan } => measure(&plan),
         verb @ (Verb::Gate { .. } | Verb::Post { .. }) => sending::run(verb),
         Verb::Action => sending::action(),
         Verb::Capacity { plan, search } => find_capacity(&plan, &search),
@@ -108,7 +97,10 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::Noise { files, noise, plan } => stored::noise(files, &noise, &plan),
         Verb::Config {
             verb: ConfigVerb::Show { plan },
-        } => Ok(Done::ok(config::show(&resolve(&plan)?))),
+        } => {
+            let (resolved, _) = orders(plan.config.as_deref(), &plan.overrides)?;
+            Ok(Done::ok(config::show(&resolved)))
+        }
         Verb::Init { path, force } => commands::init::init(&path, force),
         Verb::Schema { of } => schema(of),
         Verb::Sim { engine } => serve::sim(*engine, &|text| {
@@ -128,20 +120,33 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
     }
 }
 
+fn measure(plan: &PlanArgs) -> Result<Done, CommandError> {
+    let (resolved, console) = orders(plan.config.as_deref(), &plan.overrides)?;
+    let keys = (
+        trust::secrets(&resolved, Goal::Target, &variable)?,
+        &Guard::of_job(&resolved, &variable),
+    );
+    run::run(&resolved, keys, screen(), &console, &Interrupt::on_ctrl_c())
+}
+
 fn find_capacity(plan: &PlanArgs, search: &SearchArgs) -> Result<Done, CommandError> {
-    let resolved = of_this_job(resolve_without_load(plan)?);
-    let secrets = trust::secrets(&resolved, &variable)?;
-    let (guard, search) = (Guard::of_job(&resolved, &variable), search.capacity(&resolved));
-    let (console, interrupt) = (console(&resolved), Interrupt::on_ctrl_c());
-    capacity::capacity(&resolved, search, (secrets, &guard), screen(), &console, &interrupt)
+    let (resolved, console) = orders_without_load(plan)?;
+    let keys = (
+        trust::secrets(&resolved, Goal::Target, &variable)?,
+        &Guard::of_job(&resolved, &variable),
+    );
+    let (search, interrupt) = (search.capacity(&resolved), Interrupt::on_ctrl_c());
+    capacity::capacity(&resolved, search, keys, screen(), &console, &interrupt)
 }
 
 fn climb(plan: &PlanArgs, ladder: &LadderArgs) -> Result<Done, CommandError> {
-    let resolved = of_this_job(resolve_without_load(plan)?);
-    let secrets = trust::secrets(&resolved, &variable)?;
-    let (guard, ladder) = (Guard::of_job(&resolved, &variable), ladder.ladder(&resolved));
-    let (console, interrupt) = (console(&resolved), Interrupt::on_ctrl_c());
-    sweep::sweep(&resolved, &ladder, (secrets, &guard), screen(), &console, &interrupt)
+    let (resolved, console) = orders_without_load(plan)?;
+    let keys = (
+        trust::secrets(&resolved, Goal::Target, &variable)?,
+        &Guard::of_job(&resolved, &variable),
+    );
+    let (ladder, interrupt) = (ladder.ladder(&resolved), Interrupt::on_ctrl_c());
+    sweep::sweep(&resolved, &ladder, keys, screen(), &console, &interrupt)
 }
 
 fn compare_files(files: &[PathBuf], judge: &JudgeArgs, format: Format) -> Result<Done, CommandError> {
@@ -178,22 +183,22 @@ fn schema(of: SchemaOf) -> Result<Done, CommandError> {
     }))
 }
 
-fn resolve(plan: &PlanArgs) -> Result<Resolved, CommandError> {
-    resolve_with(plan.config.as_deref(), &plan.overrides)
-}
-
-/// The session says of which commit it is, where the runner tells it and nobody else does.
-fn of_this_job(mut resolved: Resolved) -> Resolved {
+/// What is measured, by the configuration of whoever's rules hold in this job; the session says of which commit it is, where the
+/// runner tells it and nobody else does.
+fn orders(config: Option<&Path>, flags: &Overrides) -> Result<(Resolved, Progress), CommandError> {
+    let Orders { mut resolved, trusted } = trust::orders(&asked(config, flags))?;
     let commit = resolved.settings.commit.take();
     resolved.settings.commit = commit.or_else(|| trust::commit_of_this_job(&variable));
-    resolved
+    let console = console(&resolved);
+    trust::tell(trusted.as_ref(), &console);
+    Ok((resolved, console))
 }
 
 /// For verbs that choose their load levels themselves: a rate in the plan's place, so that it has its spacing of sends.
-fn resolve_without_load(plan: &PlanArgs) -> Result<Resolved, CommandError> {
+fn orders_without_load(plan: &PlanArgs) -> Result<(Resolved, Progress), CommandError> {
     let mut overrides = plan.overrides.clone();
     overrides.push("rate", "1");
-    resolve_with(plan.config.as_deref(), &overrides)
+    orders(plan.config.as_deref(), &overrides)
 }
 
 fn resolve_with(file: Option<&Path>, flags: &Overrides) -> Result<Resolved, CommandError> {
@@ -202,11 +207,15 @@ fn resolve_with(file: Option<&Path>, flags: &Overrides) -> Result<Resolved, Comm
 
 /// The rules that a verdict rests on: those of the base in a pull request.
 fn rules(config: Option<&Path>, flags: &Overrides) -> Result<Rules, CommandError> {
-    trust::rules(&Asked {
+    trust::rules(&asked(config, flags))
+}
+
+fn asked<'a>(config: Option<&'a Path>, flags: &'a Overrides) -> Asked<'a> {
+    Asked {
         config,
         variable: &variable,
         flags,
-    })
+    }
 }
 
 fn variable(name: &str) -> Option<String> {

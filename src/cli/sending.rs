@@ -90,7 +90,7 @@ fn joined(gate: &Done, told: &Done, is_verdict: bool, is_required: bool) -> Done
 /// Measures and judges; gives the answer, the result's file, and the folder of the servers' logs.
 fn measured(rules: &Rules, format: Format) -> Result<(Done, PathBuf, PathBuf), CommandError> {
     let resolved = &rules.resolved;
-    let secrets = trust::secrets(resolved, &variable)?;
+    let secrets = trust::secrets(resolved, gate::goal(resolved), &variable)?;
     let result = gate::report_dir(resolved).join(RESULT_FILE);
     let logs = resolved.settings.output.with_extension("logs");
     let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);

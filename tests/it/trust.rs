@@ -6,3 +6,4 @@ mod gates;
 mod repository;
 mod results;
 mod rules;
+mod verbs;
