@@ -2,6 +2,7 @@
 
 mod baselines;
 mod evidence;
+mod examples;
 mod gates;
 mod repository;
 mod results;
