@@ -28,7 +28,7 @@ use clap::Parser;
 use self::{
     args::{JudgeArgs, PlanArgs},
     flags::{Cli, ConfigVerb, Verb},
-    forms::SchemaOf,
+    forms::{FormArgs, SchemaOf},
     progress::{Mode, Progress},
     search::{LadderArgs, SearchArgs},
 };
@@ -38,8 +38,8 @@ use crate::{
         compare::{self, Request},
         demo,
         guard::Guard,
-        present::{Format, Screen},
-        report, run,
+        present::Screen,
+        run,
         selftest::{self, Depth},
         show, sweep,
         trust::{self, Asked, Goal, Orders, Rules},
@@ -82,15 +82,14 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::Action => sending::action(),
         Verb::Capacity { plan, search } => find_capacity(&plan, &search),
         Verb::Sweep { plan, ladder } => climb(&plan, &ladder),
-        Verb::Compare { files, judge, format } => compare_files(&files, &judge, format.into()),
+        Verb::Compare { files, judge, form } => compare_files(&files, &judge, &form),
         Verb::Show { file, format } => show::show(&file, format.into(), screen()),
-        Verb::Report { file, format, output } => {
-            let done = report::report(&file, format.into(), screen())?;
-            match output {
-                Some(path) => commands::present::write_text(&path, &done.text).map(|()| Done::ok("")),
-                None => Ok(done),
-            }
-        }
+        Verb::Report {
+            file,
+            form,
+            context,
+            output,
+        } => stored::report(&file, (&form, context), output.as_deref()),
         Verb::Baseline { verb } => stored::baseline(&verb),
         Verb::History(flags) => stored::history(&flags),
         Verb::Profile { verb } => profile::run(&verb),
@@ -149,8 +148,10 @@ fn climb(plan: &PlanArgs, ladder: &LadderArgs) -> Result<Done, CommandError> {
     sweep::sweep(&resolved, &ladder, keys, screen(), &console, &interrupt)
 }
 
-fn compare_files(files: &[PathBuf], judge: &JudgeArgs, format: Format) -> Result<Done, CommandError> {
+fn compare_files(files: &[PathBuf], judge: &JudgeArgs, form: &FormArgs) -> Result<Done, CommandError> {
     let rules = rules(judge.config.as_deref(), &judge.overrides)?;
+    let template = form.template.as_deref();
+    let template = template.map(|path| trust::template(path, rules.trusted.as_ref()));
     let (baseline, candidate): (Option<&Path>, &Path) = match files {
         [candidate] => (None, candidate),
         [baseline, candidate] => (Some(baseline), candidate),
@@ -165,7 +166,8 @@ fn compare_files(files: &[PathBuf], judge: &JudgeArgs, format: Format) -> Result
         candidate,
         named: rules.resolved.settings.baseline.as_deref(),
         rules: &rules,
-        format,
+        format: form.format.into(),
+        template: template.transpose()?.as_ref(),
         screen: screen(),
         report_dir: rules.resolved.settings.report_dir.clone(),
         console: &console(&rules.resolved),
@@ -180,6 +182,7 @@ fn schema(of: SchemaOf) -> Result<Done, CommandError> {
         SchemaOf::Report => render::report_schema()?,
         SchemaOf::History => render::history_schema()?,
         SchemaOf::Noise => render::noise_schema()?,
+        SchemaOf::Context => render::context_schema()?,
     }))
 }
 

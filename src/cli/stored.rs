@@ -1,11 +1,12 @@
-//! The verbs that look at what is stored: `baseline`, `history` and `noise`.
+//! The verbs that look at what is stored: `baseline`, `history`, `noise` and `report`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{
     args::PlanArgs,
     asked, console,
     flags::{BaselineVerb, HistoryArgs, NoiseArgs, SaveArgs, StoreArgs},
+    forms::FormArgs,
     resolve_with, screen, variable,
 };
 use crate::{
@@ -14,7 +15,8 @@ use crate::{
         answer::{self, Accepting, Pinning},
         baseline::{self, Saving},
         history::{self, Asked},
-        noise,
+        noise, present,
+        report::{self, Form},
         trust::{self, Goal, Rules},
     },
     config::{Overrides, Resolved},
@@ -78,6 +80,27 @@ fn save(flags: &SaveArgs) -> Result<Done, CommandError> {
         who: flags.who.as_deref(),
         variable: &variable,
     })
+}
+
+/// Runs `report`.
+pub(super) fn report(
+    file: &Path,
+    (form, is_context): (&FormArgs, bool),
+    output: Option<&Path>,
+) -> Result<Done, CommandError> {
+    let template = form.template.as_deref();
+    let template = template.map(|path| trust::template_of_job(path, &asked(None, &Overrides::new())));
+    let template = template.transpose()?;
+    let form = match &template {
+        _ if is_context => Form::Context,
+        Some(template) => Form::Own(template),
+        None => Form::Ours(form.format.into()),
+    };
+    let done = report::report(file, form, screen())?;
+    match output {
+        Some(path) => present::write_text(path, &done.text).map(|()| Done::ok("")),
+        None => Ok(done),
+    }
 }
 
 /// Runs `history`.

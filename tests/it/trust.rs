@@ -7,4 +7,5 @@ mod gates;
 mod repository;
 mod results;
 mod rules;
+mod templates;
 mod verbs;

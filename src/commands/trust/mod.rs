@@ -13,6 +13,7 @@
 //! | `said.rs` | explanations in the description and in commits |
 //! | `judge.rs` | what was measured, judged by the rules |
 //! | `orders.rs` | the configuration alone, for verbs that measure and judge nothing |
+//! | `template.rs` | templates of the repository |
 
 mod changed;
 mod inputs;
@@ -25,6 +26,7 @@ mod orders;
 mod read;
 mod said;
 mod source;
+mod template;
 
 use std::{
     collections::BTreeMap,
@@ -40,6 +42,7 @@ pub use self::{
     orders::{Orders, orders, tell},
     said::{Found, explanations_of_body, explanations_of_commits},
     source::{InClone, OnForge, Source},
+    template::{template, template_of_job},
 };
 use self::{layout::Layout, orders::Whose};
 use super::{CommandError, guard::Guard};
