@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     args::{JudgeArgs, PlanArgs},
-    forms::{FormatArg, SchemaOf},
+    forms::{FormArgs, FormatArg, SchemaOf},
     posting::PostArgs,
     profile::ProfileVerb,
     search::{LadderArgs, SearchArgs},
@@ -91,9 +91,8 @@ pub(super) enum Verb {
         /// Measure baseline and candidate in alternation, as `--measure ab`.
         #[arg(long, help_heading = "A/B measurement", conflicts_with = "measure")]
         ab: bool,
-        /// Form of the answer on standard output.
-        #[arg(long, value_enum, default_value_t)]
-        format: FormatArg,
+        #[command(flatten)]
+        form: FormArgs,
         /// Post what came of it, as `perfgate post` does.
         #[arg(long, help_heading = "Posting")]
         post: bool,
@@ -137,9 +136,8 @@ pub(super) enum Verb {
         files: Vec<PathBuf>,
         #[command(flatten)]
         judge: JudgeArgs,
-        /// Form of the answer on standard output.
-        #[arg(long, value_enum, default_value_t)]
-        format: FormatArg,
+        #[command(flatten)]
+        form: FormArgs,
     },
     /// Keep sessions to compare with.
     Baseline {
@@ -179,9 +177,11 @@ pub(super) enum Verb {
         /// A `report.json`.
         #[arg(value_name = "RESULT")]
         file: PathBuf,
-        /// Form of the answer.
-        #[arg(long, value_enum, default_value_t)]
-        format: FormatArg,
+        #[command(flatten)]
+        form: FormArgs,
+        /// Print what a template of your own is given, as JSON.
+        #[arg(long, conflicts_with_all = ["format", "template"])]
+        context: bool,
         /// File to write instead of standard output.
         #[arg(short, long)]
         output: Option<PathBuf>,

@@ -1,8 +1,21 @@
 //! The forms of an answer, and the files that have a schema.
 
-use clap::ValueEnum;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
 
 use crate::commands::present::Format;
+
+/// How the answer of a verdict is given on standard output.
+#[derive(Clone, Debug, Args)]
+pub(super) struct FormArgs {
+    /// Form of the answer on standard output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: FormatArg,
+    /// A template of your own that gives it instead, Markdown (`.md`) or HTML (`.html`); docs/templates.md.
+    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    pub(super) template: Option<PathBuf>,
+}
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(super) enum SchemaOf {
@@ -19,6 +32,8 @@ pub(super) enum SchemaOf {
     History,
     /// `perfgate noise --format json`.
     Noise,
+    /// `perfgate report --context`: what a template of your own is given.
+    Context,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

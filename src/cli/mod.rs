@@ -28,7 +28,7 @@ use clap::Parser;
 use self::{
     args::{JudgeArgs, PlanArgs},
     flags::{Cli, ConfigVerb, Verb},
-    forms::SchemaOf,
+    forms::{FormArgs, SchemaOf},
     progress::{Mode, Progress},
     search::{LadderArgs, SearchArgs},
 };
@@ -38,11 +38,11 @@ use crate::{
         compare::{self, Request},
         demo,
         guard::Guard,
-        present::{Format, Screen},
-        report, run,
+        present::Screen,
+        run,
         selftest::{self, Depth},
         show, sweep,
-        trust::{self, Asked, Rules},
+        trust::{self, Asked, Goal, Orders, Rules},
     },
     config::{self, Overrides, Resolved},
     load::Interrupt,
@@ -77,38 +77,29 @@ pub fn main(args: impl Iterator<Item = OsString>) -> u8 {
 
 fn dispatch(verb: Verb) -> Result<Done, CommandError> {
     match verb {
-        Verb::Run { plan } => {
-            let resolved = of_this_job(resolve(&plan)?);
-            let secrets = trust::secrets(&resolved, &variable)?;
-            let guard = Guard::of_job(&resolved, &variable);
-            run::run(
-                &resolved,
-                (secrets, &guard),
-                screen(),
-                &console(&resolved),
-                &Interrupt::on_ctrl_c(),
-            )
-        }
+        Verb::Run { plan } => measure(&plan),
         verb @ (Verb::Gate { .. } | Verb::Post { .. }) => sending::run(verb),
         Verb::Action => sending::action(),
         Verb::Capacity { plan, search } => find_capacity(&plan, &search),
         Verb::Sweep { plan, ladder } => climb(&plan, &ladder),
-        Verb::Compare { files, judge, format } => compare_files(&files, &judge, format.into()),
+        Verb::Compare { files, judge, form } => compare_files(&files, &judge, &form),
         Verb::Show { file, format } => show::show(&file, format.into(), screen()),
-        Verb::Report { file, format, output } => {
-            let done = report::report(&file, format.into(), screen())?;
-            match output {
-                Some(path) => commands::present::write_text(&path, &done.text).map(|()| Done::ok("")),
-                None => Ok(done),
-            }
-        }
+        Verb::Report {
+            file,
+            form,
+            context,
+            output,
+        } => stored::report(&file, (&form, context), output.as_deref()),
         Verb::Baseline { verb } => stored::baseline(&verb),
         Verb::History(flags) => stored::history(&flags),
         Verb::Profile { verb } => profile::run(&verb),
         Verb::Noise { files, noise, plan } => stored::noise(files, &noise, &plan),
         Verb::Config {
             verb: ConfigVerb::Show { plan },
-        } => Ok(Done::ok(config::show(&resolve(&plan)?))),
+        } => {
+            let (resolved, _) = orders(plan.config.as_deref(), &plan.overrides)?;
+            Ok(Done::ok(config::show(&resolved)))
+        }
         Verb::Init { path, force } => commands::init::init(&path, force),
         Verb::Schema { of } => schema(of),
         Verb::Sim { engine } => serve::sim(*engine, &|text| {
@@ -128,24 +119,39 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
     }
 }
 
+fn measure(plan: &PlanArgs) -> Result<Done, CommandError> {
+    let (resolved, console) = orders(plan.config.as_deref(), &plan.overrides)?;
+    let keys = (
+        trust::secrets(&resolved, Goal::Target, &variable)?,
+        &Guard::of_job(&resolved, &variable),
+    );
+    run::run(&resolved, keys, screen(), &console, &Interrupt::on_ctrl_c())
+}
+
 fn find_capacity(plan: &PlanArgs, search: &SearchArgs) -> Result<Done, CommandError> {
-    let resolved = of_this_job(resolve_without_load(plan)?);
-    let secrets = trust::secrets(&resolved, &variable)?;
-    let (guard, search) = (Guard::of_job(&resolved, &variable), search.capacity(&resolved));
-    let (console, interrupt) = (console(&resolved), Interrupt::on_ctrl_c());
-    capacity::capacity(&resolved, search, (secrets, &guard), screen(), &console, &interrupt)
+    let (resolved, console) = orders_without_load(plan)?;
+    let keys = (
+        trust::secrets(&resolved, Goal::Target, &variable)?,
+        &Guard::of_job(&resolved, &variable),
+    );
+    let (search, interrupt) = (search.capacity(&resolved), Interrupt::on_ctrl_c());
+    capacity::capacity(&resolved, search, keys, screen(), &console, &interrupt)
 }
 
 fn climb(plan: &PlanArgs, ladder: &LadderArgs) -> Result<Done, CommandError> {
-    let resolved = of_this_job(resolve_without_load(plan)?);
-    let secrets = trust::secrets(&resolved, &variable)?;
-    let (guard, ladder) = (Guard::of_job(&resolved, &variable), ladder.ladder(&resolved));
-    let (console, interrupt) = (console(&resolved), Interrupt::on_ctrl_c());
-    sweep::sweep(&resolved, &ladder, (secrets, &guard), screen(), &console, &interrupt)
+    let (resolved, console) = orders_without_load(plan)?;
+    let keys = (
+        trust::secrets(&resolved, Goal::Target, &variable)?,
+        &Guard::of_job(&resolved, &variable),
+    );
+    let (ladder, interrupt) = (ladder.ladder(&resolved), Interrupt::on_ctrl_c());
+    sweep::sweep(&resolved, &ladder, keys, screen(), &console, &interrupt)
 }
 
-fn compare_files(files: &[PathBuf], judge: &JudgeArgs, format: Format) -> Result<Done, CommandError> {
+fn compare_files(files: &[PathBuf], judge: &JudgeArgs, form: &FormArgs) -> Result<Done, CommandError> {
     let rules = rules(judge.config.as_deref(), &judge.overrides)?;
+    let template = form.template.as_deref();
+    let template = template.map(|path| trust::template(path, rules.trusted.as_ref()));
     let (baseline, candidate): (Option<&Path>, &Path) = match files {
         [candidate] => (None, candidate),
         [baseline, candidate] => (Some(baseline), candidate),
@@ -160,7 +166,8 @@ fn compare_files(files: &[PathBuf], judge: &JudgeArgs, format: Format) -> Result
         candidate,
         named: rules.resolved.settings.baseline.as_deref(),
         rules: &rules,
-        format,
+        format: form.format.into(),
+        template: template.transpose()?.as_ref(),
         screen: screen(),
         report_dir: rules.resolved.settings.report_dir.clone(),
         console: &console(&rules.resolved),
@@ -175,25 +182,26 @@ fn schema(of: SchemaOf) -> Result<Done, CommandError> {
         SchemaOf::Report => render::report_schema()?,
         SchemaOf::History => render::history_schema()?,
         SchemaOf::Noise => render::noise_schema()?,
+        SchemaOf::Context => render::context_schema()?,
     }))
 }
 
-fn resolve(plan: &PlanArgs) -> Result<Resolved, CommandError> {
-    resolve_with(plan.config.as_deref(), &plan.overrides)
-}
-
-/// The session says of which commit it is, where the runner tells it and nobody else does.
-fn of_this_job(mut resolved: Resolved) -> Resolved {
+/// What is measured, by the configuration of whoever's rules hold in this job; the session says of which commit it is, where the
+/// runner tells it and nobody else does.
+fn orders(config: Option<&Path>, flags: &Overrides) -> Result<(Resolved, Progress), CommandError> {
+    let Orders { mut resolved, trusted } = trust::orders(&asked(config, flags))?;
     let commit = resolved.settings.commit.take();
     resolved.settings.commit = commit.or_else(|| trust::commit_of_this_job(&variable));
-    resolved
+    let console = console(&resolved);
+    trust::tell(trusted.as_ref(), &console);
+    Ok((resolved, console))
 }
 
 /// For verbs that choose their load levels themselves: a rate in the plan's place, so that it has its spacing of sends.
-fn resolve_without_load(plan: &PlanArgs) -> Result<Resolved, CommandError> {
+fn orders_without_load(plan: &PlanArgs) -> Result<(Resolved, Progress), CommandError> {
     let mut overrides = plan.overrides.clone();
     overrides.push("rate", "1");
-    resolve_with(plan.config.as_deref(), &overrides)
+    orders(plan.config.as_deref(), &overrides)
 }
 
 fn resolve_with(file: Option<&Path>, flags: &Overrides) -> Result<Resolved, CommandError> {
@@ -202,11 +210,15 @@ fn resolve_with(file: Option<&Path>, flags: &Overrides) -> Result<Resolved, Comm
 
 /// The rules that a verdict rests on: those of the base in a pull request.
 fn rules(config: Option<&Path>, flags: &Overrides) -> Result<Rules, CommandError> {
-    trust::rules(&Asked {
+    trust::rules(&asked(config, flags))
+}
+
+fn asked<'a>(config: Option<&'a Path>, flags: &'a Overrides) -> Asked<'a> {
+    Asked {
         config,
         variable: &variable,
         flags,
-    })
+    }
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -8,6 +8,7 @@ use super::{
     args::PlanArgs,
     complain, console, dispatch, exit,
     flags::{Cli, Verb},
+    forms::FormArgs,
     posting::PostArgs,
     rules, screen, variable, warn_runner,
 };
@@ -18,7 +19,8 @@ use crate::{
         gate,
         guard::Guard,
         post::{self, Asked, Desk, FailOn, Sent, Source},
-        present::{Format, RESULT_FILE},
+        present::{REPORT_FILE, RESULT_FILE},
+        report,
         trust::{self, Rules},
     },
     github::{Client, Forge, Settings, Step},
@@ -42,10 +44,10 @@ fn post(result: Option<&Path>, posting: &PostArgs, plan: &PlanArgs) -> Result<Po
 }
 
 /// Runs `gate`, and posts what came of it where that is asked for; a measurement that failed is posted as such.
-fn gate(plan: &PlanArgs, format: Format, posting: Option<&PostArgs>) -> Result<Posted, CommandError> {
+fn gate(plan: &PlanArgs, form: &FormArgs, posting: Option<&PostArgs>) -> Result<Posted, CommandError> {
     let Some(posting) = posting else {
         let rules = rules(plan.config.as_deref(), &plan.overrides)?;
-        return measured(&rules, format).map(|(done, _, _)| (done, None));
+        return measured(&rules, form).map(|(done, _, _)| (done, None));
     };
     // Wishes are read before the measuring starts, so that a bad one costs nothing.
     posting.wish()?;
@@ -55,7 +57,7 @@ fn gate(plan: &PlanArgs, format: Format, posting: Option<&PostArgs>) -> Result<P
         Err(_) => posting.guard(),
     };
     let unsent = |nothing: NoResult| send(Source::Nothing(&nothing), &folder, &guard, (posting, plan), true);
-    let (done, result, logs) = match rules.and_then(|rules| measured(&rules, format)) {
+    let (done, result, logs) = match rules.and_then(|rules| measured(&rules, form)) {
         Ok(measured) => measured,
         Err(error) => {
             let (told, _) = unsent(post::failed(&error, &logs(plan), &guard))?;
@@ -88,13 +90,22 @@ fn joined(gate: &Done, told: &Done, is_verdict: bool, is_required: bool) -> Done
 }
 
 /// Measures and judges; gives the answer, the result's file, and the folder of the servers' logs.
-fn measured(rules: &Rules, format: Format) -> Result<(Done, PathBuf, PathBuf), CommandError> {
+fn measured(rules: &Rules, form: &FormArgs) -> Result<(Done, PathBuf, PathBuf), CommandError> {
     let resolved = &rules.resolved;
-    let secrets = trust::secrets(resolved, &variable)?;
+    let secrets = trust::secrets(resolved, gate::goal(resolved), &variable)?;
+    // Read before the measuring starts, so that a bad one costs nothing.
+    let template = form.template.as_deref();
+    let template = template.map(|path| trust::template(path, rules.trusted.as_ref()));
+    let template = template.transpose()?;
     let result = gate::report_dir(resolved).join(RESULT_FILE);
     let logs = resolved.settings.output.with_extension("logs");
     let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);
-    let done = gate::gate(rules, secrets, (format, screen()), &console(resolved), &interrupt)?;
+    let (console, screen) = (console(resolved), screen());
+    let done = gate::gate(rules, secrets, (form.format.into(), screen), &console, &interrupt)?;
+    let done = match &template {
+        Some(template) => report::by_template(done, template, &result.with_file_name(REPORT_FILE), (screen, &console)),
+        None => done,
+    };
     Ok((done, result, logs))
 }
 
@@ -183,14 +194,14 @@ fn ran(verb: Verb) -> Result<(Done, Option<Sent>, Option<FailOn>), CommandError>
     match verb {
         Verb::Gate {
             plan,
-            format,
+            form,
             ab,
             post,
             posting,
         } => {
             let posting = posting_of(post, &posting)?;
             let fail_on = posting.and_then(PostArgs::fail_on);
-            let (done, sent) = gate(&with_ab(plan, ab), format.into(), posting)?;
+            let (done, sent) = gate(&with_ab(plan, ab), &form, posting)?;
             Ok((done, sent, fail_on))
         }
         Verb::Post { result, posting, plan } => {

@@ -1,11 +1,12 @@
-//! The verbs that look at what is stored: `baseline`, `history` and `noise`.
+//! The verbs that look at what is stored: `baseline`, `history`, `noise` and `report`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{
     args::PlanArgs,
-    console,
+    asked, console,
     flags::{BaselineVerb, HistoryArgs, NoiseArgs, SaveArgs, StoreArgs},
+    forms::FormArgs,
     resolve_with, screen, variable,
 };
 use crate::{
@@ -14,7 +15,9 @@ use crate::{
         answer::{self, Accepting, Pinning},
         baseline::{self, Saving},
         history::{self, Asked},
-        noise, trust,
+        noise, present,
+        report::{self, Form},
+        trust::{self, Goal, Rules},
     },
     config::{Overrides, Resolved},
     load::Interrupt,
@@ -32,8 +35,8 @@ pub(super) fn baseline(verb: &BaselineVerb) -> Result<Done, CommandError> {
     }
     match verb {
         BaselineVerb::Save(flags) => save(flags),
-        BaselineVerb::List { store } => baseline::list(&resolve(store)?.settings.store),
-        BaselineVerb::Show { name, store } => baseline::show_one(name, &resolve(store)?.settings.store, screen()),
+        BaselineVerb::List { store } => baseline::list(&rules_of(store)?.baselines),
+        BaselineVerb::Show { name, store } => baseline::show_one(name, &rules_of(store)?.baselines, screen()),
         BaselineVerb::Accept(flags) => {
             let resolved = resolve(&flags.store)?;
             let accepting = Accepting {
@@ -79,43 +82,73 @@ fn save(flags: &SaveArgs) -> Result<Done, CommandError> {
     })
 }
 
+/// Runs `report`.
+pub(super) fn report(
+    file: &Path,
+    (form, is_context): (&FormArgs, bool),
+    output: Option<&Path>,
+) -> Result<Done, CommandError> {
+    let template = form.template.as_deref();
+    let template = template.map(|path| trust::template_of_job(path, &asked(None, &Overrides::new())));
+    let template = template.transpose()?;
+    let form = match &template {
+        _ if is_context => Form::Context,
+        Some(template) => Form::Own(template),
+        None => Form::Ours(form.format.into()),
+    };
+    let done = report::report(file, form, screen())?;
+    match output {
+        Some(path) => present::write_text(path, &done.text).map(|()| Done::ok("")),
+        None => Ok(done),
+    }
+}
+
 /// Runs `history`.
 pub(super) fn history(flags: &HistoryArgs) -> Result<Done, CommandError> {
-    let resolved = resolve(&flags.store)?;
-    let asked = Asked {
+    let rules = rules_of(&flags.store)?;
+    let look = Asked {
         metric: flags.metric.as_deref(),
         cell: flags.cell.as_deref(),
         baseline: flags.baseline.as_deref(),
         check: flags.check,
         format: flags.format.into(),
     };
-    history::history(&asked, (&resolved.settings.store, &resolved.policy), screen())
+    history::history(&look, &rules, screen())
 }
 
 /// Runs `noise`.
 pub(super) fn noise(files: Vec<PathBuf>, flags: &NoiseArgs, plan: &PlanArgs) -> Result<Done, CommandError> {
-    let resolved = super::resolve(plan)?;
-    let asked = noise::Asked {
+    let rules = trust::rules_to_look_at(&asked(plan.config.as_deref(), &plan.overrides))?;
+    let look = noise::Asked {
         files,
         pairs: flags.pairs,
         resamples: flags.resamples,
         suggest: flags.suggest,
         format: flags.format.into(),
     };
-    let secrets = || trust::secrets(&resolved, &variable);
-    let with = (
-        &console(&resolved) as &dyn Console,
-        &Interrupt::on_ctrl_c_then(target::stop_all),
-    );
-    noise::noise(&asked, &resolved, secrets, with)
+    let secrets = |goal: Goal<'_>| trust::secrets(&rules.resolved, goal, &variable);
+    let console = console(&rules.resolved);
+    trust::tell(rules.trusted.as_ref(), &console);
+    let with = (&console as &dyn Console, &Interrupt::on_ctrl_c_then(target::stop_all));
+    noise::noise(&look, &rules, secrets, with)
 }
 
+/// For who writes to the store, which no job of a pull request does.
 fn resolve(flags: &StoreArgs) -> Result<Resolved, CommandError> {
+    resolve_with(flags.config.as_deref(), &overrides(flags))
+}
+
+/// For who reads it: in the job of a pull request it is the base's.
+fn rules_of(flags: &StoreArgs) -> Result<Rules, CommandError> {
+    trust::rules_to_look_at(&asked(flags.config.as_deref(), &overrides(flags)))
+}
+
+fn overrides(flags: &StoreArgs) -> Overrides {
     let mut overrides = Overrides::new();
     if let Some(store) = &flags.store {
         overrides.push("store", store);
     }
-    resolve_with(flags.config.as_deref(), &overrides)
+    overrides
 }
 
 fn gated(resolved: &Resolved) -> Vec<Metric> {

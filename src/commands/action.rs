@@ -49,7 +49,7 @@ const FLAGS: [(&str, &[Command], Allowed); 13] = {
     const SWITCH: Allowed = Some(&["true", "false"]);
     [
         ("config", &[Gate, Run, Compare, Post], None),
-        ("trusted-ref", POSTS, None),
+        ("trusted-ref", &[Gate, Run, Compare, Post], None),
         ("baseline", &[Gate, Compare, Post], None),
         ("report-dir", &[Gate, Compare, Post], None),
         ("fail-on", POSTS, Some(&["regression", "inconclusive", "never"])),
@@ -261,6 +261,18 @@ mod tests {
                 "compare a.json",
             ),
             (&[("INPUT_COMMAND", "run"), ("INPUT_BASELINE", "-x")], "run"),
+            (
+                &[("INPUT_COMMAND", "run"), ("INPUT_TRUSTED_REF", "main")],
+                "run --trusted-ref=main",
+            ),
+            (
+                &[
+                    ("INPUT_COMMAND", "compare"),
+                    ("INPUT_CANDIDATE", "a.json"),
+                    ("INPUT_TRUSTED_REF", "main"),
+                ],
+                "compare a.json --trusted-ref=main",
+            ),
             (&[("INPUT_BASELINE", "-x y")], "gate --post --baseline=-x y"),
         ] {
             assert_eq!(read(given).unwrap().words.join(" "), words, "{given:?}");

@@ -127,10 +127,10 @@ fn sessions(count: usize) -> String {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn list(store: &Path) -> Result<Done, CommandError> {
-    let listed = Baselines::open(store)?.list()?;
+pub fn list(baselines: &Baselines) -> Result<Done, CommandError> {
+    let listed = baselines.list()?;
     if listed.is_empty() {
-        let folder = store.display();
+        let folder = baselines.dir().display();
         let text = format!("no baseline in `{folder}`; make one with `perfgate baseline save SESSION`\n");
         return Ok(Done::ok(text));
     }
@@ -175,9 +175,9 @@ fn doubts(reasons: &[(String, usize)], all: usize) -> Vec<String> {
 ///
 /// # Errors
 /// When there is no such baseline, or it is broken.
-pub fn show_one(name: &str, store: &Path, screen: Screen) -> Result<Done, CommandError> {
+pub fn show_one(name: &str, baselines: &Baselines, screen: Screen) -> Result<Done, CommandError> {
     let mut newest = None;
-    let baseline = Baselines::open(store)?.get_with(name, |session, link| {
+    let baseline = baselines.get_with(name, |session, link| {
         let entry = Entry::of(&session, &link.sha256, &link.forced);
         keep_newer(&mut newest, session);
         entry

@@ -8,7 +8,7 @@ use super::{
     reference, show,
     trust::{Lineage, Rules},
 };
-use crate::{obligation::Given, report::Report};
+use crate::{obligation::Given, render::Template, report::Report};
 
 /// What is compared, and how the answer is given.
 pub struct Request<'a> {
@@ -22,6 +22,8 @@ pub struct Request<'a> {
     pub rules: &'a Rules,
     /// Form of the answer on standard output.
     pub format: Format,
+    /// A template of somebody's own that gives it instead.
+    pub template: Option<&'a Template>,
     /// How terminal text is set.
     pub screen: Screen,
     /// Folder for report files, if they are wanted.
@@ -39,8 +41,12 @@ pub fn compare(request: &Request<'_>) -> Result<Done, CommandError> {
     if let Some(folder) = &request.report_dir {
         present::write_files(&report, folder, (&request.rules.guard, request.console))?;
     }
+    let text = match request.template {
+        Some(template) => present::by_template(&report, template, request.screen, request.console),
+        None => present::text(&report, request.format, request.screen)?,
+    };
     Ok(Done {
-        text: present::text(&report, request.format, request.screen)?,
+        text,
         exit_code: report.exit_code,
     })
 }

@@ -7,7 +7,7 @@ use super::{
     guard::Guard,
     present::{self, Format, Screen},
     reference, run,
-    trust::{self, Rules},
+    trust::{self, Goal, Rules},
 };
 use crate::{
     config::{Measure, Resolved},
@@ -33,7 +33,7 @@ pub fn gate(
     interrupt: &Interrupt,
 ) -> Result<Done, CommandError> {
     let resolved = &rules.resolved;
-    tell_rules(rules, console);
+    trust::tell(rules.trusted.as_ref(), console);
     if resolved.measure == Measure::Ab {
         return ab::gate(rules, secrets, form, console, interrupt);
     }
@@ -68,6 +68,14 @@ pub fn gate(
     };
     let report = trust::judge(&measured, ["baseline", &candidate], rules, &[])?;
     finish(&measured, &report, (rules, form), console)
+}
+
+/// Where its requests go.
+pub fn goal(resolved: &Resolved) -> Goal<'_> {
+    match resolved.measure {
+        Measure::Alone => Goal::Target,
+        Measure::Ab => Goal::Arms(resolved.arms.as_ref()),
+    }
 }
 
 /// Writes result and reports, and gives the answer.
@@ -105,24 +113,6 @@ pub(super) fn write_all(
         console.say(&format!("wrote `{}`", path.display()));
     }
     Ok(())
-}
-
-/// Whose rules hold, where that is not the work tree's.
-fn tell_rules(rules: &Rules, console: &dyn Console) {
-    let Some(trusted) = &rules.trusted else { return };
-    let commit: String = trusted.commit.chars().take(12).collect();
-    match &trusted.config {
-        Some(config) => console.say(&format!("the rules are those of `{config}` at commit `{commit}`")),
-        None => console.warn(&format!(
-            "commit `{commit}` has no configuration of its own: the built-in rules hold"
-        )),
-    }
-    for changed in &trusted.not_applied {
-        console.warn(&format!(
-            "`{}` is changed here; that is shown, and not applied",
-            changed.path
-        ));
-    }
 }
 
 /// The folder of the reports.

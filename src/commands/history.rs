@@ -6,6 +6,7 @@ use super::{
     CommandError, Done, answer,
     present::{Format, Screen},
     reference::{gated, label},
+    trust::Rules,
 };
 use crate::{
     history::{Entry, History},
@@ -36,19 +37,19 @@ const ALERT: u8 = 1;
 ///
 /// # Errors
 /// When a baseline cannot be read, there is no such metric or baseline, or the form does not fit.
-pub fn history(asked: &Asked<'_>, (store, policy): (&Path, &Policy), screen: Screen) -> Result<Done, CommandError> {
+pub fn history(asked: &Asked<'_>, rules: &Rules, screen: Screen) -> Result<Done, CommandError> {
+    let (baselines, policy) = (&rules.baselines, &rules.resolved.policy);
     let metrics: Vec<Metric> = match asked.metric {
         Some(key) => vec![answer::metric_of(key)?],
         None => gated(policy),
     };
-    let baselines = Baselines::open(store)?;
     let keys = match asked.baseline {
         Some(name) => vec![name.to_owned()],
-        None => all(&baselines)?,
+        None => all(baselines)?,
     };
     let mut histories = Vec::with_capacity(keys.len());
     for key in keys {
-        histories.push(read(&baselines, &key, (&metrics, asked.cell), policy)?);
+        histories.push(read(baselines, &key, (&metrics, asked.cell), policy)?);
     }
     let text = match asked.format {
         Format::Terminal => text(&histories, asked.metric.is_some(), screen),

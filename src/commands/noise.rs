@@ -8,18 +8,18 @@ use super::{
     CommandError, Console, Done,
     ab::{self, Follow, Wanted},
     present::Format,
-    reference, trust,
+    reference,
+    trust::{self, Goal, Rules},
 };
 use crate::{
     compare::{Background, Fingerprint, PairNoise, compare, fingerprint},
-    config::Resolved,
     load::Interrupt,
     measure::{Measurements, invalid_because, measure},
     noise::{self, Halves, Looks, Material},
-    plan::{Alternation, Secrets},
+    plan::{Alternation, Arms, Secrets},
     render,
     session::{Ended, Session},
-    store::{self, Baselines, Stored},
+    store::{self, Baselines, Link, Stored},
 };
 
 /// What is asked of the noise.
@@ -45,17 +45,22 @@ const SEED: u64 = 42;
 /// When a file cannot be read, nothing is there to look at, or the measurement cannot begin.
 pub fn noise(
     asked: &Asked,
-    resolved: &Resolved,
-    secrets: impl FnOnce() -> Result<Secrets, CommandError>,
+    rules: &Rules,
+    secrets: impl FnOnce(Goal<'_>) -> Result<Secrets, CommandError>,
     (console, interrupt): (&dyn Console, &Interrupt),
 ) -> Result<Done, CommandError> {
+    let resolved = &rules.resolved;
     let looks = Looks {
         pairs: resolved.alternation.looks.clone(),
         blocks: resolved.alternation.blocks,
     };
     let material = match asked.pairs {
-        Some(pairs) => measured_now(pairs, resolved, secrets()?, (console, interrupt))?,
-        None => stored(asked, resolved, console)?,
+        Some(pairs) => {
+            let arms = itself::arms(resolved, console)?;
+            let secrets = secrets(Goal::Arms(Some(&arms)))?;
+            measured_now(pairs, rules, (arms, secrets), (console, interrupt))?
+        }
+        None => stored(asked, rules, console)?,
     };
     let (material, older) = material.since_last_step(&reference::gated(&resolved.policy));
     if older > 0 {
@@ -90,12 +95,11 @@ pub fn noise(
 }
 
 /// The sessions of files, or those of one baseline of the store, with what is known of the noise of their pairs.
-fn stored(asked: &Asked, resolved: &Resolved, console: &dyn Console) -> Result<Material, CommandError> {
-    let baselines = Baselines::open(&resolved.settings.store)?;
-    let files = if asked.files.is_empty() {
-        vec![the_baseline(&baselines, resolved.settings.baseline.as_deref())?]
-    } else {
-        asked.files.clone()
+fn stored(asked: &Asked, rules: &Rules, console: &dyn Console) -> Result<Material, CommandError> {
+    let baselines = &rules.baselines;
+    let files = match asked.files.as_slice() {
+        [] => vec![the_baseline(baselines, rules.resolved.settings.baseline.as_deref())?],
+        files => files.to_vec(),
     };
     let mut newest: Option<Session> = None;
     let (mut sessions, mut halves): (Vec<Measurements>, Vec<Halves>) = Default::default();
@@ -107,12 +111,16 @@ fn stored(asked: &Asked, resolved: &Resolved, console: &dyn Console) -> Result<M
                 kinds.push((print, file.clone()));
             }
         };
-        let read = store::read_with(&file, |session, _| {
+        let keep = |session: Session, _: &Link| {
             note(&session);
             let measured = (measure(&session), noise::halves(&session));
             store::keep_newer(&mut newest, session);
             measured
-        })?;
+        };
+        let read = match asked.files.as_slice() {
+            [] => baselines.read_with(&file, keep)?,
+            _ => store::read_with(&file, keep)?,
+        };
         let found = match read {
             Stored::Baseline(baseline) => baseline.history,
             Stored::Session(session) => {
@@ -198,17 +206,18 @@ impl Follow for AllPairs {
 /// Measures the server against itself; what its pairs show is kept as a prior of later gates.
 fn measured_now(
     pairs: u32,
-    resolved: &Resolved,
-    secrets: Secrets,
+    rules: &Rules,
+    (arms, secrets): (Arms, Secrets),
     (console, interrupt): (&dyn Console, &Interrupt),
 ) -> Result<Material, CommandError> {
+    let resolved = &rules.resolved;
     let wanted = Wanted {
         plan: resolved.plan.clone(),
         alternation: Alternation {
             looks: vec![pairs],
             ..resolved.alternation.clone()
         },
-        arms: itself::arms(resolved, console)?,
+        arms,
         secrets,
         dataset_dir: &resolved.settings.dataset_dir,
         idle_answers: resolved.settings.idle_answers.clone(),
@@ -229,19 +238,30 @@ fn measured_now(
         .map(|pairing| pairing.id.clone())
         .unwrap_or_default();
     let shown = PairNoise::of(&comparison, &id, candidate.started_unix_s);
-    let print = Fingerprint::of(&candidate);
-    let baselines = Baselines::open(&resolved.settings.store)?;
-    let is_sound = [&baseline, &candidate]
-        .into_iter()
-        .all(|session| session.ended == Ended::Complete && invalid_because(session).is_none());
-    if !is_sound {
+    keep(&shown, [&baseline, &candidate], &rules.baselines, console)?;
+    let halves = [&baseline, &candidate].into_iter().flat_map(noise::halves);
+    Ok(Material::of(vec![old, new], PairNoise::default()).with_halves(halves.collect()))
+}
+
+/// Keeps what sound pairs show, where baselines may be written.
+fn keep(
+    shown: &PairNoise,
+    sessions: [&Session; 2],
+    baselines: &Baselines,
+    console: &dyn Console,
+) -> Result<(), CommandError> {
+    let print = Fingerprint::of(sessions[1]);
+    let is_sound = |session: &Session| session.ended == Ended::Complete && invalid_because(session).is_none();
+    if !sessions.into_iter().all(is_sound) {
         console.warn("these pairs carry no verdict: their noise is not kept for later gates");
     } else if let Err(error) = trust::refuse_baseline_write(&|name| env::var(name).ok(), &trust::here()?, None) {
         console.warn(&format!("{error}; the noise of these pairs is not kept"));
+    } else if baselines.is_read_only() {
+        console
+            .warn("the baselines are those of a commit, which nothing adds to: the noise of these pairs is not kept");
     } else if !shown.0.is_empty() {
         let path = baselines.add_pair_noise(&print.plan_hash(), &print.machine_hash(), &shown.0)?;
         console.say(&format!("kept for later gates in `{}`", path.display()));
     }
-    let halves = [&baseline, &candidate].into_iter().flat_map(noise::halves);
-    Ok(Material::of(vec![old, new], PairNoise::default()).with_halves(halves.collect()))
+    Ok(())
 }

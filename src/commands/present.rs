@@ -9,7 +9,10 @@ use super::{
     CommandError, Console,
     guard::{self, Guard},
 };
-use crate::{render, report::Report};
+use crate::{
+    render::{self, Template},
+    report::Report,
+};
 
 /// The forms that a report takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +60,15 @@ pub fn text(report: &Report, format: Format, screen: Screen) -> Result<String, C
     })
 }
 
+/// The report as a template of somebody's own shows it; a template that fails is told, and takes away neither the report nor its
+/// verdict: it is shown as for a terminal then.
+pub fn by_template(report: &Report, template: &Template, screen: Screen, console: &dyn Console) -> String {
+    template.render(report).unwrap_or_else(|error| {
+        console.warn(&format!("{error}; the verdict stands, and is shown as for a terminal"));
+        render::terminal_report(report, screen.color, screen.width)
+    })
+}
+
 /// Writes text into a file, creating its folder.
 ///
 /// # Errors
@@ -75,9 +87,12 @@ pub fn write_text(path: &Path, text: &str) -> Result<(), CommandError> {
     fs::write(path, text).map_err(failed("write"))
 }
 
+/// The report that all others can be made from again.
+pub const REPORT_FILE: &str = "report.json";
+
 /// The report files of a folder.
 const FILES: [(&str, Format); 3] = [
-    ("report.json", Format::Json),
+    (REPORT_FILE, Format::Json),
     ("report.md", Format::Markdown),
     ("report.html", Format::Html),
 ];

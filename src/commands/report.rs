@@ -3,25 +3,58 @@
 use std::{fs, path::Path};
 
 use super::{
-    CommandError, Done,
+    CommandError, Console, Done,
     present::{self, Format, Screen},
 };
-use crate::render;
+use crate::{
+    render::{self, Template},
+    report::Report,
+};
+
+/// How a stored verdict is shown.
+#[derive(Clone, Copy, Debug)]
+pub enum Form<'a> {
+    /// In a form of ours.
+    Ours(Format),
+    /// By a template of somebody's own.
+    Own(&'a Template),
+    /// As what such a template is given, in JSON.
+    Context,
+}
 
 /// Reads a `report.json` and renders it.
 ///
 /// # Errors
-/// When the file is no report of a version that this perfgate reads.
-pub fn report(file: &Path, format: Format, screen: Screen) -> Result<Done, CommandError> {
+/// When the file is no report of a version that this perfgate reads, or a template fails.
+pub fn report(file: &Path, form: Form<'_>, screen: Screen) -> Result<Done, CommandError> {
+    let report = read(file)?;
+    Ok(Done::ok(match form {
+        Form::Ours(format) => present::text(&report, format, screen)?,
+        Form::Own(template) => template.render(&report)?,
+        Form::Context => render::context_json(&report)?,
+    }))
+}
+
+/// The answer of a gate, with its text as a template of somebody's own shows the report that was written; where there is no report
+/// the answer is as it was.
+pub fn by_template(done: Done, template: &Template, file: &Path, (screen, console): (Screen, &dyn Console)) -> Done {
+    match read(file) {
+        Ok(report) => Done {
+            text: present::by_template(&report, template, screen, console),
+            ..done
+        },
+        Err(_) => done,
+    }
+}
+
+fn read(file: &Path) -> Result<Report, CommandError> {
     let text = fs::read_to_string(file).map_err(|source| CommandError::File {
         what: "read",
         path: file.to_owned(),
         source,
     })?;
-    let in_file = |source| CommandError::Report {
+    render::read_report(&text).map_err(|source| CommandError::Report {
         path: file.to_owned(),
         source,
-    };
-    let report = render::read_report(&text).map_err(in_file)?;
-    Ok(Done::ok(present::text(&report, format, screen)?))
+    })
 }

@@ -196,7 +196,7 @@ pub(super) fn prose(text: &str, plain: fn(&str) -> String, code: fn(&str) -> Str
 }
 
 /// Escapes without losing the spaces between a word and the code beside it.
-fn keep_edges(part: &str, escape: fn(&str) -> String) -> String {
+pub(super) fn keep_edges(part: &str, escape: fn(&str) -> String) -> String {
     let start = if part.starts_with(char::is_whitespace) { " " } else { "" };
     let end = if part.ends_with(char::is_whitespace) && !part.trim().is_empty() {
         " "

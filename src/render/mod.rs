@@ -20,6 +20,7 @@ mod ladder;
 mod listing;
 mod markdown;
 mod noise;
+mod own;
 mod posting;
 mod reproduce;
 mod selftest;
@@ -35,11 +36,13 @@ pub use escape::{command_data, command_property, log_safe};
 pub use history::{accepted_step, terminal_history};
 pub use html::html;
 pub use json::{
-    history_json, history_schema, noise_json, noise_schema, read_report, report_json, report_schema, show_json,
+    context_json, context_schema, history_json, history_schema, noise_json, noise_schema, read_report, report_json,
+    report_schema, show_json,
 };
 pub use listing::{BaselineRow, terminal_baselines, terminal_doubts};
 pub use markdown::{NoResult, comment, comment_without_result, markdown, one_line};
 pub use noise::{suggestion_yaml, terminal_noise};
+pub use own::{MOST_TEMPLATE_BYTES, Template};
 pub use posting::{Past, Posting, marker, past_results};
 pub use selftest::terminal_selftest;
 pub use terminal::{terminal_report, terminal_session};
@@ -55,6 +58,14 @@ pub enum RenderError {
         name: &'static str,
         /// What the template engine says.
         source: minijinja::Error,
+    },
+    /// A template of somebody's own is broken.
+    #[error("template `{place}`: {problem}")]
+    Own {
+        /// Its file, and the line where it is known.
+        place: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// The JSON could not be written.
     #[error("the JSON could not be written")]

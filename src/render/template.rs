@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use minijinja::{
-    AutoEscape, Environment, UndefinedBehavior,
+    AutoEscape, Environment, Template, UndefinedBehavior,
     syntax::SyntaxConfig,
     value::{Serde, Value},
 };
@@ -31,7 +31,8 @@ pub(super) enum Language {
 }
 
 impl Language {
-    fn plain(self) -> fn(&str) -> String {
+    /// Its text without any markup in it.
+    pub(super) fn plain(self) -> fn(&str) -> String {
         match self {
             Self::Markdown => |text| escape::markdown(&escape::cut(text, SENTENCE_CHARS)),
             Self::Html => escape::html,
@@ -66,10 +67,6 @@ fn html_code(text: &str) -> String {
 }
 
 /// Renders one template of ours with `data`; every value is escaped for `language`.
-///
-/// Filters: `code` puts a value into a code span, `prose` does so with the parts between backticks, `line` keeps the spaces
-/// at its beginning, `short` cuts at 300 characters; `command` is `code` for what is copied. In a comment `code` and `prose`
-/// cut too, if later.
 pub(super) fn render(
     name: &'static str,
     source: &'static str,
@@ -78,11 +75,25 @@ pub(super) fn render(
 ) -> Result<String, RenderError> {
     let broken = |source| RenderError::Template { name, source };
     let mut environment = Environment::new();
+    escaping(&mut environment, language).map_err(broken)?;
+    let template = environment.template_from_named_str(name, source).map_err(broken)?;
+    written(&template, data, MAX_BYTES).map_err(broken)
+}
+
+/// Sets an engine up for a language: strict, with an end to its work, and all that it writes escaped.
+///
+/// Filters: `code` puts a value into a code span, `prose` does so with the parts between backticks, `line` keeps the spaces
+/// at its beginning, `short` cuts at 300 characters; `command` is `code` for what is copied. In a comment `code` and `prose`
+/// cut too, if later.
+///
+/// # Errors
+/// None that is known.
+pub(super) fn escaping(environment: &mut Environment<'_>, language: Language) -> Result<(), minijinja::Error> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     let mut syntax = SyntaxConfig::builder();
     syntax.trim_blocks(true).lstrip_blocks(true);
-    environment.set_syntax(syntax.build().map_err(broken)?);
+    environment.set_syntax(syntax.build()?);
     // The name says that escaping is on; what it means is in the formatter.
     environment.set_auto_escape_callback(|_| AutoEscape::Custom("perfgate".into()));
     let (plain, code, command) = (language.plain(), language.code(), language.command());
@@ -101,24 +112,34 @@ pub(super) fn render(
     });
     environment.add_filter("short", short);
     environment.add_filter("address", address);
-    let template = environment.template_from_named_str(name, source).map_err(broken)?;
-    let mut page = Page::default();
-    template
-        .render_captured_to(Value::from(Serde(data)), &mut page)
-        .map_err(broken)?;
+    Ok(())
+}
+
+/// What a template makes of `data`, up to so many bytes.
+pub(super) fn written(
+    template: &Template<'_, '_>,
+    data: &impl Serialize,
+    most_bytes: usize,
+) -> Result<String, minijinja::Error> {
+    let mut page = Page {
+        bytes: Vec::new(),
+        most_bytes,
+    };
+    template.render_captured_to(Value::from(Serde(data)), &mut page)?;
     Ok(String::from_utf8_lossy(&page.bytes).into_owned())
 }
 
-/// What a template has written, up to a size that no report has.
-#[derive(Default)]
+/// What a template has written, up to a size.
 struct Page {
     bytes: Vec<u8>,
+    most_bytes: usize,
 }
 
 impl Write for Page {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + bytes.len() > MAX_BYTES {
-            return Err(io::Error::other(format!("the page is larger than {MAX_BYTES} bytes")));
+        if self.bytes.len() + bytes.len() > self.most_bytes {
+            let most = self.most_bytes;
+            return Err(io::Error::other(format!("the page is larger than {most} bytes")));
         }
         self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())

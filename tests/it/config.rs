@@ -232,15 +232,16 @@ fn the_full_example_is_read_key_by_key() {
     assert_eq!(plan.loads.len(), 5);
     assert_eq!(plan.workload.output_tokens, Lengths::Uniform { min: 64, max: 256 });
     assert_eq!(plan.target.extra_body["top_p"], "1.0");
-    assert_eq!(resolved.settings.commit.as_deref(), Some("0123abc"));
+    // One that every later session would carry.
+    assert_eq!((&resolved.settings.commit, &resolved.settings.baseline), (&None, &None));
     assert_eq!(resolved.settings.store, root().join("examples/baselines"));
     assert!(!resolved.policy.gates.contains_key(&Metric::GpuMemoryPeakGb));
     assert!(resolved.policy.allow.contains("hardware.gpu_driver"));
     assert_eq!(
         resolved.header_sources,
         [
-            ("X-Route".to_owned(), HeaderSource::Env("GATEWAY_ROUTE".into())),
-            ("X-Team".to_owned(), HeaderSource::Text("serving".into())),
+            ("X-Gateway-Key".to_owned(), HeaderSource::Env("GATEWAY_KEY".into())),
+            ("X-Route".to_owned(), HeaderSource::Text("staging".into())),
         ]
     );
 }

@@ -364,6 +364,31 @@ fn save_of(name: &str) -> Vec<&str> {
     vec!["baseline", "save", name]
 }
 
+/// A clone with the event of a pull request, whose base has nothing in it.
+fn pull_request_checkout() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let git = |args: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        git.current_dir(folder.path())
+            .args(["-c", "user.name=Alice", "-c", "user.email=alice@example.com"])
+            .args(args);
+        let done = git.output().unwrap();
+        assert!(done.status.success(), "{args:?}");
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "-q", "-b", "main"]);
+    git(&["commit", "-q", "--allow-empty", "-m", "base"]);
+    let base = git(&["rev-parse", "HEAD"]);
+    let event = serde_json::json!({
+        "repository": {"default_branch": "main"},
+        "pull_request": {
+            "number": 7, "base": {"sha": base, "ref": "main"}, "head": {"sha": base, "ref": "fix"},
+        },
+    });
+    fs::write(folder.path().join("event.json"), event.to_string()).unwrap();
+    folder
+}
+
 #[test]
 fn what_was_measured_on_a_pull_request_enters_no_history_silently() {
     let folder = tempfile::tempdir().unwrap();
@@ -388,7 +413,10 @@ fn what_was_measured_on_a_pull_request_enters_no_history_silently() {
         ]
     };
     let run = |output: &'static str| [&["run", "--url", &engine.url, "-o", output], TINY].concat();
-    in_ci(folder, 0, &run("pr.json"), &pull);
+    let checkout = pull_request_checkout();
+    let measured = checkout.path().join("pr.json");
+    in_ci(checkout.path(), 0, &run("pr.json"), &pull);
+    fs::copy(measured, folder.join("pr.json")).unwrap();
     in_ci(folder, 0, &run("branch.json"), &pushed("release"));
     in_ci(folder, 0, &run("main.json"), &pushed("main"));
     in_ci(folder, 0, &run("local.json"), &[]);

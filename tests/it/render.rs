@@ -3,6 +3,7 @@
 mod fixtures;
 mod harmless;
 mod json;
+mod own;
 mod payloads;
 mod posting;
 mod runner;

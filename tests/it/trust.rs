@@ -2,7 +2,10 @@
 
 mod baselines;
 mod evidence;
+mod examples;
 mod gates;
 mod repository;
 mod results;
 mod rules;
+mod templates;
+mod verbs;

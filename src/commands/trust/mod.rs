@@ -12,6 +12,8 @@
 //! | `lineage.rs` | whether a baseline is of the base's own history |
 //! | `said.rs` | explanations in the description and in commits |
 //! | `judge.rs` | what was measured, judged by the rules |
+//! | `orders.rs` | the configuration alone, for verbs that measure and judge nothing |
+//! | `template.rs` | templates of the repository |
 
 mod changed;
 mod inputs;
@@ -20,9 +22,11 @@ mod judge;
 mod keys;
 mod layout;
 mod lineage;
+mod orders;
 mod read;
 mod said;
 mod source;
+mod template;
 
 use std::{
     collections::BTreeMap,
@@ -30,15 +34,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use self::layout::Layout;
 pub(super) use self::lineage::Lineage;
 pub use self::{
     job::{commit_of_this_job, provenance, refuse_baseline_write},
     judge::{judge, judge_pairs},
-    keys::secrets,
+    keys::{Goal, secrets},
+    orders::{Orders, orders, tell},
     said::{Found, explanations_of_body, explanations_of_commits},
     source::{InClone, OnForge, Source},
+    template::{template, template_of_job},
 };
+use self::{layout::Layout, orders::Whose};
 use super::{CommandError, guard::Guard};
 use crate::{
     config::{self, ACCEPT_FILE, DEFAULT_STORE, Overrides, Resolved},
@@ -90,28 +96,34 @@ pub struct Rules {
     pub guard: Guard,
 }
 
-/// The rules of this job: those of the base in a pull request, those of `--trusted-ref` where one is given, else the
+/// The rules of this job's gate: those of the base in a pull request, those of `--trusted-ref` where one is given, else the
 /// work tree's.
 ///
 /// # Errors
 /// The base is not in this clone, or something in it cannot be read.
 pub fn rules(asked: &Asked<'_>) -> Result<Rules, CommandError> {
-    let here = here()?;
-    let event = Event::of_this_job(asked.variable)?;
-    let said = asked.flags.text("trusted-ref").map(str::to_owned);
-    let said = said.or_else(|| (asked.variable)("PERFGATE_TRUSTED_REF").filter(|text| !text.trim().is_empty()));
-    let mut own = None;
-    let name = job::trusted_ref(said.as_deref(), event.as_ref(), || {
-        let resolved = asked.resolve(asked.config)?;
-        let named = resolved.settings.trusted_ref.clone();
-        own = Some(resolved);
-        Ok(named)
-    })?;
+    rules_of(asked, orders::whose_of_a_gate)
+}
+
+/// The same for who looks at what is stored: outside of a pull request that is the work tree's, whatever `trusted_ref` stands in
+/// its file.
+///
+/// # Errors
+/// As [`rules`].
+pub fn rules_to_look_at(asked: &Asked<'_>) -> Result<Rules, CommandError> {
+    rules_of(asked, orders::whose)
+}
+
+fn rules_of(
+    asked: &Asked<'_>,
+    whose: fn(&Asked<'_>, Option<&Event>) -> Result<Whose, CommandError>,
+) -> Result<Rules, CommandError> {
+    let (here, event) = (here()?, Event::of_this_job(asked.variable)?);
+    let whose = whose(asked, event.as_ref())?;
     let repository = Repository::open(&here);
-    let mut rules = match (&name, own) {
-        (Some(name), _) => at_ref(repository.as_ref().map_err(Clone::clone)?, name, &here, asked)?,
-        (None, Some(resolved)) => of_work_tree(resolved, &here, asked)?,
-        (None, None) => of_work_tree(asked.resolve(asked.config)?, &here, asked)?,
+    let mut rules = match whose {
+        Whose::Ref(name) => at_ref(repository.as_ref().map_err(Clone::clone)?, &name, &here, asked)?,
+        Whose::WorkTree(resolved) => of_work_tree(*resolved, &here, asked)?,
     };
     rules.know_job(asked.variable, event.as_ref(), repository.as_ref().ok())?;
     Ok(rules)

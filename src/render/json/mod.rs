@@ -1,6 +1,7 @@
 //! The JSON report: a contract with a version, written without loss and read back into the same [`Report`].
 
 mod check;
+mod context;
 mod convert;
 mod evidence;
 mod history;
@@ -9,6 +10,8 @@ mod load;
 mod noise;
 mod twin;
 
+pub(super) use context::Context;
+pub use context::{context_json, context_schema};
 pub use history::{history_json, history_schema};
 pub use noise::{noise_json, noise_schema};
 use schemars::JsonSchema;

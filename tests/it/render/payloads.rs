@@ -13,7 +13,7 @@ use super::{
 };
 
 /// One sign of each kind that Markdown, GitHub or a browser reads, and the known ways around escaping.
-const PAYLOADS: &[&str] = &[
+pub(super) const PAYLOADS: &[&str] = &[
     "<script>alert(1)</script>",
     "</script><img src=x onerror=alert(1)>",
     "<img src=https://evil.test/pixel.png>",
@@ -88,7 +88,7 @@ const PAYLOADS: &[&str] = &[
 ];
 
 /// As GitHub reads a comment, raw HTML left in: what its sanitizer would take out must not be there to begin with.
-fn page(markdown: &str) -> String {
+pub(super) fn page(markdown: &str) -> String {
     static OPTIONS: LazyLock<Options<'static>> = LazyLock::new(|| {
         let mut options = Options::default();
         let extension = &mut options.extension;
@@ -107,7 +107,7 @@ fn page(markdown: &str) -> String {
 }
 
 /// The elements of a page without their text, and the text that is neither code nor markup.
-fn parts(page: &str) -> (Vec<String>, Vec<String>) {
+pub(super) fn parts(page: &str) -> (Vec<String>, Vec<String>) {
     let (mut tags, mut texts) = (Vec::new(), Vec::new());
     let mut in_code = 0;
     let mut rest = page;
@@ -140,7 +140,7 @@ fn decoded(text: &str) -> String {
 }
 
 /// What GitHub would link in a text after the page is made.
-fn linked(text: &str) -> Option<String> {
+pub(super) fn linked(text: &str) -> Option<String> {
     let signs: Vec<char> = text.chars().collect();
     let at = |place: usize| signs.get(place).copied().unwrap_or(' ');
     for (place, sign) in signs.iter().enumerate() {
