@@ -75,6 +75,7 @@ pub(super) fn report(twin: ReportTwin) -> Result<Report, RenderError> {
         judging: judging(twin.judging),
         trusted: twin.trusted.map(Into::into),
         detail: Vec::new(),
+        telemetry: Vec::new(),
     })
 }
 
