@@ -26,7 +26,8 @@ pub const MOST_BATCHES_A_LEVEL: usize = 4;
 /// Both ends of the final bracket rest on at least this many batches.
 pub const EDGE_BATCHES: usize = 2;
 
-/// A search that is not done after this many batches ends with what it knows.
+/// A search that is not done after this many batches ends with what it knows, which is no answer where the bracket is
+/// wider than asked.
 pub const MOST_BATCHES: usize = 60;
 
 /// How far a level may lie from the one below it while the bracket is still open.
@@ -96,7 +97,8 @@ pub fn next(search: &Capacity, start: Option<f64>, batches: &[Batch]) -> Next {
         (None, Some(limit)) => Next::Try(below(search, limit.at, stride)),
         (Some(met), Some(limit)) => match between(search, met.at, limit.at) {
             Some(middle) if !is_spent => Next::Try(middle),
-            _ => confirm(&[met, limit], SearchEnd::Found(met.at), is_spent),
+            Some(_) => Next::Done(SearchEnd::Wide(met.at, limit.at)),
+            None => confirm(&[met, limit], SearchEnd::Found(met.at), is_spent),
         },
     }
 }
@@ -248,8 +250,11 @@ pub struct Summary {
     /// The median answer, a search that ended at a bound counting as that bound.
     pub median: Option<SearchEnd>,
     /// 95 % interval of the geometric mean of the answers (Student's t of their logarithms, as levels are searched by
-    /// factors), up to the level that was not met any more; `None` below two, or where one ended at a bound.
+    /// factors), up to the level that was not met any more; `None` below two, or where one ended at a bound or wider than
+    /// asked.
     pub interval: Option<(f64, f64)>,
+    /// Searches that ended wider than asked.
+    pub wide: usize,
 }
 
 /// Sums searches up.
@@ -265,13 +270,14 @@ pub fn summary(search: &Capacity, ends: impl IntoIterator<Item = SearchEnd>) -> 
         .iter()
         .map(|end| match end {
             SearchEnd::Found(level) => Some(*level),
-            SearchEnd::AboveMax(_) | SearchEnd::BelowMin(_) => None,
+            SearchEnd::AboveMax(_) | SearchEnd::BelowMin(_) | SearchEnd::Wide(..) => None,
         })
         .collect();
     Summary {
         searches: ends.len(),
         median: ends.get(ends.len().saturating_sub(1) / 2).copied(),
         interval: found.and_then(|levels| interval(search, &levels)),
+        wide: ends.iter().filter(|end| matches!(end, SearchEnd::Wide(..))).count(),
     }
 }
 
@@ -279,7 +285,7 @@ pub fn summary(search: &Capacity, ends: impl IntoIterator<Item = SearchEnd>) -> 
 fn place(end: SearchEnd) -> (f64, u8) {
     match end {
         SearchEnd::BelowMin(level) => (level, 0),
-        SearchEnd::Found(level) => (level, 1),
+        SearchEnd::Found(level) | SearchEnd::Wide(level, _) => (level, 1),
         SearchEnd::AboveMax(level) => (level, 2),
     }
 }

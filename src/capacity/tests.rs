@@ -198,6 +198,30 @@ fn equal_answers_are_no_surer_than_the_bracket_that_they_come_from() {
 }
 
 #[test]
+fn a_search_that_takes_too_many_batches_says_how_wide_its_bracket_is() {
+    let range = search(RATE, 1.0, 1000.0, 1.01);
+    // Every other batch of a level is too good and too bad to tell: each level takes its most batches.
+    let mut batches = Vec::new();
+    let unclear = |level: f64, met: bool| vec![batch(level, if met { 198 } else { 197 }); MOST_BATCHES_A_LEVEL];
+    for level in 0..14_i32 {
+        batches.extend(unclear(100.0 + f64::from(level), true));
+    }
+    batches.extend(unclear(200.0, false));
+    assert_eq!(batches.len(), MOST_BATCHES);
+    assert_eq!(next(&range, None, &batches), Next::Done(SearchEnd::Wide(113.0, 200.0)));
+    let found = summary(&range, [SearchEnd::Wide(113.0, 200.0), SearchEnd::Found(120.0)]);
+    assert_eq!(
+        (found.median, found.interval),
+        (Some(SearchEnd::Wide(113.0, 200.0)), None)
+    );
+    let narrow = Capacity {
+        precision_ratio: 2.0,
+        ..range
+    };
+    assert_eq!(next(&narrow, None, &batches), Next::Done(SearchEnd::Found(113.0)));
+}
+
+#[test]
 fn further_searches_begin_within_the_precision_of_the_answer_each_elsewhere() {
     let range = search(RATE, 1.0, 1000.0, 1.05);
     let starts: Vec<f64> = (1..6).map(|number| start(&range, 100.0, number)).collect();

@@ -244,34 +244,33 @@ fn head(path: &str, headers: &HeaderMap) -> Vec<u8> {
     head
 }
 
-/// An address of a server.
-///
-/// # Errors
-/// It is no `http` or `https` one, or none of a server that may be asked.
-pub(super) fn parse(text: &str) -> Result<Url, LoadError> {
-    let refuse = |problem: String| LoadError::Url {
+fn parse(text: &str) -> Result<Url, LoadError> {
+    address(text).map_err(|problem| LoadError::Url {
         url: without_userinfo(text),
         problem,
-    };
-    let url = Url::parse(text).map_err(|error| refuse(format!("{error}; give `http://host:port`")))?;
+    })
+}
+
+/// An address that may be asked.
+///
+/// # Errors
+/// What is wrong with it, and what to give instead.
+pub(super) fn address(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("{error}; give `http://host:port`"))?;
     if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
-        return Err(refuse("give `http://host:port` or `https://host:port`".into()));
+        return Err("give `http://host:port` or `https://host:port`".into());
     }
     if url.host_str().is_some_and(forbidden::is_of_a_cloud) {
-        return Err(refuse(
-            "this is where a cloud tells its machines their credentials, and no model server".into(),
-        ));
+        return Err("this is where a cloud tells its machines their credentials, and no model server".into());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(refuse(
-            "it has a query or a fragment; give the base address only".into(),
-        ));
+        return Err("it has a query or a fragment; give the base address only".into());
     }
     Ok(url)
 }
 
 /// An address without user name and password, even where it cannot be parsed.
-fn without_userinfo(text: &str) -> String {
+pub(super) fn without_userinfo(text: &str) -> String {
     match text.rsplit_once('@') {
         Some((before, after)) => {
             let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);

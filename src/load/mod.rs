@@ -173,6 +173,14 @@ pub enum LoadError {
         /// Who does not, and why.
         problem: String,
     },
+    /// A page of metrics cannot be asked for.
+    #[error("page of metrics `{url}`: {problem}")]
+    Metrics {
+        /// Its address.
+        url: String,
+        /// What is wrong, and what to give instead.
+        problem: String,
+    },
     /// The target's address cannot be used.
     #[error("target url `{url}`: {problem}")]
     Url {

@@ -6,8 +6,13 @@ use hyper::header;
 use reqwest::Url;
 use tokio::{runtime::Runtime, task::JoinSet};
 
-use super::{LoadError, Runner, endpoint::Endpoint, hidden::Hidden, server_words, tls};
-use crate::plan::{MetricsPage, Target};
+use super::{
+    LoadError, Runner,
+    endpoint::{Endpoint, address, without_userinfo},
+    hidden::Hidden,
+    server_words, tls,
+};
+use crate::plan::{Http, MetricsPage, Target};
 
 /// The page of vLLM with all its histograms has 60 kB; of a hundred models behind one server it has some megabytes.
 const MOST_BYTES: usize = 8 << 20;
@@ -47,7 +52,7 @@ impl MetricsPages {
             };
             if pages.iter().all(|page| page.url != url) {
                 pages.push(Page {
-                    client: tls::web_client(target, url.scheme())?,
+                    client: client(target, endpoint, &url)?,
                     url,
                     headers,
                     hidden: endpoint.hidden().clone(),
@@ -92,6 +97,31 @@ impl MetricsPages {
     }
 }
 
+/// What the server under test speaks says nothing of another one.
+fn client(target: &Target, endpoint: &Endpoint, url: &Url) -> Result<reqwest::Client, LoadError> {
+    if endpoint.is_at(url) {
+        return tls::web_client(target, url.scheme());
+    }
+    let target = Target {
+        http: Http::Auto,
+        ..target.clone()
+    };
+    tls::web_client(&target, url.scheme())
+}
+
+/// The address of a page that is named, without keys in it.
+fn named(text: &str) -> Result<Url, LoadError> {
+    let refuse = |problem: String| LoadError::Metrics {
+        url: without_userinfo(text),
+        problem,
+    };
+    let url = address(text).map_err(refuse)?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refuse("it holds a user name or password; remove it".into()));
+    }
+    Ok(url)
+}
+
 impl Page {
     async fn fetch(self) -> Result<Vec<u8>, String> {
         let asked = self.client.get(self.url.clone()).headers(self.headers.clone());
@@ -121,6 +151,16 @@ impl Runner {
     pub fn metrics_pages(&self) -> Option<&Arc<MetricsPages>> {
         self.metrics.as_ref()
     }
+
+    /// Has the server's page of metrics at an address of its own.
+    ///
+    /// # Errors
+    /// The address cannot be asked.
+    pub fn find_metrics_at(&mut self, address: &str) -> Result<(), LoadError> {
+        self.target.metrics = MetricsPage::Url(address.to_owned());
+        self.metrics = MetricsPages::of(&self.target, self.fleet.endpoints())?;
+        Ok(())
+    }
 }
 
 impl Endpoint {
@@ -133,7 +173,7 @@ impl Endpoint {
             MetricsPage::Off => return Ok(None),
             MetricsPage::Auto => self.at("/metrics"),
             MetricsPage::Path(path) => self.at(path),
-            MetricsPage::Url(url) => super::endpoint::parse(url)?,
+            MetricsPage::Url(url) => named(url)?,
         };
         let mut headers = self.headers().clone();
         if !self.is_at(&url) {
@@ -204,9 +244,22 @@ mod tests {
     }
 
     #[test]
-    fn t11_a_page_is_never_where_a_cloud_tells_its_credentials() {
+    fn t11_a_page_of_metrics_is_no_way_around_what_addresses_may_be() {
         let endpoint = endpoint("http://127.0.0.1:1", &Secrets::default());
-        let url = MetricsPage::Url("http://169.254.169.254/metrics".into());
-        assert!(matches!(endpoint.metrics_page(&url), Err(LoadError::Url { .. })));
+        for (address, problem) in [
+            ("http://169.254.169.254/metrics", "this is where a cloud tells"),
+            ("http://metadata.google.internal/metrics", "this is where a cloud tells"),
+            ("http://me:key@127.0.0.1:9/metrics", "a user name or password"),
+            ("ftp://127.0.0.1/metrics", "give `http://host:port`"),
+            ("http://127.0.0.1:9/metrics?a=b", "a query or a fragment"),
+        ] {
+            let page = MetricsPage::Url(address.to_owned());
+            let error = endpoint.metrics_page(&page).unwrap_err().to_string();
+            assert!(
+                error.starts_with("page of metrics `") && error.contains(problem),
+                "{error}"
+            );
+            assert!(!error.contains("me:key"), "{error}");
+        }
     }
 }

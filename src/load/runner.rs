@@ -41,7 +41,7 @@ use crate::{
 pub struct Runner {
     // Before the runtime: connections close while it still runs.
     pub(super) fleet: Arc<Fleet>,
-    target: Target,
+    pub(super) target: Target,
     /// One for each model of a mix, else one.
     templates: Arc<[Template]>,
     /// The model that is asked first.

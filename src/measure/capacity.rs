@@ -46,6 +46,11 @@ fn answer(search: &Search, unit: &str) -> RunValue {
             search.steps.iter().map(|step| step.requests as usize).sum(),
         )),
         SearchEnd::Found(value) => Err(format!("the search found `{value}` {unit}, which is no level")),
+        SearchEnd::Wide(met, missed) => Err(format!(
+            "the search took its most batches, {}, and knows only that the answer lies from {met} to {missed} {unit}, which \
+             is wider than asked: give it more requests a batch, or a wider `precision`",
+            search.steps.len()
+        )),
         SearchEnd::AboveMax(max) => Err(format!(
             "even {max} {unit}, the highest level tried, met the SLO: raise the search's `max`"
         )),

@@ -42,6 +42,8 @@ pub struct Arms {
     pub together: bool,
     /// How long a server that is started may take until it is ready.
     pub start_timeout: Duration,
+    /// Where each tells how many requests it holds, baseline first; `None`: on `/metrics` of its own address.
+    pub metrics: [Option<String>; 2],
 }
 
 /// Where the server of an arm is.

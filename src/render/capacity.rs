@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
 use super::escape::visible;
 use crate::{
-    capacity::Summary,
+    capacity::{MOST_BATCHES, Summary},
     plan::{Axis, Capacity, Plan, Slo},
     session::{Run, SearchEnd, SearchStep, Session},
 };
@@ -91,6 +91,7 @@ fn answer(search: &Capacity, summary: &Summary, plan: &Plan) -> String {
         Some(SearchEnd::Found(level)) => trimmed(level),
         Some(SearchEnd::AboveMax(level)) => format!("at least {} (the highest tried)", trimmed(level)),
         Some(SearchEnd::BelowMin(level)) => format!("below {} (the lowest tried)", trimmed(level)),
+        Some(SearchEnd::Wide(met, missed)) => format!("from {} to below {}", trimmed(met), trimmed(missed)),
     };
     let searches = if summary.searches == 1 {
         "1 search".to_owned()
@@ -101,7 +102,21 @@ fn answer(search: &Capacity, summary: &Summary, plan: &Plan) -> String {
         || format!(" (from {searches})"),
         |(low, high)| format!(" (95 % interval {} … {}, from {searches})", trimmed(low), trimmed(high)),
     );
-    format!("Capacity: {level} {unit}{interval}\n")
+    format!("Capacity: {level} {unit}{interval}{}\n", wide(search, summary.wide))
+}
+
+/// What to say of searches that ended before they were as precise as asked.
+fn wide(search: &Capacity, searches: usize) -> String {
+    let (noun, its) = match searches {
+        0 => return String::new(),
+        1 => ("search", "its"),
+        _ => ("searches", "their"),
+    };
+    format!(
+        ", not as precise as asked: {searches} {noun} took {its} most batches, {MOST_BATCHES}; give more `--requests`, or a \
+         wider `--precision` than {} %",
+        trimmed((search.precision_ratio - 1.0) * 100.0)
+    )
 }
 
 /// A level of conversations counts these, and not their turns.
@@ -172,6 +187,30 @@ mod tests {
             think_time: ThinkTime::Fixed(std::time::Duration::ZERO),
         });
         assert_eq!(units(&plan), ["conversations/s", "conversations at a time"]);
+    }
+
+    #[test]
+    fn a_search_that_ended_wide_is_told_as_its_bracket() {
+        let search = Capacity {
+            axis: Axis::Concurrency,
+            min: 1.0,
+            max: 100.0,
+            precision_ratio: 1.05,
+            attainment: 0.99,
+            batch_s: None,
+        };
+        let plan = crate::measure::synthetic::session(&[4], &[]).plan;
+        let summary = Summary {
+            searches: 1,
+            median: Some(SearchEnd::Wide(12.0, 18.0)),
+            interval: None,
+            wide: 1,
+        };
+        assert_eq!(
+            answer(&search, &summary, &plan),
+            "Capacity: from 12 to below 18 requests in flight (from 1 search), not as precise as asked: 1 search took its most \
+             batches, 60; give more `--requests`, or a wider `--precision` than 5 %\n"
+        );
     }
 
     #[test]

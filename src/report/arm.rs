@@ -198,7 +198,7 @@ fn facts(session: &Session) -> Vec<(String, String)> {
     facts.maybe("ITL", per_chunk(session).as_ref());
     facts.maybe("Client", health::client(session).as_ref());
     facts.maybe("Connections", health::connections(session).as_ref());
-    facts.maybe("Searches", health::at_a_bound(session).as_ref());
+    facts.maybe("Searches", health::without_answer(session).as_ref());
     facts.maybe("Warm-up", health::warm_up(session).as_ref());
     facts.maybe("Prefix cache", health::cache(session).as_ref());
     if replaced_connections(session) > 0 {

@@ -73,8 +73,9 @@ pub(super) fn cache(session: &Session) -> Option<String> {
     Some(format!("emptied by `{page}` before {} of {all} runs", pages.len()))
 }
 
-/// Searches that ended at a bound of their range: they have no figure, and the true one is beyond it.
-pub(super) fn at_a_bound(session: &Session) -> Option<String> {
+/// Searches without a figure: they ended at a bound of their range, beyond which the true one is, or before they knew it as
+/// precisely as asked.
+pub(super) fn without_answer(session: &Session) -> Option<String> {
     let ends: Vec<SearchEnd> = runs(session).filter_map(|run| Some(run.search.as_ref()?.end)).collect();
     let mut told = Vec::new();
     let above = ends.iter().filter(|end| matches!(end, SearchEnd::AboveMax(_))).count();
@@ -89,6 +90,19 @@ pub(super) fn at_a_bound(session: &Session) -> Option<String> {
         told.push(format!(
             "{below} of {} missed the SLO even at the lowest level tried",
             ends.len()
+        ));
+    }
+    let wide = ends.iter().filter_map(|end| match end {
+        SearchEnd::Wide(met, missed) => Some(format!("{met} to {missed}")),
+        _ => None,
+    });
+    let wide: Vec<String> = wide.collect();
+    if !wide.is_empty() {
+        told.push(format!(
+            "{} of {} took their most batches before they were as precise as asked ({})",
+            wide.len(),
+            ends.len(),
+            wide.join(", ")
         ));
     }
     (!told.is_empty()).then(|| told.join(", "))
@@ -171,19 +185,24 @@ mod tests {
     }
 
     #[test]
-    fn searches_that_ended_at_a_bound_are_told() {
+    fn searches_without_an_answer_are_told() {
         let mut found = session(&[4], &[Figures::default(); 3]);
         let ends = [
             SearchEnd::AboveMax(9.0),
             SearchEnd::Found(7.0),
             SearchEnd::AboveMax(9.0),
         ];
-        assert_eq!(at_a_bound(&found), None);
+        assert_eq!(without_answer(&found), None);
         for (run, end) in found.cells[0].runs.iter_mut().zip(ends) {
             run.search = Some(Search { end, steps: Vec::new() });
         }
         let told = "2 of 3 met the SLO even at the highest level tried";
-        assert_eq!(at_a_bound(&found).as_deref(), Some(told));
+        assert_eq!(without_answer(&found).as_deref(), Some(told));
+        if let Some(search) = &mut found.cells[0].runs[1].search {
+            search.end = SearchEnd::Wide(6.0, 9.0);
+        }
+        let wide = "1 of 3 took their most batches before they were as precise as asked (6 to 9)";
+        assert_eq!(without_answer(&found).unwrap(), format!("{told}, {wide}"));
     }
 
     #[test]

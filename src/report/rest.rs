@@ -30,31 +30,31 @@ fn is_beside(run: &Run) -> bool {
 
 /// The sentence about the arms of which it is so, baseline first; `None` where it is so of neither.
 pub fn unseen_rest(arms: [bool; 2], times: &str) -> Option<String> {
-    let (rests, tells, show, starts) = match arms {
+    let (rests, tells, show, way_out) = match arms {
         [false, false] => return None,
         [true, false] => (
             "the baseline's server rests while the candidate is measured",
             "it does not tell",
             "have it show",
-            "let perfgate start it (`arms.baseline.command`)",
+            "say where it is (`arms.baseline.metrics`), or let perfgate start the server (`arms.baseline.command`)",
         ),
         [false, true] => (
             "the candidate's server rests while the baseline is measured",
             "it does not tell",
             "have it show",
-            "let perfgate start it (`arms.candidate.command`)",
+            "say where it is (`arms.candidate.metrics`), or let perfgate start the server (`arms.candidate.command`)",
         ),
         [true, true] => (
             "either server rests while the other one is measured",
             "neither tells",
             "have both show",
-            "let perfgate start both (`arms.*.command`)",
+            "say where they are (`arms.*.metrics`), or let perfgate start both (`arms.*.command`)",
         ),
     };
     Some(format!(
         "nobody could see whether {rests}{times}: {tells} on a `/metrics` page how many requests are in work, and no CPU time \
          is to be seen from here, so that other work there would move the figures unnoticed; {show} that page (`--metrics` \
-         of llama.cpp, `--enable-metrics` of SGLang), or {starts}"
+         of llama.cpp, `--enable-metrics` of SGLang), {way_out}"
     ))
 }
 
@@ -105,7 +105,7 @@ mod tests {
             "nobody could see whether the baseline's server rests while the candidate is measured: it does not tell on a \
              `/metrics` page how many requests are in work, and no CPU time is to be seen from here, so that other work there \
              would move the figures unnoticed; have it show that page (`--metrics` of llama.cpp, `--enable-metrics` of \
-             SGLang), or let perfgate start it (`arms.baseline.command`)"
+             SGLang), say where it is (`arms.baseline.metrics`), or let perfgate start the server (`arms.baseline.command`)"
         );
         let of_the_other = told(&unseen, &watched).unwrap();
         assert!(

@@ -171,6 +171,9 @@ pub enum SearchEnd {
     AboveMax(f64),
     /// Even the lowest level that the plan allows did not.
     BelowMin(f64),
+    /// It had taken its most batches before these were as close as asked: the highest level that met the SLO, and the
+    /// lowest that did not.
+    Wide(f64, f64),
 }
 
 /// One level that a search tried.

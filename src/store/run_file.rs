@@ -179,6 +179,8 @@ enum SearchEndFile {
     AboveMax(f64),
     /// Even this level, the lowest that the plan allows, did not.
     BelowMin(f64),
+    /// It had taken its most batches before it knew more: the highest level that met the SLO, the lowest that did not.
+    Wide(f64, f64),
 }
 
 /// One level that a search tried, as an entry of a list.

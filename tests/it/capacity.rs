@@ -294,6 +294,7 @@ fn the_highest_rate_is_found_with_its_steps() {
             SearchEnd::Found(rate) => assert!(rate <= 62.0, "{rate} of an engine that can 60"),
             SearchEnd::BelowMin(rate) => assert!((rate - 20.0).abs() < 1e-9, "a machine too busy for 20 a second"),
             SearchEnd::AboveMax(rate) => panic!("{rate} of an engine that can 60"),
+            SearchEnd::Wide(met, _) => assert!(met <= 62.0, "{met} of an engine that can 60"),
         }
     }
 }

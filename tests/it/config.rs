@@ -180,6 +180,33 @@ fn the_highest_layer_decides_whether_an_arm_runs_or_is_started() {
 }
 
 #[test]
+fn an_arm_may_tell_what_it_holds_at_another_address() {
+    let arms = |given: &[(&str, &str)]| {
+        let text =
+            "arms: {baseline: {url: \"http://a\", metrics: \"http://a:9090\"}, candidate: {command: 'serve {port}'}}";
+        layers(text, &[], given).unwrap().arms.unwrap().metrics
+    };
+    let page = |text: &str| Some(text.to_owned());
+    assert_eq!(arms(&[]), [page("http://a:9090/metrics"), None], "the usual page");
+    let flag = [("candidate-metrics", "http://127.0.0.1:9091/own/page")];
+    assert_eq!(
+        arms(&flag),
+        [page("http://a:9090/metrics"), page("http://127.0.0.1:9091/own/page")]
+    );
+    let only = flags(&[("candidate-url", "http://b"), ("candidate-metrics", "http://b:1/m")]).unwrap();
+    assert_eq!(
+        only.only_arm.unwrap().metrics,
+        [page("http://b:1/m"), page("http://b:1/m")]
+    );
+    for bad in ["b:9090", "http://me:key@b", "http://b/m?x=1"] {
+        assert!(
+            flags(&[("candidate-url", "http://b"), ("candidate-metrics", bad)]).is_err(),
+            "{bad}"
+        );
+    }
+}
+
+#[test]
 fn two_servers_that_are_up_at_once_want_two_ports() {
     let arms = |more: &str, port: u16| {
         let arm = |port| format!("{{command: [serve, \"{{port}}\"], port: {port}}}");
@@ -531,7 +558,7 @@ fn sample(path: &str) -> &'static str {
         "measure" => "ab",
         "ab.looks" => "3,6",
         path if path.starts_with("arms.") => match path.rsplit('.').next() {
-            Some("url") => "http://h:1",
+            Some("url" | "metrics") => "http://h:1",
             Some("command") => "serve --port {port}",
             Some("ready") => "/ready",
             Some("env") => "A=b",

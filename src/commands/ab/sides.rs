@@ -110,9 +110,11 @@ impl Sides {
         console: &dyn Console,
         interrupt: &Interrupt,
     ) -> Result<Self, CommandError> {
-        if let MetricsPage::Url(url) = &wanted.plan.target.metrics {
+        let page = &wanted.plan.target.metrics;
+        if let (MetricsPage::Url(url), true) = (page, wanted.arms.metrics.iter().any(Option::is_none)) {
             return Err(CommandError::Usage(format!(
-                "`target.metrics` is `{url}`, one page for both arms; give a path, which each arm has at its own address, or `off`"
+                "`target.metrics` is `{url}`, one page for both arms; give a path, which each arm has at its own address, or \
+                 `arms.baseline.metrics` and `arms.candidate.metrics`"
             )));
         }
         let id = new_id();
@@ -234,11 +236,17 @@ fn prepare(
         idle_answers: wanted.idle_answers.clone(),
         commit: wanted.commit.clone().filter(|_| arm == PairArm::Candidate),
     };
-    let (mut session, runner) = measure::prepare(measured, console, interrupt)?;
+    let (mut session, mut runner) = measure::prepare(measured, console, interrupt)?;
     // What a server that is down does not say about itself would read as another server.
     let probe = runner.probe();
     if let Some(why) = probe.trouble.filter(|_| probe.is_unreachable) {
         return Err(CommandError::Unreachable { arm: arm.name(), why });
+    }
+    if let Some(page) = arm.pick(&wanted.arms.metrics) {
+        runner.find_metrics_at(page)?;
+        if held_requests(&runner).is_none() {
+            return Err(silent(arm, page));
+        }
     }
     session.pairing = Some(Pairing {
         id: id.to_owned(),
@@ -255,6 +263,15 @@ fn prepare(
         start_took,
     };
     Ok((session, side))
+}
+
+/// Whoever names a page wants it to be asked: that nobody could look would come as a surprise.
+fn silent(arm: PairArm, page: &str) -> CommandError {
+    CommandError::Usage(format!(
+        "`arms.{}.metrics` is `{page}`, which does not tell how many requests are in work (of vLLM, SGLang, TGI or llama.cpp); \
+         mend the address, have the server show that page, or leave the key out",
+        arm.name()
+    ))
 }
 
 /// How the server of an arm is started, each time on the same port.

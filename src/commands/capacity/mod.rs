@@ -196,6 +196,9 @@ fn find(
 
 fn answer(end: SearchEnd) -> f64 {
     match end {
-        SearchEnd::Found(level) | SearchEnd::AboveMax(level) | SearchEnd::BelowMin(level) => level,
+        SearchEnd::Found(level)
+        | SearchEnd::AboveMax(level)
+        | SearchEnd::BelowMin(level)
+        | SearchEnd::Wide(level, _) => level,
     }
 }

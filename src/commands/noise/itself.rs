@@ -56,21 +56,27 @@ fn at_the_plans_address(resolved: &Resolved, console: &dyn Console) -> Arms {
         candidate: url(),
         together: true,
         start_timeout: std::time::Duration::from_secs(600),
+        metrics: [None, None],
     }
 }
 
 /// One arm on both sides; where both are up at once, each has a port of its own.
 fn twice(arms: &Arms, key: &str) -> Result<Arms, CommandError> {
     let own = &arms.baseline;
-    let other = match own {
-        ArmPlace::Command(launch) if arms.together => ArmPlace::Command(on_another_port(launch, key)?),
-        place => place.clone(),
+    let [metrics, _] = arms.metrics.clone();
+    let (other, metrics) = match own {
+        // What the first one tells on a page of its own says nothing of the second.
+        ArmPlace::Command(launch) if arms.together => {
+            (ArmPlace::Command(on_another_port(launch, key)?), [metrics, None])
+        }
+        place => (place.clone(), [metrics.clone(), metrics]),
     };
     Ok(Arms {
         baseline: own.clone(),
         candidate: other,
         together: arms.together || matches!(own, ArmPlace::Url(_)),
         start_timeout: arms.start_timeout,
+        metrics,
     })
 }
 
@@ -105,6 +111,7 @@ mod tests {
             candidate: ArmPlace::Url("http://127.0.0.1:9".into()),
             together: true,
             start_timeout: std::time::Duration::from_secs(1),
+            metrics: [Some("http://127.0.0.1:9/own".into()), None],
         }
     }
 
@@ -119,6 +126,8 @@ mod tests {
     fn a_server_that_takes_its_port_stands_on_both_sides_on_two_of_them() {
         let arms = twice(&together(&["serve", "--port", "{port}"], Some(8001)), "arms.baseline").unwrap();
         assert_eq!((port(&arms.baseline), port(&arms.candidate)), (Some(8001), None));
+        let page = || Some("http://127.0.0.1:9/own".to_owned());
+        assert_eq!(arms.metrics, [page(), None], "the second one's page is another");
         let free = together(&["serve", "--port={port}"], None);
         let arms = twice(&free, "arms.baseline").unwrap();
         assert_eq!(arms.candidate, free.baseline);
@@ -137,6 +146,7 @@ mod tests {
         assert!(error.contains("write `{port}` in `arms.baseline.command`"), "{error}");
         fixed.together = false;
         let arms = twice(&fixed, "arms.baseline").unwrap();
+        assert_eq!(arms.metrics[0], arms.metrics[1]);
         assert_eq!((arms.candidate, arms.together), (fixed.baseline, false));
     }
 

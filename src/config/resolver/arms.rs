@@ -76,7 +76,9 @@ impl Resolver {
             |arms| arms.start_timeout.map(|span| span.0),
             |time| format!("{time:?}"),
         );
-        let arms = |baseline: ArmPlace, candidate: ArmPlace| {
+        let old_page = self.page("baseline", |arms| arms.baseline.as_ref());
+        let new_page = self.page("candidate", |arms| arms.candidate.as_ref());
+        let arms = |(baseline, candidate): (ArmPlace, ArmPlace), metrics: [Option<String>; 2]| {
             let both_run = [&baseline, &candidate]
                 .iter()
                 .all(|place| matches!(place, ArmPlace::Url(_)));
@@ -85,16 +87,33 @@ impl Resolver {
                 candidate,
                 together: both_run || together.unwrap_or(false),
                 start_timeout: start_timeout.unwrap_or(DEFAULT_START_TIMEOUT),
+                metrics,
             })
         };
         match (baseline, candidate) {
             (Some(baseline), Some(candidate)) => {
                 self.refuse_one_port(&baseline, &candidate, together.unwrap_or(false))?;
-                Ok((arms(baseline, candidate), None))
+                Ok((arms((baseline, candidate), [old_page, new_page]), None))
             }
-            (Some(only), None) | (None, Some(only)) => Ok((None, arms(only.clone(), only))),
+            (Some(only), None) => Ok((None, arms((only.clone(), only), [old_page.clone(), old_page]))),
+            (None, Some(only)) => Ok((None, arms((only.clone(), only), [new_page.clone(), new_page]))),
             (None, None) => Ok((None, None)),
         }
+    }
+
+    /// Where an arm tells how many requests it holds, if that is told; without a path it is the usual page.
+    fn page(&mut self, name: &str, of: fn(&ArmsTwin) -> Option<&ArmTwin>) -> Option<String> {
+        let key = format!("arms.{name}.metrics");
+        let page = self
+            .in_arms(&key, |arms| of(arms)?.metrics.clone(), |page| page.0.clone())?
+            .0;
+        let has_path = |rest: &str| rest.split_once('/').is_some_and(|(_, path)| !path.is_empty());
+        let is_whole = page.split_once("://").is_some_and(|(_, rest)| has_path(rest));
+        Some(if is_whole {
+            page
+        } else {
+            format!("{}/metrics", page.trim_end_matches('/'))
+        })
     }
 
     /// Two servers that are up at once cannot listen on one port.

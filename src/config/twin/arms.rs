@@ -113,6 +113,8 @@ pub(in crate::config) struct ArmTwin {
     pub(in crate::config) env: Option<BTreeMap<String, Word>>,
     /// Folder that it is started in, relative to this file.
     pub(in crate::config) workdir: Option<Word>,
+    /// Address of the page on which it tells how many requests it holds, where that is not `/metrics` of its own.
+    pub(in crate::config) metrics: Option<Url>,
 }
 
 /// A path of a server.

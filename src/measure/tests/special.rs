@@ -230,6 +230,12 @@ fn a_search_has_its_answer_and_no_other_figure() {
             "even 1 req/s, the lowest level tried, missed the SLO: lower the search's `min`",
         ),
         (
+            SearchEnd::Wide(12.0, 18.0),
+            Metric::MaxRateUnderSlo,
+            "the search took its most batches, 0, and knows only that the answer lies from 12 to 18 req/s, which is wider \
+             than asked: give it more requests a batch, or a wider `precision`",
+        ),
+        (
             SearchEnd::Found(12.5),
             Metric::MaxConcurrencyUnderSlo,
             "the search moved the request rate",

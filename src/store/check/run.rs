@@ -202,8 +202,16 @@ fn search_of(run: &Run, load: &Load) -> Checked {
 }
 
 fn search_steps(search: &Search) -> Checked {
-    let (SearchEnd::Found(level) | SearchEnd::AboveMax(level) | SearchEnd::BelowMin(level)) = search.end;
+    let (level, missed) = match search.end {
+        SearchEnd::Found(level) | SearchEnd::AboveMax(level) | SearchEnd::BelowMin(level) => (level, None),
+        SearchEnd::Wide(met, missed) => (met, Some(missed)),
+    };
     each(&[("end", level)], is_above_zero, "a level above zero")?;
+    if let Some(missed) = missed {
+        ensure(missed.is_finite() && missed > level, "end", || {
+            format!("was met at `{level}` and missed at `{missed}`, which does not lie above it")
+        })?;
+    }
     for (at, step) in search.steps.iter().enumerate() {
         let offered_rps = step.offered_rps.unwrap_or_default();
         let numbers = [

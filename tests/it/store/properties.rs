@@ -119,6 +119,7 @@ fn searches() -> impl Strategy<Value = Search> {
         (1e-6..1e6).prop_map(SearchEnd::Found),
         (1e-6..1e6).prop_map(SearchEnd::AboveMax),
         (1e-6..1e6).prop_map(SearchEnd::BelowMin),
+        (1e-6..1e6).prop_map(|met| SearchEnd::Wide(met, met * 1.5)),
     ];
     let rates = (option::of(1e-6..1e6), 0.0..1e6);
     let step = (1e-6..1e6, any::<u32>(), 0.0..=1.0, rates, any::<bool>()).prop_map(
