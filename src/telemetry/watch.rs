@@ -148,6 +148,8 @@ struct Tally {
     failed_in_a_row: u32,
     /// Why the last sample failed that did.
     reason: Option<String>,
+    /// When the last sample was taken.
+    taken_ns: Option<u64>,
     ended_ns: u64,
 }
 
@@ -164,6 +166,7 @@ impl Default for Tally {
             missed: 0,
             failed_in_a_row: 0,
             reason: None,
+            taken_ns: None,
             ended_ns: 0,
         }
     }
@@ -184,6 +187,9 @@ impl Tally {
     }
 
     fn take(&mut self, at_ns: u64, told: &Result<Moment, String>) {
+        // The last look at a block comes after its end, where the clock of the next one begins.
+        let at_ns = self.taken_ns.map_or(at_ns, |taken_ns| at_ns.max(taken_ns + 1));
+        self.taken_ns = Some(at_ns);
         self.ended_ns = self.ended_ns.max(at_ns);
         let moment = match told {
             Ok(moment) => moment,

@@ -94,6 +94,20 @@ fn the_time_between_two_stretches_does_not_count() {
 }
 
 #[test]
+fn a_look_after_the_end_of_a_block_is_before_the_next_one_all_the_same() {
+    let mut tally = Tally::default();
+    for at_ns in [10, 205, 200, 203, 300] {
+        tally.take(at_ns, &moment(0.0, 0.0));
+    }
+    tally.take(250, &Err("gone".into()));
+    tally.ended(Some(240));
+    let found = series(tally.finish(EVERY));
+    let times: Vec<u64> = found.points.iter().map(|point| point.at_ns).collect();
+    assert_eq!(times, [10, 205, 206, 207, 300], "a file's points rise in time");
+    assert!(found.gaps[0].from_ns <= found.gaps[0].to_ns);
+}
+
+#[test]
 fn a_percentile_of_counts_is_the_nearest_rank() {
     let counts = |counts: &[(u64, u32)]| counts.iter().copied().collect::<BTreeMap<_, _>>();
     assert_eq!(p95(&counts(&[])), None);
