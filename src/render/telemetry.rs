@@ -21,7 +21,7 @@ use crate::{
 
 const TEMPLATE: &str = include_str!("../../templates/telemetry.html");
 
-const LEFT: f64 = 56.0;
+const LEFT: f64 = 64.0;
 const RIGHT: f64 = 404.0;
 const TOP: f64 = 20.0;
 const BOTTOM: f64 = 132.0;
@@ -272,7 +272,12 @@ fn labels(course: &Course, axes: &Axes) -> Vec<Label> {
         });
         let (run, at, value) = if is_left { points.next()? } else { points.last()? };
         let (beside, anchor) = if is_left { (4.0, "start") } else { (-2.0, "end") };
-        let y = (axes.y(value) - 6.0).clamp(TOP + 8.0, BOTTOM - 4.0);
+        // Above its line, or below it where the line is at the top.
+        let y = match axes.y(value) - 6.0 {
+            above if above < TOP + 8.0 => axes.y(value) + 14.0,
+            above => above,
+        };
+        let y = y.clamp(TOP + 8.0, BOTTOM - 4.0);
         Some(Label {
             arm: arm.arm,
             x: coordinate((axes.x(run, at) + beside).clamp(LEFT + if is_left { 2.0 } else { 60.0 }, RIGHT)),
@@ -338,6 +343,7 @@ fn rows(course: &Course, has_runs: bool) -> Vec<Row> {
 /// Three digits at least where they tell something.
 fn with_unit(of: Sampled, value: f64) -> String {
     let decimals = match value.abs() {
+        size if of.unit().is_empty() && size.fract() == 0.0 => 0,
         size if size >= 100.0 => 0,
         size if size >= 10.0 || size == 0.0 => 1,
         _ => 2,

@@ -62,8 +62,8 @@ fn runs_of_both_arms_begin_in_one_place_and_the_longer_one_decides() {
         .iter()
         .map(|mark| (mark.x.as_str(), mark.label.as_str()))
         .collect();
-    assert_eq!(marks, [("56.0", "run 1"), ("317.0", "run 2")]);
-    assert!(chart.lines.iter().all(|line| line.path.contains("M317.0")), "{chart:?}");
+    assert_eq!(marks, [("64.0", "run 1"), ("319.0", "run 2")]);
+    assert!(chart.lines.iter().all(|line| line.path.contains("M319.0")), "{chart:?}");
     assert_eq!(
         chart.rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(),
         ["run 1", "run 2", "all runs"]
@@ -89,7 +89,7 @@ fn a_gap_and_throttling_are_shaded_with_their_titles() {
     assert_eq!(told, expected);
     assert_eq!(
         (chart.shades[1].x.as_str(), chart.shades[1].width.as_str()),
-        ("230.0", "174.0"),
+        ("234.0", "170.0"),
         "to the end of the run"
     );
 }
