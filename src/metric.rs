@@ -102,11 +102,23 @@ pub enum Metric {
     MaxRateUnderSlo,
     /// Most requests in flight under the SLO (capacity search).
     MaxConcurrencyUnderSlo,
+    /// Largest share of the engine's KV cache in use.
+    KvCachePeakPct,
+    /// P95 of the requests that wait in the engine.
+    QueueWaitingP95,
+    /// Requests that the engine took out of work again.
+    Preemptions,
+    /// Share of the prompt tokens that the engine had in its prefix cache.
+    PrefixCacheHitRate,
+    /// Mean power of all visible GPUs together.
+    GpuPowerW,
+    /// What they used for one output token.
+    EnergyPerOutputTokenJ,
 }
 
 impl Metric {
     /// Every metric, in the order in which reports list them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 40] = [
         Self::Qps,
         Self::Ttft(Percentile::P50),
         Self::Ttft(Percentile::P95),
@@ -141,6 +153,12 @@ impl Metric {
         Self::InputsPerS,
         Self::MaxRateUnderSlo,
         Self::MaxConcurrencyUnderSlo,
+        Self::KvCachePeakPct,
+        Self::QueueWaitingP95,
+        Self::Preemptions,
+        Self::PrefixCacheHitRate,
+        Self::GpuPowerW,
+        Self::EnergyPerOutputTokenJ,
     ];
 
     /// The six indicators that every report must contain, a percentile pair counting as one.
@@ -170,7 +188,7 @@ impl Metric {
         self.facts().label
     }
 
-    /// Unit of every value of this metric (`ms`, `req/s`, `tokens/s`, `inputs/s`, `GB`, `%`, `fraction`, `requests`).
+    /// Unit of every value of this metric (`ms`, `req/s`, `tokens/s`, `inputs/s`, `GB`, `%`, `fraction`, `requests`, `W`, `J`).
     pub fn unit(self) -> &'static str {
         self.facts().unit
     }
@@ -219,12 +237,23 @@ impl Metric {
         matches!(self, Self::TtftFromSchedule(_) | Self::E2eFromSchedule(_))
     }
 
-    /// Whether only some sessions have it, those with an SLO, with reasoning or with inputs to embed: elsewhere its
-    /// absence is no news.
+    /// Whether only some sessions have it, those with an SLO, with reasoning, with inputs to embed, or with an engine and
+    /// GPUs that could be watched: elsewhere its absence is no news.
     pub fn is_special(self) -> bool {
+        let promise = matches!(self, Self::GoodputRps | Self::GoodputTokensPerS | Self::SloAttainment);
+        promise || self.is_watched() || matches!(self, Self::Ttfa(_) | Self::InputsPerS)
+    }
+
+    /// Whether it is of samples beside the requests, over the time that the run took.
+    pub fn is_watched(self) -> bool {
         matches!(
             self,
-            Self::GoodputRps | Self::GoodputTokensPerS | Self::SloAttainment | Self::Ttfa(_) | Self::InputsPerS
+            Self::KvCachePeakPct
+                | Self::QueueWaitingP95
+                | Self::Preemptions
+                | Self::PrefixCacheHitRate
+                | Self::GpuPowerW
+                | Self::EnergyPerOutputTokenJ
         )
     }
 
@@ -268,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn only_throughput_goodput_utilisation_and_completions_are_better_higher() {
+    fn only_throughput_goodput_utilisation_hits_and_completions_are_better_higher() {
         let higher: Vec<_> = Metric::ALL
             .into_iter()
             .filter(|m| m.better() == Better::Higher)
@@ -286,7 +315,8 @@ mod tests {
                 "slo_attainment",
                 "inputs_per_s",
                 "max_rate_under_slo",
-                "max_concurrency_under_slo"
+                "max_concurrency_under_slo",
+                "prefix_cache_hit_rate"
             ]
         );
     }

@@ -1,15 +1,18 @@
 //! Measures one arm: every cell of the plan, every repeat, each with its own warm-up, into one session.
 
-use std::{path::Path, time::SystemTime};
+use std::{
+    path::Path,
+    time::{Instant, SystemTime},
+};
 
-use super::{CommandError, Console, Stage, meaning, origin, selftest};
+use super::{CommandError, Console, Stage, engine::Engine, meaning, origin, selftest};
 use crate::{
     config::IdleAnswers,
     load::{Interrupt, Probe, PromptSet, Runner, Stopped, Watch},
     metric,
     plan::{Axis, Load, Plan, Prompts, Secrets},
-    session::{CellRuns, Ended, Environment, HostUse, Run, Session},
-    telemetry,
+    session::{CellRuns, Ended, Environment, HostUse, Run, Session, Telemetry},
+    telemetry::{self, RunClock},
 };
 
 /// One arm to be measured.
@@ -145,12 +148,36 @@ struct Progress<'a> {
     interrupt: &'a Interrupt,
 }
 
-/// Passes ended requests on to the console.
-pub(super) struct Requests<'a>(pub(super) &'a dyn Console);
+/// Passes ended requests on to the console, and the start of a measured run to those who sample beside it.
+pub(super) struct Requests<'a> {
+    console: &'a dyn Console,
+    clock: Option<&'a RunClock>,
+}
+
+impl<'a> Requests<'a> {
+    /// Of what is not measured.
+    pub(super) fn of(console: &'a dyn Console) -> Self {
+        Self { console, clock: None }
+    }
+
+    /// Of what is measured, on a clock that starts with it.
+    pub(super) fn on(console: &'a dyn Console, clock: &'a RunClock) -> Self {
+        Self {
+            console,
+            clock: Some(clock),
+        }
+    }
+}
 
 impl Watch for Requests<'_> {
     fn request_done(&self, completed: bool) {
-        self.0.request_done(completed);
+        self.console.request_done(completed);
+    }
+
+    fn clock_starts(&self, at: Instant) {
+        if let Some(clock) = self.clock {
+            clock.start(at);
+        }
     }
 }
 
@@ -220,19 +247,25 @@ pub(super) fn one_run(
     announce: &dyn Fn(bool),
     (console, interrupt): (&dyn Console, &Interrupt),
 ) -> Result<Run, Stopped> {
-    let watch = Requests(console);
     announce(true);
     let cache_reset = runner.reset_cache(interrupt)?;
-    let warmup = runner.warm_up(load, repeat, &watch, interrupt)?;
+    let warmup = runner.warm_up(load, repeat, &Requests::of(console), interrupt)?;
     announce(false);
-    let (sampler, steal) = (telemetry::Sampler::start(), telemetry::StealWatch::start());
+    let (clock, mut engine) = (RunClock::default(), Engine::of(runner));
+    engine.begin(&clock);
+    let (sampler, steal) = (telemetry::Sampler::start(&clock), telemetry::StealWatch::start());
     let started_unix_s = now_unix_s();
-    let measured = runner.measure(load, repeat, &watch, interrupt);
+    let measured = runner.measure(load, repeat, &Requests::on(console, &clock), interrupt);
     let (cpu_steal, seen) = (steal.stop(), sampler.stop());
+    let engine = engine.finish();
     Ok(Run {
         started_unix_s,
         warmup,
         gpu: seen.gpu,
+        telemetry: Telemetry {
+            gpus: seen.series,
+            engine,
+        },
         host: HostUse {
             cpu_steal,
             throttled: seen.throttled,

@@ -9,6 +9,7 @@ pub mod baseline;
 pub mod capacity;
 pub mod compare;
 pub mod demo;
+mod engine;
 pub mod gate;
 pub mod guard;
 pub mod history;

@@ -152,6 +152,8 @@ pub const KEYS: &[Key] = &[
     key!(Target Scalar, "target.ca_file", "CA_FILE", "ca-file", "FILE", "PEM file of the certificate authorities to trust [default: the system's]"),
     key!(Target Scalar, "target.retries", "RETRIES", "retries", "N", "How often a refused request (no connection, 429, 503) is sent again [default: 0]"),
     key!(Target Scalar, "target.cache_reset", "CACHE_RESET", "cache-reset", "HOW", "Empty the server's prefix cache before each run: `auto` where it can, `off`, or the page to POST to [default: auto]"),
+    key!(Target Scalar, "target.metrics", "METRICS", "metrics", "WHERE", "Where the server tells how it is doing (Prometheus text): `auto` for its `/metrics`, `off`, a path or an address [default: auto]"),
+    key!(Target Scalar, "target.metrics_interval", "METRICS_INTERVAL", "metrics-interval", "TIME", "Time between two looks there, from 100ms [default: 1s]"),
     key!(Target Json, "extra_body", "EXTRA_BODY", "extra-body", "JSON", "Extra fields of the request body, as a JSON object [default: ignore_eos on and temperature 0, as far as the API has them]"),
     key!(Load List, "concurrency", "CONCURRENCY", "concurrency", "N,N,…", "Requests in flight (closed loop); each level is one cell; `1:64:8` is a range [default: 1,4,16]"),
     key!(Load List, "rate", "RATE", "rate", "R,R,…", "Requests per second (open loop); each level is one cell; `1:8:*2` is a range"),

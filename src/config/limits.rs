@@ -9,7 +9,7 @@ use super::values::{Scalar, ScalarVisitor, fraction, lacks_percent, scalar};
 use crate::metric::{Better, Metric};
 
 /// Units that an amount may have, with what it is of the metric's own.
-const UNITS: [(&str, &str, f64); 17] = [
+const UNITS: [(&str, &str, f64); 19] = [
     ("us", "ms", 0.001),
     ("µs", "ms", 0.001),
     ("ms", "ms", 1.0),
@@ -23,6 +23,8 @@ const UNITS: [(&str, &str, f64); 17] = [
     ("inputs/s", "inputs/s", 1.0),
     ("requests", "requests", 1.0),
     ("request", "requests", 1.0),
+    ("W", "W", 1.0),
+    ("J", "J", 1.0),
     ("points", "%", 1.0),
     ("points", "fraction", 0.01),
     ("%", "%", 1.0),
@@ -144,7 +146,7 @@ fn no_limit(text: &str) -> String {
 
 scalar!([] Limit, json_schema!({"anyOf": [
     {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-    {"type": "string", "pattern": r"^\s*([0-9.]+\s*%?|[+-]?\s*[0-9.]+\s*(us|ms|s|MB|MiB|GB|GiB|tokens/s|req/s|inputs/s|requests?|points)?)\s*$"},
+    {"type": "string", "pattern": r"^\s*([0-9.]+\s*%?|[+-]?\s*[0-9.]+\s*(us|ms|s|MB|MiB|GB|GiB|tokens/s|req/s|inputs/s|requests?|W|J|points)?)\s*$"},
 ]}));
 
 /// What a metric itself must keep: `<= 2 s` or `2 s` where lower is better, `>= 500` or `500` where higher is.
@@ -184,7 +186,7 @@ impl Scalar for Ceiling {
 
 scalar!([] Ceiling, json_schema!({"anyOf": [
     {"type": "number", "exclusiveMinimum": 0},
-    {"type": "string", "pattern": r"^\s*(off|(<=?|>=?|≤|≥)?\s*[0-9.]+\s*(us|ms|s|MB|MiB|GB|GiB|tokens/s|req/s|inputs/s|requests?|points|%)?)\s*$"},
+    {"type": "string", "pattern": r"^\s*(off|(<=?|>=?|≤|≥)?\s*[0-9.]+\s*(us|ms|s|MB|MiB|GB|GiB|tokens/s|req/s|inputs/s|requests?|W|J|points|%)?)\s*$"},
 ]}));
 
 impl Ceiling {

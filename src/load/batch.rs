@@ -23,6 +23,12 @@ impl Runner {
         }
     }
 
+    /// Tells from when on the stamps of what is sent count; gives the same.
+    pub(super) fn clock_starts(&self, at_ns: u64, watch: &dyn Watch) -> u64 {
+        watch.clock_starts(self.fleet.clock.instant(at_ns));
+        at_ns
+    }
+
     /// Sends what is due as one run.
     pub(super) fn send(
         &self,

@@ -68,6 +68,11 @@ impl BlockedRun<'_> {
         Ok(())
     }
 
+    /// What the clock of the run shows when the next block begins.
+    pub fn next_start_ns(&self) -> u64 {
+        self.tally.ended_ns()
+    }
+
     /// Whether Ctrl-C or failures have ended the run before its last block.
     pub fn is_cut_short(&self) -> bool {
         self.tally.is_cut_short()

@@ -162,10 +162,26 @@ impl Endpoint {
         self.web.post(self.at(path)).headers(self.headers.clone())
     }
 
-    fn at(&self, path: &str) -> Url {
+    /// Another page of the same server.
+    pub(super) fn at(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url
+    }
+
+    /// Whether an address is of this server.
+    pub(super) fn is_at(&self, url: &Url) -> bool {
+        self.base.origin() == url.origin()
+    }
+
+    /// What all requests carry.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// What no message may hold.
+    pub(super) fn hidden(&self) -> &Hidden {
+        &self.hidden
     }
 
     /// A text with every secret taken out.

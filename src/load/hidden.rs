@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 /// What no message may hold.
+#[derive(Clone)]
 pub(super) struct Hidden {
     forms: Vec<String>,
 }

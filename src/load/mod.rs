@@ -26,7 +26,7 @@
 //! | `batch.rs` | a run as long as a search needs it |
 //! | `blocks.rs` | a run with rests between its parts |
 //! | `warmup.rs`, `cache.rs` | what comes before a run: a warm server, an empty prefix cache |
-//! | `probe.rs`, `occupancy.rs` | which engine, which models; how many requests it holds |
+//! | `probe.rs`, `pages.rs` | which engine, which models; the pages on which it tells how it is doing |
 //! | `counted.rs` | numbers with their nouns |
 //! | `interrupt.rs` | Ctrl-C |
 
@@ -61,9 +61,9 @@ mod lane;
 mod lengths;
 mod lookup;
 mod mix;
-mod occupancy;
 mod open;
 mod pacer;
+mod pages;
 mod pinned;
 mod pool;
 mod prefix;
@@ -102,6 +102,7 @@ pub use batch::Batch;
 pub use blocks::BlockedRun;
 pub use interrupt::Interrupt;
 pub use lookup::is_private;
+pub use pages::MetricsPages;
 pub use probe::Probe;
 pub use runner::{Runner, Stopped, Watch};
 pub use schedule::units_per_run;
@@ -172,7 +173,7 @@ pub enum LoadError {
         /// Who does not, and why.
         problem: String,
     },
-    /// The page on which an arm tells how many requests it holds cannot be asked for.
+    /// A page of metrics cannot be asked for.
     #[error("page of metrics `{url}`: {problem}")]
     Metrics {
         /// Its address.

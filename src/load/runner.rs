@@ -3,7 +3,7 @@
 use std::{
     pin::pin,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use hdrhistogram::Histogram;
@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Interrupt, LoadError, Probe, PromptSet,
+    Interrupt, LoadError, MetricsPages, Probe, PromptSet,
     cache::Cache,
     client::Reply,
     closed,
@@ -23,7 +23,6 @@ use super::{
     effort::Effort,
     fleet::Fleet,
     kernel::allow_many_connections,
-    occupancy::MetricsPage,
     open,
     pacer::Timetable,
     probe,
@@ -53,10 +52,9 @@ pub struct Runner {
     warmup_requests: u32,
     warmup_limit: Option<u32>,
     cache: Cache,
+    pub(super) metrics: Option<Arc<MetricsPages>>,
     no_gaps: Histogram<u64>,
     threads: Threads,
-    /// Where its server tells how many requests it holds, if that is not at its own address.
-    pub(super) metrics: Option<MetricsPage>,
     pub(super) runtime: Runtime,
 }
 
@@ -64,6 +62,9 @@ pub struct Runner {
 pub trait Watch: Sync {
     /// A request ended; `ok`: with a whole, non-empty answer.
     fn request_done(&self, ok: bool);
+
+    /// The clock from which the stamps of what is sent count begins at this instant, perhaps in a moment.
+    fn clock_starts(&self, _at: Instant) {}
 }
 
 /// Why a run was not finished.
@@ -94,6 +95,7 @@ impl Runner {
         let fleet = Fleet::new(plan, &secrets, &threads)?;
         drop(secrets);
         Ok(Self {
+            metrics: MetricsPages::of(&plan.target, fleet.endpoints())?,
             fleet: Arc::new(fleet),
             templates: templates(plan)?,
             model: first_model(plan),
@@ -106,7 +108,6 @@ impl Runner {
             cache: Cache::new(plan.target.cache_reset.clone()),
             no_gaps: no_gaps()?,
             threads,
-            metrics: None,
             runtime,
         })
     }
@@ -274,7 +275,7 @@ impl Runner {
         for part in schedule.parts {
             self.warm(&part);
             let begin_ns = self.begin_ns(&part.pace);
-            origin_ns.get_or_insert(begin_ns);
+            origin_ns.get_or_insert_with(|| self.clock_starts(begin_ns, watch));
             if let Pace::Closed { streams, .. } = part.pace {
                 tally.expect_streams(streams);
             }

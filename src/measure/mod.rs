@@ -14,6 +14,7 @@ mod stage;
 #[cfg(test)]
 pub(crate) mod synthetic;
 mod tail;
+mod telemetry;
 mod usable;
 pub mod validity;
 mod work;

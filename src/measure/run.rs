@@ -1,6 +1,6 @@
 //! One run's metrics from its request records. The definitions stand in [`crate::metric`].
 
-use super::{RunValue, Sample, capacity, goodput, tail::cliff};
+use super::{RunValue, Sample, capacity, goodput, tail::cliff, telemetry};
 use crate::{
     metric::{Metric, Percentile},
     plan::{Api, Load, Plan},
@@ -27,6 +27,7 @@ pub(super) fn values(run: &Run, load: &Load, plan: &Plan) -> Vec<(Metric, RunVal
     found.extend(goodput::values(run, &plan.slo, load.is_open()));
     found.extend(outcomes(run));
     found.extend(gpu(run));
+    found.extend(telemetry::values(run));
     found.extend(capacity::none());
     found
 }

@@ -4,7 +4,7 @@ use super::{CellMeasurements, measure_level};
 use crate::{
     metric::{Metric, Percentile},
     plan::Plan,
-    session::{CellRuns, GapCounts, Run},
+    session::{CellRuns, EngineUse, GapCounts, Run, Telemetry},
 };
 
 const NO_GAPS: &str = "the run counts gaps between chunks as a whole, not for each of its stages";
@@ -41,6 +41,12 @@ pub(super) fn part(cell: &CellRuns, plan: &Plan, stage: u16, stages: usize) -> C
             .collect(),
         itl: gaps(run, stage, stages).cloned().unwrap_or_default(),
         itl_by_stage: Vec::new(),
+        // What was sampled over the whole run is none of this stage's.
+        telemetry: if stages == 1 {
+            run.telemetry.clone()
+        } else {
+            not_by_stage()
+        },
         ..run.clone()
     };
     let place = format!(
@@ -52,6 +58,13 @@ pub(super) fn part(cell: &CellRuns, plan: &Plan, stage: u16, stages: usize) -> C
         name: format!("{} @ {place}", plan.workload_name()),
         runs: cell.runs.iter().map(part).collect(),
         ..cell.clone()
+    }
+}
+
+fn not_by_stage() -> Telemetry {
+    Telemetry {
+        engine: EngineUse::NotSampled("it was sampled over the whole run, not for each of its stages".into()),
+        ..Telemetry::default()
     }
 }
 

@@ -106,6 +106,14 @@ const INPUTS: &str = "inputs of completed embedding requests / (last end − fir
 const MAX_RATE: &str = "highest request rate at which enough requests meet every SLO, as a capacity search found it";
 const MAX_CONCURRENCY: &str =
     "most requests in flight at which enough requests meet every SLO, as a capacity search found it";
+const KV_PEAK: &str =
+    "largest share of the KV cache in use, as the engine's page of metrics tells; the fullest replica counts";
+const WAITING: &str =
+    "P95 (nearest rank) over samples of the requests that wait in the engine, as its page of metrics tells";
+const PREEMPTIONS: &str = "requests that the engine took out of work again during the run, by its own counter";
+const HITS: &str = "prompt tokens found in the engine's prefix cache / prompt tokens looked up, by its own counters";
+const POWER: &str = "mean over samples of NVML's power, summed over the visible GPUs";
+const ENERGY: &str = "energy that the visible GPUs used, by NVML's counters / output tokens of completed requests";
 const COMPLETED: &str = "requests that ended with a whole, non-empty answer";
 
 impl Metric {
@@ -150,6 +158,18 @@ impl Metric {
                 "requests",
                 Higher,
                 MAX_CONCURRENCY,
+            ),
+            Self::KvCachePeakPct => facts("kv_cache_peak_pct", "Peak KV cache", "%", Lower, KV_PEAK),
+            Self::QueueWaitingP95 => facts("queue_waiting_p95", "Waiting requests P95", "requests", Lower, WAITING),
+            Self::Preemptions => facts("preemptions", "Preemptions", "requests", Lower, PREEMPTIONS),
+            Self::PrefixCacheHitRate => facts("prefix_cache_hit_rate", "Prefix-cache hits", "fraction", Higher, HITS),
+            Self::GpuPowerW => facts("gpu_power_w", "GPU power", "W", Lower, POWER),
+            Self::EnergyPerOutputTokenJ => facts(
+                "energy_per_output_token_j",
+                "Energy per output token",
+                "J",
+                Lower,
+                ENERGY,
             ),
         }
     }

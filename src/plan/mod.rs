@@ -14,7 +14,7 @@ pub use self::{
     load::{Arrivals, Axis, Capacity, Load, RampShape, Stage, StageLength, StageLevel},
     pairs::{Alternation, ArmPlace, Arms, Launch},
     slo::Slo,
-    target::{Api, CacheReset, FromVariable, Http, Secrets, Spread, Target, Timeouts},
+    target::{Api, CacheReset, FromVariable, Http, METRICS_INTERVAL, MetricsPage, Secrets, Spread, Target, Timeouts},
     workload::{
         Conversation, DatasetFormat, Images, Lengths, ModelShare, Prompts, Shape, ThinkTime, Tokenizer, TraceFormat,
         Workload,

@@ -35,7 +35,39 @@ pub struct Target {
     pub retries: u32,
     /// What happens to the server's prefix cache before each run.
     pub cache_reset: CacheReset,
+    /// Where the server tells how it is doing while it is measured.
+    pub metrics: MetricsPage,
+    /// Time between two looks there.
+    pub metrics_interval: Duration,
 }
+
+/// Where a server tells how it is doing, in the Prometheus text format.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum MetricsPage {
+    /// At `/metrics` of each address, where there is such a page.
+    #[default]
+    Auto,
+    /// Nobody asks.
+    Off,
+    /// At this path of each address.
+    Path(String),
+    /// At this address, for all of them.
+    Url(String),
+}
+
+impl MetricsPage {
+    /// As written in configuration.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Auto => "auto",
+            Self::Off => "off",
+            Self::Path(place) | Self::Url(place) => place,
+        }
+    }
+}
+
+/// How often a server's page of metrics is read, unless told otherwise.
+pub const METRICS_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Target {
     /// The server at an address, spoken to as usual: chat, streaming, HTTP/1.1, connections kept open, no retry.
@@ -56,6 +88,8 @@ impl Target {
             ca_file: None,
             retries: 0,
             cache_reset: CacheReset::Auto,
+            metrics: MetricsPage::Auto,
+            metrics_interval: METRICS_INTERVAL,
         }
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
-    RenderError,
+    RenderError, telemetry,
     template::{Language, render},
     view::ReportView,
 };
@@ -36,6 +36,8 @@ pub fn html(report: &Report) -> Result<String, RenderError> {
         script_hash: hash(SCRIPT),
     };
     let page = render("report.html", TEMPLATE, Language::Html, &page)?;
+    // No value of the report writes a `<`, so that this place is the template's own.
+    let page = page.replacen("<!--telemetry-->\n", &telemetry::section(report)?, 1);
     // Both places stand before the first value of the report.
     Ok(page.replacen("/*style*/", STYLE, 1).replacen("/*script*/", SCRIPT, 1))
 }

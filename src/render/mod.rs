@@ -25,6 +25,7 @@ mod posting;
 mod reproduce;
 mod selftest;
 mod spreads;
+mod telemetry;
 mod template;
 mod terminal;
 mod view;

@@ -3,7 +3,7 @@
 use super::{
     Judging, Report, Stored,
     arm::{describe_measured, say_none_replaced},
-    conduct, detail, doubts, held, method, overridden, rest, tails, wording,
+    conduct, detail, doubts, held, method, overridden, rest, tails, telemetry, wording,
 };
 use crate::{
     compare::{Design, PairNoise, compare_within},
@@ -99,6 +99,7 @@ pub fn build_knowing(
         stored: Stored::default(),
         warnings,
         detail: detail::detail(baseline.map(|(_, session)| session), candidate.1),
+        telemetry: telemetry::telemetry(baseline.map(|(_, session)| session), candidate.1),
     }
 }
 

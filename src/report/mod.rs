@@ -16,6 +16,7 @@ mod never_full;
 mod overridden;
 mod rest;
 mod tails;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod wording;
@@ -33,6 +34,7 @@ pub use build::{Reference, build, build_knowing, warnings};
 pub use detail::{ArmDetail, CellDetail, Flow, Latency, Moment, Spread};
 pub use doubts::of as signs_of_editing;
 pub use rest::unseen_rest;
+pub use telemetry::{ArmCourse, CellTelemetry, Course, RunCourse, Sampled};
 
 pub use crate::{
     obligation::{Obligation, Place, Settled},
@@ -74,6 +76,8 @@ pub struct Report {
     pub stored: Stored,
     /// What charts are drawn of; empty where the report was read from its file, which holds no requests.
     pub detail: Vec<CellDetail>,
+    /// What was sampled beside the requests, for charts; empty likewise.
+    pub telemetry: Vec<CellTelemetry>,
 }
 
 /// Where the rules of a pull request came from.

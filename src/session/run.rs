@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::request::{Outcome, RequestRecord};
+use super::{
+    request::{Outcome, RequestRecord},
+    telemetry::Telemetry,
+};
 
 /// One repeat of one cell with its own warm-up: the unit of statistics.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +26,8 @@ pub struct Run {
     pub replaced_connections: u32,
     /// The GPU during the run.
     pub gpu: GpuUse,
+    /// What was sampled beside it.
+    pub telemetry: Telemetry,
     /// The alternating blocks that it was measured in; empty: in one piece. Their times follow one another without the
     /// other arm's between them.
     pub blocks: Vec<Block>,

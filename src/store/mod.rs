@@ -32,6 +32,7 @@ mod session_file;
 mod shelf;
 mod strict;
 mod target_file;
+mod telemetry_file;
 mod workload_file;
 mod write;
 

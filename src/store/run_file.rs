@@ -7,6 +7,7 @@ use super::{
     defaults::is_default,
     pairing_file::{BlockEntry, HostFile},
     request_file::RequestFile,
+    telemetry_file::TelemetryFile,
 };
 use crate::session::{ClientUse, GpuUse, HostUse, Lag, SearchEnd, SearchStep, Warmup, WarmupEnd};
 
@@ -38,6 +39,9 @@ pub(super) struct RunFile {
     /// The GPU during the run. Left out: not measured.
     #[serde(default, with = "GpuFile")]
     pub(super) gpu: GpuUse,
+    /// What was sampled beside it. Left out: nothing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) telemetry: TelemetryFile,
     /// The alternating blocks that it was measured in. Left out: in one piece.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) blocks: Vec<BlockEntry>,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::defaults::{self, is_default, is_true, nanoseconds};
-use crate::plan::{Api, CacheReset, Http, Spread, Target, Timeouts};
+use crate::plan::{Api, CacheReset, Http, METRICS_INTERVAL, MetricsPage, Spread, Target, Timeouts};
 
 /// The server under test. Header values and API keys are never in a file.
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -56,6 +56,26 @@ pub(super) struct TargetFile {
     /// What happened to the server's prefix cache before each run. Left out: it was emptied where there is a page for it.
     #[serde(default, skip_serializing_if = "is_default", with = "CacheResetFile")]
     cache_reset: CacheReset,
+    /// Where the server told how it was doing while it was measured. Left out: at `/metrics`, where there was such a page.
+    #[serde(default, skip_serializing_if = "is_default", with = "MetricsPageFile")]
+    metrics: MetricsPage,
+    /// Time between two looks there, in nanoseconds. Left out: a second.
+    #[serde(
+        rename = "metrics_interval_ns",
+        default = "metrics_interval",
+        skip_serializing_if = "is_usual_interval",
+        with = "nanoseconds"
+    )]
+    #[schemars(with = "u64")]
+    metrics_interval: Duration,
+}
+
+fn metrics_interval() -> Duration {
+    METRICS_INTERVAL
+}
+
+fn is_usual_interval(interval: &Duration) -> bool {
+    *interval == METRICS_INTERVAL
 }
 
 /// How requests are spread over several addresses.
@@ -115,6 +135,20 @@ enum CacheResetFile {
     Off,
     /// `POST` to this path empties it.
     Path(String),
+}
+
+/// Where a server tells how it is doing.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "MetricsPage", rename_all = "snake_case")]
+enum MetricsPageFile {
+    /// At `/metrics`, where there is such a page.
+    Auto,
+    /// Nobody asked.
+    Off,
+    /// At this path.
+    Path(String),
+    /// At this address.
+    Url(String),
 }
 
 /// How long each phase of a request may take, in nanoseconds.

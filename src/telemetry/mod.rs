@@ -1,19 +1,31 @@
-//! GPU samples during a run, what else the machine does meanwhile, and what machine this is.
+//! GPU samples during a run, what the engine says of itself, what else the machine does meanwhile, and what machine this
+//! is.
 //!
-//! Both see the machine that perfgate itself runs on. A server elsewhere has GPUs that no NVML call from here reaches;
-//! then the figures are "not measured", or those of the wrong machine: `docs/gpu.md` says which is which.
+//! All but the engine's page of metrics is of the machine that perfgate itself runs on. A server elsewhere has GPUs that no
+//! NVML call from here reaches; then the figures are "not measured", or those of the wrong machine: `docs/gpu.md` says
+//! which is which.
 
 use std::collections::BTreeSet;
 
+mod clock;
+mod engine;
 mod machine;
 mod nvml;
+mod prometheus;
 mod sampler;
+mod series;
 mod steal;
+mod stretches;
+mod thin;
 mod visible;
+mod watch;
 
+pub use clock::RunClock;
+pub use engine::held_requests;
 pub use machine::{Machine, machine};
 pub use sampler::{SAMPLE_INTERVAL, Sampler, Seen};
 pub use steal::StealWatch;
+pub use watch::{EngineWatch, Fetch};
 
 /// Who computes on each visible GPU now, by process id as the driver numbers them; empty where there is no GPU to ask.
 pub fn gpu_processes() -> Vec<BTreeSet<u32>> {

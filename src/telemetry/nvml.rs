@@ -2,7 +2,12 @@
 
 use std::{env, ffi::OsStr, sync::OnceLock};
 
-use nvml_wrapper::{Device, Nvml, bitmasks::device::ThrottleReasons, error::NvmlError};
+use nvml_wrapper::{
+    Device, Nvml,
+    bitmasks::device::ThrottleReasons,
+    enum_wrappers::device::{Clock, TemperatureSensor},
+    error::NvmlError,
+};
 
 use super::{NoGpu, visible::visible};
 
@@ -24,7 +29,7 @@ const THROTTLES: [(ThrottleReasons, &str); 4] = [
 ];
 
 /// What one GPU says at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Reading {
     pub(super) memory_used_bytes: u64,
     pub(super) utilization_pct: u32,
@@ -32,16 +37,35 @@ pub(super) struct Reading {
     pub(super) throttled: Vec<&'static str>,
     /// Processes that compute on it, by id; empty where it does not tell.
     pub(super) processes: Vec<u32>,
+    /// Read now and then only.
+    pub(super) state: State,
+}
+
+/// What a GPU says of its power, clocks and temperature; absent: it does not tell, or was not asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct State {
+    pub(super) power_w: Option<f64>,
+    pub(super) sm_clock_mhz: Option<u32>,
+    pub(super) memory_clock_mhz: Option<u32>,
+    pub(super) temperature_c: Option<u32>,
+    /// Since the driver was loaded.
+    pub(super) energy_j: Option<f64>,
 }
 
 impl Gpu {
+    /// As NVML numbers it.
+    pub(super) fn index(&self) -> u32 {
+        self.index
+    }
+
     /// As the driver names it (`NVIDIA H100 80GB HBM3`).
     pub(super) fn name(&self) -> Result<String, NoGpu> {
         self.device.name().map_err(|error| self.unanswered("name", &error))
     }
 
-    /// Memory in use, without what the driver reserves for itself, and utilisation over the driver's last period.
-    pub(super) fn read(&self) -> Result<Reading, NoGpu> {
+    /// Memory in use, without what the driver reserves for itself, and utilisation over the driver's last period; its state
+    /// only where that is asked for.
+    pub(super) fn read(&self, with_state: bool) -> Result<Reading, NoGpu> {
         let memory = self.device.memory_info();
         let memory = memory.map_err(|error| self.unanswered("memory in use", &error))?;
         let utilization = self.device.utilization_rates();
@@ -51,7 +75,19 @@ impl Gpu {
             utilization_pct: utilization.gpu,
             throttled: self.throttled(),
             processes: self.processes(),
+            state: if with_state { self.state() } else { State::default() },
         })
+    }
+
+    fn state(&self) -> State {
+        let milli = |thousandths: f64| thousandths / 1000.0;
+        State {
+            power_w: self.device.power_usage().ok().map(f64::from).map(milli),
+            sm_clock_mhz: self.device.clock_info(Clock::SM).ok(),
+            memory_clock_mhz: self.device.clock_info(Clock::Memory).ok(),
+            temperature_c: self.device.temperature(TemperatureSensor::Gpu).ok(),
+            energy_j: self.device.total_energy_consumption().ok().map(real).map(milli),
+        }
     }
 
     fn throttled(&self) -> Vec<&'static str> {
@@ -113,6 +149,14 @@ fn gpu(nvml: &'static Nvml, index: u32) -> Result<Gpu, NoGpu> {
         .device_by_index(index)
         .map_err(|error| query("handle", index, &error))?;
     Ok(Gpu { index, device })
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "2^52 mJ are a kilowatt over 52 days, and a difference is taken of two of them"
+)]
+fn real(count: u64) -> f64 {
+    count as f64
 }
 
 fn query(what: &'static str, gpu: u32, error: &NvmlError) -> NoGpu {

@@ -8,13 +8,17 @@ use std::{
 };
 
 use super::{
-    NoGpu,
+    NoGpu, RunClock,
     nvml::{self, Gpu, Reading},
+    series::Course,
 };
-use crate::session::GpuUse;
+use crate::session::{GpuSeries, GpuUse};
 
 /// Time between two samples; NVML renews its utilisation every 167 ms to 1 s, depending on the GPU.
 pub const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Power, clocks and temperature are read with every so many samples: they are means of up to a second already.
+const STATE_EVERY: u32 = 5;
 
 /// What was seen of the GPUs while a sampler was at work.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +29,8 @@ pub struct Seen {
     pub throttled: Vec<String>,
     /// Processes that were not there in the first sample.
     pub new_processes: u32,
+    /// Each GPU over the run, from when its clock started; empty where it never did.
+    pub series: Vec<GpuSeries>,
 }
 
 /// A sampler at work: memory in use and utilisation of all visible GPUs, every [`SAMPLE_INTERVAL`].
@@ -38,11 +44,12 @@ pub struct Sampler {
 
 impl Sampler {
     /// Starts sampling; the first sample is taken at once. Never blocks on the driver.
-    pub fn start() -> Self {
+    pub fn start(clock: &RunClock) -> Self {
         let (stop, stopped) = mpsc::channel();
+        let clock = clock.clone();
         let thread = thread::Builder::new()
             .name("gpu-sampler".into())
-            .spawn(move || sample(&nvml::gpus()?, &stopped))
+            .spawn(move || Ok(sample(&nvml::gpus()?, &clock, &stopped)))
             .map_err(|error| NoGpu::NoThread(error.to_string()));
         Self { stop, thread }
     }
@@ -60,28 +67,41 @@ impl Sampler {
                 gpu: GpuUse::NotMeasured(reason.to_string()),
                 throttled: Vec::new(),
                 new_processes: 0,
+                series: Vec::new(),
             },
         }
     }
 }
 
-/// Samples at once, at each interval, and once more when it is told to stop.
-fn sample(gpus: &[Gpu], stopped: &Receiver<()>) -> Result<Tally, NoGpu> {
-    let mut tally = Tally::default();
+/// Samples at once, at each interval, and once more when it is told to stop; a GPU that cannot be read ends it.
+fn sample(gpus: &[Gpu], clock: &RunClock, stopped: &Receiver<()>) -> Tally {
+    let mut tally = Tally::of(gpus);
     let mut due = Instant::now();
+    let mut is_over = false;
     loop {
-        tally.add(&read(gpus)?);
+        let with_state = is_over || tally.samples.is_multiple_of(STATE_EVERY);
+        let readings = read(gpus, with_state);
+        let at_ns = clock.at_ns(Instant::now());
+        match readings {
+            Ok(readings) => tally.add(at_ns, &readings),
+            Err(reason) => tally.lose(at_ns, reason),
+        }
+        if is_over || tally.lost.is_some() {
+            // Whoever reads the series must see how long it had no samples.
+            if !is_over {
+                let _ = stopped.recv();
+            }
+            tally.ended(clock.at_ns(Instant::now()));
+            return tally;
+        }
         due = next_due(due, Instant::now());
         let wait = due.saturating_duration_since(Instant::now());
-        if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
-            tally.add(&read(gpus)?);
-            return Ok(tally);
-        }
+        is_over = stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout);
     }
 }
 
-fn read(gpus: &[Gpu]) -> Result<Vec<Reading>, NoGpu> {
-    gpus.iter().map(Gpu::read).collect()
+fn read(gpus: &[Gpu], with_state: bool) -> Result<Vec<Reading>, NoGpu> {
+    gpus.iter().map(|gpu| gpu.read(with_state)).collect()
 }
 
 /// The next multiple of the interval after `now`: samples that a slow driver missed are skipped, not caught up.
@@ -102,11 +122,23 @@ struct Tally {
     /// Processes of the first sample, and all that were seen.
     first_processes: BTreeSet<u32>,
     processes: BTreeSet<u32>,
+    /// Each GPU on the clock of the run.
+    courses: Vec<Course>,
+    /// Why a GPU could not be read any more.
+    lost: Option<NoGpu>,
+    ended_ns: u64,
 }
 
 impl Tally {
-    /// Adds one moment: one reading of each GPU.
-    fn add(&mut self, readings: &[Reading]) {
+    fn of(gpus: &[Gpu]) -> Self {
+        Self {
+            courses: gpus.iter().map(|gpu| Course::of(gpu.index(), gpus.len())).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds one moment: one reading of each GPU, and when that was on the clock of the run.
+    fn add(&mut self, at_ns: Option<u64>, readings: &[Reading]) {
         let used = readings.iter().map(|reading| reading.memory_used_bytes);
         self.memory_peak_bytes = self.memory_peak_bytes.max(used.fold(0, u64::saturating_add));
         for reading in readings {
@@ -123,19 +155,42 @@ impl Tally {
             self.first_processes.clone_from(&self.processes);
         }
         self.samples += 1;
+        if let Some(at_ns) = at_ns {
+            self.ended(Some(at_ns));
+            for (course, reading) in self.courses.iter_mut().zip(readings) {
+                course.add(at_ns, reading);
+            }
+        }
     }
 
-    fn finish(&self) -> Seen {
+    /// A GPU could not be read: a mean of the others, or of half the run, would be none of the run.
+    fn lose(&mut self, at_ns: Option<u64>, reason: NoGpu) {
+        for course in &mut self.courses {
+            course.lose(at_ns.unwrap_or(0), &reason.to_string());
+        }
+        self.lost = Some(reason);
+    }
+
+    fn ended(&mut self, at_ns: Option<u64>) {
+        self.ended_ns = self.ended_ns.max(at_ns.unwrap_or(0));
+    }
+
+    fn finish(self) -> Seen {
         // A single sample may have met a mere change of clocks.
         let throttled = self.throttled.iter().filter(|(_, samples)| **samples > 1);
+        let courses = self.courses.iter().cloned();
         Seen {
             gpu: self.usage(),
             throttled: throttled.map(|(reason, _)| (*reason).to_owned()).collect(),
             new_processes: u32::try_from(self.processes.difference(&self.first_processes).count()).unwrap_or(u32::MAX),
+            series: courses.filter_map(|course| course.finish(self.ended_ns)).collect(),
         }
     }
 
     fn usage(&self) -> GpuUse {
+        if let Some(reason) = &self.lost {
+            return GpuUse::NotMeasured(reason.to_string());
+        }
         if self.readings == 0 {
             return GpuUse::NotMeasured("no GPU sample was taken".into());
         }
@@ -162,8 +217,8 @@ mod tests {
     #[test]
     fn the_peak_is_of_the_sum_not_the_sum_of_the_peaks() {
         let mut tally = Tally::default();
-        tally.add(&moment([(70, 100), (10, 0)]));
-        tally.add(&moment([(20, 50), (50, 50)]));
+        tally.add(None, &moment([(70, 100), (10, 0)]));
+        tally.add(None, &moment([(20, 50), (50, 50)]));
         assert_eq!(
             tally.finish().gpu,
             GpuUse::Measured {
@@ -182,9 +237,12 @@ mod tests {
             ..Reading::default()
         };
         let mut tally = Tally::default();
-        tally.add(&[reading(&["hw_slowdown"], &[10]), reading(&["hw_slowdown"], &[11])]);
-        tally.add(&[reading(&["sw_thermal_slowdown"], &[10, 12]), reading(&[], &[])]);
-        tally.add(&[reading(&["sw_thermal_slowdown"], &[12]), reading(&[], &[10])]);
+        tally.add(
+            None,
+            &[reading(&["hw_slowdown"], &[10]), reading(&["hw_slowdown"], &[11])],
+        );
+        tally.add(None, &[reading(&["sw_thermal_slowdown"], &[10, 12]), reading(&[], &[])]);
+        tally.add(None, &[reading(&["sw_thermal_slowdown"], &[12]), reading(&[], &[10])]);
         let seen = tally.finish();
         assert_eq!(
             (seen.throttled, seen.new_processes),

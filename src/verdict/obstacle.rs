@@ -303,8 +303,8 @@ fn needs_samples(metric: Metric, needed: usize, fewest: usize) -> Option<String>
 }
 
 fn samples_differ(metric: Metric, found: &MetricComparison) -> Option<String> {
-    // A GPU is sampled by time: a slower run has more samples, and they bias nothing.
-    if matches!(metric, Metric::GpuMemoryPeakGb | Metric::GpuUtilizationPct) {
+    // GPU and engine are sampled by time: a slower run has more samples, and they bias nothing.
+    if metric.is_watched() || matches!(metric, Metric::GpuMemoryPeakGb | Metric::GpuUtilizationPct) {
         return None;
     }
     let (old, new) = (found.baseline.samples_mean, found.candidate.samples_mean);

@@ -354,6 +354,22 @@ const BAD_FLAGS: &[(&str, &str, &str)] = &[
         "`--cache-reset`: `flush` is no page; give `auto`, `off` or a path such as `/reset_prefix_cache`",
     ),
     (
+        "metrics",
+        "metrics",
+        "`--metrics`: `metrics` is no page; give `auto`, `off`, a path such as `/metrics` or an address such as \
+         `http://127.0.0.1:8002/metrics`",
+    ),
+    (
+        "metrics",
+        "http://u:p@h/metrics",
+        "`--metrics`: the address holds a user name or password; remove it and use `target.api_key_env`",
+    ),
+    (
+        "metrics-interval",
+        "50ms",
+        "`--metrics-interval`: a page read so often would be load of its own; give `100ms` or more",
+    ),
+    (
         "arrivals",
         "gamma",
         "`--arrivals`: `gamma` needs `burstiness`, such as `0.5`",
@@ -512,6 +528,7 @@ fn sample(path: &str) -> &'static str {
         "target.streaming" | "target.reuse_connections" => "false",
         "target.http" => "2",
         "target.cache_reset" => "/flush_cache",
+        "target.metrics" => "http://h:8002/metrics",
         "ramp" => "from=1,to=20,shape=exponential",
         "stages" => "rate=4:30s,concurrency=8:100",
         "shared_prefix" => "groups=8,prefix_tokens=512..1024",

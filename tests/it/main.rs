@@ -7,6 +7,7 @@ mod capacity;
 mod chain;
 mod command;
 mod config;
+mod engine_page;
 mod exact;
 mod false_usage;
 mod github;

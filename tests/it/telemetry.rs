@@ -7,17 +7,20 @@ use std::{
     process::Command,
     sync::OnceLock,
     thread,
+    time::Instant,
 };
 
 use perfgate::{
-    session::GpuUse,
-    telemetry::{Machine, SAMPLE_INTERVAL, Sampler, machine},
+    session::{GpuSeries, GpuUse},
+    telemetry::{Machine, RunClock, SAMPLE_INTERVAL, Sampler, machine},
 };
 
 /// Where the child writes what it saw.
 const ANSWER: &str = "PERFGATE_TEST_GPU_ANSWER";
 /// How long the child's run is, in sample intervals.
 const INTERVALS: &str = "PERFGATE_TEST_GPU_INTERVALS";
+/// What the child that samples a run is to see.
+const CASE: &str = "PERFGATE_TEST_GPU_CASE";
 const MIB: u64 = 1 << 20;
 
 /// The folder with the stand-in, compiled once; `None` where there is no C compiler.
@@ -90,11 +93,12 @@ fn number(text: &str, key: &str) -> f64 {
 fn child_that_samples() {
     let Ok(answer) = env::var(ANSWER) else { return };
     let intervals: u32 = env::var(INTERVALS).unwrap().parse().unwrap();
-    let sampler = Sampler::start();
+    let clock = RunClock::default();
+    let sampler = Sampler::start(&clock);
     thread::sleep(SAMPLE_INTERVAL * intervals);
     let seen = sampler.stop();
     let gpu = &seen.gpu;
-    drop(Sampler::start());
+    drop(Sampler::start(&clock));
     let left = sampling_threads_left();
     fs::write(
         answer,
@@ -202,6 +206,97 @@ fn a_mig_instance_has_no_figures_but_its_gpu_is_told() {
     let (gpu, machine) = child(library, 0, &[("CUDA_VISIBLE_DEVICES", "MIG-1234")]);
     assert!(gpu.contains("names the MIG instance `MIG-1234`"), "{gpu}");
     assert!(machine.contains("gpus: [\"NVIDIA H100 80GB HBM3\"]"), "{machine}");
+}
+
+/// Samples around a run that begins later than the sampler; the caller says in which case.
+fn of_a_run(intervals: u32) -> (GpuUse, Vec<GpuSeries>) {
+    let clock = RunClock::default();
+    let sampler = Sampler::start(&clock);
+    thread::sleep(SAMPLE_INTERVAL * 2);
+    clock.start(Instant::now());
+    thread::sleep(SAMPLE_INTERVAL * intervals);
+    let seen = sampler.stop();
+    (seen.gpu, seen.series)
+}
+
+#[test]
+#[ignore = "the child of the test below; does nothing useful alone"]
+fn child_that_samples_a_run() {
+    match env::var(CASE).unwrap_or_default().as_str() {
+        "two GPUs" => {
+            let (_, series) = of_a_run(25);
+            assert_eq!(series.iter().map(|series| series.index).collect::<Vec<_>>(), [0, 1]);
+            let [_, second] = &series[..] else {
+                unreachable!("{series:?}")
+            };
+            let samples: u32 = second.points.iter().map(|point| point.samples).sum();
+            assert!((2..30).contains(&samples), "of the run alone: {second:?}");
+            assert!(
+                second.points.iter().all(|point| point.memory_used_bytes == 2000 * MIB),
+                "{second:?}"
+            );
+            let stated = second.points.iter().find(|point| point.power_w.is_some()).unwrap();
+            assert_eq!((stated.power_w, stated.temperature_c), (Some(400.0), Some(61)));
+            assert_eq!(
+                (stated.sm_clock_mhz, stated.memory_clock_mhz),
+                (Some(1980.0), Some(2619.0))
+            );
+            let energy_j = second.energy_j.unwrap();
+            assert!(
+                (200.0..4000.0).contains(&energy_j),
+                "400 W for up to 2.5 s and a slow machine: {energy_j}"
+            );
+            assert_eq!(second.throttled.len(), 1, "from begin to end: {second:?}");
+            assert_eq!(second.throttled[0].reason, "sw_thermal_slowdown");
+        }
+        "no state" => {
+            let (gpu, series) = of_a_run(3);
+            assert!(matches!(gpu, GpuUse::Measured { .. }), "{gpu:?}");
+            let told = |point: &perfgate::session::GpuPoint| point.power_w.or(point.sm_clock_mhz).is_some();
+            assert!(
+                !series[0].points.iter().any(told) && series[0].energy_j.is_none(),
+                "{series:?}"
+            );
+        }
+        "lost" => {
+            let (gpu, series) = of_a_run(10);
+            let GpuUse::NotMeasured(reason) = gpu else {
+                unreachable!("{gpu:?}")
+            };
+            assert!(reason.contains("memory in use of GPU 0"), "{reason}");
+            let [series] = &series[..] else {
+                unreachable!("{series:?}")
+            };
+            assert_eq!(series.gaps.len(), 1, "{series:?}");
+            assert!(
+                series.gaps[0].from_ns >= series.points.last().unwrap().at_ns,
+                "{series:?}"
+            );
+            assert!(series.gaps[0].to_ns >= 900_000_000, "to the end of the run: {series:?}");
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn each_gpu_is_followed_on_the_clock_of_the_run() {
+    let Some(library) = fake_nvml() else { return };
+    for (case, variable, value) in [
+        ("two GPUs", "FAKE_NVML_THROTTLE", "0x20"),
+        ("no state", "FAKE_NVML_FAIL", "state"),
+        ("lost", "FAKE_NVML_LOST_AFTER", "6"),
+    ] {
+        let run = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "telemetry::child_that_samples_a_run", "--ignored"])
+            .env_remove("CUDA_VISIBLE_DEVICES")
+            .env("LD_LIBRARY_PATH", library)
+            .env(CASE, case)
+            .env("FAKE_NVML_GPUS", if case == "two GPUs" { "2" } else { "1" })
+            .env(variable, value)
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{case}: {}", String::from_utf8_lossy(&run.stdout));
+    }
 }
 
 #[test]

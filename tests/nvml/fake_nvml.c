@@ -4,14 +4,17 @@
  * FAKE_NVML_THROTTLE       the bits of what holds clocks down (default 0)
  * FAKE_NVML_NEW_PROCESSES  how many processes come after the first sample (default 0); one is always there
  * FAKE_NVML_PROCESSES      a file with the ids of the processes on every GPU, read anew each time; in place of those
- * FAKE_NVML_FAIL   which call fails: `init`, `memory` or `utilization`
+ * FAKE_NVML_FAIL   which call fails: `init`, `memory`, `utilization`, or `state`: power, clocks, temperature and energy
+ * FAKE_NVML_LOST_AFTER     after how many samples a GPU has fallen off the bus (default: never)
  *
- * GPU i uses (i + 1) * 1000 MiB, and 500 MiB more in the first sample alone; its utilisation is 90 - 60 * i. */
+ * GPU i uses (i + 1) * 1000 MiB, and 500 MiB more in the first sample alone; its utilisation is 90 - 60 * i. It draws
+ * 300 + 100 * i W, which its energy counter follows, at 1980 MHz, 2619 MHz for its memory, and 61 °C. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { OK = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, DRIVER_NOT_LOADED = 9, WRONG_VERSION = 25, MOST = 8 };
+enum { OK = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, DRIVER_NOT_LOADED = 9, GPU_IS_LOST = 15, WRONG_VERSION = 25, MOST = 8 };
 
 static unsigned samples[MOST];
 
@@ -67,6 +70,8 @@ struct memory {
 int nvmlDeviceGetMemoryInfo_v2(void *device, struct memory *memory) {
     unsigned index = index_of(device);
     if (fails("memory")) return NOT_SUPPORTED;
+    const char *lost_after = getenv("FAKE_NVML_LOST_AFTER");
+    if (lost_after && samples[index] >= (unsigned)atoi(lost_after)) return GPU_IS_LOST;
     if (memory->version != (sizeof(struct memory) | (2u << 24))) return WRONG_VERSION;
     unsigned long long used_mib = (index + 1) * 1000ull + (samples[index]++ == 0 ? 500 : 0);
     memory->total = 81559ull << 20;
@@ -84,6 +89,36 @@ int nvmlDeviceGetUtilizationRates(void *device, struct utilization *utilization)
     if (fails("utilization")) return NOT_SUPPORTED;
     utilization->gpu = 90 - 60 * index_of(device);
     utilization->memory = 55;
+    return OK;
+}
+
+static unsigned power_w(void *device) { return 300 + 100 * index_of(device); }
+
+int nvmlDeviceGetPowerUsage(void *device, unsigned *milliwatts) {
+    if (fails("state")) return NOT_SUPPORTED;
+    *milliwatts = 1000 * power_w(device);
+    return OK;
+}
+
+int nvmlDeviceGetTotalEnergyConsumption(void *device, unsigned long long *millijoules) {
+    struct timespec now;
+    if (fails("state")) return NOT_SUPPORTED;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    *millijoules = (now.tv_sec * 1000ull + now.tv_nsec / 1000000) * power_w(device);
+    return OK;
+}
+
+int nvmlDeviceGetClockInfo(void *device, unsigned type, unsigned *mhz) {
+    (void)device;
+    if (fails("state")) return NOT_SUPPORTED;
+    *mhz = type == 2 ? 2619 : 1980;
+    return OK;
+}
+
+int nvmlDeviceGetTemperature(void *device, unsigned sensor, unsigned *celsius) {
+    (void)device, (void)sensor;
+    if (fails("state")) return NOT_SUPPORTED;
+    *celsius = 61;
     return OK;
 }
 

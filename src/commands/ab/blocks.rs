@@ -8,12 +8,13 @@ use super::{
 use crate::{
     commands::{
         Console,
+        engine::Engine,
         measure::{Requests, now_unix_s},
     },
     load::{BlockedRun, Interrupt, Stopped},
     plan::Load,
-    session::{GpuUse, HostUse, PairArm, Run, Warmup},
-    telemetry::{Sampler, Seen, StealWatch},
+    session::{GpuUse, HostUse, PairArm, Run, Telemetry, Warmup},
+    telemetry::{RunClock, Sampler, Seen, StealWatch},
 };
 
 /// Why there are no figures of the GPU.
@@ -30,16 +31,16 @@ pub(super) fn pair(
     let Some(cell) = session.cells.get(place.cell) else {
         return Ok([Run::default(), Run::default()]);
     };
-    let watch = Requests(console);
     console.begin(&stage(sides, None, place, true));
-    let warmed = warm_up(sides, place, &cell.load, (&watch, interrupt))?;
+    let warmed = warm_up(sides, place, &cell.load, (console, interrupt))?;
     console.begin(&stage(sides, None, place, false));
-    let (sampler, started_unix_s) = (Sampler::start(), now_unix_s());
+    // On no run's clock: a GPU does not tell whose it is.
+    let (sampler, started_unix_s) = (Sampler::start(&RunClock::default()), now_unix_s());
     let begin = |arm| Measured::begin(sides, arm, &cell.load, (place.prompts, blocks));
     let mut runs = ARMS.map(begin);
     for block in 0..blocks {
         for arm in order(place.pair + block) {
-            arm.pick_mut(&mut runs).send_next((&watch, interrupt))?;
+            arm.pick_mut(&mut runs).send_next((console, interrupt))?;
         }
     }
     let seen = sampler.stop();
@@ -62,13 +63,14 @@ fn warm_up(
     sides: &Sides,
     place: Place,
     load: &Load,
-    (watch, interrupt): (&Requests<'_>, &Interrupt),
+    (console, interrupt): (&dyn Console, &Interrupt),
 ) -> Result<[Warmed; 2], Stopped> {
+    let watch = Requests::of(console);
     let mut warmed = [Warmed::default(), Warmed::default()];
     for arm in order(place.pair) {
         let runner = &sides.of(arm).runner;
         let cache_reset = runner.reset_cache(interrupt)?;
-        let warmup = runner.warm_up(load, place.prompts, watch, interrupt)?;
+        let warmup = runner.warm_up(load, place.prompts, &watch, interrupt)?;
         *arm.pick_mut(&mut warmed) = (cache_reset, warmup);
     }
     Ok(warmed)
@@ -78,6 +80,7 @@ fn warm_up(
 struct Measured<'a> {
     run: BlockedRun<'a>,
     resting: Resting<'a>,
+    engine: Engine,
     steal: StealWatch,
 }
 
@@ -86,20 +89,24 @@ impl<'a> Measured<'a> {
         Self {
             run: sides.of(arm).runner.in_blocks(load, prompts, blocks),
             resting: Resting::watch(sides.of(arm.other())),
+            engine: Engine::of(&sides.of(arm).runner),
             steal: StealWatch::default(),
         }
     }
 
     /// A run that is cut short sends no more; the other arm's is finished all the same.
-    fn send_next(&mut self, (watch, interrupt): (&Requests<'_>, &Interrupt)) -> Result<(), Stopped> {
+    fn send_next(&mut self, (console, interrupt): (&dyn Console, &Interrupt)) -> Result<(), Stopped> {
         if self.run.is_cut_short() {
             return Ok(());
         }
+        let clock = RunClock::from(self.run.next_start_ns());
+        self.engine.begin(&clock);
         self.resting.begin();
         self.steal.resume();
-        self.run.send_next(watch, interrupt)?;
+        self.run.send_next(&Requests::on(console, &clock), interrupt)?;
         self.steal.rest();
         self.resting.end();
+        self.engine.end();
         Ok(())
     }
 
@@ -113,6 +120,10 @@ impl<'a> Measured<'a> {
         self.resting.note(&mut host);
         Run {
             gpu: GpuUse::NotMeasured(BOTH_UP.to_owned()),
+            telemetry: Telemetry {
+                gpus: Vec::new(),
+                engine: self.engine.finish(),
+            },
             host,
             ..self.run.finish()
         }

@@ -60,6 +60,7 @@ pub(super) fn whole_run(
         resting.look();
         resting.note(&mut run.host);
         run.gpu = GpuUse::NotMeasured(BOTH_UP.to_owned());
+        run.telemetry.gpus.clear();
     }
     Ok(run)
 }

@@ -1,9 +1,33 @@
 //! The arm that rests while the other one is measured: whether it is seen to do so.
 
-use std::time::Duration;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use super::sides::Side;
-use crate::session::HostUse;
+use crate::{load::Runner, session::HostUse, telemetry};
+
+/// A server that needs longer for its page is treated as one that has none.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Engines renew their figures after the last answer, not with it.
+const PATIENCE: Duration = Duration::from_secs(1);
+const WAIT: Duration = Duration::from_millis(20);
+
+/// How many requests a server holds, after a second for its figures to follow; `None` where it does not tell.
+pub(super) fn held_requests(runner: &Runner) -> Option<u32> {
+    let pages = runner.metrics_pages()?;
+    let begun = Instant::now();
+    loop {
+        let fetched = pages.fetch(TIMEOUT).ok()?;
+        let held = telemetry::held_requests(fetched.iter().map(Vec::as_slice))?;
+        if held == 0 || begun.elapsed() > PATIENCE {
+            return Some(held);
+        }
+        thread::sleep(WAIT);
+    }
+}
 
 /// What an arm's server did while it should have rested.
 pub(super) struct Resting<'a> {
@@ -46,7 +70,7 @@ impl<'a> Resting<'a> {
     /// Asks how many requests it holds; a server that has no such page is asked once.
     pub(super) fn look(&mut self) {
         if self.is_told {
-            let held = self.side.runner.held_requests();
+            let held = held_requests(&self.side.runner);
             self.is_told = held.is_some();
             self.requests = seen(self.requests, held);
         }

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::resting::held_requests;
 use crate::{
     commands::{
         CommandError, Console,
@@ -14,7 +15,7 @@ use crate::{
     },
     config::IdleAnswers,
     load::{Interrupt, Runner},
-    plan::{Alternation, ArmPlace, Arms, Launch, Load, Plan, Secrets, Target},
+    plan::{Alternation, ArmPlace, Arms, Launch, Load, MetricsPage, Plan, Secrets, Target},
     report::unseen_rest,
     session::{PairArm, Pairing, Session},
     target::{self, Server, Start, TargetError},
@@ -109,6 +110,13 @@ impl Sides {
         console: &dyn Console,
         interrupt: &Interrupt,
     ) -> Result<Self, CommandError> {
+        let page = &wanted.plan.target.metrics;
+        if let (MetricsPage::Url(url), true) = (page, wanted.arms.metrics.iter().any(Option::is_none)) {
+            return Err(CommandError::Usage(format!(
+                "`target.metrics` is `{url}`, one page for both arms; give a path, which each arm has at its own address, or \
+                 `arms.baseline.metrics` and `arms.candidate.metrics`"
+            )));
+        }
         let id = new_id();
         let one = |arm| prepare(wanted, arm, &id, console, interrupt);
         let (candidate, mut new) = one(PairArm::Candidate)?;
@@ -135,7 +143,7 @@ impl Sides {
     fn is_unseen(&self, arm: PairArm, together: bool) -> bool {
         let side = self.of(arm);
         let has_to_rest = together || !side.is_ours();
-        has_to_rest && side.cpu().is_none() && side.runner.held_requests().is_none()
+        has_to_rest && side.cpu().is_none() && held_requests(&side.runner).is_none()
     }
 
     /// Cuts the pairs of each cell that can be cut into blocks, and notes which cannot.
@@ -254,7 +262,7 @@ fn prepare(
 /// nobody could look would come as a surprise.
 fn ask_at(runner: &mut Runner, (arm, page): (PairArm, &str)) -> Result<(), CommandError> {
     runner.find_metrics_at(page)?;
-    if runner.held_requests().is_some() {
+    if held_requests(runner).is_some() {
         return Ok(());
     }
     Err(CommandError::Usage(format!(

@@ -73,7 +73,19 @@ impl Resolver {
                 CacheReset::Path(path) => path.clone(),
             },
         );
+        let metrics = self.in_target(
+            "target.metrics",
+            |t| t.metrics.clone().map(|page| page.0),
+            |page| page.text().to_owned(),
+        );
+        let interval = self.in_target(
+            "target.metrics_interval",
+            |t| t.metrics_interval.map(|span| span.0),
+            |time| format!("{time:?}"),
+        );
         Target {
+            metrics: metrics.unwrap_or_default(),
+            metrics_interval: interval.unwrap_or(usual.metrics_interval),
             http: http.unwrap_or(usual.http),
             reuse_connections: reuse.unwrap_or(usual.reuse_connections),
             ca_file,

@@ -3,6 +3,8 @@
 //! They are refused where they were typed for this call, and where both stand in one place: a file may well hold what
 //! only another call uses, and a flag may well put aside what the file says.
 
+use std::time::Duration;
+
 use super::{
     Resolver,
     clashes::{is_replay, untimed},
@@ -10,11 +12,14 @@ use super::{
 };
 use crate::{
     config::{error::ConfigError, layers::Layer, node::Source, resolve::IdleAnswers},
-    plan::{Api, Load, Plan, Prompts, StageLength, StageLevel, TraceFormat},
+    plan::{Api, Load, MetricsPage, Plan, Prompts, StageLength, StageLevel, TraceFormat},
 };
 
 /// Keys that say where the server is.
 const URLS: [&str; 2] = ["target.url", "target.urls"];
+
+/// A page of metrics is not read more often.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Resolver {
     /// Refuses what would do nothing.
@@ -75,6 +80,13 @@ impl Resolver {
         let mut urls = urls.chain(self.arm_urls());
         if !urls.any(|url| url.to_ascii_lowercase().starts_with("https:")) {
             self.refuse_unused("target.ca_file", "only addresses of `https` have certificates", &URLS)?;
+        }
+        if target.metrics == MetricsPage::Off {
+            self.refuse_unused("target.metrics_interval", "nobody looks there", &["target.metrics"])?;
+        }
+        if target.metrics_interval < SHORTEST_INTERVAL {
+            let message = "a page read so often would be load of its own; give `100ms` or more";
+            return Err(self.refuse("target.metrics_interval", message));
         }
         if !target.api.has_tokens() && target.streaming {
             self.refuse_unused("target.streaming", "this API has only whole answers", &["target.api"])?;

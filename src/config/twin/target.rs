@@ -11,7 +11,7 @@ use crate::{
         texts::{EnvName, Url, Word, is_header_value},
         values::{Scalar, ScalarVisitor, Whole, scalar},
     },
-    plan::{Api, CacheReset, Http, Spread},
+    plan::{Api, CacheReset, Http, MetricsPage, Spread},
 };
 
 /// The server under test.
@@ -48,6 +48,10 @@ pub(in crate::config) struct TargetTwin {
     pub(in crate::config) retries: Option<Whole<0, 100>>,
     /// What happens to the server's prefix cache before each run: `auto`, `off`, or the page to `POST` to.
     pub(in crate::config) cache_reset: Option<CacheResetTwin>,
+    /// Where the server tells how it is doing, in Prometheus text: `auto` for its `/metrics`, `off`, a path or an address.
+    pub(in crate::config) metrics: Option<MetricsTwin>,
+    /// Time between two looks there (`500ms`, `1s`).
+    pub(in crate::config) metrics_interval: Option<Span>,
 }
 
 /// How requests are spread over several addresses.
@@ -137,6 +141,32 @@ impl Scalar for CacheResetTwin {
         }
     }
 }
+
+/// Where a server tells how it is doing.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct MetricsTwin(pub(in crate::config) MetricsPage);
+
+impl Scalar for MetricsTwin {
+    const EXPECTS: &'static str = "`auto`, `off`, a path such as `/metrics` or an address";
+    const FROM_TEXT: bool = true;
+
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self(MetricsPage::Auto)),
+            "off" => Ok(Self(MetricsPage::Off)),
+            path if path.starts_with('/') && !path.contains(char::is_whitespace) => {
+                Ok(Self(MetricsPage::Path(path.to_owned())))
+            }
+            address if address.contains("://") => Ok(Self(MetricsPage::Url(Url::try_from(address.to_owned())?.0))),
+            _ => Err(format!(
+                "`{text}` is no page; give `auto`, `off`, a path such as `/metrics` or an address such as \
+                 `http://127.0.0.1:8002/metrics`"
+            )),
+        }
+    }
+}
+
+scalar!([] MetricsTwin, json_schema!({"type": "string", "pattern": r"^(auto|off|/\S*|https?://\S+)$"}));
 
 scalar!([] CacheResetTwin, json_schema!({"type": "string", "pattern": r"^(auto|off|/\S*)$"}));
 

@@ -85,6 +85,7 @@ pub(super) fn report(twin: ReportTwin) -> Result<Report, RenderError> {
         },
         trusted: twin.trusted.map(Into::into),
         detail: Vec::new(),
+        telemetry: Vec::new(),
     })
 }
 

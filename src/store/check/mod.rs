@@ -5,6 +5,7 @@
 mod pairing;
 mod plan;
 mod run;
+mod telemetry;
 
 use crate::{
     plan::Plan,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Checked, MAX_EXACT, above_zero, each, ensure, is_above_zero, is_zero_or_more, pairing, plan, time_of_day};
+use super::{
+    Checked, MAX_EXACT, above_zero, each, ensure, is_above_zero, is_zero_or_more, pairing, plan, telemetry, time_of_day,
+};
 use crate::{
     plan::{Load, Plan},
     session::{ClientUse, GapCounts, GpuUse, RequestRecord, Run, Search, SearchEnd, Warmup},
@@ -18,6 +20,7 @@ pub(super) fn run(run: &Run, load: &Load, plan: &Plan) -> Checked {
     gaps_by_stage(&run.itl_by_stage, stages_of(load))?;
     warmup(run.warmup)?;
     gpu(&run.gpu)?;
+    telemetry::telemetry(&run.telemetry)?;
     pairing::blocks(run)?;
     pairing::host(&run.host)?;
     if let Some(client) = &run.client {

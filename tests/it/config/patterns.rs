@@ -6,8 +6,9 @@ use perfgate::{
     capacity::Spacing,
     metric::Metric,
     plan::{
-        Api, Arrivals, Axis, CacheReset, Conversation, DatasetFormat, Http, Images, Lengths, Load, ModelShare, Prompts,
-        RampShape, Shape, Slo, Spread, Stage, StageLength, StageLevel, ThinkTime, Tokenizer, TraceFormat,
+        Api, Arrivals, Axis, CacheReset, Conversation, DatasetFormat, Http, Images, Lengths, Load, MetricsPage,
+        ModelShare, Prompts, RampShape, Shape, Slo, Spread, Stage, StageLength, StageLevel, ThinkTime, Tokenizer,
+        TraceFormat,
     },
 };
 
@@ -289,7 +290,8 @@ fn the_rest_of_the_workload_is_read() {
 #[test]
 fn the_rest_of_the_target_is_read() {
     let text = "target: {urls: [http://a, http://b], spread: random, api: tgi, streaming: false, http: 2, \
-                reuse_connections: false, retries: 3, cache_reset: /flush_cache}";
+                reuse_connections: false, retries: 3, cache_reset: /flush_cache, metrics: /prometheus/metrics, \
+                metrics_interval: 250ms}";
     let target = file(text).unwrap().plan.target;
     assert_eq!(
         (target.url.as_str(), target.more_urls.as_slice()),
@@ -304,7 +306,11 @@ fn the_rest_of_the_target_is_read() {
         (false, false, 3)
     );
     assert_eq!(target.cache_reset, CacheReset::Path("/flush_cache".into()));
+    assert_eq!(target.metrics, MetricsPage::Path("/prometheus/metrics".into()));
+    assert_eq!(target.metrics_interval, Duration::from_millis(250));
     let given = [
+        ("metrics", "/prometheus/metrics"),
+        ("metrics-interval", "250ms"),
         ("urls", "http://a,http://b"),
         ("spread", "random"),
         ("api", "tgi"),
@@ -321,6 +327,16 @@ fn the_rest_of_the_target_is_read() {
     ] {
         let target = file(&format!("target: {text}")).unwrap().plan.target;
         assert_eq!((target.http, target.cache_reset), (http, reset));
+    }
+    for (text, page) in [
+        ("auto", MetricsPage::Auto),
+        ("off", MetricsPage::Off),
+        (
+            "http://h:8002/metrics",
+            MetricsPage::Url("http://h:8002/metrics".into()),
+        ),
+    ] {
+        assert_eq!(flags(&[("metrics", text)]).unwrap().plan.target.metrics, page);
     }
     for api in Api::ALL {
         assert_eq!(flags(&[("api", api.name())]).unwrap().plan.target.api, api);

@@ -161,6 +161,7 @@ fn report(verdict: Verdict, exit_code: u8, headline: &str, factor: f64) -> Repor
             .into(),
         judging: Judging::of(&Policy::default()),
         detail: vec![],
+        telemetry: vec![],
     }
 }
 

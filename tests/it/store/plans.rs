@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use perfgate::plan::{
-    Api, Arrivals, Axis, CacheReset, Capacity, Conversation, DatasetFormat, Http, Images, Lengths, Load, ModelShare,
-    Plan, Prompts, RampShape, Shape, Slo, Spread, Stage, StageLength, StageLevel, Target, ThinkTime, Tokenizer,
-    TraceFormat, Workload,
+    Api, Arrivals, Axis, CacheReset, Capacity, Conversation, DatasetFormat, Http, Images, Lengths, Load, MetricsPage,
+    ModelShare, Plan, Prompts, RampShape, Shape, Slo, Spread, Stage, StageLength, StageLevel, Target, ThinkTime,
+    Tokenizer, TraceFormat, Workload,
 };
 use proptest::{collection, option, prelude::*, sample};
 
@@ -165,7 +165,14 @@ fn targets() -> impl Strategy<Value = Target> {
         Just(CacheReset::Off),
         ".*".prop_map(CacheReset::Path)
     ];
-    let rest = (option::of(".*"), any::<u32>(), cache_reset);
+    let metrics = prop_oneof![
+        Just(MetricsPage::Auto),
+        Just(MetricsPage::Off),
+        ".*".prop_map(MetricsPage::Path),
+        ".*".prop_map(MetricsPage::Url)
+    ];
+    let metrics = (metrics, any::<u64>().prop_map(Duration::from_nanos));
+    let rest = (option::of(".*"), any::<u32>(), cache_reset, metrics);
     (
         urls,
         spread,
@@ -175,7 +182,16 @@ fn targets() -> impl Strategy<Value = Target> {
         rest,
     )
         .prop_map(
-            |(more_urls, spread, api, http, (streaming, reuse_connections), (ca_file, retries, cache_reset))| Target {
+            |(
+                more_urls,
+                spread,
+                api,
+                http,
+                (streaming, reuse_connections),
+                (ca_file, retries, cache_reset, metrics),
+            )| Target {
+                metrics: metrics.0,
+                metrics_interval: metrics.1,
                 more_urls,
                 spread,
                 api,

@@ -3,9 +3,10 @@ use std::fs;
 use perfgate::{
     plan::Load,
     session::{
-        Block, CellRuns, ClientUse, Ended, Failure, FailureClass, Finish, GapCounts, GpuUse, HostUse, Lag, Origin,
-        Outcome, PairArm, Pairing, Remeasured, RequestRecord, Run, Search, SearchEnd, SearchStep, Session, TokensFrom,
-        Turn, UsageClaim, Warmup, WarmupEnd,
+        Block, CellRuns, ClientUse, Ended, EnginePoint, EngineSeries, EngineUse, Failure, FailureClass, Finish,
+        GapCounts, GpuPoint, GpuSeries, GpuUse, HostUse, Lag, Origin, Outcome, PairArm, Pairing, Remeasured,
+        RequestRecord, Run, Search, SearchEnd, SearchStep, Session, Stretch, Telemetry, TokensFrom, Turn, UsageClaim,
+        Warmup, WarmupEnd,
     },
     store,
 };
@@ -167,7 +168,7 @@ fn runs() -> impl Strategy<Value = Run> {
     let ends = sample::select(vec![WarmupEnd::Planned, WarmupEnd::Steady, WarmupEnd::Limit]);
     let cut = (option::of(".*"), any::<bool>());
     let rest = (any::<u32>(), 0..9_u32, cut, 0..3_u32);
-    let places = (blocks(), hosts());
+    let places = (blocks(), hosts(), telemetry());
     let side = (
         ends,
         option::of(clients()),
@@ -177,7 +178,7 @@ fn runs() -> impl Strategy<Value = Run> {
     );
     (collection::vec(records(), 0..6), gaps, gpu, rest, side).prop_map(
         |(mut requests, gaps, gpu, (replaced_connections, warm, (cut_short, server_died), shift), side)| {
-            let (end, client, cache_reset, search, (blocks, host)) = side;
+            let (end, client, cache_reset, search, (blocks, host, telemetry)) = side;
             for (index, record) in (shift..).zip(&mut requests) {
                 record.index = index;
             }
@@ -197,6 +198,7 @@ fn runs() -> impl Strategy<Value = Run> {
                 },
                 replaced_connections,
                 gpu,
+                telemetry,
                 blocks,
                 host,
                 client,
@@ -207,6 +209,93 @@ fn runs() -> impl Strategy<Value = Run> {
             }
         },
     )
+}
+
+/// Stamps that rise, each with something of its own.
+fn rising<T: std::fmt::Debug>(own: impl Strategy<Value = T> + 'static) -> impl Strategy<Value = Vec<(u64, T)>> {
+    collection::btree_map(0..1_u64 << 53, 1..=u32::MAX, 0..4)
+        .prop_map(|map| map.into_keys().collect::<Vec<_>>())
+        .prop_flat_map({
+            let own = own.boxed();
+            move |stamps| {
+                let len = stamps.len();
+                (Just(stamps), collection::vec(own.clone(), len))
+            }
+        })
+        .prop_map(|(stamps, own)| stamps.into_iter().zip(own).collect())
+}
+
+fn stretches() -> impl Strategy<Value = Vec<Stretch>> {
+    let stretch = (0..1_u64 << 52, 0..1_u64 << 52, ".*").prop_map(|(from_ns, long, reason)| Stretch {
+        from_ns,
+        to_ns: from_ns + long,
+        reason,
+    });
+    collection::vec(stretch, 0..3)
+}
+
+fn telemetry() -> impl Strategy<Value = Telemetry> {
+    let number = || option::of(0.0..1e9);
+    let own = (
+        1..=u32::MAX,
+        any::<u64>(),
+        0.0..=100.0,
+        (number(), number(), number()),
+        any::<Option<u32>>(),
+    );
+    let gpu = (rising(own), stretches(), stretches(), number()).prop_map(|(points, throttled, gaps, energy_j)| {
+        let point = |(at_ns, (samples, memory_used_bytes, utilization_pct, rest, temperature_c))| {
+            let (power_w, sm_clock_mhz, memory_clock_mhz): (_, _, _) = rest;
+            GpuPoint {
+                at_ns,
+                samples,
+                memory_used_bytes,
+                utilization_pct,
+                power_w,
+                sm_clock_mhz,
+                memory_clock_mhz,
+                temperature_c,
+            }
+        };
+        GpuSeries {
+            index: 0,
+            points: points.into_iter().map(point).collect(),
+            throttled,
+            gaps,
+            energy_j,
+        }
+    });
+    let own = (1..=u32::MAX, number(), number(), number());
+    let counts = (any::<Option<u64>>(), any::<Option<u64>>(), any::<Option<u64>>());
+    let rest = (any::<u64>(), 1..=u32::MAX, any::<u32>(), number(), counts);
+    let sampled = (rising(own), stretches(), rest).prop_map(|(points, gaps, rest)| {
+        let (every_ns, samples, missed, waiting_p95, (preemptions, prefix_queries, prefix_hits)) = rest;
+        let point = |(at_ns, (samples, kv_used, running, waiting))| EnginePoint {
+            at_ns,
+            samples,
+            kv_used,
+            running,
+            waiting,
+        };
+        EngineUse::Sampled(EngineSeries {
+            every_ns,
+            samples,
+            missed,
+            points: points.into_iter().map(point).collect(),
+            gaps,
+            waiting_p95,
+            preemptions,
+            prefix_queries,
+            prefix_hits,
+        })
+    });
+    let engine = prop_oneof![".*".prop_map(EngineUse::NotSampled), sampled];
+    (collection::vec(gpu, 0..3), engine).prop_map(|(mut gpus, engine)| {
+        for (index, series) in (0..).zip(&mut gpus) {
+            series.index = index;
+        }
+        Telemetry { gpus, engine }
+    })
 }
 
 fn origins() -> impl Strategy<Value = Origin> {

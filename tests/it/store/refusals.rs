@@ -168,6 +168,12 @@ const WRONG_RUNS: &str = r#"
 /cells/0/runs/1/search                    | {"end": {"found": 4}, "steps": []} | `cells[0].runs[1].search`: stands in a run of `c=4`, which is no search
 /cells/0/runs/1/gpu/measured/samples      | 0     | `cells[0].runs[1].gpu.measured.samples`: is `0`
 /cells/0/runs/1/gpu/measured/utilization_mean_pct | 100.5 | `cells[0].runs[1].gpu.measured.utilization_mean_pct`: is `100.5`
+/cells/0/runs/1/telemetry                 | {"gpus": [{"index": 0, "points": [[5, 0, 1, 0, null, null, null, null]]}]} | `cells[0].runs[1].telemetry.gpus[0].points[0].samples`: is `0`
+/cells/0/runs/1/telemetry                 | {"gpus": [{"index": 0, "points": [[5, 1, 1, 101, null, null, null, null]]}]} | `cells[0].runs[1].telemetry.gpus[0].points[0].utilization_pct`: is `101`
+/cells/0/runs/1/telemetry                 | {"gpus": [{"index": 0, "points": []}, {"index": 0, "points": []}]} | `cells[0].runs[1].telemetry.gpus[1].index`: `0` stands twice
+/cells/0/runs/1/telemetry                 | {"engine": {"sampled": {"every_ns": 1, "samples": 2, "points": [[7, 1, null, 1, 0], [7, 1, null, 1, 0]]}}} | `cells[0].runs[1].telemetry.engine.sampled.points[1]`: is at `7`, not after
+/cells/0/runs/1/telemetry                 | {"engine": {"sampled": {"every_ns": 1, "samples": 1, "points": [[7, 1, -0.5, 1, 0]]}}} | `cells[0].runs[1].telemetry.engine.sampled.points[0].kv_used`: is `-0.5`
+/cells/0/runs/1/telemetry                 | {"engine": {"sampled": {"every_ns": 1, "samples": 1, "points": [], "gaps": [[9, 3, "x"]]}}} | `cells[0].runs[1].telemetry.engine.sampled.gaps[0]`: goes from `9` to `3`
 /cells/1/load                             | {"concurrency": 4} | `cells[1].load`: `c=4` has a cell already
 /cells/1/load                             | {"concurrency": 9} | `cells[1].load`: `c=9` is none of `plan.loads`
 /cells/1/load                             | {"streams": 9} | `cells[1].load`: unknown variant `streams`

@@ -1,0 +1,47 @@
+//! The engine beside a run: its page of metrics, fetched as the load generator knows how to.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    load::Runner,
+    session::EngineUse,
+    telemetry::{EngineWatch, RunClock},
+};
+
+/// A page that takes longer is a gap.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A watch over one run; of a server whose page nobody is to ask there is none.
+pub(super) struct Engine(Option<EngineWatch>);
+
+impl Engine {
+    /// Nothing seen yet.
+    pub(super) fn of(runner: &Runner) -> Self {
+        Self(runner.metrics_pages().map(|pages| {
+            let (pages, every) = (Arc::clone(pages), pages.interval());
+            EngineWatch::new(Arc::new(move || pages.fetch(TIMEOUT)), every)
+        }))
+    }
+
+    /// A stretch of the run is about to begin.
+    pub(super) fn begin(&mut self, clock: &RunClock) {
+        if let Some(watch) = &mut self.0 {
+            watch.begin(clock);
+        }
+    }
+
+    /// It is over.
+    pub(super) fn end(&mut self) {
+        if let Some(watch) = &mut self.0 {
+            watch.end();
+        }
+    }
+
+    /// What was seen.
+    pub(super) fn finish(self) -> EngineUse {
+        self.0.map_or_else(
+            || EngineUse::NotSampled("`target.metrics` is `off`".into()),
+            EngineWatch::finish,
+        )
+    }
+}

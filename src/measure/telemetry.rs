@@ -1,0 +1,292 @@
+//! What was sampled beside a run, as figures; there is none where too few samples were taken.
+
+use super::{RunValue, run::sample};
+use crate::{
+    metric::Metric,
+    session::{EngineSeries, EngineUse, GpuSeries, GpuUse, Run},
+    stats::real,
+};
+
+/// Samples that a peak or a mean takes at least.
+const FEWEST: usize = 5;
+/// Samples that a P95 takes at least.
+const FEWEST_FOR_P95: usize = 20;
+/// Share of the samples that may fail.
+const MAY_FAIL: f64 = 0.1;
+/// A GPU renews its energy counter a few times a second.
+const SHORTEST_FOR_ENERGY_NS: u64 = 5_000_000_000;
+
+pub(super) fn values(run: &Run) -> Vec<(Metric, RunValue)> {
+    let engine = sampled(run);
+    let of = |value: fn(&EngineSeries) -> RunValue| engine.clone().and_then(value);
+    vec![
+        (Metric::KvCachePeakPct, of(kv_peak)),
+        (Metric::QueueWaitingP95, of(waiting_p95)),
+        (Metric::Preemptions, of(preemptions)),
+        (Metric::PrefixCacheHitRate, of(hit_rate)),
+        (Metric::GpuPowerW, gpus(run).and_then(power)),
+        (
+            Metric::EnergyPerOutputTokenJ,
+            gpus(run).and_then(|gpus| energy_per_token(gpus, run)),
+        ),
+    ]
+}
+
+/// The engine, where it answered nearly all the time.
+fn sampled(run: &Run) -> Result<&EngineSeries, String> {
+    let series = match &run.telemetry.engine {
+        EngineUse::NotSampled(reason) => return Err(format!("the engine was not sampled: {reason}")),
+        EngineUse::Sampled(series) => series,
+    };
+    let all = f64::from(series.samples) + f64::from(series.missed);
+    if f64::from(series.missed) > all * MAY_FAIL {
+        return Err(format!(
+            "{} of {all:.0} looks at the engine's page of metrics failed",
+            series.missed
+        ));
+    }
+    Ok(series)
+}
+
+fn untold(what: &str) -> String {
+    format!("the engine's page of metrics does not tell {what}")
+}
+
+fn enough(samples: usize, needed: usize) -> Result<(), String> {
+    (samples >= needed)
+        .then_some(())
+        .ok_or_else(|| format!("it takes {needed} samples, the run has {samples}"))
+}
+
+fn kv_peak(series: &EngineSeries) -> RunValue {
+    let told = series
+        .points
+        .iter()
+        .filter_map(|point| Some((point.samples, point.kv_used?)));
+    let told: Vec<(u32, f64)> = told.collect();
+    let peak = told.iter().map(|(_, used)| *used).reduce(f64::max);
+    let peak = peak.ok_or_else(|| untold("how full its KV cache is"))?;
+    let samples = told.iter().map(|(samples, _)| *samples as usize).sum();
+    enough(samples, FEWEST)?;
+    Ok(sample(peak * 100.0, samples))
+}
+
+fn waiting_p95(series: &EngineSeries) -> RunValue {
+    let waiting = series.waiting_p95.ok_or_else(|| untold("how many requests wait"))?;
+    let samples = series.samples as usize;
+    enough(samples, FEWEST_FOR_P95)?;
+    Ok(sample(waiting, samples))
+}
+
+fn preemptions(series: &EngineSeries) -> RunValue {
+    let counted = series
+        .preemptions
+        .ok_or_else(|| format!("{}, or its counter went back", untold("its preemptions")))?;
+    Ok(sample(count(counted), series.samples as usize))
+}
+
+fn hit_rate(series: &EngineSeries) -> RunValue {
+    let told = series.prefix_queries.zip(series.prefix_hits);
+    let why = || format!("{}, or its counter went back", untold("the hits of its prefix cache"));
+    let (queries, hits) = told.ok_or_else(why)?;
+    if queries == 0 {
+        return Err("nothing was looked up in the prefix cache".into());
+    }
+    if hits > queries {
+        return Err(format!("the engine counted {hits} hits among {queries} prompt tokens"));
+    }
+    Ok(sample(count(hits) / count(queries), series.samples as usize))
+}
+
+/// The GPUs, where all of them were sampled to the end.
+fn gpus(run: &Run) -> Result<&[GpuSeries], String> {
+    if let GpuUse::NotMeasured(reason) = &run.gpu {
+        return Err(reason.clone());
+    }
+    let gpus = run.telemetry.gpus.as_slice();
+    let is_whole = gpus.iter().all(|series| series.gaps.is_empty());
+    (is_whole && !gpus.is_empty())
+        .then_some(gpus)
+        .ok_or_else(|| "the run holds no samples of its GPUs over time".into())
+}
+
+/// The sum over the GPUs of their mean power.
+fn power(gpus: &[GpuSeries]) -> RunValue {
+    let mut sum_w = 0.0;
+    let mut fewest = usize::MAX;
+    for series in gpus {
+        let told: Vec<f64> = series.points.iter().filter_map(|point| point.power_w).collect();
+        if told.is_empty() {
+            return Err(format!("GPU {} does not tell its power", series.index));
+        }
+        fewest = fewest.min(told.len());
+        sum_w += told.iter().sum::<f64>() / real(told.len());
+    }
+    enough(fewest, FEWEST)?;
+    Ok(sample(sum_w, fewest))
+}
+
+/// All that the GPUs used, over all output tokens of completed requests.
+fn energy_per_token(gpus: &[GpuSeries], run: &Run) -> RunValue {
+    let mut energy_j = 0.0;
+    for series in gpus {
+        let untold = || format!("GPU {} does not tell the energy that it uses", series.index);
+        energy_j += series.energy_j.ok_or_else(untold)?;
+        let ends = series.points.first().zip(series.points.last());
+        let long_ns = ends.map_or(0, |(first, last)| last.at_ns.saturating_sub(first.at_ns));
+        if long_ns < SHORTEST_FOR_ENERGY_NS {
+            return Err("a GPU's energy counter is too coarse for a run below 5 s".into());
+        }
+    }
+    let completed = run.requests.iter().filter(|record| record.completed());
+    let counts: Option<Vec<u64>> = completed.map(|record| record.output_tokens.map(u64::from)).collect();
+    let counts = counts.ok_or("the output tokens of some requests are not known")?;
+    let tokens: u64 = counts.iter().sum();
+    if tokens == 0 {
+        return Err("no output token came".into());
+    }
+    Ok(sample(energy_j / count(tokens), counts.len()))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
+fn count(number: u64) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        measure::synthetic::Figures,
+        session::{EnginePoint, GpuPoint, Stretch, Telemetry},
+    };
+
+    fn engine(samples: u32) -> EngineSeries {
+        let points = (0..samples).map(|place| EnginePoint {
+            at_ns: u64::from(place),
+            samples: 1,
+            kv_used: Some(if place == 3 { 0.9 } else { 0.2 }),
+            running: Some(4.0),
+            waiting: Some(1.0),
+        });
+        EngineSeries {
+            samples,
+            points: points.collect(),
+            waiting_p95: Some(3.0),
+            preemptions: Some(0),
+            prefix_queries: Some(200),
+            prefix_hits: Some(50),
+            ..EngineSeries::default()
+        }
+    }
+
+    fn gpu(index: u32, seconds: u64) -> GpuSeries {
+        let points = (0..=seconds).map(|at_s| GpuPoint {
+            at_ns: at_s * 1_000_000_000,
+            samples: 10,
+            power_w: (at_s % 2 == 0).then_some(400.0),
+            ..GpuPoint::default()
+        });
+        GpuSeries {
+            index,
+            points: points.collect(),
+            energy_j: Some(1700.0),
+            ..GpuSeries::default()
+        }
+    }
+
+    fn run(engine: EngineSeries, gpus: Vec<GpuSeries>) -> Run {
+        Run {
+            telemetry: Telemetry {
+                gpus,
+                engine: EngineUse::Sampled(engine),
+            },
+            ..Figures::default().run()
+        }
+    }
+
+    fn value(run: &Run, metric: Metric) -> Result<f64, String> {
+        let found = values(run).into_iter().find(|(other, _)| *other == metric);
+        found.unwrap().1.map(|sample| sample.value)
+    }
+
+    fn reason(run: &Run, metric: Metric) -> String {
+        value(run, metric).unwrap_err()
+    }
+
+    #[test]
+    fn a_run_with_samples_has_these_figures() {
+        let run = run(engine(20), vec![gpu(0, 10), gpu(1, 10)]);
+        for (metric, expected) in [
+            (Metric::KvCachePeakPct, 90.0),
+            (Metric::QueueWaitingP95, 3.0),
+            (Metric::Preemptions, 0.0),
+            (Metric::PrefixCacheHitRate, 0.25),
+            (Metric::GpuPowerW, 800.0),
+            // 200 requests of 17 tokens.
+            (Metric::EnergyPerOutputTokenJ, 1.0),
+        ] {
+            let found = value(&run, metric).unwrap();
+            assert!((found - expected).abs() < 1e-9, "{metric}: {found}");
+        }
+    }
+
+    #[test]
+    fn too_few_samples_are_no_figure() {
+        let few = run(engine(4), vec![gpu(0, 4)]);
+        for metric in [Metric::KvCachePeakPct, Metric::GpuPowerW] {
+            assert!(
+                reason(&few, metric).starts_with("it takes 5 samples, the run has "),
+                "{metric}"
+            );
+        }
+        assert_eq!(
+            reason(&few, Metric::QueueWaitingP95),
+            "it takes 20 samples, the run has 4"
+        );
+        assert!(reason(&few, Metric::EnergyPerOutputTokenJ).contains("too coarse"));
+        assert_eq!(value(&run(engine(19), vec![]), Metric::KvCachePeakPct), Ok(90.0));
+        assert!(value(&run(engine(19), vec![]), Metric::QueueWaitingP95).is_err());
+    }
+
+    #[test]
+    fn a_page_that_failed_often_and_a_gpu_that_was_lost_give_no_figure() {
+        let failing = |missed| EngineSeries { missed, ..engine(18) };
+        assert!(value(&run(failing(2), vec![]), Metric::Preemptions).is_ok());
+        let told = reason(&run(failing(3), vec![]), Metric::Preemptions);
+        assert_eq!(told, "3 of 21 looks at the engine's page of metrics failed");
+        let mut lost = gpu(0, 10);
+        lost.gaps.push(Stretch::default());
+        assert!(reason(&run(engine(20), vec![gpu(1, 10), lost]), Metric::GpuPowerW).contains("no samples"));
+    }
+
+    #[test]
+    fn what_is_not_told_is_absent_with_its_reason() {
+        let silent = EngineSeries {
+            samples: 30,
+            ..EngineSeries::default()
+        };
+        let mut silent = run(silent, vec![]);
+        for metric in [
+            Metric::KvCachePeakPct,
+            Metric::QueueWaitingP95,
+            Metric::Preemptions,
+            Metric::PrefixCacheHitRate,
+        ] {
+            let told = reason(&silent, metric);
+            assert!(told.starts_with("the engine's page of metrics does not tell"), "{told}");
+        }
+        silent.gpu = GpuUse::NotMeasured("no NVIDIA driver".into());
+        assert_eq!(reason(&silent, Metric::GpuPowerW), "no NVIDIA driver");
+        silent.telemetry.engine = EngineUse::NotSampled("404 Not Found".into());
+        assert_eq!(
+            reason(&silent, Metric::Preemptions),
+            "the engine was not sampled: 404 Not Found"
+        );
+        let mut none = engine(20);
+        none.prefix_queries = Some(0);
+        assert!(reason(&run(none.clone(), vec![]), Metric::PrefixCacheHitRate).starts_with("nothing was looked up"));
+        none.prefix_queries = Some(49);
+        assert!(value(&run(none, vec![]), Metric::PrefixCacheHitRate).is_err());
+    }
+}

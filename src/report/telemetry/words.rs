@@ -1,0 +1,81 @@
+//! Why something is not drawn, and what disturbed the runs, in sentences.
+
+use super::{FEWEST_SAMPLES, Sampled, gaps_of, seconds};
+use crate::session::{CellRuns, EngineUse, GpuUse, Run};
+
+/// Why things are not drawn that no arm has enough samples of.
+pub(super) fn missing(arms: &[(&'static str, &CellRuns)], untold: &[Sampled]) -> Vec<String> {
+    let mut said = Vec::new();
+    for (arm, cell) in arms {
+        let of_engine = cell.runs.iter().find_map(|run| match &run.telemetry.engine {
+            EngineUse::NotSampled(reason) => Some(reason.clone()),
+            EngineUse::Sampled(_) => None,
+        });
+        let of_gpu = cell.runs.iter().find_map(|run| match &run.gpu {
+            GpuUse::NotMeasured(reason) => Some(reason.clone()),
+            GpuUse::Measured { .. } => None,
+        });
+        said.extend(of_engine.map(|reason| format!("{arm}, the engine: {reason}")));
+        said.extend(of_gpu.map(|reason| format!("{arm}, GPU: {reason}")));
+    }
+    let names = |is_of_gpu: bool| {
+        let names = untold.iter().filter(|of| of.is_of_gpu() == is_of_gpu);
+        names.map(|of| of.name()).collect::<Vec<_>>().join(", ")
+    };
+    let all = |is_told: fn(&Run) -> bool| arms.iter().all(|(_, cell)| cell.runs.iter().any(is_told));
+    let of_engine = names(false);
+    if !of_engine.is_empty() && all(|run| matches!(run.telemetry.engine, EngineUse::Sampled(_))) {
+        said.push(format!(
+            "not drawn: {of_engine}; the engine's page of metrics does not tell, or fewer than {FEWEST_SAMPLES} samples fell \
+             into each run"
+        ));
+    }
+    let of_gpu = names(true);
+    if !of_gpu.is_empty() && all(|run| matches!(run.gpu, GpuUse::Measured { .. })) {
+        said.push(format!(
+            "not drawn: {of_gpu}; the GPU does not tell, or the session holds fewer than {FEWEST_SAMPLES} samples of each run"
+        ));
+    }
+    said
+}
+
+/// Gaps and throttled stretches of one arm, each reason once.
+pub(super) fn troubles(arm: &str, runs: &[Run]) -> Vec<String> {
+    let mut found: Vec<(String, f64, Vec<usize>)> = Vec::new();
+    for (place, run) in runs.iter().enumerate() {
+        let engine = gaps_of(Sampled::KvUsed, run).into_iter();
+        let engine = engine.map(|gap| (format!("no sample of the engine ({})", gap.reason), gap));
+        let gpus = run.telemetry.gpus.iter().flat_map(|series| {
+            let gaps = series.gaps.iter();
+            let gaps = gaps.map(|gap| {
+                (
+                    format!("no sample of GPU {} ({})", series.index, gap.reason),
+                    gap.clone(),
+                )
+            });
+            let slow = series.throttled.iter();
+            gaps.chain(slow.map(|held| {
+                (
+                    format!("GPU {} was held down ({})", series.index, held.reason),
+                    held.clone(),
+                )
+            }))
+        });
+        for (what, stretch) in engine.chain(gpus) {
+            let long = seconds(stretch.to_ns.saturating_sub(stretch.from_ns));
+            match found.iter_mut().find(|(known, ..)| *known == what) {
+                Some((_, sum, places)) => {
+                    *sum += long;
+                    places.extend((places.last() != Some(&(place + 1))).then_some(place + 1));
+                }
+                None => found.push((what, long, vec![place + 1])),
+            }
+        }
+    }
+    let told = found.into_iter().map(|(what, long, places)| {
+        let runs: Vec<String> = places.iter().map(ToString::to_string).collect();
+        let noun = if runs.len() == 1 { "run" } else { "runs" };
+        format!("{arm}: {what} for {long:.1} s in {noun} {}", runs.join(", "))
+    });
+    told.collect()
+}

@@ -1,0 +1,97 @@
+//! What holds of the samples beside a run.
+
+use super::{Checked, MAX_EXACT, above_zero, each, ensure, is_zero_or_more};
+use crate::session::{EngineSeries, EngineUse, GpuPoint, GpuSeries, Stretch, Telemetry};
+
+/// No run of ours has more; a file with millions of them would be drawn for minutes.
+const MOST_POINTS: usize = 10_000;
+
+pub(super) fn telemetry(telemetry: &Telemetry) -> Checked {
+    for (at, series) in telemetry.gpus.iter().enumerate() {
+        let place = format!("telemetry.gpus[{at}]");
+        let twice = telemetry.gpus.iter().take(at).any(|other| other.index == series.index);
+        ensure(!twice, &format!("{place}.index"), || {
+            format!("`{}` stands twice in this run", series.index)
+        })?;
+        gpu(series).map_err(|fault| fault.within(&place))?;
+    }
+    match &telemetry.engine {
+        EngineUse::NotSampled(_) => Ok(()),
+        EngineUse::Sampled(series) => engine(series).map_err(|fault| fault.within("telemetry.engine.sampled")),
+    }
+}
+
+fn gpu(series: &GpuSeries) -> Checked {
+    points(series.points.iter().map(|point| (point.at_ns, point.samples)))?;
+    for (at, point) in series.points.iter().enumerate() {
+        gpu_point(point).map_err(|fault| fault.within(format_args!("points[{at}]")))?;
+    }
+    if let Some(energy_j) = series.energy_j {
+        each(&[("energy_j", energy_j)], is_zero_or_more, "joules, zero or more")?;
+    }
+    stretches(&series.throttled, "throttled")?;
+    stretches(&series.gaps, "gaps")
+}
+
+fn gpu_point(point: &GpuPoint) -> Checked {
+    let is_share = (0.0..=100.0).contains(&point.utilization_pct);
+    ensure(is_share, "utilization_pct", || {
+        format!("is `{}`; give percent from 0 to 100", point.utilization_pct)
+    })?;
+    let numbers = [
+        ("power_w", point.power_w.unwrap_or(0.0)),
+        ("sm_clock_mhz", point.sm_clock_mhz.unwrap_or(0.0)),
+        ("memory_clock_mhz", point.memory_clock_mhz.unwrap_or(0.0)),
+    ];
+    each(&numbers, is_zero_or_more, "a number, zero or more")
+}
+
+fn engine(series: &EngineSeries) -> Checked {
+    above_zero(series.samples, "samples")?;
+    points(series.points.iter().map(|point| (point.at_ns, point.samples)))?;
+    for (at, point) in series.points.iter().enumerate() {
+        let numbers = [
+            ("kv_used", point.kv_used.unwrap_or(0.0)),
+            ("running", point.running.unwrap_or(0.0)),
+            ("waiting", point.waiting.unwrap_or(0.0)),
+        ];
+        each(&numbers, is_zero_or_more, "a number, zero or more")
+            .map_err(|fault| fault.within(format_args!("points[{at}]")))?;
+    }
+    let waiting = series.waiting_p95.unwrap_or(0.0);
+    each(&[("waiting_p95", waiting)], is_zero_or_more, "a number, zero or more")?;
+    stretches(&series.gaps, "gaps")
+}
+
+/// Points stand for at least one sample each, rise in time, and are not too many.
+fn points(points: impl ExactSizeIterator<Item = (u64, u32)>) -> Checked {
+    ensure(points.len() <= MOST_POINTS, "points", || {
+        format!("are more than {MOST_POINTS}; let each stand for more samples")
+    })?;
+    let mut before = None;
+    for (at, (at_ns, samples)) in points.enumerate() {
+        let key = format!("points[{at}]");
+        above_zero(samples, &format!("{key}.samples"))?;
+        ensure(before < Some(at_ns), &key, || {
+            format!("is at `{at_ns}`, not after the one before; points rise in time")
+        })?;
+        ensure(at_ns <= MAX_EXACT, &key, || {
+            format!("is at `{at_ns}`, beyond 2^53; stamps count from the run's start")
+        })?;
+        before = Some(at_ns);
+    }
+    Ok(())
+}
+
+fn stretches(stretches: &[Stretch], name: &str) -> Checked {
+    for (at, stretch) in stretches.iter().enumerate() {
+        let holds = stretch.from_ns <= stretch.to_ns && stretch.to_ns <= MAX_EXACT;
+        ensure(holds, &format!("{name}[{at}]"), || {
+            format!(
+                "goes from `{}` to `{}`; give two stamps that rise, up to 2^53",
+                stretch.from_ns, stretch.to_ns
+            )
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! One GPU over a run: a bounded series of peaks and means.
+
+use super::{
+    nvml::Reading,
+    stretches::Stretches,
+    thin::{Point, Thinned},
+};
+use crate::session::{GpuPoint, GpuSeries};
+
+/// Points of one run, shared by all its GPUs, and how many one has at least and at most.
+const POINTS: usize = 240;
+const FEWEST: usize = 24;
+const MOST: usize = 120;
+
+/// One GPU so far.
+#[derive(Clone, Debug)]
+pub(super) struct Course {
+    index: u32,
+    points: Thinned<Held>,
+    throttled: Stretches,
+    gaps: Stretches,
+    /// The energy counter when it was first read on the clock of the run, and when it was last.
+    energy_j: Option<(f64, f64)>,
+}
+
+impl Course {
+    /// Nothing yet, of one of so many GPUs.
+    pub(super) fn of(index: u32, gpus: usize) -> Self {
+        Self {
+            index,
+            points: Thinned::of((POINTS / gpus.max(1)).clamp(FEWEST, MOST)),
+            throttled: Stretches::default(),
+            gaps: Stretches::default(),
+            energy_j: None,
+        }
+    }
+
+    /// Adds a reading.
+    pub(super) fn add(&mut self, at_ns: u64, reading: &Reading) {
+        self.points.add(Held::of(at_ns, reading));
+        let reasons = reading.throttled.join(", ");
+        self.throttled.at(at_ns, (!reasons.is_empty()).then_some(&reasons));
+        if let Some(energy_j) = reading.state.energy_j {
+            let (first, _) = self.energy_j.unwrap_or((energy_j, energy_j));
+            self.energy_j = Some((first, energy_j));
+        }
+    }
+
+    /// From now on it cannot be read.
+    pub(super) fn lose(&mut self, at_ns: u64, reason: &str) {
+        self.gaps.at(at_ns, Some(reason));
+    }
+
+    /// The series of a run that ended then; `None` where it has no point.
+    pub(super) fn finish(self, ended_ns: u64) -> Option<GpuSeries> {
+        let points: Vec<GpuPoint> = self.points.into_points().iter().map(Held::point).collect();
+        // A counter that went back, or that was read once, tells no use.
+        let energy = self.energy_j.map(|(first, last)| last - first);
+        (!points.is_empty()).then(|| GpuSeries {
+            index: self.index,
+            points,
+            throttled: self.throttled.into_stretches(ended_ns),
+            gaps: self.gaps.into_stretches(ended_ns),
+            energy_j: energy.filter(|energy| *energy > 0.0).map(|energy| rounded(energy, 1e3)),
+        })
+    }
+}
+
+/// A sum, and of how many.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mean {
+    sum: f64,
+    count: u32,
+}
+
+impl Mean {
+    fn of(value: Option<f64>) -> Self {
+        value.map_or_else(Self::default, |sum| Self { sum, count: 1 })
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            sum: self.sum + other.sum,
+            count: self.count.saturating_add(other.count),
+        }
+    }
+
+    /// With as many digits as a report can show.
+    fn value(self) -> Option<f64> {
+        (self.count > 0).then(|| rounded(self.sum / f64::from(self.count), 10.0))
+    }
+}
+
+fn rounded(value: f64, factor: f64) -> f64 {
+    (value * factor).round() / factor
+}
+
+/// A point under way.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    at_ns: u64,
+    memory_used_bytes: u64,
+    utilization_pct: Mean,
+    power_w: Mean,
+    sm_clock_mhz: Mean,
+    memory_clock_mhz: Mean,
+    temperature_c: Option<u32>,
+}
+
+impl Held {
+    fn of(at_ns: u64, reading: &Reading) -> Self {
+        let state = &reading.state;
+        Self {
+            at_ns,
+            memory_used_bytes: reading.memory_used_bytes,
+            utilization_pct: Mean::of(Some(f64::from(reading.utilization_pct))),
+            power_w: Mean::of(state.power_w),
+            sm_clock_mhz: Mean::of(state.sm_clock_mhz.map(f64::from)),
+            memory_clock_mhz: Mean::of(state.memory_clock_mhz.map(f64::from)),
+            temperature_c: state.temperature_c,
+        }
+    }
+
+    fn point(&self) -> GpuPoint {
+        GpuPoint {
+            at_ns: self.at_ns,
+            samples: self.utilization_pct.count,
+            memory_used_bytes: self.memory_used_bytes,
+            utilization_pct: self.utilization_pct.value().unwrap_or(0.0),
+            power_w: self.power_w.value(),
+            sm_clock_mhz: self.sm_clock_mhz.value(),
+            memory_clock_mhz: self.memory_clock_mhz.value(),
+            temperature_c: self.temperature_c,
+        }
+    }
+}
+
+impl Point for Held {
+    fn take_in(&mut self, next: &Self) {
+        self.memory_used_bytes = self.memory_used_bytes.max(next.memory_used_bytes);
+        self.utilization_pct = self.utilization_pct.and(next.utilization_pct);
+        self.power_w = self.power_w.and(next.power_w);
+        self.sm_clock_mhz = self.sm_clock_mhz.and(next.sm_clock_mhz);
+        self.memory_clock_mhz = self.memory_clock_mhz.and(next.memory_clock_mhz);
+        self.temperature_c = self.temperature_c.max(next.temperature_c);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::nvml::State, *};
+
+    fn reading(memory: u64, utilization_pct: u32, power_w: Option<f64>) -> Reading {
+        Reading {
+            memory_used_bytes: memory,
+            utilization_pct,
+            state: State {
+                power_w,
+                sm_clock_mhz: power_w.map(|_| 1980),
+                temperature_c: power_w.map(|_| 61),
+                energy_j: power_w.map(|power| power * 2.0),
+                ..State::default()
+            },
+            ..Reading::default()
+        }
+    }
+
+    #[test]
+    fn a_long_run_keeps_peaks_of_memory_and_means_of_the_rest() {
+        let mut course = Course::of(3, 10);
+        for at in 0..100 {
+            let power = (at % 5 == 0).then(|| 300.0 + f64::from(u32::try_from(at).unwrap()));
+            course.add(
+                at,
+                &reading(
+                    if at == 57 { 900 } else { 100 },
+                    u32::try_from(at % 2).unwrap() * 100,
+                    power,
+                ),
+            );
+        }
+        let series = course.finish(100).unwrap();
+        assert_eq!((series.index, series.points.len()), (3, 13));
+        assert_eq!(
+            series.points.iter().map(|point| point.memory_used_bytes).max(),
+            Some(900)
+        );
+        assert!(
+            series.points[..12]
+                .iter()
+                .all(|point| (point.utilization_pct - 50.0).abs() < 1e-9 && point.samples == 8)
+        );
+        assert_eq!(series.points[0].power_w, Some(302.5));
+        assert_eq!(
+            (series.points[0].memory_clock_mhz, series.points[0].temperature_c),
+            (None, Some(61))
+        );
+        assert_eq!(series.energy_j, Some(190.0));
+    }
+
+    #[test]
+    fn a_gpu_that_is_lost_keeps_what_it_said_and_has_a_gap() {
+        let mut course = Course::of(0, 1);
+        course.add(5, &reading(100, 10, None));
+        course.lose(7, "it fell off the bus");
+        let series = course.finish(90).unwrap();
+        assert_eq!((series.points.len(), series.energy_j), (1, None));
+        assert_eq!((series.gaps[0].from_ns, series.gaps[0].to_ns), (7, 90));
+        assert_eq!(Course::of(0, 1).finish(9), None);
+    }
+
+    #[test]
+    fn throttling_is_a_stretch_with_all_its_reasons() {
+        let mut course = Course::of(0, 1);
+        let hot = |reasons: &[&'static str]| Reading {
+            throttled: reasons.to_vec(),
+            ..Reading::default()
+        };
+        course.add(10, &hot(&[]));
+        course.add(20, &hot(&["hw_slowdown", "hw_thermal_slowdown"]));
+        course.add(30, &hot(&["hw_slowdown", "hw_thermal_slowdown"]));
+        course.add(40, &hot(&[]));
+        let [stretch] = &course.finish(50).unwrap().throttled[..] else {
+            unreachable!("there is one")
+        };
+        assert_eq!((stretch.from_ns, stretch.to_ns), (20, 40));
+        assert_eq!(stretch.reason, "hw_slowdown, hw_thermal_slowdown");
+    }
+}

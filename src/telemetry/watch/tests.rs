@@ -1,0 +1,171 @@
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU32, Ordering},
+};
+
+use super::*;
+
+const EVERY: Duration = Duration::from_millis(5);
+
+fn moment(waiting: f64, preemptions: f64) -> Result<Moment, String> {
+    Ok(Moment {
+        kv_used: Some(waiting / 100.0),
+        running: Some(2.0),
+        waiting: Some(waiting),
+        preemptions: Some(preemptions),
+        prefix_queries: None,
+        prefix_hits: None,
+    })
+}
+
+fn series(found: EngineUse) -> EngineSeries {
+    match found {
+        EngineUse::Sampled(series) => series,
+        EngineUse::NotSampled(reason) => unreachable!("{reason}"),
+    }
+}
+
+#[test]
+fn counters_grow_from_before_the_run_and_gauges_are_of_the_run_alone() {
+    let mut tally = Tally::default();
+    tally.before(&moment(50.0, 7.0));
+    for (at_ns, waiting, preemptions) in [(10, 0.0, 7.0), (20, 3.0, 9.0), (30, 1.0, 12.0)] {
+        tally.take(at_ns, &moment(waiting, preemptions));
+    }
+    let found = series(tally.finish(EVERY));
+    assert_eq!((found.samples, found.missed, found.preemptions), (3, 0, Some(5)));
+    assert_eq!((found.waiting_p95, found.prefix_queries), (Some(3.0), None));
+    let kv: Vec<_> = found.points.iter().map(|point| (point.at_ns, point.kv_used)).collect();
+    assert_eq!(kv, [(10, Some(0.0)), (20, Some(0.03)), (30, Some(0.01))]);
+}
+
+#[test]
+fn a_page_that_fails_for_a_while_leaves_a_gap_and_its_counters_go_on() {
+    let mut tally = Tally::default();
+    tally.before(&moment(0.0, 1.0));
+    tally.take(10, &moment(1.0, 2.0));
+    tally.take(20, &Err("no answer within 2 s".into()));
+    tally.take(30, &Err("no answer within 2 s".into()));
+    tally.take(40, &moment(1.0, 4.0));
+    let found = series(tally.finish(EVERY));
+    assert_eq!((found.samples, found.missed, found.preemptions), (2, 2, Some(3)));
+    let gap = &found.gaps[0];
+    assert_eq!((found.gaps.len(), gap.from_ns, gap.to_ns), (1, 20, 40));
+    assert_eq!(gap.reason, "no answer within 2 s");
+}
+
+#[test]
+fn a_page_that_dies_leaves_a_gap_up_to_the_end() {
+    let mut tally = Tally::default();
+    tally.take(10, &moment(1.0, 2.0));
+    tally.take(20, &Err("connection refused".into()));
+    tally.ended(Some(99));
+    let found = series(tally.finish(EVERY));
+    assert_eq!((found.gaps[0].from_ns, found.gaps[0].to_ns), (20, 99));
+}
+
+#[test]
+fn a_counter_that_goes_back_is_no_number_and_is_told() {
+    let mut tally = Tally::default();
+    tally.before(&moment(0.0, 100.0));
+    tally.take(10, &moment(0.0, 101.0));
+    tally.take(20, &moment(0.0, 3.0));
+    tally.take(30, &moment(0.0, 4.0));
+    let found = series(tally.finish(EVERY));
+    assert_eq!(found.preemptions, None);
+    assert_eq!((found.gaps[0].reason.as_str(), found.gaps[0].from_ns), (WENT_BACK, 20));
+    let mut unknown = Tally::default();
+    unknown.take(10, &moment(0.0, 101.0));
+    assert_eq!(
+        series(unknown.finish(EVERY)).preemptions,
+        None,
+        "nobody knows where it began"
+    );
+}
+
+#[test]
+fn the_time_between_two_stretches_does_not_count() {
+    let mut tally = Tally::default();
+    tally.before(&moment(0.0, 0.0));
+    tally.take(10, &moment(0.0, 2.0));
+    tally.before(&moment(0.0, 50.0));
+    tally.take(20, &moment(0.0, 53.0));
+    assert_eq!(series(tally.finish(EVERY)).preemptions, Some(5));
+}
+
+#[test]
+fn a_look_after_the_end_of_a_block_is_before_the_next_one_all_the_same() {
+    let mut tally = Tally::default();
+    for at_ns in [10, 205, 200, 203, 300] {
+        tally.take(at_ns, &moment(0.0, 0.0));
+    }
+    tally.take(250, &Err("gone".into()));
+    tally.ended(Some(240));
+    let found = series(tally.finish(EVERY));
+    let times: Vec<u64> = found.points.iter().map(|point| point.at_ns).collect();
+    assert_eq!(times, [10, 205, 206, 207, 300], "a file's points rise in time");
+    assert!(found.gaps[0].from_ns <= found.gaps[0].to_ns);
+}
+
+#[test]
+fn a_percentile_of_counts_is_the_nearest_rank() {
+    let counts = |counts: &[(u64, u32)]| counts.iter().copied().collect::<BTreeMap<_, _>>();
+    assert_eq!(p95(&counts(&[])), None);
+    assert_eq!(p95(&counts(&[(0, 95), (7, 5)])), Some(0.0));
+    assert_eq!(p95(&counts(&[(0, 94), (7, 6)])), Some(7.0));
+    assert_eq!(p95(&counts(&[(4, 1)])), Some(4.0));
+}
+
+#[test]
+fn a_run_is_sampled_on_a_thread_of_its_own_from_its_start_to_its_end() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let page = {
+        let asked = Arc::clone(&asked);
+        move || {
+            let count = asked.fetch_add(1, Ordering::Relaxed);
+            Ok(vec![
+                format!("vllm:num_requests_running 1\nvllm:num_preemptions_total {count}\n").into_bytes(),
+            ])
+        }
+    };
+    let mut watch = EngineWatch::new(Arc::new(page), EVERY);
+    let clock = RunClock::default();
+    watch.begin(&clock);
+    assert_eq!(asked.load(Ordering::Relaxed), 1, "once before the run");
+    clock.start(Instant::now());
+    thread::sleep(EVERY * 10);
+    watch.end();
+    let asked_in_all = asked.load(Ordering::Relaxed);
+    thread::sleep(EVERY * 2);
+    assert_eq!(asked.load(Ordering::Relaxed), asked_in_all, "nobody asks after the end");
+    let found = series(watch.finish());
+    assert!(found.samples >= 2, "{found:?}");
+    assert_eq!(found.preemptions, Some(u64::from(asked_in_all - 1)));
+    let all: u32 = found.points.iter().map(|point| point.samples).sum();
+    assert_eq!(all, found.samples);
+}
+
+#[test]
+fn a_server_without_a_page_is_asked_three_times_and_told() {
+    let asked = Arc::new(Mutex::new(0));
+    let page = {
+        let asked = Arc::clone(&asked);
+        move || {
+            *asked.lock().unwrap() += 1;
+            Ok(vec![b"<html>not found</html>".to_vec()])
+        }
+    };
+    let mut watch = EngineWatch::new(Arc::new(page), EVERY);
+    for _ in 0..2 {
+        let clock = RunClock::default();
+        watch.begin(&clock);
+        clock.start(Instant::now());
+        thread::sleep(EVERY * 10);
+        watch.end();
+    }
+    assert_eq!(*asked.lock().unwrap(), TRIES);
+    assert_eq!(
+        watch.finish(),
+        EngineUse::NotSampled("the page is HTML, no metrics".into())
+    );
+}
