@@ -54,9 +54,14 @@ document.addEventListener('DOMContentLoaded', () => {
   all('svg.spread').forEach((chart) => {
     const [low, high] = [Number(chart.dataset.low), Number(chart.dataset.high)];
     const curves = all('path[data-arm]', chart).map((path) => {
-      const corners = [...path.getAttribute('d').matchAll(/H([\d.]+)(?:V([\d.]+))?/g)].map((m) => [+m[1], +m[2]]);
+      const corners = [];
+      let [right, height] = [40, 176];
+      for (const [, way, by] of path.getAttribute('d').matchAll(/([hv])(-?[\d.]+)/g)) {
+        if (way === 'h') right += Number(by);
+        else corners.push([right, height += Number(by)]);
+      }
       return { arm: path.dataset.arm, share: (x) => {
-        const y = corners.filter((corner) => corner[0] <= x && !Number.isNaN(corner[1])).pop()?.[1] ?? 176;
+        const y = corners.findLast((corner) => corner[0] <= x)?.[1] ?? 176;
         return (176 - y) / 1.6;
       } };
     });

@@ -160,7 +160,7 @@ fn wanted(cell: &CellFigures, rows: Rows) -> Vec<Metric> {
     }
 }
 
-fn find_cell<'a>(arm: &'a Arm, cell: &CellFigures) -> Option<&'a CellFigures> {
+pub(super) fn find_cell<'a>(arm: &'a Arm, cell: &CellFigures) -> Option<&'a CellFigures> {
     arm.cells.iter().find(|own| own.is_same_level(cell))
 }
 

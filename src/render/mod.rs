@@ -3,6 +3,7 @@
 //! `view.rs` says once what is shown, as text; `format.rs` alone makes text of numbers, `escape.rs` alone makes
 //! names from outside harmless. Where files go and whether a terminal has colour is the caller's to know.
 
+mod axis;
 mod capacity;
 mod chart;
 mod curve;
@@ -15,6 +16,7 @@ mod format;
 mod history;
 mod html;
 mod json;
+mod labels;
 mod ladder;
 mod listing;
 mod markdown;
@@ -23,6 +25,7 @@ mod posting;
 mod reproduce;
 mod selftest;
 mod spreads;
+mod stairs;
 mod template;
 mod terminal;
 mod view;

@@ -8,7 +8,7 @@ use super::{
     evidence::{self, ObligationView, TrustedView},
     figures::{self, CellTable, NOT_MEASURED, NamedArm, Rows, Runs},
     format::{self, SPACE, Scale},
-    ladder::{Ladder, ladder},
+    ladder::{self, Ladders},
     reproduce,
     words::{self, Look, Tone},
 };
@@ -41,7 +41,7 @@ pub(super) struct ReportView {
     pub(super) axis: Axis,
     pub(super) indicators: Vec<CellTable>,
     /// Throughput against latency, where the levels make a ladder.
-    pub(super) ladder: Option<Ladder>,
+    pub(super) ladder: Ladders,
     pub(super) runs: Vec<Runs>,
     /// What is drawn of requests, cell by cell; empty where the report was read from its file.
     pub(super) details: Vec<CellCharts>,
@@ -178,7 +178,7 @@ impl ReportView {
                 .collect(),
             axis: domain.axis(),
             indicators: figures::tables(&arms, &report.checks, Rows::Indicators),
-            ladder: ladder(&arms),
+            ladder: ladder::charts(&arms),
             runs: figures::runs(&arms, &report.checks),
             details: details::charts(report),
             is_stored: report.detail.is_empty() && report.candidate.cells.iter().any(|cell| cell.runs > 0),

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     metric::Metric,
-    plan::Load,
+    plan::{Load, Slo},
     verdict::{OnInconclusive, Policy, Unmet, Verdict},
 };
 pub use arm::describe;
@@ -131,6 +131,8 @@ pub struct Arm {
     pub fingerprint: String,
     /// Which A/B measurement it is an arm of; `None`: measured alone, or read from a file.
     pub pair_id: Option<String>,
+    /// What its plan promises of latencies.
+    pub slo: Slo,
     /// `(what, value)` pairs of plan and environment, in reading order.
     pub facts: Vec<(String, String)>,
     /// Per cell: the metrics, with one value a run.
