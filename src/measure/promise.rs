@@ -65,7 +65,7 @@ fn pace(record: &RequestRecord, limit_ms: f64) -> Result<Kept, &'static str> {
 }
 
 fn limits(record: &RequestRecord, slo: &Slo) -> Slo {
-    record.slo.map_or(*slo, |own| slo.overridden_by(&own))
+    record.slo.as_ref().map_or(*slo, |own| slo.overridden_by(own))
 }
 
 /// Why it cannot be told how many requests met a limit on TPOT, if so: too many answers came in one read. Fewer of them
@@ -105,10 +105,10 @@ mod tests {
     }
 
     fn stalled() -> Outcome {
-        Outcome::Failed(Failure {
+        Outcome::Failed(Box::new(Failure {
             class: FailureClass::Stalled,
             message: String::new(),
-        })
+        }))
     }
 
     type Change = fn(&mut RequestRecord);
@@ -161,10 +161,10 @@ mod tests {
                 "its own limit is wider",
                 |r| {
                     r.first_token_ns = Some(120 * MS);
-                    r.slo = Some(Slo {
+                    r.slo = Some(Box::new(Slo {
                         ttft_ms: Some(120.0),
                         ..Slo::default()
-                    });
+                    }));
                 },
                 yes,
                 yes,

@@ -253,7 +253,9 @@ mod tests {
             marks in prop::collection::vec((0.0..560.0_f64, 0.0..300.0_f64, 1_usize..14), 1..60),
         ) {
             let mut board = Board::new(FRAME);
-            marks.iter().for_each(|(x, y, _)| board.block(Rect::around((*x, *y), 4.0)));
+            for (x, y, _) in &marks {
+                board.block(Rect::around((*x, *y), 4.0));
+            }
             let put = |(place, (x, y, letters)): (usize, &(f64, f64, usize))| {
                 let side = if place % 2 == 0 { Side::Above } else { Side::Below };
                 board.put(&"m".repeat(*letters), (*x, *y), side)

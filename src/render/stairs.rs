@@ -80,7 +80,7 @@ fn tenths(value: f64) -> i32 {
 /// The corners of such a path.
 #[cfg(test)]
 pub(super) fn corners(path: &str) -> Vec<(f64, f64)> {
-    let number = |text: &str| -> i32 { (text.parse::<f64>().unwrap() * 10.0).round() as i32 };
+    let number = |text: &str| tenths(text.parse().unwrap());
     let (start, steps) = path[1..].split_at(path[1..].find(['h', 'v', 'z']).unwrap_or(path.len() - 1));
     let (x, y) = start.split_once(' ').unwrap();
     let (mut x, mut y) = (number(x), number(y));
@@ -89,9 +89,9 @@ pub(super) fn corners(path: &str) -> Vec<(f64, f64)> {
         let rest = &steps[at + 1..];
         let by = number(&rest[..rest.find(['h', 'v', 'z']).unwrap_or(rest.len())]);
         if way == "h" {
-            x += by
+            x += by;
         } else {
-            y += by
+            y += by;
         }
         found.push((x, y));
     }

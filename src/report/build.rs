@@ -97,7 +97,14 @@ pub fn build_knowing(
         obligations,
         trusted: None,
         warnings,
-        detail: detail::detail(baseline.map(|(_, session)| session), candidate.1),
+        detail: Vec::new(),
+    }
+}
+
+impl Report {
+    /// Adds what charts are drawn of: a page needs it, and nobody else.
+    pub fn draw(&mut self, baseline: Option<&Session>, candidate: &Session) {
+        self.detail = detail::detail(baseline, candidate);
     }
 }
 

@@ -69,7 +69,8 @@ pub struct Report {
     pub method: String,
     /// How sure it had to be.
     pub judging: Judging,
-    /// What charts are drawn of; empty where the report was read from its file, which holds no requests.
+    /// What charts are drawn of; empty until [`Report::draw`], and where the report was read from its file, which holds no
+    /// requests.
     pub detail: Vec<CellDetail>,
 }
 

@@ -72,26 +72,26 @@ mod tests {
 
     use super::*;
 
-    fn level(throughput: f64, latency: f64) -> Option<(Spot, Spot)> {
+    fn level(throughput: f64, latency: f64) -> (Spot, Spot) {
         let spot = |median| Spot {
             median,
             low: median,
             high: median,
         };
-        Some((spot(throughput), spot(latency)))
+        (spot(throughput), spot(latency))
     }
 
     #[test]
     fn more_load_that_only_costs_latency_is_beyond_the_edge() {
         let spots = [
-            level(100.0, 10.0),
-            level(190.0, 12.0),
+            Some(level(100.0, 10.0)),
+            Some(level(190.0, 12.0)),
             None,
-            level(185.0, 30.0),
-            level(200.0, 90.0),
+            Some(level(185.0, 30.0)),
+            Some(level(200.0, 90.0)),
         ];
         assert_eq!(on_edge(&spots), [true, true, false, false, true]);
-        let equal = [level(100.0, 10.0), level(100.0, 10.0)];
+        let equal = [Some(level(100.0, 10.0)); 2];
         assert_eq!(on_edge(&equal), [true, true], "neither beats the other");
     }
 
@@ -100,7 +100,7 @@ mod tests {
         fn along_the_edge_throughput_is_paid_with_latency(
             points in prop::collection::vec((0.0..1e4_f64, 0.0..1e4_f64), 1..30),
         ) {
-            let spots: Vec<_> = points.iter().map(|(throughput, latency)| level(*throughput, *latency)).collect();
+            let spots: Vec<_> = points.iter().map(|(throughput, latency)| Some(level(*throughput, *latency))).collect();
             let edge = on_edge(&spots);
             let mut kept: Vec<(f64, f64)> =
                 points.iter().zip(&edge).filter(|(_, is_kept)| **is_kept).map(|(point, _)| *point).collect();

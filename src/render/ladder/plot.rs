@@ -313,16 +313,21 @@ mod tests {
         })
     }
 
+    fn point() -> impl Strategy<Value = Point> {
+        (reach(), reach(), any::<bool>(), any::<bool>()).prop_map(|(right, up, is_edge, is_best)| Point {
+            level: 0,
+            right,
+            up,
+            is_edge,
+            is_best,
+            text: "c=16".to_owned(),
+            title: String::new(),
+        })
+    }
+
     proptest! {
         #[test]
-        fn every_point_is_inside_its_view_box(
-            points in prop::collection::vec((reach(), reach(), any::<bool>(), any::<bool>()), 0..40), limit in 0.0..=1.0_f64,
-        ) {
-            let point = |(level, (right, up, is_edge, is_best)): (usize, &([f64; 3], [f64; 3], bool, bool))| Point {
-                level, right: *right, up: *up, is_edge: *is_edge, is_best: *is_best,
-                text: format!("c={level}"), title: String::new(),
-            };
-            let points: Vec<Point> = points.iter().enumerate().map(point).collect();
+        fn every_point_is_inside_its_view_box(points in prop::collection::vec(point(), 0..40), limit in 0.0..=1.0_f64) {
             let arms = ["baseline", "candidate"].map(|arm| Arm { arm, points: points.clone() });
             let (slo, lines) = draw(&arms, Some((limit, "SLO 2 s".to_owned())));
             let inside = |numbers: Vec<f64>| numbers.iter().all(|number| (0.0..=560.0).contains(number));
