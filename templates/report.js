@@ -12,7 +12,8 @@ document.addEventListener('DOMContentLoaded', () => {
   const table = document.querySelector('table.checks');
   if (table) {
     const body = table.tBodies[0];
-    const checks = all('tr.check', body).map((row, place) => ({ row, reason: row.nextElementSibling, place }));
+    const reason = (row) => (row.nextElementSibling?.className === 'reason' ? row.nextElementSibling : null);
+    const checks = all('tr.check', body).map((row, place) => ({ rows: [row, reason(row)].filter(Boolean), row, place }));
     const value = (check, column) => {
       if (column === 0) return check.place;
       const cell = check.row.cells[column];
@@ -25,7 +26,7 @@ document.addEventListener('DOMContentLoaded', () => {
     const sort = (column, falling) => {
       const order = [...checks].sort((one, other) =>
         (falling ? -1 : 1) * compare(value(one, column), value(other, column)) || one.place - other.place);
-      order.forEach((check) => body.append(check.row, check.reason));
+      order.forEach((check) => body.append(...check.rows));
     };
     all('thead th', table).forEach((head, column) => {
       if (!('sort' in head.dataset)) return;
@@ -45,7 +46,7 @@ document.addEventListener('DOMContentLoaded', () => {
       label.prepend(box);
       table.before(label);
       box.addEventListener('change', () => checks.forEach((check) => {
-        check.row.hidden = check.reason.hidden = box.checked && !('problem' in check.row.dataset);
+        check.rows.forEach((row) => { row.hidden = box.checked && !('problem' in check.row.dataset); });
       }));
     }
   }
@@ -90,5 +91,5 @@ document.addEventListener('DOMContentLoaded', () => {
       show(at + step);
     });
   });
-  document.documentElement.dataset.ready = '';
+  document.documentElement.dataset.ready = Math.round(performance.now());
 });

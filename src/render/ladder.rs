@@ -68,6 +68,11 @@ impl Ladders {
         }
     }
 
+    /// For whoever leaves some out.
+    pub(super) fn charts_mut(&mut self) -> &mut Vec<Plot> {
+        &mut self.charts
+    }
+
     fn keep(&mut self, plot: Option<Plot>, metric: Metric, reason: Option<&str>) {
         if let Some(plot) = plot {
             self.charts.push(plot);

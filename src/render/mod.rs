@@ -4,6 +4,7 @@
 //! names from outside harmless. Where files go and whether a terminal has colour is the caller's to know.
 
 mod axis;
+mod budget;
 mod capacity;
 mod chart;
 mod curve;
@@ -35,7 +36,7 @@ pub use capacity::terminal_capacity;
 pub use curve::{CurvePoint, Waits, curve, curve_svg, terminal_curve};
 pub use escape::{command_data, command_property, log_safe};
 pub use history::{accepted_step, terminal_history};
-pub use html::html;
+pub use html::{html, whole_html};
 pub use json::{
     history_json, history_schema, noise_json, noise_schema, read_report, report_json, report_schema, show_json,
 };

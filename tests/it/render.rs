@@ -3,9 +3,11 @@
 mod fixtures;
 mod harmless;
 mod json;
+mod odd;
 mod payloads;
 mod posting;
 mod runner;
+mod shape;
 
 use std::{fs, path::Path};
 

@@ -35,7 +35,7 @@ const BESIDE: f64 = 26.0;
 
 /// One chart, ready to be drawn.
 #[derive(Debug, Serialize)]
-pub(super) struct Plot {
+pub(in crate::render) struct Plot {
     pub(super) name: String,
     /// What it shows, in a sentence or two.
     pub(super) sentence: String,
