@@ -12,7 +12,8 @@ document.addEventListener('DOMContentLoaded', () => {
   const table = document.querySelector('table.checks');
   if (table) {
     const body = table.tBodies[0];
-    const checks = all('tr.check', body).map((row, place) => ({ row, reason: row.nextElementSibling, place }));
+    const reason = (row) => (row.nextElementSibling?.className === 'reason' ? row.nextElementSibling : null);
+    const checks = all('tr.check', body).map((row, place) => ({ rows: [row, reason(row)].filter(Boolean), row, place }));
     const value = (check, column) => {
       if (column === 0) return check.place;
       const cell = check.row.cells[column];
@@ -25,7 +26,7 @@ document.addEventListener('DOMContentLoaded', () => {
     const sort = (column, falling) => {
       const order = [...checks].sort((one, other) =>
         (falling ? -1 : 1) * compare(value(one, column), value(other, column)) || one.place - other.place);
-      order.forEach((check) => body.append(check.row, check.reason));
+      order.forEach((check) => body.append(...check.rows));
     };
     all('thead th', table).forEach((head, column) => {
       if (!('sort' in head.dataset)) return;
@@ -45,7 +46,7 @@ document.addEventListener('DOMContentLoaded', () => {
       label.prepend(box);
       table.before(label);
       box.addEventListener('change', () => checks.forEach((check) => {
-        check.row.hidden = check.reason.hidden = box.checked && !('problem' in check.row.dataset);
+        check.rows.forEach((row) => { row.hidden = box.checked && !('problem' in check.row.dataset); });
       }));
     }
   }
@@ -54,9 +55,14 @@ document.addEventListener('DOMContentLoaded', () => {
   all('svg.spread').forEach((chart) => {
     const [low, high] = [Number(chart.dataset.low), Number(chart.dataset.high)];
     const curves = all('path[data-arm]', chart).map((path) => {
-      const corners = [...path.getAttribute('d').matchAll(/H([\d.]+)(?:V([\d.]+))?/g)].map((m) => [+m[1], +m[2]]);
+      const corners = [];
+      let [right, height] = [40, 176];
+      for (const [, way, by] of path.getAttribute('d').matchAll(/([hv])(-?[\d.]+)/g)) {
+        if (way === 'h') right += Number(by);
+        else corners.push([right, height += Number(by)]);
+      }
       return { arm: path.dataset.arm, share: (x) => {
-        const y = corners.filter((corner) => corner[0] <= x && !Number.isNaN(corner[1])).pop()?.[1] ?? 176;
+        const y = corners.findLast((corner) => corner[0] <= x)?.[1] ?? 176;
         return (176 - y) / 1.6;
       } };
     });
@@ -85,5 +91,5 @@ document.addEventListener('DOMContentLoaded', () => {
       show(at + step);
     });
   });
-  document.documentElement.dataset.ready = '';
+  document.documentElement.dataset.ready = Math.round(performance.now());
 });

@@ -381,10 +381,10 @@ mod tests {
         let mut run = batch(|_| 5);
         for record in run.requests.iter_mut().skip(100) {
             let message = String::new();
-            record.outcome = Outcome::Failed(Failure {
+            record.outcome = Outcome::Failed(Box::new(Failure {
                 class: FailureClass::TotalTimeout,
                 message,
-            });
+            }));
         }
         assert!(is_unstable(Some(2000.0), &run));
     }

@@ -45,8 +45,10 @@ pub(super) enum FormatArg {
     /// The comment on a pull request.
     #[value(alias = "md")]
     Markdown,
-    /// One self-contained page.
+    /// One self-contained page below 5 MB.
     Html,
+    /// The same with every chart, however large.
+    HtmlWhole,
     /// For programs.
     Json,
 }
@@ -57,6 +59,7 @@ impl From<FormatArg> for Format {
             FormatArg::Terminal => Self::Terminal,
             FormatArg::Markdown => Self::Markdown,
             FormatArg::Html => Self::Html,
+            FormatArg::HtmlWhole => Self::HtmlWhole,
             FormatArg::Json => Self::Json,
         }
     }

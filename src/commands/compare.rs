@@ -71,6 +71,9 @@ fn judge(request: &Request<'_>) -> Result<Report, CommandError> {
     };
     let name = request.candidate.display().to_string();
     let mut report = reference::judge_knowing(found.as_ref(), (&name, &candidate), policy, &given);
+    if request.report_dir.is_some() || matches!(request.format, Format::Html | Format::HtmlWhole) {
+        report.draw(found.as_ref().map(|found| &found.session), &candidate);
+    }
     if let Some(found) = found.as_ref().filter(|_| request.baseline.is_none()) {
         lineage.hold(&mut report, found);
     }

@@ -52,7 +52,9 @@ pub fn demo(clean: bool, screen: Screen, console: &dyn Console, interrupt: &Inte
     for (session, name) in sessions.iter().zip(NAMES) {
         store::write_session(&folder.join(name), session)?;
     }
-    let report = judge(&sessions);
+    let mut report = judge(&sessions);
+    let [baseline, candidate] = &sessions;
+    report.draw(Some(baseline), candidate);
     let mut text = present::text(&report, Format::Terminal, screen)?;
     present::write_files(&report, folder, (&Guard::default(), console))?;
     text.push_str(&epilogue(clean, report.exit_code));

@@ -54,7 +54,7 @@ pub fn history(asked: &Asked<'_>, rules: &Rules, screen: Screen) -> Result<Done,
     let text = match asked.format {
         Format::Terminal => text(&histories, asked.metric.is_some(), screen),
         Format::Json => render::history_json(&histories, policy)?,
-        Format::Markdown | Format::Html => {
+        Format::Markdown | Format::Html | Format::HtmlWhole => {
             return Err(CommandError::Usage("a history is shown as `terminal` or `json`".into()));
         }
     };

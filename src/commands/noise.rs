@@ -88,7 +88,7 @@ pub fn noise(
     Ok(Done::ok(match asked.format {
         Format::Terminal => render::terminal_noise(&found, &blocks),
         Format::Json => render::noise_json(&found, &blocks, &noise::suggest(&found, &looks))?,
-        Format::Markdown | Format::Html => {
+        Format::Markdown | Format::Html | Format::HtmlWhole => {
             return Err(CommandError::Usage("noise is shown as `terminal` or `json`".into()));
         }
     }))

@@ -22,8 +22,10 @@ pub enum Format {
     Terminal,
     /// The comment on a pull request.
     Markdown,
-    /// One self-contained page.
+    /// One self-contained page below 5 MB.
     Html,
+    /// The same with every chart, however large.
+    HtmlWhole,
     /// The contract for programs.
     Json,
 }
@@ -56,6 +58,7 @@ pub fn text(report: &Report, format: Format, screen: Screen) -> Result<String, C
         Format::Terminal => render::terminal_report(report, screen.color, screen.width),
         Format::Markdown => render::markdown(report)?,
         Format::Html => render::html(report)?,
+        Format::HtmlWhole => render::whole_html(report)?,
         Format::Json => render::report_json(report)?,
     })
 }

@@ -40,7 +40,7 @@ pub fn show(file: &Path, format: Format, screen: Screen) -> Result<Done, Command
             Ok(Done::ok(text))
         }
         Format::Json => Ok(Done::ok(render::show_json(&arm, &warnings)?)),
-        Format::Markdown | Format::Html => Err(CommandError::Usage(
+        Format::Markdown | Format::Html | Format::HtmlWhole => Err(CommandError::Usage(
             "a session is shown as `terminal` or `json`; Markdown and HTML are for comparisons (`perfgate compare`)"
                 .to_owned(),
         )),

@@ -240,7 +240,7 @@ impl Facts {
 
     fn outcome_of_stream(&mut self, dialect: Dialect, end: BodyEnd) -> Outcome {
         if let Some(failure) = self.failure.take() {
-            return Outcome::Failed(failure);
+            return Outcome::Failed(Box::new(failure));
         }
         let chunks = self.chunks;
         match end {
@@ -279,7 +279,9 @@ impl Facts {
                 Err(problem) => self.not_read(FailureClass::BadBody, &format!("{problem} in answer"), body),
             }
         }
-        self.failure.take().map_or(Outcome::Completed, Outcome::Failed)
+        self.failure
+            .take()
+            .map_or(Outcome::Completed, |failure| Outcome::Failed(Box::new(failure)))
     }
 
     fn not_read(&mut self, class: FailureClass, problem: &str, data: &[u8]) {
@@ -302,7 +304,7 @@ fn no_tokens(message: &str) -> Outcome {
 
 /// A failed outcome; whoever makes the record takes secrets out of the whole message and then shortens it.
 pub(super) fn failed(class: FailureClass, message: String) -> Outcome {
-    Outcome::Failed(Failure { class, message })
+    Outcome::Failed(Box::new(Failure { class, message }))
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ impl Courier {
                 turn: index - first,
                 ..failed
             }),
-            outcome: Outcome::Failed(failure),
+            outcome: Outcome::Failed(Box::new(failure)),
             ..RequestRecord::default()
         };
         self.send(Reply::of(record))

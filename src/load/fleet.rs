@@ -126,7 +126,7 @@ impl Fleet {
         let mut reply = tried.reply;
         reply.record.sent_ns = sent_ns;
         reply.record.retries = retries;
-        reply.record.slo = ask.slo();
+        reply.record.slo = ask.slo().map(Box::new);
         reply.replaced_connections = replaced_connections;
         reply
     }

@@ -234,7 +234,7 @@ mod tests {
             outcome: if completed {
                 Outcome::Completed
             } else {
-                Outcome::Failed(failure)
+                Outcome::Failed(Box::new(failure))
             },
             ..RequestRecord::default()
         };

@@ -41,7 +41,7 @@ pub(super) fn values(run: &Run, slo: &Slo, is_open: bool) -> Vec<(Metric, RunVal
 }
 
 fn promised(run: &Run, slo: &Slo) -> Result<(), String> {
-    let own = |record: &RequestRecord| record.slo.is_some_and(|own| !own.is_empty());
+    let own = |record: &RequestRecord| record.slo.as_ref().is_some_and(|own| !own.is_empty());
     if slo.is_empty() && !run.requests.iter().any(own) {
         return Err("no SLO is set: give its limits under `slo`".into());
     }

@@ -88,7 +88,7 @@ fn tighter(slo: Slo, times: f64) -> Slo {
 }
 
 fn limits(record: &RequestRecord, slo: &Slo) -> Slo {
-    record.slo.map_or(*slo, |own| slo.overridden_by(&own))
+    record.slo.as_ref().map_or(*slo, |own| slo.overridden_by(own))
 }
 
 /// Why it cannot be told how many requests met a limit on TPOT, if so: too many answers came in one read. Fewer of them
@@ -128,10 +128,10 @@ mod tests {
     }
 
     fn stalled() -> Outcome {
-        Outcome::Failed(Failure {
+        Outcome::Failed(Box::new(Failure {
             class: FailureClass::Stalled,
             message: String::new(),
-        })
+        }))
     }
 
     type Change = fn(&mut RequestRecord);
@@ -184,10 +184,10 @@ mod tests {
                 "its own limit is wider",
                 |r| {
                     r.first_token_ns = Some(120 * MS);
-                    r.slo = Some(Slo {
+                    r.slo = Some(Box::new(Slo {
                         ttft_ms: Some(120.0),
                         ..Slo::default()
-                    });
+                    }));
                 },
                 yes,
                 yes,

@@ -199,10 +199,10 @@ mod tests {
         assert_eq!(added(&run(Vec::new()), |_| Some(TRUTH)), None);
         let mut failed = record(1, 1);
         let message = String::new();
-        failed.outcome = Outcome::Failed(Failure {
+        failed.outcome = Outcome::Failed(Box::new(Failure {
             class: FailureClass::Stalled,
             message,
-        });
+        }));
         assert_eq!(added(&run(vec![record(1, 1), failed]), |_| Some(TRUTH)), None);
         let mut short = record(1, 1);
         short.output_tokens = Some(1);

@@ -90,10 +90,10 @@ pub(crate) fn fail_with(record: &mut RequestRecord, class: FailureClass) {
     record.first_token_ns = None;
     record.last_token_ns = None;
     record.output_tokens = None;
-    record.outcome = Outcome::Failed(Failure {
+    record.outcome = Outcome::Failed(Box::new(Failure {
         class,
         message: "out of memory".into(),
-    });
+    }));
 }
 
 /// A session of one closed-loop cell a concurrency, each with these runs.

@@ -129,7 +129,7 @@ fn unit(search: &Capacity, plan: &Plan) -> String {
 }
 
 /// `TTFT ≤ 2 s, TPOT ≤ 200 ms`.
-fn promise(slo: &Slo) -> String {
+pub(super) fn promise(slo: &Slo) -> String {
     let limits = [("TTFT", slo.ttft_ms), ("TPOT", slo.tpot_ms), ("E2E", slo.e2e_ms)];
     let limits = limits
         .into_iter()
@@ -137,7 +137,7 @@ fn promise(slo: &Slo) -> String {
     limits.collect::<Vec<_>>().join(", ")
 }
 
-fn time(ms: f64) -> String {
+pub(super) fn time(ms: f64) -> String {
     if ms >= 1000.0 {
         format!("{} s", trimmed(ms / 1000.0))
     } else if ms < 1.0 {

@@ -54,8 +54,8 @@ struct Span {
 #[derive(Debug, Serialize)]
 pub(super) struct Strip {
     lanes: Vec<Lane>,
-    /// From the baseline's run to the candidate's of the same pair.
-    joins: Vec<Join>,
+    /// From the baseline's run to the candidate's of the same pair, as one path.
+    joins: String,
     low: String,
     high: String,
     last: usize,
@@ -67,19 +67,8 @@ struct Lane {
     arm: &'static str,
     /// `x,y` of each run that has a value.
     path: String,
-    dots: Vec<Dot>,
-}
-
-#[derive(Debug, Serialize)]
-struct Dot {
-    x: String,
-    y: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Join {
-    from: Dot,
-    to: Dot,
+    /// Their marks, as one path.
+    dots: String,
 }
 
 pub(super) fn coordinate(value: f64) -> String {
@@ -198,7 +187,7 @@ pub(super) fn strip(
         })
         .collect();
     Some(Strip {
-        joins: if is_paired { joins(&places) } else { Vec::new() },
+        joins: if is_paired { joins(&places) } else { String::new() },
         lanes: arms
             .iter()
             .zip(&places)
@@ -211,150 +200,38 @@ pub(super) fn strip(
 }
 
 fn lane(arm: &'static str, places: &[Option<(f64, f64)>]) -> Lane {
-    let dots: Vec<Dot> = places.iter().flatten().map(dot).collect();
-    let path: Vec<String> = dots.iter().map(|dot| format!("{},{}", dot.x, dot.y)).collect();
+    let points = || places.iter().flatten();
+    let path: Vec<String> = points().map(|at| point(*at, ',')).collect();
+    let dot = |at: &(f64, f64)| dot(arm, *at);
     Lane {
         arm,
         path: path.join(" "),
-        dots,
+        dots: points().map(dot).collect(),
     }
 }
 
-fn joins(places: &[Vec<Option<(f64, f64)>>]) -> Vec<Join> {
-    let [old, new] = places else { return Vec::new() };
+/// A point whose round ends make a disc, or a diamond.
+fn dot(arm: &str, (x, y): (f64, f64)) -> String {
+    if arm == "baseline" {
+        format!("M{}h0", point((x, y), ' '))
+    } else {
+        format!("M{}l4.5 4.5-4.5 4.5-4.5-4.5z", point((x, y - 4.5), ' '))
+    }
+}
+
+fn point((x, y): (f64, f64), between: char) -> String {
+    format!("{}{between}{}", coordinate(x), coordinate(y))
+}
+
+fn joins(places: &[Vec<Option<(f64, f64)>>]) -> String {
+    let [old, new] = places else { return String::new() };
     let both = old
         .iter()
         .zip(new)
         .filter_map(|(old, new)| old.as_ref().zip(new.as_ref()));
-    both.map(|(old, new)| Join {
-        from: dot(old),
-        to: dot(new),
-    })
-    .collect()
-}
-
-fn dot((x, y): &(f64, f64)) -> Dot {
-    Dot {
-        x: coordinate(*x),
-        y: coordinate(*y),
-    }
+    let join = |(old, new): (&(f64, f64), &(f64, f64))| format!("M{}L{}", point(*old, ' '), point(*new, ' '));
+    both.map(join).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        metric::{Metric, Percentile},
-        verdict::{Action, Bound, Verdict},
-    };
-
-    fn check(limit: f64, change: Option<f64>, interval: Option<(f64, f64)>) -> Check {
-        Check {
-            cell: "c".into(),
-            metric: if limit < 0.0 {
-                Metric::Qps
-            } else {
-                Metric::E2e(Percentile::P50)
-            },
-            baseline: None,
-            candidate: None,
-            change,
-            interval,
-            difference: None,
-            limit: Bound::Relative(limit),
-            stated: None,
-            action: Action::Block,
-            requires: None,
-            p_real: None,
-            p_beyond: None,
-            verdict: Verdict::Pass,
-            reason: String::new(),
-            explanation: None,
-            minimum_detectable_change: None,
-            repeat_more: None,
-            n_baseline: 0,
-            n_candidate: 0,
-        }
-    }
-
-    fn inside(coordinate: &str, width: f64) -> bool {
-        coordinate.parse::<f64>().is_ok_and(|x| (0.0..=width).contains(&x))
-    }
-
-    #[test]
-    fn every_coordinate_of_a_bar_is_inside_its_view_box() {
-        let infinite = f64::INFINITY;
-        let checks = [
-            check(0.05, Some(0.12), Some((0.11, 0.13))),
-            check(-0.05, Some(-0.02), Some((-0.04, 0.0))),
-            check(0.05, Some(40.0), Some((-3.0, 90.0))),
-            check(0.0, Some(0.0), Some((0.0, 0.0))),
-            check(0.05, Some(f64::NAN), Some((-infinite, infinite))),
-            check(infinite, None, None),
-            check(f64::NAN, Some(-infinite), Some((0.2, 0.1))),
-        ];
-        for set in checks.iter().map(std::slice::from_ref).chain([&checks[..]]) {
-            let domain = Domain::of(set);
-            for check in set {
-                let bar = domain.bar(check);
-                for x in [&bar.zero, &bar.limit, &bar.harm_left, &bar.harm_width] {
-                    assert!(inside(x, BAR_WIDTH), "{bar:?}");
-                }
-                assert!(bar.point.as_ref().is_none_or(|x| inside(x, BAR_WIDTH)), "{bar:?}");
-                assert!(
-                    bar.interval.as_ref().is_none_or(|i| inside(&i.left, BAR_WIDTH)),
-                    "{bar:?}"
-                );
-                assert!(
-                    bar.interval.as_ref().is_none_or(|i| inside(&i.width, BAR_WIDTH)),
-                    "{bar:?}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn an_interval_beyond_the_axis_is_marked() {
-        let far = check(0.05, Some(0.9), Some((0.2, 3.0)));
-        let span = Domain::of(std::slice::from_ref(&far)).bar(&far).interval.unwrap();
-        assert!(span.beyond_right && !span.beyond_left);
-    }
-
-    #[test]
-    fn harm_lies_above_a_latency_limit_and_below_a_throughput_limit() {
-        let (latency, throughput) = (check(0.05, None, None), check(-0.05, None, None));
-        let domain = Domain::of(&[latency.clone(), throughput.clone()]);
-        assert_eq!(domain.bar(&latency).harm_left, domain.bar(&latency).limit);
-        assert_eq!(domain.bar(&throughput).harm_left, "0.0");
-    }
-
-    #[test]
-    fn a_strip_stands_none_one_equal_and_not_finite_values() {
-        let text = |value: f64| value.to_string();
-        assert!(strip(&[("baseline", vec![]), ("candidate", vec![None])], true, text).is_none());
-        assert!(strip(&[("baseline", vec![Some(f64::NAN)])], false, text).is_none());
-        for values in [
-            &[3.0][..],
-            &[3.0, 3.0, 3.0],
-            &[1.0, f64::NAN, 2.0],
-            &[f64::MIN, f64::MAX],
-        ] {
-            let values: Vec<Option<f64>> = values.iter().copied().map(Some).collect();
-            let strip = strip(&[("baseline", values), ("candidate", vec![])], true, text).unwrap();
-            for dot in strip.lanes.iter().flat_map(|lane| &lane.dots) {
-                assert!(inside(&dot.x, STRIP_RIGHT) && inside(&dot.y, STRIP_BOTTOM), "{dot:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn pairs_are_joined_where_both_runs_have_a_value() {
-        let arms = [
-            ("baseline", vec![Some(1.0), None, Some(1.2)]),
-            ("candidate", vec![Some(2.0), Some(2.1), Some(2.2), Some(2.3)]),
-        ];
-        let strip = |is_paired| strip(&arms, is_paired, |value: f64| value.to_string()).unwrap();
-        assert_eq!((strip(true).joins.len(), strip(false).joins.len()), (2, 0));
-        assert_eq!((strip(true).last, strip(true).lanes[0].dots.len()), (4, 2));
-    }
-}
+mod tests;

@@ -51,7 +51,7 @@ pub fn curve(arm: &Arm) -> Vec<CurvePoint> {
 }
 
 /// A rate of conversations is called so in the name of its cell.
-fn level(cell: &CellFigures) -> String {
+pub(super) fn level(cell: &CellFigures) -> String {
     let level = cell.load.to_string();
     let of_conversations = level.replace("req/s", "conversations/s");
     if cell.name.ends_with(&of_conversations) {

@@ -26,6 +26,13 @@ pub(super) struct CellCharts {
     flows: Vec<FlowChart>,
 }
 
+impl CellCharts {
+    /// Its cell.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// One for each cell, worst first: as the checks have them.
 pub(super) fn charts(report: &Report) -> Vec<CellCharts> {
     let place = |cell: &CellDetail| {

@@ -60,6 +60,13 @@ pub(super) struct Runs {
     strip: Strip,
 }
 
+impl Runs {
+    /// Its cell.
+    pub(super) fn cell(&self) -> &str {
+        &self.cell
+    }
+}
+
 /// An arm with its name in tables.
 pub(super) type NamedArm<'a> = (&'static str, &'a Arm);
 
@@ -105,6 +112,7 @@ fn table(cell: &CellFigures, arms: &[NamedArm<'_>], checks: &[Check], rows: Rows
     let cells: Vec<Option<&CellFigures>> = arms.iter().map(|(_, arm)| find_cell(arm, cell)).collect();
     let figures = |metric: Metric| -> Vec<Shown<'_>> { cells.iter().map(|cell| figure(*cell, metric)).collect() };
     let wanted = wanted(cell, rows);
+    let checks: Vec<&Check> = checks.iter().filter(|check| check.cell == name).collect();
     let mut table = CellTable {
         name: name.to_owned(),
         runs: runs_text(&cells),
@@ -123,8 +131,8 @@ fn table(cell: &CellFigures, arms: &[NamedArm<'_>], checks: &[Check], rows: Rows
             }
         }
         if rows == Rows::Indicators || figures.iter().any(Result::is_ok) {
-            let check = checks.iter().find(|check| check.cell == name && check.metric == metric);
-            table.rows.push(row(metric, &figures, check));
+            let check = checks.iter().find(|check| check.metric == metric);
+            table.rows.push(row(metric, &figures, check.copied()));
         }
     }
     table.notes = missing.notes(arms.len());
@@ -160,7 +168,7 @@ fn wanted(cell: &CellFigures, rows: Rows) -> Vec<Metric> {
     }
 }
 
-fn find_cell<'a>(arm: &'a Arm, cell: &CellFigures) -> Option<&'a CellFigures> {
+pub(super) fn find_cell<'a>(arm: &'a Arm, cell: &CellFigures) -> Option<&'a CellFigures> {
     arm.cells.iter().find(|own| own.is_same_level(cell))
 }
 
@@ -272,11 +280,12 @@ impl<'a> Missing<'a> {
 
 /// One strip for each gated metric of which a run has a value.
 pub(super) fn runs(arms: &[NamedArm<'_>], checks: &[Check]) -> Vec<Runs> {
-    checks.iter().filter_map(|check| runs_of(arms, check)).collect()
+    let cells = cells(arms);
+    checks.iter().filter_map(|check| runs_of(arms, &cells, check)).collect()
 }
 
-fn runs_of(arms: &[NamedArm<'_>], check: &Check) -> Option<Runs> {
-    let cell = cells(arms).into_iter().find(|cell| cell.name == check.cell)?;
+fn runs_of(arms: &[NamedArm<'_>], cells: &[&CellFigures], check: &Check) -> Option<Runs> {
+    let cell = *cells.iter().find(|cell| cell.name == check.cell)?;
     let values: Vec<(&'static str, Vec<Option<f64>>)> = arms
         .iter()
         .map(|(name, arm)| {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{
     chart::share,
     format::{self, SPACE},
+    stairs::Stairs,
 };
 use crate::{
     report::{CellDetail, Flow, Moment},
@@ -90,25 +91,30 @@ struct Axes<'a> {
 impl Axes<'_> {
     /// The area between two heights, forth along the upper and back along the lower.
     fn area(&self, low: impl Fn(&Moment) -> f64, high: impl Fn(&Moment) -> f64) -> String {
-        let upper = self.line(high);
-        let mut lower = self.line(low);
-        lower.reverse();
-        let points: Vec<String> = upper
-            .iter()
-            .chain(&lower)
-            .map(|(x, y)| format!("{x:.1} {y:.1}"))
-            .collect();
-        format!("M{}Z", points.join("L"))
+        let mut stairs = Stairs::from(LEFT, self.moments().next().map_or(BOTTOM, |moment| self.y(low(moment))));
+        for (place, moment) in self.moments().enumerate() {
+            stairs.y(self.y(high(moment)));
+            stairs.x(self.x(place + 1));
+        }
+        for (place, moment) in self.moments().enumerate().rev() {
+            stairs.y(self.y(low(moment)));
+            stairs.x(self.x(place));
+        }
+        stairs.area()
     }
 
-    fn line(&self, height: impl Fn(&Moment) -> f64) -> Vec<(f64, f64)> {
+    fn moments(&self) -> std::slice::Iter<'_, Moment> {
+        self.flow.moments.iter()
+    }
+
+    /// Where a moment begins.
+    fn x(&self, place: usize) -> f64 {
         let width = share(self.flow.seconds, self.seconds, 0.0) * (RIGHT - LEFT);
-        let count = real(self.flow.moments.len());
-        let points = self.flow.moments.iter().enumerate().flat_map(|(place, moment)| {
-            let y = BOTTOM - share(height(moment), self.most, 0.0) * (BOTTOM - TOP);
-            [place, place + 1].map(|edge| (LEFT + share(real(edge), count, 0.0) * width, y))
-        });
-        points.collect()
+        LEFT + share(real(place), real(self.flow.moments.len()), 0.0) * width
+    }
+
+    fn y(&self, height: f64) -> f64 {
+        BOTTOM - share(height, self.most, 0.0) * (BOTTOM - TOP)
     }
 }
 
@@ -132,7 +138,7 @@ fn sentence(arm: &str, flow: &Flow) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::stairs::corners, *};
     use crate::report::ArmDetail;
 
     fn flow(moments: Vec<Moment>, seconds: f64) -> Flow {
@@ -167,10 +173,8 @@ mod tests {
             });
             let charts = flows(&cell(vec![flow(moments.collect(), seconds), flow(vec![Moment::default()], 1.0)]));
             for area in charts.iter().flat_map(|chart| &chart.areas) {
-                for point in area.path.trim_matches(['M', 'Z']).split('L') {
-                    let (x, y) = point.split_once(' ').unwrap();
-                    let (x, y): (f64, f64) = (x.parse().unwrap(), y.parse().unwrap());
-                    prop_assert!((LEFT..=RIGHT).contains(&x) && (TOP..=BOTTOM).contains(&y), "{point}");
+                for (x, y) in corners(&area.path) {
+                    prop_assert!((LEFT..=RIGHT).contains(&x) && (TOP..=BOTTOM).contains(&y), "{x} {y}");
                 }
             }
         }

@@ -2,10 +2,11 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
-    RenderError, telemetry,
+    RenderError, budget, escape, telemetry,
     template::{Language, render},
     view::ReportView,
 };
@@ -15,31 +16,82 @@ const TEMPLATE: &str = include_str!("../../templates/report.html");
 const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
 
+/// Larger pages are slow to open, and some viewers of artifacts refuse them.
+const MOST_BYTES: usize = 5_000_000;
+/// What was sampled beside the requests has so much of it.
+const MOST_BESIDE: usize = 1_000_000;
+/// What is aimed at, in percent of that: less where text grew by being escaped.
+const AIMS: [usize; 3] = [90, 40, 12];
+/// As much of a value as a page of nothing but long values has room for.
+const CUT_CHARS: usize = 300;
+
 #[derive(Serialize)]
-struct Page {
-    report: ReportView,
+struct Page<T> {
+    report: T,
     version: &'static str,
     style_hash: String,
     script_hash: String,
 }
 
-/// The report as one self-contained page: its style and its script stand in it and are the only ones that its policy lets
-/// run, no address is loaded; light and dark, fit for print, whole without the script.
+/// The report as one self-contained page below 5 MB: its style and its script stand in it and are the only ones that its policy
+/// lets run, no address is loaded; light and dark, fit for print, whole without the script. What has no room is left out, the
+/// least interesting first, and each time said so.
 ///
 /// # Errors
 /// A broken template, which is a bug in perfgate.
 pub fn html(report: &Report) -> Result<String, RenderError> {
+    let beside = telemetry::section(report, MOST_BESIDE)?;
+    let room = MOST_BYTES - beside.len().min(MOST_BESIDE);
+    for aim in AIMS {
+        let page = written(&fitting(report, room / 100 * aim), &beside)?;
+        if page.len() <= MOST_BYTES {
+            return Ok(page);
+        }
+    }
+    let mut view = fitting(report, MOST_BYTES / 30);
+    view.without_charts();
+    let mut view = serde_json::to_value(&view).map_err(RenderError::Write)?;
+    cut(&mut view);
+    written(&view, &beside)
+}
+
+/// The same with everything, however large.
+///
+/// # Errors
+/// As [`html`]; and a page of more than 64 MiB.
+pub fn whole_html(report: &Report) -> Result<String, RenderError> {
+    written(&ReportView::of(report), &telemetry::section(report, usize::MAX)?)
+}
+
+fn fitting(report: &Report, most: usize) -> ReportView {
+    let mut view = ReportView::of(report);
+    budget::fit(&mut view, most);
+    view
+}
+
+/// The page, with the section of what was sampled as it stands.
+fn written(report: &impl Serialize, beside: &str) -> Result<String, RenderError> {
     let page = Page {
-        report: ReportView::of(report),
+        report,
         version: env!("CARGO_PKG_VERSION"),
         style_hash: hash(STYLE),
         script_hash: hash(SCRIPT),
     };
     let page = render("report.html", TEMPLATE, Language::Html, &page)?;
     // No value of the report writes a `<`, so that this place is the template's own.
-    let page = page.replacen("<!--telemetry-->\n", &telemetry::section(report)?, 1);
+    let page = page.replacen("<!--telemetry-->\n", beside, 1);
     // Both places stand before the first value of the report.
     Ok(page.replacen("/*style*/", STYLE, 1).replacen("/*script*/", SCRIPT, 1))
+}
+
+/// Every text of a report, cut.
+fn cut(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = escape::cut(text, CUT_CHARS),
+        Value::Array(values) => values.iter_mut().for_each(cut),
+        Value::Object(values) => values.values_mut().for_each(cut),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// As a content security policy names what may stand inline.

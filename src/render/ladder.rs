@@ -1,135 +1,133 @@
-//! Throughput against latency of a ladder of load levels, one line an arm, for the page. The SVG elements stand in
-//! `templates/report.html`.
+//! A ladder of load levels on the page: throughput against latency with the Pareto edge and the best level under the SLO,
+//! and the P99 of each level. The SVG elements stand in `templates/report.html`.
+
+mod by_level;
+mod edge;
+mod levels;
+mod plot;
+mod tradeoff;
+mod words;
 
 use serde::Serialize;
 
-use super::{
-    curve::{CurvePoint, Frame, curve},
-    figures::NamedArm,
-    format::Scale,
+use self::{
+    levels::{Levels, ladders},
+    plot::Plot,
+    tradeoff::{Ground, promised},
+    words::Limit,
 };
+use super::{figures::NamedArm, format::Scale};
 use crate::{
-    metric::{Metric, Percentile},
-    plan::Load,
-    report::Arm,
+    metric::{
+        Metric,
+        Percentile::{P50, P99},
+    },
+    plan::Slo,
 };
 
-/// Fewer levels make no curve.
-const FEWEST_LEVELS: usize = 3;
-const LEFT: f64 = 70.0;
-const TOP: f64 = 24.0;
-const WIDTH: f64 = 540.0;
-const HEIGHT: f64 = 260.0;
-
-/// The curves of a report.
-#[derive(Debug, Serialize)]
-pub(super) struct Ladder {
-    unit: &'static str,
-    most_throughput: String,
-    most_latency: String,
-    lines: Vec<Line>,
-    /// For readers who do not see the picture.
-    sentence: String,
+/// The charts of all ladders of a report, or why there are none.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Ladders {
+    charts: Vec<Plot>,
+    /// Charts that could not be drawn, each with its reason.
+    without: Vec<String>,
+    /// Whether a level is ringed.
+    has_slo: bool,
 }
 
-/// The levels of one arm, in plan order.
-#[derive(Debug, Serialize)]
-struct Line {
-    arm: &'static str,
-    /// `x,y` of each level.
-    path: String,
-    marks: Vec<Mark>,
-}
-
-/// One level.
-#[derive(Debug, Serialize)]
-struct Mark {
-    x: String,
-    y: String,
-    label_x: String,
-    label_y: String,
-    level: String,
-    /// The level with its figures.
-    title: String,
-}
-
-/// The curves where the candidate climbed a ladder; `None` where it did not.
-pub(super) fn ladder(arms: &[NamedArm<'_>]) -> Option<Ladder> {
-    let (_, candidate) = arms.last()?;
-    if !is_ladder(candidate) {
-        return None;
+/// The charts of every ladder that the candidate climbed.
+pub(super) fn charts(arms: &[NamedArm<'_>]) -> Ladders {
+    let mut drawn = Ladders::default();
+    match ladders(arms) {
+        Ok(ladders) => ladders.iter().for_each(|levels| drawn.add(levels)),
+        Err(reason) => drawn
+            .without
+            .push(format!("no chart of throughput against latency: {reason}")),
     }
-    let curves: Vec<(&'static str, Vec<CurvePoint>)> = arms.iter().map(|(name, arm)| (*name, curve(arm))).collect();
-    let drawing = Drawing::around(&curves);
-    let lines: Vec<Line> = curves.iter().map(|(arm, points)| drawing.line(arm, points)).collect();
-    let levels = lines.iter().map(|line| line.marks.len()).max()?;
-    let words = |line: &Line| {
-        let titles: Vec<&str> = line.marks.iter().map(|mark| mark.title.as_str()).collect();
-        titles.join("; ")
+    drawn
+}
+
+impl Ladders {
+    fn add(&mut self, levels: &Levels<'_>) {
+        let Some(candidate) = levels.climbs.last() else { return };
+        let slo = candidate.slo;
+        let ground = ground(levels, &slo);
+        self.has_slo |= !ground.promise.is_empty();
+        let ttft = levels.common(&[Metric::TtftFromSchedule(P99), Metric::Ttft(P99)]);
+        for (metric, limit) in against(levels, &slo) {
+            self.keep(
+                tradeoff::plot(&ground, metric, limit),
+                metric,
+                candidate.why_not(metric),
+            );
+        }
+        for (metric, limit) in [(ttft, slo.ttft_ms), (Some(Metric::Tpot(P99)), slo.tpot_ms)] {
+            let Some(metric) = metric else { continue };
+            let plot = by_level::plot(levels, metric, Limit::of(limit).as_ref());
+            self.keep(plot, metric, candidate.why_not(metric));
+        }
+    }
+
+    /// For whoever leaves some out.
+    pub(super) fn charts_mut(&mut self) -> &mut Vec<Plot> {
+        &mut self.charts
+    }
+
+    fn keep(&mut self, plot: Option<Plot>, metric: Metric, reason: Option<&str>) {
+        if let Some(plot) = plot {
+            self.charts.push(plot);
+            return;
+        }
+        let reason = reason.unwrap_or("its throughput was not measured");
+        let told = format!("no chart of {}: {reason}", metric.label());
+        if !self.without.contains(&told) {
+            self.without.push(told);
+        }
+    }
+}
+
+/// The latencies that throughput is drawn against: the whole answer, and what else is promised. A promise to all but one of a
+/// hundred requests is one of their P99.
+fn against(levels: &Levels<'_>, slo: &Slo) -> Vec<(Metric, Option<Limit>)> {
+    let (e2e, e2e_limit) = match Limit::of(slo.e2e_ms) {
+        Some(limit) => (P99, Some(limit)),
+        None => (P50, None),
     };
-    (levels >= FEWEST_LEVELS).then(|| Ladder {
-        unit: drawing.frame.unit(),
-        most_throughput: drawing.throughput.with_unit(drawing.frame.most_throughput),
-        most_latency: drawing.latency.with_unit(drawing.frame.most_latency_ms),
-        sentence: lines.iter().map(words).collect::<Vec<_>>().join(". "),
-        lines,
-    })
+    let of_e2e = levels.common(&[Metric::E2eFromSchedule(e2e), Metric::E2e(e2e)]);
+    let of_ttft = levels.common(&[Metric::TtftFromSchedule(P99), Metric::Ttft(P99)]);
+    let promised = [(of_ttft, slo.ttft_ms), (Some(Metric::Tpot(P99)), slo.tpot_ms)];
+    let promised = promised
+        .into_iter()
+        .filter_map(|(metric, ms)| Some((metric?, Some(Limit::of(ms)?))));
+    of_e2e
+        .map(|metric| (metric, e2e_limit))
+        .into_iter()
+        .chain(promised)
+        .collect()
 }
 
-/// Whether its levels are all of one kind, so that one follows the other.
-fn is_ladder(arm: &Arm) -> bool {
-    let all = |of: fn(&Load) -> bool| arm.cells.iter().all(|cell| of(&cell.load));
-    arm.cells.len() >= FEWEST_LEVELS
-        && (all(|load| matches!(load, Load::Concurrency(_))) || all(|load| matches!(load, Load::Rate { .. })))
-}
-
-/// What all lines share.
-struct Drawing {
-    frame: Frame,
-    throughput: Scale,
-    latency: Scale,
-}
-
-impl Drawing {
-    fn around(curves: &[(&'static str, Vec<CurvePoint>)]) -> Self {
-        let points = curves.iter().flat_map(|(_, points)| points);
-        let frame = Frame::around(points.clone());
-        let figures: Vec<(f64, f64)> = points.filter_map(|point| frame.figures(point)).collect();
-        Self {
-            throughput: Scale::of(frame.throughput(), figures.iter().map(|both| both.0)),
-            latency: Scale::of(Metric::E2e(Percentile::P50), figures.iter().map(|both| both.1)),
-            frame,
-        }
-    }
-
-    fn line(&self, arm: &'static str, points: &[CurvePoint]) -> Line {
-        let marks: Vec<Mark> = points.iter().filter_map(|point| self.mark(arm, point)).collect();
-        let path: Vec<String> = marks.iter().map(|mark| format!("{},{}", mark.x, mark.y)).collect();
-        Line {
-            arm,
-            path: path.join(" "),
-            marks,
-        }
-    }
-
-    fn mark(&self, arm: &'static str, point: &CurvePoint) -> Option<Mark> {
-        let (throughput, latency_ms) = self.frame.figures(point)?;
-        let (right, up) = self.frame.share((throughput, latency_ms));
-        let (x, y) = (LEFT + right * WIDTH, TOP + (1.0 - up) * HEIGHT);
-        // Left above and right below the marks, so that two arms' labels cover neither each other nor the lines.
-        let (beside, below) = if arm == "candidate" { (-7.0, -4.0) } else { (7.0, 13.0) };
-        let level = point.level.clone();
-        Some(Mark {
-            x: format!("{x:.1}"),
-            y: format!("{y:.1}"),
-            label_x: format!("{:.1}", x + beside),
-            label_y: format!("{:.1}", y + below),
-            title: format!(
-                "{arm} at {level}: {}, E2E P50 {}",
-                self.throughput.with_unit(throughput),
-                self.latency.with_unit(latency_ms)
-            ),
-            level,
-        })
+fn ground<'a>(levels: &'a Levels<'a>, slo: &Slo) -> Ground<'a> {
+    let throughput = levels
+        .common(&[Metric::OutputTokensPerS, Metric::Qps])
+        .unwrap_or(Metric::Qps);
+    let bests: Vec<Option<edge::Best>> = levels
+        .climbs
+        .iter()
+        .map(|climb| edge::best(climb, throughput))
+        .collect();
+    let is_promised = bests.iter().flatten().any(|best| !matches!(best, edge::Best::Most(_)));
+    Ground {
+        levels,
+        throughput,
+        along: Scale::of(throughput, levels.values(throughput)),
+        promise: if is_promised {
+            format!("{} for {} of the requests", words::promise(slo), promised())
+        } else {
+            String::new()
+        },
+        bests,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 //! `view.rs` says once what is shown, as text; `format.rs` alone makes text of numbers, `escape.rs` alone makes
 //! names from outside harmless. Where files go and whether a terminal has colour is the caller's to know.
 
+mod axis;
+mod budget;
 mod capacity;
 mod chart;
 mod curve;
@@ -16,6 +18,7 @@ mod format;
 mod history;
 mod html;
 mod json;
+mod labels;
 mod ladder;
 mod listing;
 mod markdown;
@@ -25,6 +28,7 @@ mod posting;
 mod reproduce;
 mod selftest;
 mod spreads;
+mod stairs;
 mod telemetry;
 mod template;
 mod terminal;
@@ -35,7 +39,7 @@ pub use capacity::terminal_capacity;
 pub use curve::{CurvePoint, Waits, curve, curve_svg, terminal_curve};
 pub use escape::{command_data, command_property, log_safe};
 pub use history::{accepted_step, terminal_history};
-pub use html::html;
+pub use html::{html, whole_html};
 pub use json::{
     context_json, context_schema, history_json, history_schema, noise_json, noise_schema, read_report, report_json,
     report_schema, show_json,

@@ -3,13 +3,14 @@
 //!
 //! Every coordinate is finite and inside its view box, whatever goes in, and every curve rises.
 
-use std::fmt::Write;
-
 use serde::Serialize;
 
 use super::{
+    axis::{Axis, Round},
     chart::{coordinate, share},
     format::{self, SPACE, Scale},
+    labels::{Anchor, Board, Label, Rect},
+    stairs::Stairs,
 };
 use crate::{
     metric::Percentile,
@@ -24,7 +25,14 @@ const BOTTOM: f64 = 176.0;
 /// Points nearer than this to the one before are not drawn.
 const NEAR: f64 = 0.8;
 /// An axis label nearer to the one before would cover it.
-const LABEL_ROOM: f64 = 52.0;
+const LABEL_ROOM: f64 = 58.0;
+/// Where labels may stand.
+const PLOT: Rect = Rect {
+    left: LEFT,
+    top: 1.0,
+    right: 418.0,
+    bottom: BOTTOM,
+};
 
 /// The chart of one latency in one cell.
 #[derive(Debug, Serialize)]
@@ -49,9 +57,7 @@ pub(super) struct SpreadChart {
 struct Curve {
     arm: &'static str,
     path: String,
-    label_x: String,
-    label_y: String,
-    anchor: &'static str,
+    label: Option<Label>,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,11 +69,11 @@ struct Tick {
 /// A gated percentile, and where its limit lies.
 #[derive(Debug, Serialize)]
 struct GateMark {
-    percentile: String,
     y: String,
+    percentile: Option<Label>,
     /// `None`: the limit is no change of the baseline, or lies beyond the chart.
     limit_x: Option<String>,
-    limit: String,
+    limit: Option<Label>,
 }
 
 /// One percentile of both arms.
@@ -108,106 +114,92 @@ fn chart(latency: Latency, arms: &[(&'static str, Spread)], checks: &[&Check]) -
             own.map(move |check| (percentile, *check))
         })
         .collect();
-    let axis = Axis::around(arms)?;
+    let values = || arms.iter().flat_map(|(_, spread)| &spread.steps).map(|step| step.0);
+    let axis = Axis::logarithmic(values())?;
     let told = |arm: &(&'static str, Spread)| arm.1.told.iter().filter_map(|told| told.1).collect::<Vec<_>>();
     let scale = Scale::of(latency.metric(Percentile::P50), arms.iter().flat_map(told));
+    let (low_ms, high_ms) = axis.ends();
+    let mut board = Board::new(PLOT);
+    let gates = gate_marks(&gates, axis, &mut board);
     Some(SpreadChart {
         name: latency.name(),
         definition: latency.metric(Percentile::P50).definition(),
         sentence: sentence(latency, arms, scale),
-        curves: curves(arms, axis),
-        low_ms: axis.low,
-        high_ms: axis.high,
-        ticks: axis.ticks(scale),
-        gates: gates.into_iter().map(|gate| axis.gate(gate)).collect(),
+        curves: curves(arms, axis, &mut board),
+        low_ms,
+        high_ms,
+        ticks: ticks(axis, scale),
+        gates,
         arms: arms.iter().map(|(arm, _)| *arm).collect(),
         rows: rows(arms, scale),
     })
 }
 
-/// A logarithmic axis from the smallest to the largest value of both arms.
-#[derive(Clone, Copy, Debug)]
-struct Axis {
-    low: f64,
-    high: f64,
+/// Round values below a chart, with room for their labels.
+fn ticks(axis: Axis, scale: Scale) -> Vec<Tick> {
+    let rounds = axis.rounds(scale, LABEL_ROOM / (RIGHT - LEFT)).into_iter();
+    let tick = |round: Round| Tick {
+        x: coordinate(LEFT + round.share * (RIGHT - LEFT)),
+        label: round.label,
+    };
+    rounds.map(tick).collect()
 }
 
-impl Axis {
-    fn around(arms: &[(&'static str, Spread)]) -> Option<Self> {
-        let values = || arms.iter().flat_map(|(_, spread)| &spread.steps).map(|step| step.0);
-        let sound = |value: &f64| value.is_finite() && *value > 0.0;
-        let low = values().filter(sound).reduce(f64::min)?;
-        let high = values().filter(sound).reduce(f64::max)?;
-        // Room at both ends; equal values stand in the middle of a tenth.
-        let margin = ((high / low).ln() * 0.03).max(0.05).exp();
-        Some(Self {
-            low: low / margin,
-            high: high * margin,
-        })
-    }
+fn x(axis: Axis, value: f64) -> f64 {
+    LEFT + axis.share(value) * (RIGHT - LEFT)
+}
 
-    fn x(self, value: f64) -> f64 {
-        let share = share((value / self.low).ln(), (self.high / self.low).ln(), 0.0);
-        LEFT + share * (RIGHT - LEFT)
+/// Limits at the top, percentiles at their heights to the right, each where there is room.
+fn gate_marks(gates: &[(Percentile, &Check)], axis: Axis, board: &mut Board) -> Vec<GateMark> {
+    let mut marks: Vec<GateMark> = Vec::new();
+    for (percentile, check) in gates {
+        let limit_x = limit(check)
+            .filter(|value| axis.holds(*value))
+            .map(|value| x(axis, value));
+        let height = y(percentile.probability());
+        let text = format!("limit {}", format::limit(check.metric, check.limit));
+        let is_new = !marks.iter().any(|mark| mark.y == coordinate(height));
+        let name = format!("P{}", percentile.percent());
+        marks.push(GateMark {
+            limit: limit_x.and_then(|x| board.write_at(&text, &over(x))),
+            percentile: is_new.then(|| board.write_at(&name, &beside(height))).flatten(),
+            y: coordinate(height),
+            limit_x: limit_x.map(coordinate),
+        });
     }
+    marks
+}
 
-    fn holds(self, value: f64) -> bool {
-        (self.low..=self.high).contains(&value)
-    }
+/// Where the label of an upright line may stand, best first.
+fn over(x: f64) -> Vec<((f64, f64), Anchor)> {
+    let rows = [11.0, 25.0, 39.0, 53.0].into_iter();
+    rows.flat_map(|y| {
+        [
+            ((x, y), Anchor::Middle),
+            ((x - 4.0, y), Anchor::End),
+            ((x + 4.0, y), Anchor::Start),
+        ]
+    })
+    .collect()
+}
 
-    /// Round values: 1, 2 and 5 of each power of ten; of an axis that holds fewer than three of them, equal steps.
-    fn ticks(self, scale: Scale) -> Vec<Tick> {
-        let first = self.low.log10().floor();
-        let last = self.high.log10().ceil();
-        let powers = std::iter::successors(Some(first), |power| Some(power + 1.0)).take_while(|power| *power <= last);
-        let round = powers.flat_map(|power| [1.0, 2.0, 5.0].map(|times| times * 10_f64.powf(power)));
-        let mut values: Vec<f64> = round.filter(|value| self.holds(*value)).collect();
-        if values.len() < 3 {
-            values = self.equal_steps();
-        }
-        let mut ticks: Vec<Tick> = Vec::new();
-        let mut before = f64::NEG_INFINITY;
-        for value in values {
-            let x = self.x(value);
-            if x - before >= LABEL_ROOM {
-                before = x;
-                ticks.push(Tick {
-                    x: coordinate(x),
-                    label: scale.round_with_unit(value),
-                });
-            }
-        }
-        ticks
-    }
+/// Where the label of a level line may stand, best first.
+fn beside(y: f64) -> Vec<((f64, f64), Anchor)> {
+    let columns = [(RIGHT - 2.0, Anchor::End), (LEFT + 4.0, Anchor::Start)].into_iter();
+    columns
+        .flat_map(|(x, anchor)| [12.0, -4.0, 26.0].map(|below| ((x, y + below), anchor)))
+        .collect()
+}
 
-    /// Multiples of a round step, of which the axis holds five at most.
-    fn equal_steps(self) -> Vec<f64> {
-        let rough = (self.high - self.low) / 4.0;
-        let power = 10_f64.powf(rough.log10().floor());
-        let times = [1.0, 2.0, 5.0, 10.0].into_iter().find(|times| times * power >= rough);
-        let step = times.unwrap_or(10.0) * power;
-        let first = (self.low / step).ceil();
-        let multiples = (0_u8..6).map(|place| (first + f64::from(place)) * step);
-        multiples.filter(|value| self.holds(*value)).collect()
-    }
-
-    fn gate(self, (percentile, check): (Percentile, &Check)) -> GateMark {
-        let at = match check.limit {
-            Bound::Value(bound) => Some(bound),
-            limit => {
-                let change = limit.as_change(check.baseline);
-                change
-                    .zip(check.baseline)
-                    .map(|(change, baseline)| baseline * (1.0 + change))
-            }
-        };
-        GateMark {
-            percentile: format!("P{}", percentile.percent()),
-            y: coordinate(y(percentile.probability())),
-            limit_x: at
-                .filter(|value| self.holds(*value))
-                .map(|value| coordinate(self.x(value))),
-            limit: format::limit(check.metric, check.limit),
+/// What a check is held against, as a value.
+fn limit(check: &Check) -> Option<f64> {
+    match check.limit {
+        Bound::Value(bound) => Some(bound),
+        limit => {
+            let change = limit.as_change(check.baseline);
+            change
+                .zip(check.baseline)
+                .map(|(change, baseline)| baseline * (1.0 + change))
         }
     }
 }
@@ -216,7 +208,7 @@ fn y(reached: f64) -> f64 {
     BOTTOM - share(reached, 1.0, 0.0) * (BOTTOM - TOP)
 }
 
-fn curves(arms: &[(&'static str, Spread)], axis: Axis) -> Vec<Curve> {
+fn curves(arms: &[(&'static str, Spread)], axis: Axis, board: &mut Board) -> Vec<Curve> {
     // The faster arm's label stands to the left of its curve and high, the other's to the right and low.
     let middle = |spread: &Spread| spread.told_at(0.5).unwrap_or(f64::INFINITY);
     let fastest = arms
@@ -227,24 +219,25 @@ fn curves(arms: &[(&'static str, Spread)], axis: Axis) -> Vec<Curve> {
     let curve = |(arm, spread): &(&'static str, Spread)| {
         let is_left = !is_left_taken && middle(spread) <= fastest;
         is_left_taken |= is_left;
-        let (share, beside, anchor) = if is_left {
-            (0.75, -8.0, "end")
+        let sides = if is_left {
+            [(0.75, -8.0, Anchor::End), (0.25, 8.0, Anchor::Start)]
         } else {
-            (0.25, 8.0, "start")
+            [(0.25, 8.0, Anchor::Start), (0.75, -8.0, Anchor::End)]
         };
-        let at = spread.told_at(share).map_or(LEFT, |value| axis.x(value));
         // A label that would leave the chart stands on the other side.
-        let (beside, anchor) = match at + beside {
-            x if x < LEFT + 60.0 => (8.0, "start"),
-            x if x > RIGHT - 60.0 => (-8.0, "end"),
-            _ => (beside, anchor),
-        };
+        let places: Vec<((f64, f64), Anchor)> = [0.0, 14.0, -14.0, 28.0, -28.0, 42.0]
+            .into_iter()
+            .flat_map(|lower| {
+                sides.map(|(share, beside, anchor)| {
+                    let at = spread.told_at(share).map_or(LEFT, |value| x(axis, value));
+                    ((at + beside, y(share) + 4.0 + lower), anchor)
+                })
+            })
+            .collect();
         Curve {
             arm,
             path: path(spread, axis),
-            label_x: coordinate(at + beside),
-            label_y: coordinate(y(share) + 4.0),
-            anchor,
+            label: board.write_at(arm, &places),
         }
     };
     arms.iter().map(curve).collect()
@@ -252,18 +245,19 @@ fn curves(arms: &[(&'static str, Spread)], axis: Axis) -> Vec<Curve> {
 
 /// Stairs from 0 up to the share of requests that completed.
 fn path(spread: &Spread, axis: Axis) -> String {
-    let mut path = format!("M{LEFT:.1} {BOTTOM:.1}");
+    let mut stairs = Stairs::from(LEFT, BOTTOM);
     let (mut at, mut height) = (LEFT, BOTTOM);
     let last = spread.steps.len().saturating_sub(1);
     for (place, (value, share)) in spread.steps.iter().enumerate() {
-        let (x, y) = (axis.x(*value), y(*share));
+        let (x, y) = (x(axis, *value), y(*share));
         if place == last || x - at >= NEAR || height - y >= NEAR {
-            let _ = write!(path, "H{x:.1}V{y:.1}");
+            stairs.x(x);
+            stairs.y(y);
             (at, height) = (x, y);
         }
     }
-    let _ = write!(path, "H{RIGHT:.1}");
-    path
+    stairs.x(RIGHT);
+    stairs.line()
 }
 
 fn rows(arms: &[(&'static str, Spread)], scale: Scale) -> Vec<TableRow> {
@@ -321,75 +315,4 @@ fn sentence(latency: Latency, arms: &[(&'static str, Spread)], scale: Scale) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn spread(steps: Vec<(f64, f64)>) -> Spread {
-        let told = [0.01, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0];
-        let at = |share: f64| steps.iter().find(|step| step.1 >= share).map(|step| step.0);
-        Spread {
-            latency: Latency::Ttft,
-            samples: 10,
-            failed: 0,
-            told: told.map(|share| (share, at(share))).to_vec(),
-            steps,
-        }
-    }
-
-    /// The numbers of a path, as `(x, y)`.
-    fn corners(path: &str) -> Vec<(f64, f64)> {
-        let (mut x, mut y, mut found) = (0.0, 0.0, Vec::new());
-        let mut rest = path;
-        while let Some(sign) = rest.chars().next() {
-            let end = rest[1..].find(['M', 'H', 'V']).map_or(rest.len(), |at| at + 1);
-            let numbers: Vec<f64> = rest[1..end].split(' ').map(|number| number.parse().unwrap()).collect();
-            match sign {
-                'M' => (x, y) = (numbers[0], numbers[1]),
-                'H' => x = numbers[0],
-                _ => y = numbers[0],
-            }
-            found.push((x, y));
-            rest = &rest[end..];
-        }
-        found
-    }
-
-    #[test]
-    fn equal_values_and_one_value_have_a_chart() {
-        for steps in [
-            vec![(5.0, 1.0)],
-            vec![(1e-6, 0.5), (1e9, 1.0)],
-            vec![(f64::MIN_POSITIVE, 1.0)],
-        ] {
-            let chart = chart(Latency::Ttft, &[("candidate", spread(steps))], &[]).unwrap();
-            assert!(!chart.ticks.is_empty() && chart.rows.len() == 10, "{chart:?}");
-        }
-        assert!(chart(Latency::Ttft, &[], &[]).is_none());
-    }
-
-    proptest! {
-        #[test]
-        fn curves_rise_and_stay_inside(
-            mut values in prop::collection::vec(1e-3..1e7_f64, 1..600), other in 1e-3..1e7_f64, failed in 0.0..0.9_f64,
-        ) {
-            values.sort_unstable_by(f64::total_cmp);
-            let count = f64::from(u32::try_from(values.len()).unwrap());
-            let share = |place: usize| f64::from(u32::try_from(place + 1).unwrap()) / count * (1.0 - failed);
-            let steps = values.iter().enumerate().map(|(place, value)| (*value, share(place))).collect();
-            let arms = [("baseline", spread(vec![(other, 1.0)])), ("candidate", spread(steps))];
-            let chart = chart(Latency::Ttft, &arms, &[]).unwrap();
-            for curve in &chart.curves {
-                let corners = corners(&curve.path);
-                prop_assert!(corners.is_sorted_by(|a, b| a.0 <= b.0 && a.1 >= b.1), "{}", curve.path);
-                let inside = |corner: &(f64, f64)| (LEFT..=RIGHT).contains(&corner.0) && (TOP..=BOTTOM).contains(&corner.1);
-                prop_assert!(corners.iter().all(inside), "{}", curve.path);
-                let label: f64 = curve.label_x.parse().unwrap();
-                prop_assert!((LEFT..=RIGHT).contains(&label));
-            }
-            let ticks: Vec<f64> = chart.ticks.iter().map(|tick| tick.x.parse().unwrap()).collect();
-            prop_assert!(ticks.is_sorted_by(|a, b| b - a >= LABEL_ROOM - 0.2) && !ticks.is_empty());
-        }
-    }
-}
+mod tests;

@@ -39,6 +39,8 @@ struct Section {
     is_stored: bool,
     cells: Vec<CellView>,
     has_courses: bool,
+    /// Cells that have no room.
+    left_out: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -99,19 +101,35 @@ struct Row {
     values: Vec<String>,
 }
 
-/// The section as HTML that is safe already: every value in it is escaped.
+/// The section as HTML that is safe already: every value in it is escaped. Of cells that have no room in so many bytes, those
+/// with the worst checks are kept.
 ///
 /// # Errors
 /// A broken template, which is a bug in perfgate.
-pub(super) fn section(report: &Report) -> Result<String, RenderError> {
+pub(super) fn section(report: &Report, most_bytes: usize) -> Result<String, RenderError> {
     let cells: Vec<&CellTelemetry> = worst_first(report);
-    let count = cells.len();
-    let views: Vec<CellView> = cells.into_iter().map(|cell| cell_view(cell, report, count)).collect();
+    let mut kept = cells.len();
+    loop {
+        let page = section_of(report, &cells, kept)?;
+        if page.len() <= most_bytes || kept == 0 {
+            return Ok(page);
+        }
+        kept /= 2;
+    }
+}
+
+fn section_of(report: &Report, cells: &[&CellTelemetry], kept: usize) -> Result<String, RenderError> {
+    let views: Vec<CellView> = cells
+        .iter()
+        .take(kept)
+        .map(|cell| cell_view(cell, report, kept))
+        .collect();
     let section = Section {
         has_baseline: report.baseline.is_some(),
-        is_stored: views.is_empty() && report.candidate.cells.iter().any(|cell| cell.runs > 0),
+        is_stored: cells.is_empty() && report.candidate.cells.iter().any(|cell| cell.runs > 0),
         has_courses: views.iter().any(|cell| !cell.charts.is_empty()),
         cells: views,
+        left_out: cells.len().saturating_sub(kept),
     };
     render("telemetry.html", TEMPLATE, Language::Html, &section)
 }

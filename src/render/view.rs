@@ -1,21 +1,26 @@
 //! A report as text: what every renderer for people shows. Escaping is left to each of them.
 
+mod check;
+
 use serde::Serialize;
 
+pub(super) use check::CheckView;
+
 use super::{
-    chart::{Axis, Bar, Domain},
+    budget::LeftOut,
+    chart::{Axis, Domain},
     details::{self, CellCharts},
     evidence::{self, ObligationView, TrustedView},
     facts::{FactView, facts, origins},
-    figures::{self, CellTable, NOT_MEASURED, NamedArm, Rows, Runs},
-    format::{self, SPACE, Scale},
-    ladder::{Ladder, ladder},
+    figures::{self, CellTable, NamedArm, Rows, Runs},
+    format,
+    ladder::{self, Ladders},
     reproduce,
-    words::{self, Look, Tone},
+    words::{self, Look},
 };
 use crate::{
     report::{Arm, Check, Report},
-    verdict::{self, Action, Bound, Verdict, wording},
+    verdict::{Action, Verdict, wording},
 };
 
 /// Everything that is shown of one report.
@@ -42,7 +47,7 @@ pub(super) struct ReportView {
     pub(super) axis: Axis,
     pub(super) indicators: Vec<CellTable>,
     /// Throughput against latency, where the levels make a ladder.
-    pub(super) ladder: Option<Ladder>,
+    pub(super) ladder: Ladders,
     pub(super) runs: Vec<Runs>,
     /// What is drawn of requests, cell by cell; empty where the report was read from its file.
     pub(super) details: Vec<CellCharts>,
@@ -64,6 +69,8 @@ pub(super) struct ReportView {
     pub(super) method: String,
     /// The command that judges the same files again.
     pub(super) reproduce: String,
+    /// What the page has no room for, in sentences.
+    pub(super) left_out: LeftOut,
 }
 
 /// One arm.
@@ -74,48 +81,6 @@ pub(super) struct ArmView {
     pub(super) short_commit: Option<String>,
     pub(super) started: String,
     pub(super) fingerprint: String,
-}
-
-/// One check.
-#[derive(Debug, Serialize)]
-pub(super) struct CheckView {
-    pub(super) word: &'static str,
-    pub(super) mark: &'static str,
-    pub(super) glyph: &'static str,
-    pub(super) class: &'static str,
-    #[serde(skip)]
-    pub(super) tone: Tone,
-    pub(super) action: &'static str,
-    pub(super) requires: Option<&'static str>,
-    pub(super) metric: &'static str,
-    pub(super) key: &'static str,
-    pub(super) definition: &'static str,
-    pub(super) cell: String,
-    pub(super) baseline: String,
-    pub(super) candidate: String,
-    pub(super) unit: &'static str,
-    /// `11.42 → 12.79 ms`.
-    pub(super) values: String,
-    /// Empty where it is not known.
-    pub(super) change: String,
-    /// To sort by: the change as a fraction, empty where it is not known.
-    pub(super) sort_change: String,
-    /// Empty where it is not known.
-    pub(super) interval: String,
-    pub(super) limit: String,
-    /// Why, without the figures, which stand beside it.
-    pub(super) reason: String,
-    /// Whether the same stands in full under Why.
-    pub(super) is_explained: bool,
-    /// Whether a warning gives the same reason.
-    pub(super) in_warnings: bool,
-    pub(super) runs: String,
-    pub(super) p_real: String,
-    pub(super) p_beyond: String,
-    pub(super) detectable: String,
-    /// The finding as a sentence, for readers who do not see the chart.
-    pub(super) sentence: String,
-    pub(super) bar: Bar,
 }
 
 /// Failed requests of one class in one cell of one arm.
@@ -147,6 +112,7 @@ impl ReportView {
         } = words::look(report.verdict);
         let arms = figures::arms(report);
         let domain = Domain::of(&report.checks);
+        let explained: Vec<&Check> = explained(report).collect();
         let finding = report
             .headline
             .strip_prefix(word)
@@ -169,11 +135,14 @@ impl ReportView {
             checks: report
                 .checks
                 .iter()
-                .map(|check| check_view(check, domain, report))
+                .map(|check| {
+                    let is_explained = explained.iter().any(|other| std::ptr::eq(*other, check));
+                    CheckView::of(check, domain, is_explained, &report.warnings)
+                })
                 .collect(),
             axis: domain.axis(),
             indicators: figures::tables(&arms, &report.checks, Rows::Indicators),
-            ladder: ladder(&arms),
+            ladder: ladder::charts(&arms),
             runs: figures::runs(&arms, &report.checks),
             details: details::charts(report),
             is_stored: report.detail.is_empty() && report.candidate.cells.iter().any(|cell| cell.runs > 0),
@@ -188,7 +157,17 @@ impl ReportView {
             warnings: report.warnings.clone(),
             method: report.method.clone(),
             reproduce: reproduce::command(report),
+            left_out: LeftOut::default(),
         }
+    }
+}
+
+impl ReportView {
+    /// Nothing but text and tables.
+    pub(super) fn without_charts(&mut self) {
+        self.runs.clear();
+        self.details.clear();
+        self.ladder.charts_mut().clear();
     }
 }
 
@@ -223,121 +202,6 @@ fn arm_view(arm: &Arm) -> ArmView {
         started: format::utc_time(arm.started_unix_s),
         fingerprint: arm.fingerprint.clone(),
     }
-}
-
-fn check_view(check: &Check, domain: Domain, report: &Report) -> CheckView {
-    let Look {
-        word,
-        mark,
-        glyph,
-        tone,
-    } = words::check_look(check);
-    let scale = Scale::of(check.metric, check.baseline.into_iter().chain(check.candidate));
-    let number = |value: Option<f64>| value.map_or_else(|| NOT_MEASURED.to_owned(), |value| scale.number(value));
-    // What the candidate must keep by itself asks nothing of the baseline, which may well have been measured.
-    let is_alone = matches!(check.limit, Bound::Value(_));
-    let baseline = if is_alone { "–".into() } else { number(check.baseline) };
-    let candidate = number(check.candidate);
-    CheckView {
-        word,
-        mark,
-        glyph,
-        class: tone.class(),
-        tone,
-        action: words::action(check.action),
-        requires: check
-            .requires
-            .filter(|_| check.verdict == Verdict::Regression)
-            .map(words::evidence),
-        metric: check.metric.label(),
-        key: check.metric.key(),
-        definition: check.metric.definition(),
-        cell: check.cell.clone(),
-        values: values(check, scale, &baseline, &candidate),
-        baseline,
-        candidate,
-        unit: scale.unit(),
-        change: change(check),
-        sort_change: check
-            .change
-            .filter(|by| by.is_finite())
-            .map(|by| by.to_string())
-            .unwrap_or_default(),
-        interval: interval(check),
-        limit: format::limit(check.metric, check.limit),
-        reason: reason(check).to_owned(),
-        is_explained: explained(report).any(|other| std::ptr::eq(other, check)),
-        in_warnings: in_warnings(check, &report.warnings),
-        runs: format!("{} and {}", check.n_baseline, check.n_candidate),
-        p_real: check.p_real.map(format::p_value).unwrap_or_default(),
-        p_beyond: check.p_beyond.map(format::p_value).unwrap_or_default(),
-        detectable: check.minimum_detectable_change.map(format::size).unwrap_or_default(),
-        sentence: sentence(check, word),
-        bar: domain.bar(check),
-    }
-}
-
-/// Empty where it is not known; a bound has no change to be held against.
-fn change(check: &Check) -> String {
-    match (check.difference, check.limit) {
-        (Some(change), _) => format::difference(check.metric, change.by),
-        (None, Bound::Value(_) | Bound::NoMoreFailures) => "–".into(),
-        (None, _) => check.change.map(format::percent).unwrap_or_default(),
-    }
-}
-
-/// Empty where it is not known.
-fn interval(check: &Check) -> String {
-    match check.difference {
-        Some(change) => change
-            .interval
-            .map(|ends| format::difference_interval(check.metric, ends))
-            .unwrap_or_default(),
-        None => check.interval.map(format::interval).unwrap_or_default(),
-    }
-}
-
-fn values(check: &Check, scale: Scale, baseline: &str, candidate: &str) -> String {
-    match (check.baseline, check.candidate) {
-        (None, None) => NOT_MEASURED.into(),
-        (None, Some(_)) if matches!(check.limit, Bound::Value(_)) => format!("{candidate}{SPACE}{}", scale.unit()),
-        (Some(_), None) => format!("{baseline}{SPACE}{} → {candidate}", scale.unit()),
-        _ => format!("{baseline} → {candidate}{SPACE}{}", scale.unit()),
-    }
-}
-
-/// What only warns and could not be judged is among the warnings, with its reason, once for all cells.
-fn in_warnings(check: &Check, warnings: &[String]) -> bool {
-    let only_warns = (check.action, check.verdict) == (Action::Warn, Verdict::Inconclusive);
-    only_warns && warnings.iter().any(|warning| warning.ends_with(&check.reason))
-}
-
-/// The reason without the figures that it begins with.
-fn reason(check: &Check) -> &str {
-    let beside = check.reason.strip_prefix(&verdict::figures(check));
-    beside.and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&check.reason)
-}
-
-fn sentence(check: &Check, word: &str) -> String {
-    let label = check.metric.label();
-    let limit = format::limit(check.metric, check.limit);
-    let change = match change(check).as_str() {
-        "" => "has no known change".into(),
-        "–" => format!("is {}", number_of(check)),
-        change => format!("changed by {change}"),
-    };
-    let interval = match interval(check).as_str() {
-        "" => String::new(),
-        interval => format!(", 90{SPACE}% interval {interval}"),
-    };
-    format!("{word}: {label} {change}{interval}, limit {limit}")
-}
-
-fn number_of(check: &Check) -> String {
-    let scale = Scale::of(check.metric, check.candidate);
-    check
-        .candidate
-        .map_or_else(|| NOT_MEASURED.to_owned(), |value| scale.with_unit(value))
 }
 
 fn failures<'a>((arm_name, arm): &NamedArm<'a>) -> impl Iterator<Item = FailureView> + use<'a> {

@@ -55,6 +55,7 @@ pub(super) fn describe_measured(name: &str, session: &Session, measured: &Measur
         commit: session.commit.clone(),
         fingerprint: Fingerprint::of(session).hash(),
         pair_id: session.pairing.as_ref().map(|pairing| pairing.id.clone()),
+        slo: session.plan.slo,
         facts: facts(session),
         cells: cells.collect(),
         failures: failures(session),

@@ -98,8 +98,16 @@ pub fn build_knowing(
         trusted: None,
         stored: Stored::default(),
         warnings,
-        detail: detail::detail(baseline.map(|(_, session)| session), candidate.1),
-        telemetry: telemetry::telemetry(baseline.map(|(_, session)| session), candidate.1),
+        detail: Vec::new(),
+        telemetry: Vec::new(),
+    }
+}
+
+impl Report {
+    /// Adds what charts are drawn of: a page needs it, and nobody else.
+    pub fn draw(&mut self, baseline: Option<&Session>, candidate: &Session) {
+        self.detail = detail::detail(baseline, candidate);
+        self.telemetry = telemetry::telemetry(baseline, candidate);
     }
 }
 

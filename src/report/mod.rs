@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use crate::{
     compare::work,
     metric::Metric,
-    plan::Load,
+    plan::{Load, Slo},
     verdict::{OnInconclusive, Policy, Unmet, Verdict},
 };
 pub use arm::describe;
@@ -74,7 +74,8 @@ pub struct Report {
     pub judging: Judging,
     /// What of it lies in a store of baselines.
     pub stored: Stored,
-    /// What charts are drawn of; empty where the report was read from its file, which holds no requests.
+    /// What charts are drawn of; empty until [`Report::draw`], and where the report was read from its file, which holds no
+    /// requests.
     pub detail: Vec<CellDetail>,
     /// What was sampled beside the requests, for charts; empty likewise.
     pub telemetry: Vec<CellTelemetry>,
@@ -150,6 +151,8 @@ pub struct Arm {
     pub fingerprint: String,
     /// Which A/B measurement it is an arm of; `None`: measured alone, or read from a file.
     pub pair_id: Option<String>,
+    /// What its plan promises of latencies.
+    pub slo: Slo,
     /// `(what, value)` pairs of plan and environment, in reading order.
     pub facts: Vec<(String, String)>,
     /// Per cell: the metrics, with one value a run.

@@ -40,8 +40,8 @@ pub struct RequestRecord {
     pub stage: u16,
     /// Which turn of which conversation it is, where there are conversations.
     pub turn: Option<Turn>,
-    /// Its own latency limits, where they differ from the plan's.
-    pub slo: Option<Slo>,
+    /// Its own latency limits, where they differ from the plan's; few requests have any, so that they stand elsewhere.
+    pub slo: Option<Box<Slo>>,
     /// How often it was refused and sent again; `sent_ns` is of the first try.
     pub retries: u32,
     /// How it ended.
@@ -93,8 +93,8 @@ pub enum Outcome {
     /// A whole, non-empty answer.
     #[default]
     Completed,
-    /// Anything else.
-    Failed(Failure),
+    /// Anything else; few requests fail, so that the words stand elsewhere.
+    Failed(Box<Failure>),
 }
 
 /// Why a request failed, with the server's own words.

@@ -2,7 +2,7 @@
 
 use super::{
     pairing_file::BlockEntry,
-    request_file::RequestFile,
+    request_file::Records,
     run_file::{ClientEntry, RunFile, SearchFile, StepEntry},
     session_file::{CellFile, EndedFile, EnvironmentFile, OriginEntry, SESSION_SCHEMA, SessionFile},
 };
@@ -109,11 +109,10 @@ fn cell_runs(file: CellFile, plan: &Plan, started_unix_s: u64) -> CellRuns {
 
 impl From<&Run> for RunFile {
     fn from(run: &Run) -> Self {
-        let requests = (0_u32..).zip(&run.requests);
         Self {
             repeat: Some(run.repeat),
             started_unix_s: Some(run.started_unix_s),
-            requests: requests.map(|(place, record)| RequestFile::at(place, record)).collect(),
+            requests: Records(run.requests.clone()),
             itl: run.itl.bins.clone(),
             itl_by_stage: run.itl_by_stage.iter().map(|gaps| gaps.bins.clone()).collect(),
             warmup: run.warmup,
@@ -132,11 +131,10 @@ impl From<&Run> for RunFile {
 }
 
 fn run_at(place: u32, file: RunFile, session_started_unix_s: u64) -> Run {
-    let requests = (0_u32..).zip(file.requests);
     Run {
         repeat: file.repeat.unwrap_or(place),
         started_unix_s: file.started_unix_s.unwrap_or(session_started_unix_s),
-        requests: requests.map(|(place, request)| request.record(place)).collect(),
+        requests: file.requests.0,
         itl: GapCounts { bins: file.itl },
         itl_by_stage: file.itl_by_stage.into_iter().map(|bins| GapCounts { bins }).collect(),
         warmup: file.warmup,

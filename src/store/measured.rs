@@ -141,7 +141,7 @@ fn checked(path: &Path, file: MeasuredFile, limits: &ResultLimits) -> Result<Mea
     let runs = sessions.into_iter().flatten().flat_map(|session| &session.cells);
     let records: u64 = runs
         .flat_map(|cell| &cell.runs)
-        .map(|run| run.requests.len() as u64)
+        .map(|run| run.requests.0.len() as u64)
         .sum();
     if records > limits.records {
         let problem = format!("hold {records} requests; at most {} are read", limits.records);

@@ -2,8 +2,13 @@
 //!
 //! Values that most requests share are left out of the file: a session of 300,000 requests is read at every comparison.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::{borrow::Cow, fmt};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, SeqAccess, Visitor},
+};
 
 use super::{defaults::is_default, plan_file::SloFile};
 use crate::{
@@ -76,6 +81,57 @@ pub(super) struct RequestFile {
     /// Why the request failed. Left out: it completed with a whole, non-empty answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) outcome: Option<Box<FailureFile>>,
+}
+
+/// The requests of a run. Each becomes its record as it is read: a session of 300,000 never stands in memory twice.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Records(pub(super) Vec<RequestRecord>);
+
+impl Serialize for Records {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let requests = (0_u32..).zip(&self.0);
+        to.collect_seq(requests.map(|(place, record)| RequestFile::at(place, record)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Records {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_seq(EachAsItComes)
+    }
+}
+
+impl JsonSchema for Records {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Vec::<RequestFile>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Vec::<RequestFile>::json_schema(generator)
+    }
+}
+
+struct EachAsItComes;
+
+impl<'de> Visitor<'de> for EachAsItComes {
+    type Value = Records;
+
+    fn expecting(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut requests: A) -> Result<Records, A::Error> {
+        let mut records = Vec::new();
+        let mut place = 0;
+        while let Some(request) = requests.next_element::<RequestFile>()? {
+            records.push(request.record(place));
+            place += 1;
+        }
+        Ok(Records(records))
+    }
 }
 
 /// Where a token count comes from.
@@ -188,7 +244,7 @@ impl RequestFile {
             finish: record.finish.map(FinishEntry),
             stage: record.stage,
             turn: record.turn.map(TurnEntry),
-            slo: record.slo.map(SloEntry),
+            slo: record.slo.as_deref().copied().map(SloEntry),
             retries: record.retries,
             outcome: match &record.outcome {
                 Outcome::Completed => None,
@@ -220,14 +276,14 @@ impl RequestFile {
             finish: self.finish.map(|entry| entry.0),
             stage: self.stage,
             turn: self.turn.map(|entry| entry.0),
-            slo: self.slo.map(|entry| entry.0),
+            slo: self.slo.map(|entry| Box::new(entry.0)),
             retries: self.retries,
             outcome: match self.outcome {
                 None => Outcome::Completed,
-                Some(failure) => Outcome::Failed(Failure {
+                Some(failure) => Outcome::Failed(Box::new(Failure {
                     class: failure.class,
                     message: failure.message,
-                }),
+                })),
             },
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{
     defaults::is_default,
     pairing_file::{BlockEntry, HostFile},
-    request_file::RequestFile,
+    request_file::Records,
     telemetry_file::TelemetryFile,
 };
 use crate::session::{ClientUse, GpuUse, HostUse, Lag, SearchEnd, SearchStep, Warmup, WarmupEnd};
@@ -22,7 +22,7 @@ pub(super) struct RunFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) started_unix_s: Option<u64>,
     /// Measured requests, failed ones included, in workload order.
-    pub(super) requests: Vec<RequestFile>,
+    pub(super) requests: Records,
     /// Gaps between neighbouring output chunks of completed requests: `[gap in ns, how many]`, rising, each counted
     /// at least once. Left out: no ITL for this run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

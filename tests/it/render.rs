@@ -3,15 +3,17 @@
 mod fixtures;
 mod harmless;
 mod json;
+mod odd;
 mod own;
 mod payloads;
 mod posting;
 mod runner;
+mod shape;
 
 use std::{fs, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use perfgate::render::{html, markdown, terminal_report, terminal_session};
+use perfgate::render::{html, markdown, read_report, report_json, terminal_report, terminal_session};
 use sha2::{Digest, Sha256};
 
 const STYLE: &str = include_str!("../../templates/report.css");
@@ -52,7 +54,7 @@ fn a_comment_reads_as_committed() {
 fn pages_are_written_for_looking_at() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/render");
     fs::create_dir_all(&folder).unwrap();
-    for (name, report) in fixtures::all() {
+    for (name, report) in fixtures::all().into_iter().chain([("ladder", fixtures::ladder())]) {
         fs::write(folder.join(format!("{name}.html")), html(&report).unwrap()).unwrap();
         fs::write(folder.join(format!("{name}.md")), markdown(&report).unwrap()).unwrap();
     }
@@ -251,21 +253,22 @@ fn no_template_turns_escaping_off() {
 
 #[test]
 fn a_ladder_is_drawn_for_both_arms_and_two_levels_are_none() {
-    let plain = fixtures::regression();
-    assert!(!html(&plain).unwrap().contains("class=\"ladder\""));
+    let plain = html(&fixtures::regression()).unwrap();
+    assert!(!plain.contains("class=\"ladder\""));
+    assert!(plain.contains("Left out: no chart of throughput against latency: it takes 3 load levels of one kind"));
     let climbed = fixtures::ladder();
     let page = html(&climbed).unwrap();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("ladder.html"), &page).unwrap();
     for arm in ["baseline", "candidate"] {
-        assert_eq!(page.matches(&format!("<title>{arm} at c=")).count(), 4, "{page}");
-        assert_eq!(page.matches(&format!("class=\"{arm}-line\"")).count(), 1);
+        assert_eq!(page.matches(&format!("<title>{arm} at c=")).count(), 4 * 3, "{page}");
+        assert_eq!(page.matches(&format!("class=\"{arm}-line\"")).count(), 3);
+        assert_eq!(page.matches(&format!("class=\"{arm}-edge\"")).count(), 2);
     }
-    // Both arms share one frame: the baseline's best is at its right end, the candidate's slowest at its top.
-    assert!(page.contains("610.0,") && page.contains(",24.0"), "{page}");
-    assert!(!page.contains("610.0,24.0"), "{page}");
-    let mut mixed = climbed;
-    mixed.candidate.cells[0].load = plain.candidate.cells[1].load.clone();
-    assert!(!html(&mixed).unwrap().contains("class=\"ladder\""));
+    assert_eq!(
+        page.matches("class=\"best\"").count(),
+        4,
+        "one for each arm and chart of throughput"
+    );
+    assert!(page.contains(">best: c=16<") && page.contains(">best: c=4<"), "{page}");
+    let stored = read_report(&report_json(&climbed).unwrap()).unwrap();
+    assert_eq!(html(&stored).unwrap(), page, "what the file holds is drawn from it");
 }

@@ -167,10 +167,10 @@ fn failed(index: u32) -> RequestRecord {
         output_tokens: None,
         chunks: 0,
         tokens_from: TokensFrom::Usage,
-        outcome: Outcome::Failed(Failure {
+        outcome: Outcome::Failed(Box::new(Failure {
             class: FailureClass::Http(503),
             message: "the model is loading: \"soon\"\n".into(),
-        }),
+        })),
         ..completed(index)
     }
 }

@@ -57,7 +57,9 @@ pub fn judge_pairs(
             pair_noise: Some(&noise),
             ..Reference::alone(baseline_name, baseline)
         };
-        build_knowing(Some(&reference), candidate, policy, &given)
+        let mut report = build_knowing(Some(&reference), candidate, policy, &given);
+        report.draw(Some(baseline), &measured.candidate);
+        report
     } else {
         let named = rules.resolved.settings.baseline.as_deref();
         let lineage = Lineage::of(rules)?;
@@ -65,6 +67,7 @@ pub fn judge_pairs(
         let found = reference::meant(&rules.baselines, named, &measured.candidate, policy, &kin)?;
         copied = copied.max(found.as_ref().map_or(0, |found| measured.copied_runs(&found.session)));
         let mut report = reference::judge_knowing(found.as_ref(), candidate, policy, &given);
+        report.draw(found.as_ref().map(|found| &found.session), &measured.candidate);
         match &found {
             Some(found) => lineage.hold(&mut report, found),
             None => report.warnings.extend(reference::unreadable(&rules.baselines)?),

@@ -132,10 +132,10 @@ fn the_limits_of_a_request_stand_in_place_of_the_plans() {
         ..Slo::default()
     };
     let mut run = worked();
-    run.requests[1].slo = Some(Slo {
+    run.requests[1].slo = Some(Box::new(Slo {
         ttft_ms: Some(100.0),
         ..Slo::default()
-    });
+    }));
     let found = under(&run, &CLOSED, Metric::SloAttainment, |plan| plan.slo = slo).unwrap();
     assert!((found.value - 2.0 / 3.0).abs() < 1e-12);
     let alone = under(&run, &CLOSED, Metric::SloAttainment, |_| ()).unwrap();

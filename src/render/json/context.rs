@@ -56,7 +56,7 @@ pub(in crate::render) struct Context {
     /// How the verdict was reached, in sentences.
     method: String,
     /// The command that judges the same two files again; null where there is none.
-    reproduce: Option<String>,
+    reproduce: String,
     /// The baseline; null where there is none.
     baseline: Option<ArmContext>,
     /// The candidate.

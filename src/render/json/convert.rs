@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     metric::Metric,
+    plan::Slo,
     render::RenderError,
     report::{Arm, CellFigures, Difference, Figure, Judging, Obligation, Report, Stored},
     verdict::{Action, Evidence, FieldRule, OnInconclusive, Policy, Unmet, Verdict},
@@ -119,6 +120,7 @@ pub(super) fn arm_twin(arm: &Arm, metrics: Metrics) -> ArmTwin {
         started_unix_s: arm.started_unix_s,
         commit: arm.commit.clone(),
         fingerprint: arm.fingerprint.clone(),
+        slo: (!arm.slo.is_empty()).then(|| arm.slo.into()),
         facts: facts.collect(),
         cells: arm.cells.iter().map(|cell| cell_twin(cell, metrics)).collect(),
         failures: failures.collect(),
@@ -133,6 +135,7 @@ fn arm(twin: ArmTwin) -> Result<Arm, RenderError> {
         commit: twin.commit,
         fingerprint: twin.fingerprint,
         pair_id: None,
+        slo: twin.slo.map_or_else(Slo::default, Into::into),
         facts: twin.facts.into_iter().map(|fact| (fact.name, fact.value)).collect(),
         cells: twin.cells.into_iter().map(cell).collect::<Result<_, _>>()?,
         failures: failures.map(|f| (f.cell, f.class, f.count, f.message)).collect(),

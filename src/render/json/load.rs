@@ -1,11 +1,11 @@
-//! How a load level is printed, both ways.
+//! How a load level is printed, and what is promised of latencies, both ways.
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Arrivals, Axis, Capacity, Load, RampShape, Stage, StageLength, StageLevel};
+use crate::plan::{Arrivals, Axis, Capacity, Load, RampShape, Slo, Stage, StageLength, StageLevel};
 
 /// One load level, known by its keys.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -323,6 +323,40 @@ impl From<ShapeTwin> for RampShape {
         match twin {
             ShapeTwin::Linear => Self::Linear,
             ShapeTwin::Exponential => Self::Exponential,
+        }
+    }
+}
+
+/// The longest that a request may take; null where nothing is promised.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Slo")]
+#[expect(clippy::struct_field_names, reason = "a number's name ends in its unit")]
+pub(super) struct SloTwin {
+    /// To its first token, in milliseconds.
+    ttft_ms: Option<f64>,
+    /// For each token after it, in milliseconds.
+    tpot_ms: Option<f64>,
+    /// As a whole, in milliseconds.
+    e2e_ms: Option<f64>,
+}
+
+impl From<Slo> for SloTwin {
+    fn from(slo: Slo) -> Self {
+        Self {
+            ttft_ms: slo.ttft_ms,
+            tpot_ms: slo.tpot_ms,
+            e2e_ms: slo.e2e_ms,
+        }
+    }
+}
+
+impl From<SloTwin> for Slo {
+    fn from(twin: SloTwin) -> Self {
+        Self {
+            ttft_ms: twin.ttft_ms,
+            tpot_ms: twin.tpot_ms,
+            e2e_ms: twin.e2e_ms,
         }
     }
 }

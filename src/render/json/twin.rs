@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     evidence::{SettledTwin, TrustedTwin},
     judging::{JudgingTwin, StoredTwin},
-    load::LoadTwin,
+    load::{LoadTwin, SloTwin},
 };
 
 /// One comparison of a candidate with a baseline, judged.
@@ -71,6 +71,9 @@ pub(super) struct ArmTwin {
     pub(super) commit: Option<String>,
     /// Hash of what must be equal for a comparison.
     pub(super) fingerprint: String,
+    /// What its plan promises of latencies; null for nothing, absent in older files.
+    #[serde(default)]
+    pub(super) slo: Option<SloTwin>,
     /// Plan and environment, in reading order.
     pub(super) facts: Vec<FactTwin>,
     /// All metrics of each cell.

@@ -301,7 +301,7 @@ fn a_row_s_headers_are_sent_and_its_limits_recorded() {
         tpot_ms: None,
         e2e_ms: Some(9000.0),
     };
-    assert_eq!(run.requests[0].slo, Some(expected));
+    assert_eq!(run.requests[0].slo.as_deref(), Some(&expected));
     let head = server.seen()[0].head.to_ascii_lowercase();
     assert!(
         head.contains("x-team: blue") && head.contains("x-slo-ttft-ms: 500"),

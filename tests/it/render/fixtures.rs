@@ -8,7 +8,7 @@ use perfgate::{
         Percentile::{P50, P95, P99},
     },
     obligation::{Place, Settled},
-    plan::{Arrivals, Load},
+    plan::{Arrivals, Load, Slo},
     report::{Arm, CellFigures, ChangedFile, Check, Difference, Figure, Judging, Obligation, Report, Stored, Trusted},
     verdict::{Action, Bound, Evidence, FieldRule, Policy, Verdict},
 };
@@ -82,6 +82,7 @@ pub(super) fn arm(name: &str, commit: &str, factor: f64) -> Arm {
         commit: Some(commit.into()),
         fingerprint: "8f14e45fceea167a".into(),
         pair_id: None,
+        slo: Slo::default(),
         facts: vec![
             ("model".into(), "meta-llama/Llama-3-8B".into()),
             ("engine".into(), format!("vllm 0.32.{}", u8::from(factor > 1.0))),
@@ -373,20 +374,27 @@ pub(super) fn ladder() -> Report {
         .chain([&mut report.candidate])
         .zip([1.0, 1.15])
     {
+        arm.slo = Slo {
+            ttft_ms: Some(400.0),
+            ..Slo::default()
+        };
         let cell = arm.cells.remove(0);
         let levels = [
-            (1, 800.0, 410.0),
-            (4, 2900.0, 440.0),
-            (16, 7900.0, 620.0),
-            (64, 9100.0, 2100.0),
+            (1, 800.0, 410.0, 1.0),
+            (4, 2900.0, 440.0, 1.0),
+            (16, 7900.0, 620.0, 1.1 - 0.1 * slower),
+            (64, 9100.0, 2100.0, 0.3),
         ];
-        let climb = |(streams, tokens_per_s, e2e_ms)| {
+        let runs = |value: f64| measured(&[0.97, 1.02, 1.0, 0.99, 1.01].map(|spread| spread * value));
+        let climb = |(streams, tokens_per_s, e2e_ms, met)| {
             let mut level = cell.clone();
             level.load = Load::Concurrency(streams);
-            level
-                .metrics
-                .insert(Metric::OutputTokensPerS, measured(&[tokens_per_s / slower]));
-            level.metrics.insert(Metric::E2e(P50), measured(&[e2e_ms * slower]));
+            level.metrics.extend([
+                (Metric::OutputTokensPerS, runs(tokens_per_s / slower)),
+                (Metric::E2e(P50), runs(e2e_ms * slower)),
+                (Metric::Ttft(P99), runs(e2e_ms * slower * 0.6)),
+                (Metric::SloAttainment, measured(&[met; 5])),
+            ]);
             level
         };
         arm.cells = levels.map(climb).into();

@@ -25,7 +25,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         Just(FailureClass::TotalTimeout),
         Just(FailureClass::Abandoned),
     ];
-    let failed = (classes, ".*").prop_map(|(class, message)| Outcome::Failed(Failure { class, message }));
+    let failed = (classes, ".*").prop_map(|(class, message)| Outcome::Failed(Box::new(Failure { class, message })));
     prop_oneof![Just(Outcome::Completed), failed]
 }
 
@@ -84,7 +84,7 @@ fn records() -> impl Strategy<Value = RequestRecord> {
                 finish,
                 stage: 0,
                 turn,
-                slo,
+                slo: slo.map(Box::new),
                 retries,
                 outcome,
             }

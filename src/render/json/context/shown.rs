@@ -7,8 +7,9 @@ use super::{
 use crate::{
     render::{
         evidence::{ObligationView, TrustedView},
+        facts::FactView,
         figures::{CellTable, Row},
-        view::{ArmView, CheckView, DifferenceView, FactView, FailureView},
+        view::{ArmView, CheckView, DifferenceView, FailureView},
     },
     report::Check,
 };
