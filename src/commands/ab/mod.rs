@@ -359,8 +359,8 @@ mod tests {
             let report = report::build(Some(&Reference::alone("a", &old)), ("b", &new), &policy);
             why_stop(&report)
         };
-        assert_eq!(stop(19), None, "57 of 59 requests");
-        assert_eq!(stop(20), Some("every blocking check is settled"));
+        assert_eq!(stop(25), None, "75 of 78 requests");
+        assert_eq!(stop(26), Some("every blocking check is settled"));
         assert_eq!(
             stop(4),
             Some("no further pair can settle what is open"),
