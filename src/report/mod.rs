@@ -14,6 +14,7 @@ mod held;
 mod method;
 mod never_full;
 mod overridden;
+mod past;
 mod rest;
 mod tails;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use arm::describe;
 pub use build::{Reference, build, build_knowing, warnings};
 pub use detail::{ArmDetail, CellDetail, Flow, Latency, Moment, Spread};
 pub use doubts::of as signs_of_editing;
+pub use past::{Middle, Past, PastCourse, PastPoint, PastSession, PastStep};
 pub use rest::unseen_rest;
 
 pub use crate::{
@@ -71,6 +73,8 @@ pub struct Report {
     pub judging: Judging,
     /// What charts are drawn of; empty where the report was read from its file, which holds no requests.
     pub detail: Vec<CellDetail>,
+    /// The stored sessions behind the baseline, for charts, or why there are none, in a sentence.
+    pub past: Result<Past, String>,
 }
 
 /// Where the rules of a pull request came from.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    check,
+    check, past,
     twin::{
         ActionTwin, ArmTwin, CellTwin, DifferenceTwin, EvidenceTwin, FactTwin, FailureTwin, FieldRuleTwin, JudgingTwin,
         MetricTwin, ObligationTwin, OnInconclusiveTwin, ReportTwin, VerdictTwin,
@@ -47,6 +47,7 @@ pub(super) fn report_twin(report: &Report) -> ReportTwin {
             unmet: Some(report.judging.unmet.into()),
         }),
         trusted: report.trusted.as_ref().map(Into::into),
+        history: Some(past::twin(&report.past)),
     }
 }
 
@@ -75,6 +76,7 @@ pub(super) fn report(twin: ReportTwin) -> Result<Report, RenderError> {
         judging: judging(twin.judging),
         trusted: twin.trusted.map(Into::into),
         detail: Vec::new(),
+        past: past::past(twin.history)?,
     })
 }
 
@@ -282,6 +284,9 @@ pub(super) fn refuse_infinite(report: &Report) -> Result<(), RenderError> {
                 place: format!("check `{}` of cell `{}`", check.metric, check.cell),
             });
         }
+    }
+    if let Some(place) = past::not_finite(&report.past) {
+        return Err(RenderError::NotFinite { place });
     }
     if let Some(arm) = &report.baseline {
         refuse_infinite_arm(arm, "baseline")?;

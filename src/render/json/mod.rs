@@ -6,6 +6,7 @@ mod evidence;
 mod history;
 mod load;
 mod noise;
+mod past;
 mod twin;
 
 pub use history::{history_json, history_schema};

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     evidence::{SettledTwin, TrustedTwin, UnmetTwin},
     load::LoadTwin,
+    past::PastTwin,
 };
 
 /// One comparison of a candidate with a baseline, judged.
@@ -51,6 +52,9 @@ pub(super) struct ReportTwin {
     /// Whose rules held; null where they are the work tree's, absent in older files.
     #[serde(default)]
     pub(super) trusted: Option<TrustedTwin>,
+    /// The stored sessions behind the baseline; absent in older files.
+    #[serde(default)]
+    pub(super) history: Option<PastTwin>,
 }
 
 /// How sure a verdict had to be.
