@@ -1,5 +1,7 @@
 //! The report as one HTML file that loads nothing.
 
+use std::sync::LazyLock;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -11,9 +13,22 @@ use super::{
 };
 use crate::report::Report;
 
-const TEMPLATE: &str = include_str!("../../templates/report.html");
-const STYLE: &str = include_str!("../../templates/report.css");
-const SCRIPT: &str = include_str!("../../templates/report.js");
+const REPORT: &str = include_str!("../../templates/report.html");
+const HISTORY: &str = include_str!("../../templates/history.html");
+/// One chart of a course, here and on the site.
+pub(super) const COURSE: &str = include_str!("../../templates/course.html");
+const STYLE: &str = concat!(
+    include_str!("../../templates/report.css"),
+    include_str!("../../templates/history.css")
+);
+const SCRIPT: &str = concat!(
+    include_str!("../../templates/history.js"),
+    include_str!("../../templates/report.js")
+);
+
+/// The template with its parts in their places.
+static TEMPLATE: LazyLock<String> =
+    LazyLock::new(|| REPORT.replacen("{# history #}", &HISTORY.replacen("{# course #}", COURSE, 1), 1));
 
 #[derive(Serialize)]
 struct Page {
@@ -35,12 +50,12 @@ pub fn html(report: &Report) -> Result<String, RenderError> {
         style_hash: hash(STYLE),
         script_hash: hash(SCRIPT),
     };
-    let page = render("report.html", TEMPLATE, Language::Html, &page)?;
+    let page = render("report.html", &TEMPLATE, Language::Html, &page)?;
     // Both places stand before the first value of the report.
     Ok(page.replacen("/*style*/", STYLE, 1).replacen("/*script*/", SCRIPT, 1))
 }
 
 /// As a content security policy names what may stand inline.
-fn hash(text: &str) -> String {
+pub(super) fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }

@@ -5,6 +5,7 @@
 
 mod capacity;
 mod chart;
+mod course;
 mod curve;
 mod details;
 mod escape;
@@ -19,6 +20,7 @@ mod ladder;
 mod listing;
 mod markdown;
 mod noise;
+mod past;
 mod posting;
 mod reproduce;
 mod selftest;

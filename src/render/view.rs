@@ -9,6 +9,7 @@ use super::{
     figures::{self, CellTable, NOT_MEASURED, NamedArm, Rows, Runs},
     format::{self, SPACE, Scale},
     ladder::{Ladder, ladder},
+    past::{self, PastSection},
     reproduce,
     words::{self, Look, Tone},
 };
@@ -47,6 +48,8 @@ pub(super) struct ReportView {
     pub(super) details: Vec<CellCharts>,
     /// Whether the report was read from its file, which holds no requests.
     pub(super) is_stored: bool,
+    /// The stored sessions behind the baseline.
+    pub(super) history: PastSection,
     pub(super) metrics: Vec<CellTable>,
     pub(super) failures: Vec<FailureView>,
     pub(super) differences: Vec<DifferenceView>,
@@ -182,6 +185,7 @@ impl ReportView {
             runs: figures::runs(&arms, &report.checks),
             details: details::charts(report),
             is_stored: report.detail.is_empty() && report.candidate.cells.iter().any(|cell| cell.runs > 0),
+            history: past::section(report),
             metrics: figures::tables(&arms, &report.checks, Rows::Measured),
             failures: arms.iter().flat_map(failures).collect(),
             differences: differences(report),
