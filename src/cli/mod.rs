@@ -11,6 +11,7 @@ mod progress;
 mod search;
 mod sending;
 mod serve;
+mod site;
 mod stored;
 
 use std::{
@@ -109,6 +110,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::Config {
             verb: ConfigVerb::Show { plan },
         } => Ok(Done::ok(config::show(&resolve(&plan)?))),
+        Verb::Site(flags) => site::site(&flags, &complain),
         Verb::Init { path, force } => commands::init::init(&path, force),
         Verb::Schema { of } => schema(of),
         Verb::Sim { engine } => serve::sim(*engine, &|text| {

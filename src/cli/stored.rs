@@ -110,7 +110,7 @@ pub(super) fn noise(files: Vec<PathBuf>, flags: &NoiseArgs, plan: &PlanArgs) -> 
     noise::noise(&asked, &resolved, secrets, with)
 }
 
-fn resolve(flags: &StoreArgs) -> Result<Resolved, CommandError> {
+pub(super) fn resolve(flags: &StoreArgs) -> Result<Resolved, CommandError> {
     let mut overrides = Overrides::new();
     if let Some(store) = &flags.store {
         overrides.push("store", store);

@@ -24,6 +24,7 @@ mod past;
 mod posting;
 mod reproduce;
 mod selftest;
+mod site;
 mod spreads;
 mod template;
 mod terminal;
@@ -32,7 +33,7 @@ mod words;
 
 pub use capacity::terminal_capacity;
 pub use curve::{CurvePoint, Waits, curve, curve_svg, terminal_curve};
-pub use escape::{command_data, command_property, log_safe};
+pub use escape::{command_data, command_property, is_address, log_safe};
 pub use history::{accepted_step, terminal_history};
 pub use html::html;
 pub use json::{
@@ -43,6 +44,7 @@ pub use markdown::{NoResult, comment, comment_without_result, markdown, one_line
 pub use noise::{suggestion_yaml, terminal_noise};
 pub use posting::{Past, Posting, marker, past_results};
 pub use selftest::terminal_selftest;
+pub use site::{Site, SiteBaseline, SiteReport, site_index, site_page};
 pub use terminal::{terminal_report, terminal_session};
 
 /// Why a report could not be rendered or read.

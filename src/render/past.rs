@@ -67,6 +67,13 @@ struct Row {
     notes: String,
 }
 
+impl CourseView {
+    /// The same under an anchor.
+    pub(super) fn at(self, id: String) -> Self {
+        Self { id, ..self }
+    }
+}
+
 /// The section of a report.
 pub(super) fn section(report: &Report) -> PastSection {
     let past = match &report.past {
