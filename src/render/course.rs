@@ -266,14 +266,15 @@ impl Drawn<'_> {
         let from = self.window(axes).map(|span| span.x);
         let mut found: Vec<(&'static str, Option<String>, f64, String)> = Vec::new();
         let compared = self.checks.iter().find(|check| !matches!(check.limit, Bound::Value(_)));
-        let level = compared.and_then(|check| check.baseline);
+        let level = compared.and_then(|check| check.baseline.filter(|_| from.is_some()));
         found.extend(level.map(|value| ("level", from.clone(), value, "level".to_owned())));
         for check in self.checks {
-            let start = if matches!(check.limit, Bound::Value(_)) {
-                None
-            } else {
-                from.clone()
-            };
+            let is_alone = matches!(check.limit, Bound::Value(_));
+            // What nothing was held against has no level, and no limit that is a change of it.
+            if !is_alone && from.is_none() {
+                continue;
+            }
+            let start = from.clone().filter(|_| !is_alone);
             let text = format::limit(self.metric(), check.limit);
             let text = format!("limit {}", text.trim_start_matches(['≤', '≥', ' ', format::SPACE]));
             let line = start.unwrap_or_else(|| coordinate(LEFT));

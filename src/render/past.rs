@@ -200,15 +200,15 @@ fn judged(drawn: &Drawn<'_>) -> String {
     let scale = drawn.scale();
     let found = drawn.candidate.map(|new| scale.with_unit(new.value));
     let now = found.unwrap_or_else(|| "the candidate has no value".into());
+    let held = drawn.course.points.iter().filter(|point| point.in_window).count();
     let of_all = format!(
-        "{} of {}",
-        drawn.course.points.iter().filter(|point| point.in_window).count(),
+        "{held} of {}",
         format::count(drawn.past.sessions.len(), "stored session")
     );
     let told = drawn.checks.iter().map(|check| {
         let word = words::check_look(check).word;
         let limit = format::limit(metric, check.limit);
-        match (check.limit, check.baseline, check.change) {
+        match (check.limit, check.baseline.filter(|_| held > 0), check.change) {
             (Bound::Value(_), _, _) => format!("{word}: {now}, limit {limit}"),
             (_, Some(level), Some(change)) => format!(
                 "{word}: {now} is {} on {}, the level of {of_all}; limit {limit}",

@@ -160,6 +160,23 @@ fn the_level_the_limit_and_the_candidate_are_named_apart() {
 }
 
 #[test]
+fn where_nothing_was_held_against_there_is_no_level_and_no_limit() {
+    let mut past = past(&[(10.0, Some(0.01)); 12], &[], TPOT);
+    past.courses[0]
+        .points
+        .iter_mut()
+        .for_each(|point| point.in_window = false);
+    let checks = [
+        check(TPOT, Some(10.0), Bound::Relative(0.05)),
+        check(TPOT, None, Bound::Value(10.1)),
+    ];
+    let found = marks(&past, &checks, Some(&newcomer(10.05)));
+    let classes: Vec<&str> = found.levels.iter().map(|level| level.class).collect();
+    assert_eq!(classes, ["limit", "candidate"], "the ceiling stands by itself");
+    assert!(found.window.is_none() && found.dots.iter().all(|dot| dot.class == "before"));
+}
+
+#[test]
 fn a_limit_is_a_change_of_the_level_or_a_value() {
     let found = |baseline, limit| bound_of(&check(TPOT, baseline, limit));
     assert_eq!(found(Some(10.0), Bound::Relative(0.5)), Some(15.0));
