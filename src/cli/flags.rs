@@ -11,6 +11,7 @@ use super::{
     profile::ProfileVerb,
     search::{LadderArgs, SearchArgs},
     serve::EngineArgs,
+    site::{self, SiteArgs},
 };
 
 const EXIT_CODES: &str = "\
@@ -152,6 +153,9 @@ pub(super) enum Verb {
     /// Show the stored sessions of a baseline over time: steps, who answers for them, and what nobody answers for.
     #[command(after_help = HISTORY_EXAMPLES)]
     History(HistoryArgs),
+    /// Write the stored baselines as static pages: an index, and each metric over time.
+    #[command(after_help = site::EXAMPLES)]
+    Site(SiteArgs),
     /// Show how far apart one server lies on this machine, what a gate can tell with that, and how often it would block for
     /// nothing.
     #[command(after_help = NOISE_EXAMPLES)]

@@ -11,6 +11,7 @@ mod progress;
 mod search;
 mod sending;
 mod serve;
+mod site;
 mod stored;
 
 use std::{
@@ -100,6 +101,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             let (resolved, _) = orders(plan.config.as_deref(), &plan.overrides)?;
             Ok(Done::ok(config::show(&resolved)))
         }
+        Verb::Site(flags) => site::site(&flags, &complain),
         Verb::Init { path, force } => commands::init::init(&path, force),
         Verb::Schema { of } => schema(of),
         Verb::Sim { engine } => serve::sim(*engine, &|text| {

@@ -134,7 +134,7 @@ pub(super) fn noise(files: Vec<PathBuf>, flags: &NoiseArgs, plan: &PlanArgs) -> 
 }
 
 /// For who writes to the store, which no job of a pull request does.
-fn resolve(flags: &StoreArgs) -> Result<Resolved, CommandError> {
+pub(super) fn resolve(flags: &StoreArgs) -> Result<Resolved, CommandError> {
     resolve_with(flags.config.as_deref(), &overrides(flags))
 }
 

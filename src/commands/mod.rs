@@ -28,6 +28,7 @@ pub mod report;
 pub mod run;
 pub mod selftest;
 pub mod show;
+pub mod site;
 pub mod sweep;
 pub mod trust;
 

@@ -17,7 +17,7 @@ use crate::{
     measure::Measurements,
     metric::Metric,
     obligation::Given,
-    report::{self, Reference, Report},
+    report::{self, Middle, Past, Reference, Report},
     session::Session,
     store::{self, Baseline, Baselines, Link, Stored},
     verdict::{Policy, wording::percent},
@@ -42,6 +42,8 @@ pub struct Found {
     /// The steps of its baseline that somebody answers for.
     pub accepted: Vec<Accepted>,
     history: Vec<Measurements>,
+    /// What charts of it show; `None` where it is one session.
+    past: Option<Past>,
     pair_noise: PairNoise,
     pinned: Option<Pin>,
     /// Where main itself got worse and nobody answers for it, and what speaks against its sessions, in sentences.
@@ -56,6 +58,7 @@ impl Found {
             session: &self.session,
             history: &self.history,
             pair_noise: Some(&self.pair_noise),
+            past: self.past.as_ref(),
         }
     }
 
@@ -75,6 +78,20 @@ impl Found {
         }
     }
 
+    /// A session with the history that it is the newest of.
+    fn of(history: History, session: Session) -> Self {
+        let commits = history.entries.iter().filter_map(|entry| entry.commit.clone());
+        Self {
+            commits: commits.collect(),
+            last: history.entries.last().map(|entry| entry.sha256.clone()),
+            accepted: history.accepted.clone(),
+            past: Some(Past::of(&history, Middle::GeometricMean)),
+            alerts: alerts(&history),
+            history: history::window(history.entries, &history.accepted),
+            ..Self::alone(history.name, session)
+        }
+    }
+
     fn alone(name: String, session: Session) -> Self {
         Self {
             name,
@@ -85,6 +102,7 @@ impl Found {
             last: None,
             accepted: Vec::new(),
             history: Vec::new(),
+            past: None,
             pair_noise: PairNoise::default(),
             pinned: None,
             alerts: Vec::new(),
@@ -317,29 +335,17 @@ fn read(
     let name = label(&baseline);
     let mut past = (baseline.history.into_iter().flatten().collect(), baseline.accepted);
     let newer = cut(&mut past, |entry| lineage(entry.commit.as_deref()).rank() == highest);
-    let history = History::of((name, None), past, (&gated(policy), None), policy);
-    let alerts = alerts(&history);
+    let pin = baseline.pinned.as_ref().map(|pinned| pinned.sha256.clone());
+    let history = History::of((name, pin), past, (&judged(policy), None), policy);
     let pinned = baseline.pinned.map(|pinned| {
         let called = (pinned.sha256.as_str(), pinned.pinned_unix_s);
         Pin::new(pinned.session, called, &history.entries, &history.accepted)
     });
-    let commits = history
-        .entries
-        .iter()
-        .filter_map(|entry| entry.commit.clone())
-        .collect();
     let found = Found {
-        name: history.name,
-        session,
-        commits,
         left_out: newer.iter().map(Entry::label).collect(),
         holds_candidate,
-        last: history.entries.last().map(|entry| entry.sha256.clone()),
-        accepted: history.accepted.clone(),
-        history: history::window(history.entries, &history.accepted),
-        alerts,
-        pair_noise: PairNoise::default(),
         pinned,
+        ..Found::of(history, session)
     };
     Ok(Some((baseline.last_saved_unix_s, found)))
 }
@@ -366,6 +372,19 @@ fn alerts(history: &History) -> Vec<String> {
         )
     });
     told.chain(history::doubts(&history.entries)).collect()
+}
+
+/// The metrics that a policy judges in any way, in the order of reports.
+pub(super) fn judged(policy: &Policy) -> Vec<Metric> {
+    let errors = policy.errors.map(|_| Metric::ErrorRate);
+    let all: BTreeSet<Metric> = policy
+        .gates
+        .keys()
+        .chain(policy.ceilings.keys())
+        .copied()
+        .chain(errors)
+        .collect();
+    all.into_iter().collect()
 }
 
 /// The metrics that a policy gates, in the order of reports.

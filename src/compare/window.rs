@@ -49,6 +49,8 @@ const PRIOR_DF: f64 = 50.0;
 pub struct Window {
     /// How many, the newest included.
     pub sessions: usize,
+    /// When each of them began, seconds since 1970 UTC, oldest first.
+    pub began_unix_s: Vec<u64>,
     /// Where it begins, if older sessions are left out because the level changed after them.
     pub cut_at: Option<Cut>,
 }
@@ -159,8 +161,12 @@ fn since_last_change(mut all: Vec<Runs<'_>>) -> (Window, Vec<Runs<'_>>) {
         started_unix_s: first.session.started_unix_s,
         left_out: all.len(),
     });
-    let sessions = window.len();
-    (Window { sessions, cut_at }, window)
+    let found = Window {
+        sessions: window.len(),
+        began_unix_s: window.iter().map(|runs| runs.session.started_unix_s).collect(),
+        cut_at,
+    };
+    (found, window)
 }
 
 /// The places of the first session of each later level, rising, where there are enough sessions to tell.

@@ -114,6 +114,12 @@ impl Repository {
         target.strip_prefix("refs/remotes/origin/").map(str::to_owned)
     }
 
+    /// The address of the remote `origin`, as git has it.
+    pub fn origin_url(&self) -> Option<String> {
+        let remote = self.inner.find_remote("origin").ok()?;
+        remote.url().ok().map(str::to_owned)
+    }
+
     /// The branch that is checked out, where one is.
     pub fn branch(&self) -> Option<String> {
         let head = self.inner.head().ok().filter(git2::Reference::is_branch)?;

@@ -154,6 +154,11 @@ pub(super) fn address(url: &str) -> Option<String> {
     (!rest.is_empty() && url.len() <= 2_000 && rest.chars().all(is_plain)).then(|| url.replace('&', "&amp;"))
 }
 
+/// Whether an address may stand in a link.
+pub fn is_address(url: &str) -> bool {
+    address(url).is_some()
+}
+
 /// Text for HTML, elements and quoted attributes alike.
 pub(super) fn html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

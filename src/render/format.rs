@@ -158,10 +158,15 @@ pub(super) fn count(number: usize, noun: &str) -> String {
 
 /// Seconds since 1970 as UTC (`2026-11-22 00:46 UTC`).
 pub(super) fn utc_time(unix_s: u64) -> String {
-    let (year, month, day) = civil_date(unix_s / SECONDS_PER_DAY);
     let second = unix_s % SECONDS_PER_DAY;
     let (hour, minute) = (second / 3600, second / 60 % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+    format!("{} {hour:02}:{minute:02} UTC", utc_day(unix_s))
+}
+
+/// Seconds since 1970 as a day in UTC (`2026-11-22`).
+pub(super) fn utc_day(unix_s: u64) -> String {
+    let (year, month, day) = civil_date(unix_s / SECONDS_PER_DAY);
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// Year, month, day from days since 1970-01-01.

@@ -1,5 +1,7 @@
 //! The report as one HTML file that loads nothing.
 
+use std::sync::LazyLock;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use serde_json::Value;
@@ -12,9 +14,22 @@ use super::{
 };
 use crate::report::Report;
 
-const TEMPLATE: &str = include_str!("../../templates/report.html");
-const STYLE: &str = include_str!("../../templates/report.css");
-const SCRIPT: &str = include_str!("../../templates/report.js");
+const REPORT: &str = include_str!("../../templates/report.html");
+const HISTORY: &str = include_str!("../../templates/history.html");
+/// One chart of a course, here and on the site.
+pub(super) const COURSE: &str = include_str!("../../templates/course.html");
+const STYLE: &str = concat!(
+    include_str!("../../templates/report.css"),
+    include_str!("../../templates/history.css")
+);
+const SCRIPT: &str = concat!(
+    include_str!("../../templates/history.js"),
+    include_str!("../../templates/report.js")
+);
+
+/// The template with its parts in their places.
+static TEMPLATE: LazyLock<String> =
+    LazyLock::new(|| REPORT.replacen("{# history #}", &HISTORY.replacen("{# course #}", COURSE, 1), 1));
 
 /// Larger pages are slow to open, and some viewers of artifacts refuse them.
 const MOST_BYTES: usize = 5_000_000;
@@ -77,7 +92,7 @@ fn written(report: &impl Serialize, beside: &str) -> Result<String, RenderError>
         style_hash: hash(STYLE),
         script_hash: hash(SCRIPT),
     };
-    let page = render("report.html", TEMPLATE, Language::Html, &page)?;
+    let page = render("report.html", &TEMPLATE, Language::Html, &page)?;
     // No value of the report writes a `<`, so that this place is the template's own.
     let page = page.replacen("<!--telemetry-->\n", beside, 1);
     // Both places stand before the first value of the report.
@@ -95,6 +110,6 @@ fn cut(value: &mut Value) {
 }
 
 /// As a content security policy names what may stand inline.
-fn hash(text: &str) -> String {
+pub(super) fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }

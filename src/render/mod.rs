@@ -7,6 +7,7 @@ mod axis;
 mod budget;
 mod capacity;
 mod chart;
+mod course;
 mod curve;
 mod details;
 mod escape;
@@ -24,9 +25,11 @@ mod listing;
 mod markdown;
 mod noise;
 mod own;
+mod past;
 mod posting;
 mod reproduce;
 mod selftest;
+mod site;
 mod spreads;
 mod stairs;
 mod telemetry;
@@ -37,7 +40,7 @@ mod words;
 
 pub use capacity::terminal_capacity;
 pub use curve::{CurvePoint, Waits, curve, curve_svg, terminal_curve};
-pub use escape::{command_data, command_property, log_safe};
+pub use escape::{command_data, command_property, is_address, log_safe};
 pub use history::{accepted_step, terminal_history};
 pub use html::{html, whole_html};
 pub use json::{
@@ -50,6 +53,7 @@ pub use noise::{suggestion_yaml, terminal_noise};
 pub use own::{MOST_TEMPLATE_BYTES, Template};
 pub use posting::{Past, Posting, marker, past_results};
 pub use selftest::terminal_selftest;
+pub use site::{Site, SiteBaseline, SiteReport, site_index, site_page};
 pub use terminal::{terminal_report, terminal_session};
 
 /// Why a report could not be rendered or read.

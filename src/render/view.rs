@@ -15,6 +15,7 @@ use super::{
     figures::{self, CellTable, NamedArm, Rows, Runs},
     format,
     ladder::{self, Ladders},
+    past::{self, PastSection},
     reproduce,
     words::{self, Look},
 };
@@ -53,6 +54,8 @@ pub(super) struct ReportView {
     pub(super) details: Vec<CellCharts>,
     /// Whether the report was read from its file, which holds no requests.
     pub(super) is_stored: bool,
+    /// The stored sessions behind the baseline.
+    pub(super) history: PastSection,
     pub(super) metrics: Vec<CellTable>,
     pub(super) failures: Vec<FailureView>,
     pub(super) differences: Vec<DifferenceView>,
@@ -146,6 +149,7 @@ impl ReportView {
             runs: figures::runs(&arms, &report.checks),
             details: details::charts(report),
             is_stored: report.detail.is_empty() && report.candidate.cells.iter().any(|cell| cell.runs > 0),
+            history: past::section(report),
             metrics: figures::tables(&arms, &report.checks, Rows::Measured),
             failures: arms.iter().flat_map(failures).collect(),
             differences: differences(report),

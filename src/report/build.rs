@@ -3,7 +3,9 @@
 use super::{
     Judging, Report, Stored,
     arm::{describe_measured, say_none_replaced},
-    conduct, detail, doubts, held, method, overridden, rest, tails, telemetry, wording,
+    conduct, detail, doubts, held, method, overridden,
+    past::{self, Past, Windows},
+    rest, tails, telemetry, wording,
 };
 use crate::{
     compare::{Design, PairNoise, compare_within},
@@ -27,6 +29,8 @@ pub struct Reference<'a> {
     pub history: &'a [Measurements],
     /// How far apart the pairs of earlier A/B measurements lay; `None`: none are known.
     pub pair_noise: Option<&'a PairNoise>,
+    /// The baseline over time, for charts; `None`: it is one session.
+    pub past: Option<&'a Past>,
 }
 
 impl<'a> Reference<'a> {
@@ -37,6 +41,7 @@ impl<'a> Reference<'a> {
             session,
             history: &[],
             pair_noise: None,
+            past: None,
         }
     }
 }
@@ -57,7 +62,7 @@ pub fn build_knowing(
     let (old, new, cut) = measure_both(baseline, candidate.1);
     let differences = baseline.map_or_else(Vec::new, |(_, session)| differences(session, candidate.1, policy));
     let measured = (old.as_ref().map(|(_, _, old)| old), &new);
-    let mut outcome = outcome(reference, candidate.1, measured, &differences, policy);
+    let (mut outcome, windows) = outcome(reference, candidate.1, measured, &differences, policy);
     let alone = beside_refusal(&mut outcome, &new, policy);
     let mut obligations = obligations(outcome.as_ref().map_or(&alone, |judgement| &judgement.checks));
     settle(&mut obligations, given);
@@ -69,6 +74,7 @@ pub fn build_knowing(
         Err(refusal) => refusal.verdict,
     };
     let checks = outcome.as_ref().map_or(&alone, |judgement| &judgement.checks);
+    let past = past::of_report(reference, measured, checks, windows.as_ref());
     let of_old = old.iter().flat_map(|(_, _, old)| tails::of("baseline", old));
     let of_old: Vec<String> = of_old.chain(cut).collect();
     let of_new = tails::of("candidate", &new);
@@ -100,6 +106,7 @@ pub fn build_knowing(
         warnings,
         detail: Vec::new(),
         telemetry: Vec::new(),
+        past,
     }
 }
 
@@ -119,21 +126,25 @@ fn outcome(
     (old, new): (Option<&Measurements>, &Measurements),
     differences: &[Difference],
     policy: &Policy,
-) -> Outcome {
+) -> (Outcome, Option<Windows>) {
     let Some((reference, old)) = reference.zip(old) else {
-        return Err(refuse(None, candidate, differences, policy).unwrap_or_else(Refusal::no_baseline));
+        let refusal = refuse(None, candidate, differences, policy).unwrap_or_else(Refusal::no_baseline);
+        return (Err(refusal), None);
     };
     if let Some(refusal) = refuse(Some(reference.session), candidate, differences, policy) {
-        return Err(refusal);
+        return (Err(refusal), None);
     }
     let unknown = PairNoise::default();
     let noise = reference.pair_noise.unwrap_or(&unknown);
     let comparison = compare_within(old, new, reference.history, noise);
     if let Some(refusal) = refuse_work(&comparison, policy) {
-        return Err(refusal);
+        return (Err(refusal), None);
     }
     let judgement = judge(&comparison, policy).with_new_cells(&comparison, new, policy);
-    refuse_failures(candidate, &judgement.checks).map_or(Ok(judgement), Err)
+    match refuse_failures(candidate, &judgement.checks) {
+        Some(refusal) => (Err(refusal), None),
+        None => (Ok(judgement), Some(past::windows(&comparison))),
+    }
 }
 
 /// Where there is nothing to compare with, what the candidate itself must keep is still judged: a ceiling that is surely

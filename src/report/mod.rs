@@ -14,6 +14,7 @@ mod held;
 mod method;
 mod never_full;
 mod overridden;
+mod past;
 mod rest;
 mod tails;
 mod telemetry;
@@ -33,6 +34,7 @@ pub use arm::describe;
 pub use build::{Reference, build, build_knowing, warnings};
 pub use detail::{ArmDetail, CellDetail, Flow, Latency, Moment, Spread};
 pub use doubts::of as signs_of_editing;
+pub use past::{Middle, Past, PastCourse, PastPoint, PastSession, PastStep};
 pub use rest::unseen_rest;
 pub use telemetry::{ArmCourse, CellTelemetry, Course, RunCourse, Sampled};
 
@@ -79,6 +81,8 @@ pub struct Report {
     pub detail: Vec<CellDetail>,
     /// What was sampled beside the requests, for charts; empty likewise.
     pub telemetry: Vec<CellTelemetry>,
+    /// The stored sessions behind the baseline, for charts, or why there are none, in a sentence.
+    pub past: Result<Past, String>,
 }
 
 /// Where the rules of a pull request came from.

@@ -176,6 +176,14 @@ impl Baselines {
         Ok(entries.map(|entry| entry.file).collect())
     }
 
+    /// The files of the directory that may be baselines, by name, unread.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn paths(&self) -> Result<Vec<PathBuf>, StoreError> {
+        self.files()
+    }
+
     fn refuse_taken(&self, name: &str, own: &Path) -> Result<(), StoreError> {
         let taken = self.entries()?.into_iter().find(|entry| {
             let held = entry.header.as_ref().ok().and_then(|header| header.name.as_deref());

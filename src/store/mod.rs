@@ -50,7 +50,7 @@ pub use self::{
     },
     noise_file::MAX_NOISE,
     selftest_file::{read_selftest, write_selftest},
-    write::claim_output,
+    write::{claim_output, write_bytes},
 };
 use self::{read::Kind, session_file::SessionFile};
 use crate::{plan::Plan, session::Session};

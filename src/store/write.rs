@@ -65,6 +65,25 @@ fn failed(path: &Path, source: io::Error) -> StoreError {
     }
 }
 
+/// Writes bytes so that a reader sees either the old file or the whole new one; missing parent folders are created, and a link in
+/// its place is replaced, not followed.
+///
+/// # Errors
+/// When the path is a directory, or the file system refuses or is full.
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    if path.is_dir() {
+        return Err(StoreError::Directory { path: path.to_owned() });
+    }
+    let written = make_parent(path).and_then(|()| {
+        let mut temporary = Temporary::beside(path)?;
+        temporary.file.write_all(bytes)?;
+        fs::rename(&temporary.path, path)?;
+        temporary.kept = true;
+        Ok(())
+    });
+    written.map_err(|source| failed(path, source))
+}
+
 /// Where the new file takes its place: the path itself, or what a link points at; `None` for a pipe or device, which a
 /// rename would destroy.
 fn place_of(path: &Path) -> io::Result<Option<PathBuf>> {

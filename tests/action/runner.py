@@ -236,6 +236,8 @@ class Job:
         nothing = Ended(True, {}, "", "", [], {}, {}, 0.0)
         if uses == "actions/checkout":
             return nothing
+        if uses == "actions/upload-pages-artifact":
+            uses, given = "actions/upload-artifact", {"name": "github-pages", "if-no-files-found": "error", **given}
         store = Path(artifacts) / given["name"]
         path = self.workspace / given["path"]
         if uses == "actions/upload-artifact":

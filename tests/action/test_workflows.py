@@ -192,6 +192,20 @@ class WithBaseline(Workflows):
         self.assertIn("baselines/", self.team.git("show", "--name-only", "--format=%s", self.tip))
         self.assertIn("perf: baseline of ", self.team.git("show", "--no-patch", "--format=%s", self.tip))
 
+    def test_the_baselines_become_a_site(self):
+        repository = self.copy()
+        event = {"action": "completed", "repository": {"full_name": NAME, "default_branch": "main"}}
+        job = self.job(repository.folder, "workflow_run", event, GITHUB_SHA=self.tip, GITHUB_REF="refs/heads/main",
+                       GITHUB_REF_NAME="main", GITHUB_SERVER_URL="https://github.com")
+        steps = job.run(self.examples / "perf-site.yml", "build", self.action, {"github": {"event": event}}, self.artifacts)
+        for step, ended in steps.items():
+            self.assertTrue(ended.ok, f"{step}: {ended.log}")
+        site = self.artifacts / "github-pages"
+        index = (site / "index.html").read_text()
+        self.assertIn("1\u00a0baseline with 1\u00a0session", index)
+        self.assertIn(f"https://github.com/{NAME}/commit/", index)
+        self.assertEqual(len(list(site.glob("*.html"))), 2)
+
     def test_a_main_branch_that_got_worse_is_saved_by_hand_with_a_reason(self):
         repository = self.copy()
         repository.write("slow", "60%\n")

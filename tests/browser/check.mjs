@@ -1,11 +1,12 @@
 // Opens pages that perfgate wrote in a real browser, as a reader would: from a file, with no network, in both themes, wide and
 // narrow. Fails on anything on the console, on a request to anywhere, on a page that scrolls sideways, on what axe-core finds
-// against WCAG 2.1 AA, where one label of a chart covers another, and where sorting, filtering or reading a curve does not work.
+// against WCAG 2.1 AA, where one label of a chart covers another, on a link to a file or a place that is not there, and where sorting,
+// filtering or reading a chart does not work.
 //
 //   node check.mjs CHROMIUM SCREENSHOT_FOLDER PAGE.html…
 
-import { readFileSync, mkdirSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { existsSync, readFileSync, mkdirSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { createRequire } from 'node:module';
 import puppeteer from 'puppeteer-core';
 
@@ -114,14 +115,49 @@ async function reads(page, bad) {
   if (!/^within [\d.e+]+ m?s: .*\b\d/.test(said)) bad(`a curve says "${said}"`);
 }
 
+// A course tells the session that the arrow keys went to, the newest first.
+async function recalls(page, bad) {
+  const chart = await page.$('details[open] svg.course');
+  if (!chart) return;
+  await chart.evaluate((node) => node.focus());
+  await page.keyboard.press('ArrowLeft');
+  const [said, rows] = await chart.evaluate((node) => [
+    node.nextElementSibling.textContent,
+    [...node.closest('figure').querySelectorAll('tbody tr')].map((row) => row.cells[0].textContent),
+  ]);
+  if (!said.startsWith(rows.at(-1)) || !/ · .*\d/.test(said)) bad(`a course says "${said}" of ${rows.at(-1)}`);
+}
+
+// Pages lead to one another, and a link to a chart opens the cell that it lies in.
+async function leads(page, path, bad) {
+  const links = await page.$$eval('a[href]', (nodes) => nodes.map((node) => node.getAttribute('href')));
+  for (const link of links.filter((link) => !/^https?:/.test(link))) {
+    const [file, place] = link.split('#');
+    const target = file ? join(dirname(path), file) : path;
+    if (!existsSync(target)) bad(`leads to ${link}`);
+    else if (place && !readFileSync(target, 'utf8').includes(`id="${place}"`)) bad(`leads to ${link}, of which there is no place`);
+  }
+  const link = await page.$('a[href*="#cell-"]');
+  if (!link) return;
+  const place = (await link.evaluate((node) => node.hash)).slice(1);
+  await Promise.all([link.evaluate((node) => node.click()), page.waitForFunction((id) => location.hash === `#${id}`, {}, place)]);
+  await page.waitForFunction(() => 'ready' in document.documentElement.dataset);
+  const isOpen = await page.evaluate((id) => document.getElementById(id)?.closest('details').open, place);
+  if (!isOpen) bad(`the chart ${place} stays folded`);
+  await page.goto(`file://${resolve(path)}`);
+}
+
 for (const path of pages) {
   for (const theme of THEMES) {
     for (const width of WIDTHS) {
       const [page, bad] = await open(path, theme, width);
-      await look(page, bad, `${basename(path, '.html')}-${theme}-${width}`);
+      const name = [basename(dirname(resolve(path))), basename(path, '.html')].join('-').replace(/^render-/, '');
+      await look(page, bad, `${name}-${theme}-${width}`);
       await sorts(page, bad);
       await filters(page, bad);
       await reads(page, bad);
+      await recalls(page, bad);
+      await leads(page, path, bad);
       await accessible(page, bad);
       await page.close();
     }

@@ -23,6 +23,7 @@ mod schemas;
 mod selftest;
 mod settled;
 mod sim;
+mod site;
 mod slow_reader;
 mod store;
 mod target;

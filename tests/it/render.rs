@@ -13,11 +13,20 @@ mod shape;
 use std::{fs, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use perfgate::render::{html, markdown, read_report, report_json, terminal_report, terminal_session};
+use perfgate::{
+    metric::Metric,
+    render::{html, markdown, read_report, report_json, terminal_report, terminal_session},
+};
 use sha2::{Digest, Sha256};
 
-const STYLE: &str = include_str!("../../templates/report.css");
-const SCRIPT: &str = include_str!("../../templates/report.js");
+const STYLE: &str = concat!(
+    include_str!("../../templates/report.css"),
+    include_str!("../../templates/history.css")
+);
+const SCRIPT: &str = concat!(
+    include_str!("../../templates/history.js"),
+    include_str!("../../templates/report.js")
+);
 
 /// A page without the style and the script that are ours, byte by byte.
 fn without_ours(page: &str) -> String {
@@ -58,6 +67,60 @@ fn pages_are_written_for_looking_at() {
         fs::write(folder.join(format!("{name}.html")), html(&report).unwrap()).unwrap();
         fs::write(folder.join(format!("{name}.md")), markdown(&report).unwrap()).unwrap();
     }
+}
+
+#[test]
+fn the_past_of_each_judged_metric_is_drawn_or_its_place_says_why() {
+    let page = html(&fixtures::regression()).unwrap().replace('\u{a0}', " ");
+    assert_eq!(page.matches("<svg class=\"course\"").count(), 2);
+    for told in [
+        "regression: 12.80 ms is +12.1 % on 11.42 ms, the level of 7 of 12 stored sessions; limit ≤ +5.0 %; its level changed once",
+        "+12.4 % from <code>55b8f0d255b8</code> on, accepted by Ada, 2026-11-17 09:39 UTC: fp8 gave wrong answers",
+        "worse: +12.4 % in <code>45b8f0d245b8..55b8f0d255b8</code>, and nobody answers for it",
+        "doubt: it was interrupted",
+        ">this candidate<",
+        ">limit +5.0 %</text>",
+    ] {
+        assert!(page.contains(told), "{told}");
+    }
+    // Twelve sessions and the candidate in each chart, and as many rows behind it.
+    assert_eq!(page.matches("class=\"at ").count(), 26);
+    let mut clean = fixtures::regression();
+    let errors = &mut clean.past.as_mut().unwrap().courses[1];
+    errors.metric = Metric::ErrorRate;
+    errors.points.iter_mut().for_each(|point| point.value = 0.0);
+    clean.checks[1].metric = Metric::ErrorRate;
+    clean.checks[1].candidate = Some(0.0);
+    let page = html(&clean).unwrap();
+    assert_eq!(page.matches("<svg class=\"course\"").count(), 1);
+    assert!(page.contains("Not drawn: Error rate was 0 in every session and is 0 now."));
+    // One failed request is worth a picture.
+    clean.checks[1].candidate = Some(0.01);
+    assert_eq!(html(&clean).unwrap().matches("<svg class=\"course\"").count(), 2);
+    let page = html(&fixtures::pass()).unwrap();
+    assert!(page.contains("Not drawn: the baseline is one session, not a history of stored ones."));
+    let mut many = fixtures::regression();
+    let past = fixtures::past();
+    many.checks = (0..60)
+        .map(|place| {
+            let mut check = many.checks[0].clone();
+            check.cell = format!("c={place}");
+            check
+        })
+        .collect();
+    many.past = Ok(perfgate::report::Past {
+        courses: (0..60)
+            .map(|place| {
+                let mut course = past.courses[0].clone();
+                course.cell = format!("c={place}");
+                course
+            })
+            .collect(),
+        ..past
+    });
+    let page = html(&many).unwrap();
+    assert_eq!(page.matches("<svg class=\"course\"").count(), 40);
+    assert!(page.contains("20 more are not drawn"));
 }
 
 #[test]

@@ -54,6 +54,7 @@ fn one_stored_session_is_a_window_of_its_own() {
         window,
         Window {
             sessions: 1,
+            began_unix_s: vec![0],
             cut_at: None
         }
     );
@@ -65,6 +66,7 @@ fn the_newest_thirty_sessions_are_the_window() {
         window(&steady(40)),
         Window {
             sessions: 30,
+            began_unix_s: (10..40).collect(),
             cut_at: None
         }
     );
@@ -86,6 +88,7 @@ fn a_window_begins_after_the_last_change_of_level() {
         window(&levels),
         Window {
             sessions: 5,
+            began_unix_s: (20..25).collect(),
             cut_at: Some(expected)
         }
     );

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     check,
     judging::{JudgingTwin, OnInconclusiveTwin, StoredTwin},
+    past,
     twin::{
         ActionTwin, ArmTwin, CellTwin, DifferenceTwin, EvidenceTwin, FactTwin, FailureTwin, FieldRuleTwin, MetricTwin,
         ObligationTwin, ReportTwin, VerdictTwin,
@@ -54,6 +55,7 @@ pub(super) fn report_twin(report: &Report) -> ReportTwin {
             holds_baseline: report.stored.holds_baseline,
         },
         trusted: report.trusted.as_ref().map(Into::into),
+        history: Some(past::twin(&report.past)),
     }
 }
 
@@ -87,6 +89,7 @@ pub(super) fn report(twin: ReportTwin) -> Result<Report, RenderError> {
         trusted: twin.trusted.map(Into::into),
         detail: Vec::new(),
         telemetry: Vec::new(),
+        past: past::past(twin.history)?,
     })
 }
 
@@ -297,6 +300,9 @@ pub(super) fn refuse_infinite(report: &Report) -> Result<(), RenderError> {
                 place: format!("check `{}` of cell `{}`", check.metric, check.cell),
             });
         }
+    }
+    if let Some(place) = past::not_finite(&report.past) {
+        return Err(RenderError::NotFinite { place });
     }
     if let Some(arm) = &report.baseline {
         refuse_infinite_arm(arm, "baseline")?;

@@ -8,6 +8,7 @@ mod history;
 mod judging;
 mod load;
 mod noise;
+mod past;
 mod twin;
 
 pub(super) use context::Context;

@@ -11,6 +11,7 @@ use super::{
     evidence::{SettledTwin, TrustedTwin},
     judging::{JudgingTwin, StoredTwin},
     load::{LoadTwin, SloTwin},
+    past::PastTwin,
 };
 
 /// One comparison of a candidate with a baseline, judged.
@@ -55,6 +56,9 @@ pub(super) struct ReportTwin {
     /// Whose rules held; null where they are the work tree's, absent in older files.
     #[serde(default)]
     pub(super) trusted: Option<TrustedTwin>,
+    /// The stored sessions behind the baseline; absent in older files.
+    #[serde(default)]
+    pub(super) history: Option<PastTwin>,
 }
 
 /// One arm of a comparison.

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use perfgate::{
+    history::Accepted,
     metric::{
         Metric,
         Percentile::{P50, P95, P99},
     },
     obligation::{Place, Settled},
     plan::{Arrivals, Load, Slo},
-    report::{Arm, CellFigures, ChangedFile, Check, Difference, Figure, Judging, Obligation, Report, Stored, Trusted},
+    report::{
+        Arm, CellFigures, ChangedFile, Check, Difference, Figure, Judging, Obligation, Past, PastCourse, PastPoint,
+        PastSession, PastStep, Report, Stored, Trusted,
+    },
     verdict::{Action, Bound, Evidence, FieldRule, Policy, Verdict},
 };
 
@@ -163,12 +167,14 @@ fn report(verdict: Verdict, exit_code: u8, headline: &str, factor: f64) -> Repor
         judging: Judging::of(&Policy::default()),
         detail: vec![],
         telemetry: vec![],
+        past: Err("the baseline is one session, not a history of stored ones".into()),
     }
 }
 
 pub(super) fn regression() -> Report {
     let reason = "worse by 12.1 %, real and beyond the limit with 90 % confidence";
     Report {
+        past: Ok(past()),
         story: Some("decode is slower: each token takes longer at the first cell (TPOT P95 +12.1 %)".into()),
         next_steps: vec![
             "look at what changed between `9f8e7d6c5b` and `a1b2c3d4e5`".into(),
@@ -223,6 +229,58 @@ pub(super) fn regression() -> Report {
             &format!("regression: TPOT P95 +12.1 % at {CELL} (limit +5.0 %)"),
             1.121,
         )
+    }
+}
+
+/// Twelve stored sessions with a step that somebody answers for; the newest seven are the window of the first check.
+pub(super) fn past() -> Past {
+    let values = [10.1, 10.2, 10.0, 10.1, 10.2, 11.3, 11.5, 11.4, 11.4, 11.3, 11.5, 11.5];
+    let session = |place: usize| PastSession {
+        sha256: format!("{place:x}").repeat(64),
+        started_unix_s: 1_794_308_360 + 86_400 * place as u64,
+        commit: (place != 3).then(|| format!("{place:x}5b8f0d2").repeat(5)),
+        is_pinned: place == 1,
+        doubts: if place == 2 {
+            vec!["it was interrupted".into()]
+        } else {
+            vec![]
+        },
+    };
+    let course = |metric, by: f64| PastCourse {
+        cell: CELL.into(),
+        metric,
+        points: values
+            .iter()
+            .enumerate()
+            .map(|(session, value)| PastPoint {
+                session,
+                value: value * by,
+                run_sd: (session != 4).then_some(0.011),
+                in_window: session >= 5,
+            })
+            .collect(),
+        steps: vec![PastStep {
+            session: 5,
+            after: 4,
+            change: 0.124,
+            is_worse: by > 1.0 || metric != Metric::OutputTokensPerS,
+            is_found: true,
+            is_alert: metric == Metric::Ttft(P95),
+            accepted: (metric == Metric::Tpot(P95)).then_some(0),
+        }],
+    };
+    Past {
+        sessions: (0..12).map(session).collect(),
+        accepted: vec![Accepted {
+            after: Some("4".repeat(64)),
+            commit: Some("55b8f0d2".repeat(5)),
+            metric: Some(Metric::Tpot(P95)),
+            cell: None,
+            reason: "fp8 gave wrong answers".into(),
+            who: "Ada".into(),
+            accepted_unix_s: 1_794_908_360,
+        }],
+        courses: vec![course(Metric::Tpot(P95), 1.0), course(Metric::Ttft(P95), 16.0)],
     }
 }
 
@@ -329,6 +387,20 @@ pub(super) fn poisoned(text: &str) -> Report {
             cell.metrics
                 .insert(Metric::GpuMemoryPeakGb, Figure::NotMeasured(text.into()));
         }
+    }
+    if let Ok(past) = &mut report.past {
+        for session in &mut past.sessions {
+            session.sha256 = text.into();
+            session.commit = Some(text.into());
+            session.doubts = vec![text.into()];
+        }
+        for step in &mut past.accepted {
+            step.who = text.into();
+            step.reason = text.into();
+            step.cell = Some(text.into());
+            step.commit = Some(text.into());
+        }
+        past.courses.iter_mut().for_each(|course| course.cell = text.into());
     }
     for check in &mut report.checks {
         check.cell = text.into();

@@ -49,7 +49,8 @@ fn a_template_in_a_name_is_not_rendered() {
     let report = hostile();
     for text in [markdown(&report).unwrap(), html(&report).unwrap()] {
         assert!(text.contains("{{ 7 "), "{text}");
-        assert!(!text.contains("49"), "{text}");
+        // Coordinates may have these digits too.
+        assert!(!text.contains("31m49"), "{text}");
     }
 }
 

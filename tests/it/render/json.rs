@@ -76,6 +76,18 @@ fn the_contract_s_keys_are_there_even_where_nothing_is_known() {
 }
 
 #[test]
+fn a_file_without_a_history_is_read_and_says_so_and_one_that_contradicts_itself_is_not() {
+    let mut value: Value = serde_json::from_str(&report_json(&fixtures::regression()).unwrap()).unwrap();
+    assert_eq!(value["history"]["courses"][0]["points"][5]["in_window"], true);
+    value["history"]["courses"][0]["steps"][0]["session"] = 12.into();
+    let error = read_report(&value.to_string()).unwrap_err().to_string();
+    assert!(error.contains("`history` of tpot_p95"), "{error}");
+    value.as_object_mut().unwrap().remove("history");
+    let older = read_report(&value.to_string()).unwrap();
+    assert!(older.past.unwrap_err().contains("older perfgate"));
+}
+
+#[test]
 fn a_file_that_is_no_report_of_ours_is_refused_with_its_reason() {
     let report = report_json(&fixtures::regression()).unwrap();
     let cut = report.get(..report.len() / 2).unwrap();
