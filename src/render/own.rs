@@ -256,7 +256,10 @@ fn with_policy(page: &str) -> Option<String> {
     let inside = rest.strip_prefix("<html").and_then(|rest| rest.strip_suffix('>'));
     // An attribute that is not closed would swallow the policy.
     let is_plain = |sign: char| sign.is_ascii_alphanumeric() || sign.is_whitespace() || "-=\"".contains(sign);
-    let is_html = inside.is_some_and(|rest| rest.chars().all(is_plain) && rest.matches('"').count() % 2 == 0);
+    let is_html = inside.is_some_and(|rest| {
+        let is_named = rest.is_empty() || rest.starts_with(char::is_whitespace);
+        is_named && rest.chars().all(is_plain) && rest.matches('"').count() % 2 == 0
+    });
     (rest.is_empty() || is_html).then(|| [before, HEAD, "\n", POLICY, after].concat())
 }
 
