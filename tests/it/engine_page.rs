@@ -29,7 +29,8 @@ fn run(sim: &Sim, flags: &[&str]) -> Run {
 
 fn only_run(path: &Path) -> Run {
     let session = perfgate::store::read_session(path).unwrap();
-    session.cells[0].runs[0].clone()
+    let cell = session.cells.into_iter().next().unwrap();
+    cell.runs.into_iter().next().unwrap()
 }
 
 /// Ten milliseconds a token: a run of 24 requests at 8 streams takes 1.5 s.

@@ -126,16 +126,13 @@ fn t11_no_key_goes_to_a_page_of_metrics_that_is_elsewhere() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let page = format!("http://{}/own", listener.local_addr().unwrap());
     let asked = Arc::new(Mutex::new(String::new()));
-    let heard = Arc::clone(&asked);
+    let log = Arc::clone(&asked);
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let mut bytes = [0; 4096];
             let count = stream.read(&mut bytes).unwrap();
-            heard
-                .lock()
-                .unwrap()
-                .push_str(&String::from_utf8_lossy(&bytes[..count]));
+            log.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
             let body = "vllm:num_requests_running 0\n";
             let head = format!(
                 "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
