@@ -14,6 +14,7 @@ use super::{
     template::{Language, render},
 };
 use crate::{
+    plan::Load,
     report::{ArmCourse, CellTelemetry, Course, Report, RunCourse, Sampled},
     stats::real,
     verdict::{Verdict, wording::signed},
@@ -35,10 +36,9 @@ const MANY_CELLS: usize = 8;
 #[derive(Debug, Serialize)]
 struct Section {
     has_baseline: bool,
-    /// Whether the report was read from its file, which holds no samples.
-    is_stored: bool,
+    /// Why nothing is drawn, where nothing is.
+    without: Option<&'static str>,
     cells: Vec<CellView>,
-    has_courses: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -107,13 +107,26 @@ pub(super) fn section(report: &Report) -> Result<String, RenderError> {
     let cells: Vec<&CellTelemetry> = worst_first(report);
     let count = cells.len();
     let views: Vec<CellView> = cells.into_iter().map(|cell| cell_view(cell, report, count)).collect();
+    let is_drawn = views.iter().any(|cell| !cell.charts.is_empty());
     let section = Section {
         has_baseline: report.baseline.is_some(),
-        is_stored: views.is_empty() && report.candidate.cells.iter().any(|cell| cell.runs > 0),
-        has_courses: views.iter().any(|cell| !cell.charts.is_empty()),
+        without: (!is_drawn).then(|| without(report)),
         cells: views,
     };
     render("telemetry.html", TEMPLATE, Language::Html, &section)
+}
+
+fn without(report: &Report) -> &'static str {
+    let measured = report.candidate.cells.iter().filter(|cell| cell.runs > 0);
+    let mut searches = measured.map(|cell| matches!(cell.load, Load::Capacity(_))).peekable();
+    let has_runs = searches.peek().is_some();
+    if has_runs && searches.all(|is_search| is_search) {
+        "a capacity search keeps no samples"
+    } else if has_runs && report.telemetry.is_empty() {
+        "this page was made from `report.json`, which holds no samples; `perfgate compare` of the two sessions draws them"
+    } else {
+        "the sessions hold no samples of GPU or engine"
+    }
 }
 
 fn worst_first(report: &Report) -> Vec<&CellTelemetry> {
