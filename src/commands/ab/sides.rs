@@ -207,11 +207,7 @@ fn prepare(
     console: &dyn Console,
     interrupt: &Interrupt,
 ) -> Result<(Session, Side), CommandError> {
-    let place = match arm {
-        PairArm::Baseline => &wanted.arms.baseline,
-        PairArm::Candidate => &wanted.arms.candidate,
-    };
-    let (url, start) = match place {
+    let (url, start) = match *arm.pick(&[&wanted.arms.baseline, &wanted.arms.candidate]) {
         ArmPlace::Url(url) => (url.clone(), None),
         ArmPlace::Command(launch) => {
             let start = start_of(wanted, arm, launch)?;
@@ -243,10 +239,7 @@ fn prepare(
         return Err(CommandError::Unreachable { arm: arm.name(), why });
     }
     if let Some(page) = arm.pick(&wanted.arms.metrics) {
-        runner.find_metrics_at(page)?;
-        if held_requests(&runner).is_none() {
-            return Err(silent(arm, page));
-        }
+        ask_at(&mut runner, (arm, page))?;
     }
     session.pairing = Some(Pairing {
         id: id.to_owned(),
@@ -265,13 +258,18 @@ fn prepare(
     Ok((session, side))
 }
 
-/// Whoever names a page wants it to be asked: that nobody could look would come as a surprise.
-fn silent(arm: PairArm, page: &str) -> CommandError {
-    CommandError::Usage(format!(
+/// Has an arm asked at the page that was named how many requests it holds; whoever names one wants it to be asked, and that
+/// nobody could look would come as a surprise.
+fn ask_at(runner: &mut Runner, (arm, page): (PairArm, &str)) -> Result<(), CommandError> {
+    runner.find_metrics_at(page)?;
+    if held_requests(runner).is_some() {
+        return Ok(());
+    }
+    Err(CommandError::Usage(format!(
         "`arms.{}.metrics` is `{page}`, which does not tell how many requests are in work (of vLLM, SGLang, TGI or llama.cpp); \
          mend the address, have the server show that page, or leave the key out",
         arm.name()
-    ))
+    )))
 }
 
 /// How the server of an arm is started, each time on the same port.
