@@ -14,6 +14,7 @@ use super::{
     template::{Language, render},
 };
 use crate::{
+    plan::Load,
     report::{ArmCourse, CellTelemetry, Course, Report, RunCourse, Sampled},
     stats::real,
     verdict::{Verdict, wording::signed},
@@ -31,14 +32,16 @@ const LABEL_ROOM: f64 = 44.0;
 const FEW_CELLS: usize = 2;
 const MANY_CELLS: usize = 8;
 
+/// Why nothing is drawn of cells whose samples fill more than a page may.
+const NO_ROOM: &str = "the page would be larger than 5 MB";
+
 /// The section of a report's page.
 #[derive(Debug, Serialize)]
 struct Section {
     has_baseline: bool,
-    /// Whether the report was read from its file, which holds no samples.
-    is_stored: bool,
+    /// Why nothing is drawn, where nothing is.
+    without: Option<&'static str>,
     cells: Vec<CellView>,
-    has_courses: bool,
     /// Cells that have no room.
     left_out: usize,
 }
@@ -124,14 +127,27 @@ fn section_of(report: &Report, cells: &[&CellTelemetry], kept: usize) -> Result<
         .take(kept)
         .map(|cell| cell_view(cell, report, kept))
         .collect();
+    let is_drawn = views.iter().any(|cell| !cell.charts.is_empty());
     let section = Section {
         has_baseline: report.baseline.is_some(),
-        is_stored: cells.is_empty() && report.candidate.cells.iter().any(|cell| cell.runs > 0),
-        has_courses: views.iter().any(|cell| !cell.charts.is_empty()),
+        without: (!is_drawn).then(|| if kept < cells.len() { NO_ROOM } else { without(report) }),
         cells: views,
         left_out: cells.len().saturating_sub(kept),
     };
     render("telemetry.html", TEMPLATE, Language::Html, &section)
+}
+
+fn without(report: &Report) -> &'static str {
+    let measured = report.candidate.cells.iter().filter(|cell| cell.runs > 0);
+    let mut searches = measured.map(|cell| matches!(cell.load, Load::Capacity(_))).peekable();
+    let has_runs = searches.peek().is_some();
+    if has_runs && searches.all(|is_search| is_search) {
+        "a capacity search keeps no samples"
+    } else if has_runs && report.telemetry.is_empty() {
+        "this page was made from `report.json`, which holds no samples; `perfgate compare` of the two sessions draws them"
+    } else {
+        "the sessions hold no samples of GPU or engine"
+    }
 }
 
 fn worst_first(report: &Report) -> Vec<&CellTelemetry> {

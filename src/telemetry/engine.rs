@@ -274,7 +274,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     fn pages_of_real_engines_are_read_whole() {
         let all = |tokens: f64, hits: f64| (Some(tokens), Some(hits));
         for folder in ["tests/data/engine", "../shared/data/engine"] {

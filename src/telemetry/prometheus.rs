@@ -219,7 +219,7 @@ mod tests {
     fn all(page: &str) -> Result<Vec<(String, f64)>, NoMetrics> {
         let mut found = Vec::new();
         read(page.as_bytes(), |sample| {
-            found.push((sample.name.to_owned(), sample.value))
+            found.push((sample.name.to_owned(), sample.value));
         })?;
         Ok(found)
     }
@@ -247,7 +247,7 @@ mod tests {
             expected.map(|(name, value)| (name.to_owned(), value))
         );
         assert!(one("a NaN").value.is_nan());
-        assert_eq!(one("a -Inf").value, f64::NEG_INFINITY);
+        assert!(one("a -Inf").value.is_infinite() && one("a -Inf").value < 0.0);
     }
 
     #[test]

@@ -29,7 +29,8 @@ fn run(sim: &Sim, flags: &[&str]) -> Run {
 
 fn only_run(path: &Path) -> Run {
     let session = perfgate::store::read_session(path).unwrap();
-    session.cells[0].runs[0].clone()
+    let cell = session.cells.into_iter().next().unwrap();
+    cell.runs.into_iter().next().unwrap()
 }
 
 /// Ten milliseconds a token: a run of 24 requests at 8 streams takes 1.5 s.
@@ -205,4 +206,43 @@ fn a_page_that_dies_in_the_middle_of_a_run_leaves_a_gap() {
         series.gaps[0].to_ns + 200_000_000 >= end_ns,
         "{series:?}, the run ended at {end_ns}"
     );
+}
+
+#[test]
+fn the_page_of_a_comparison_draws_the_engine_and_says_what_a_session_lacks() {
+    let (sim, folder) = (sim(), tempfile::tempdir().unwrap());
+    let common =
+        "run --input-tokens 64 --output-tokens 50 --concurrency 8 --requests 24 --warmup 4 --repeat 1 --quiet --url";
+    for (name, more) in [
+        ("old.json", ["--metrics", "off"]),
+        ("new.json", ["--metrics-interval", "100ms"]),
+    ] {
+        let args: Vec<&str> = common
+            .split(' ')
+            .chain([sim.url.as_str(), "-o", name])
+            .chain(more)
+            .collect();
+        let output = perfgate(folder.path(), &args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let compare = ["compare", "old.json", "new.json", "--format", "html"];
+    let page = perfgate(folder.path(), &compare).output().unwrap().stdout;
+    let page = String::from_utf8(page).unwrap();
+    let (_, section) = page
+        .split_once("The machine and the engine beside the requests</h2>")
+        .unwrap();
+    let (section, _) = section.split_once("</section>").unwrap();
+    for name in ["KV cache in use", "Requests in work", "Requests waiting in the engine"] {
+        assert!(
+            section.contains(&format!("<figcaption>{name}<")),
+            "{name} is not in {section}"
+        );
+    }
+    assert!(section.contains("class=\"candidate-curve\" d=\"M"), "{section}");
+    assert!(!section.contains("class=\"baseline-curve\""), "{section}");
+    assert!(
+        section.contains("baseline, the engine: <code>target.metrics</code> is <code>off</code>"),
+        "{section}"
+    );
+    assert!(!page.contains("<!--telemetry-->"));
 }

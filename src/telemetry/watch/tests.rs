@@ -7,15 +7,15 @@ use super::*;
 
 const EVERY: Duration = Duration::from_millis(5);
 
-fn moment(waiting: f64, preemptions: f64) -> Result<Moment, String> {
-    Ok(Moment {
+fn moment(waiting: f64, preemptions: f64) -> Moment {
+    Moment {
         kv_used: Some(waiting / 100.0),
         running: Some(2.0),
         waiting: Some(waiting),
         preemptions: Some(preemptions),
         prefix_queries: None,
         prefix_hits: None,
-    })
+    }
 }
 
 fn series(found: EngineUse) -> EngineSeries {
@@ -28,9 +28,9 @@ fn series(found: EngineUse) -> EngineSeries {
 #[test]
 fn counters_grow_from_before_the_run_and_gauges_are_of_the_run_alone() {
     let mut tally = Tally::default();
-    tally.before(&moment(50.0, 7.0));
+    tally.before(&Ok(moment(50.0, 7.0)));
     for (at_ns, waiting, preemptions) in [(10, 0.0, 7.0), (20, 3.0, 9.0), (30, 1.0, 12.0)] {
-        tally.take(at_ns, &moment(waiting, preemptions));
+        tally.take(at_ns, &Ok(moment(waiting, preemptions)));
     }
     let found = series(tally.finish(EVERY));
     assert_eq!((found.samples, found.missed, found.preemptions), (3, 0, Some(5)));
@@ -42,11 +42,11 @@ fn counters_grow_from_before_the_run_and_gauges_are_of_the_run_alone() {
 #[test]
 fn a_page_that_fails_for_a_while_leaves_a_gap_and_its_counters_go_on() {
     let mut tally = Tally::default();
-    tally.before(&moment(0.0, 1.0));
-    tally.take(10, &moment(1.0, 2.0));
+    tally.before(&Ok(moment(0.0, 1.0)));
+    tally.take(10, &Ok(moment(1.0, 2.0)));
     tally.take(20, &Err("no answer within 2 s".into()));
     tally.take(30, &Err("no answer within 2 s".into()));
-    tally.take(40, &moment(1.0, 4.0));
+    tally.take(40, &Ok(moment(1.0, 4.0)));
     let found = series(tally.finish(EVERY));
     assert_eq!((found.samples, found.missed, found.preemptions), (2, 2, Some(3)));
     let gap = &found.gaps[0];
@@ -57,7 +57,7 @@ fn a_page_that_fails_for_a_while_leaves_a_gap_and_its_counters_go_on() {
 #[test]
 fn a_page_that_dies_leaves_a_gap_up_to_the_end() {
     let mut tally = Tally::default();
-    tally.take(10, &moment(1.0, 2.0));
+    tally.take(10, &Ok(moment(1.0, 2.0)));
     tally.take(20, &Err("connection refused".into()));
     tally.ended(Some(99));
     let found = series(tally.finish(EVERY));
@@ -67,15 +67,15 @@ fn a_page_that_dies_leaves_a_gap_up_to_the_end() {
 #[test]
 fn a_counter_that_goes_back_is_no_number_and_is_told() {
     let mut tally = Tally::default();
-    tally.before(&moment(0.0, 100.0));
-    tally.take(10, &moment(0.0, 101.0));
-    tally.take(20, &moment(0.0, 3.0));
-    tally.take(30, &moment(0.0, 4.0));
+    tally.before(&Ok(moment(0.0, 100.0)));
+    tally.take(10, &Ok(moment(0.0, 101.0)));
+    tally.take(20, &Ok(moment(0.0, 3.0)));
+    tally.take(30, &Ok(moment(0.0, 4.0)));
     let found = series(tally.finish(EVERY));
     assert_eq!(found.preemptions, None);
     assert_eq!((found.gaps[0].reason.as_str(), found.gaps[0].from_ns), (WENT_BACK, 20));
     let mut unknown = Tally::default();
-    unknown.take(10, &moment(0.0, 101.0));
+    unknown.take(10, &Ok(moment(0.0, 101.0)));
     assert_eq!(
         series(unknown.finish(EVERY)).preemptions,
         None,
@@ -86,10 +86,10 @@ fn a_counter_that_goes_back_is_no_number_and_is_told() {
 #[test]
 fn the_time_between_two_stretches_does_not_count() {
     let mut tally = Tally::default();
-    tally.before(&moment(0.0, 0.0));
-    tally.take(10, &moment(0.0, 2.0));
-    tally.before(&moment(0.0, 50.0));
-    tally.take(20, &moment(0.0, 53.0));
+    tally.before(&Ok(moment(0.0, 0.0)));
+    tally.take(10, &Ok(moment(0.0, 2.0)));
+    tally.before(&Ok(moment(0.0, 50.0)));
+    tally.take(20, &Ok(moment(0.0, 53.0)));
     assert_eq!(series(tally.finish(EVERY)).preemptions, Some(5));
 }
 
@@ -97,7 +97,7 @@ fn the_time_between_two_stretches_does_not_count() {
 fn a_look_after_the_end_of_a_block_is_before_the_next_one_all_the_same() {
     let mut tally = Tally::default();
     for at_ns in [10, 205, 200, 203, 300] {
-        tally.take(at_ns, &moment(0.0, 0.0));
+        tally.take(at_ns, &Ok(moment(0.0, 0.0)));
     }
     tally.take(250, &Err("gone".into()));
     tally.ended(Some(240));
