@@ -39,6 +39,8 @@ pub(super) struct Bar {
     harm_width: String,
     interval: Option<Span>,
     point: Option<String>,
+    /// On which side of the zero the limit lies, so that their names stand apart.
+    limit_is_right: bool,
 }
 
 /// A drawn interval; an end beyond the axis is marked with an arrow.
@@ -136,6 +138,7 @@ impl Domain {
             .filter(|(low, high)| low.is_finite() && high.is_finite() && low <= high);
         Bar {
             zero: coordinate(self.x(0.0)),
+            limit_is_right: limit >= self.x(0.0),
             limit: coordinate(limit),
             harm_left: coordinate(harm_left),
             harm_width: coordinate(harm_width),

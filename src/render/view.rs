@@ -44,6 +44,8 @@ pub(super) struct ReportView {
     pub(super) candidate: ArmView,
     /// `baseline` and `candidate`, or `candidate` alone.
     pub(super) arm_names: Vec<&'static str>,
+    /// The check whose interval stands at the top: the worst that blocks, else the worst.
+    worst: Option<CheckView>,
     pub(super) checks: Vec<CheckView>,
     pub(super) axis: Axis,
     pub(super) indicators: Vec<CellTable>,
@@ -143,6 +145,7 @@ impl ReportView {
                     CheckView::of(check, domain, is_explained, &report.warnings)
                 })
                 .collect(),
+            worst: worst(&report.checks).map(|check| CheckView::of(check, domain, false, &[])),
             axis: domain.axis(),
             indicators: figures::tables(&arms, &report.checks, Rows::Indicators),
             ladder: ladder::charts(&arms),
@@ -196,6 +199,13 @@ fn explained(report: &Report) -> impl Iterator<Item = &Check> {
         open && check.action == Action::Block && check.explanation.is_some()
     };
     report.checks.iter().filter(decides).take(MOST_WHY)
+}
+
+fn worst(checks: &[Check]) -> Option<&Check> {
+    let known = || checks.iter().filter(|check| check.interval.is_some());
+    known()
+        .find(|check| check.action == Action::Block)
+        .or_else(|| known().next())
 }
 
 fn arm_view(arm: &Arm) -> ArmView {

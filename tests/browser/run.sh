@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Looks at pages that perfgate wrote, in Chromium: run.sh FOLDER_FOR_PICTURES PAGE.html…
+# With LOOK=images it only takes the pictures of docs/report.md; see images.sh.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/real/common.sh
@@ -14,5 +15,5 @@ if ! cmp --silent "$here/package-lock.json" "$NODE/package-lock.json"; then
     cp "$here/package.json" "$here/package-lock.json" "$NODE"
     npm ci --silent --ignore-scripts --no-audit --no-fund --prefix "$NODE"
 fi
-cp "$here/check.mjs" "$NODE"
-exec node "$NODE/check.mjs" "$chromium" "$@"
+cp "$here"/*.mjs "$NODE"
+exec node "$NODE/${LOOK:-check}.mjs" "$chromium" "$@"
