@@ -6,67 +6,17 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     args::{JudgeArgs, PlanArgs},
+    examples::{
+        CAPACITY_EXAMPLES, COMPARE_EXAMPLES, EXIT_CODES, GATE_EXAMPLES, HISTORY_EXAMPLES, NOISE_EXAMPLES,
+        POST_EXAMPLES, SELFTEST_EXAMPLES, SWEEP_EXAMPLES,
+    },
     forms::{FormatArg, SchemaOf},
     posting::PostArgs,
     profile::ProfileVerb,
+    screen::{TableArgs, WideArgs},
     search::{LadderArgs, SearchArgs},
     serve::EngineArgs,
 };
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  pass (improvements and plain warnings included)
-  1  regression: merge is blocked
-  2  usage or configuration error
-  3  not settled: inconclusive, incomparable, no baseline, or a profiling report owed
-  4  measurement failed or is invalid
-  5  the verdict stands but could not be posted";
-
-const CAPACITY_EXAMPLES: &str = "\
-Examples:
-  perfgate capacity --url http://127.0.0.1:8000 --slo ttft=2s,tpot=200ms
-  perfgate capacity --slo e2e=10s --axis concurrency --max 256 --precision 10% --attainment 95% --requests 400
-Writes a session that `compare`, `gate` and `baseline` read.";
-
-const GATE_EXAMPLES: &str = "\
-Examples:
-  perfgate gate --url http://127.0.0.1:8000
-  perfgate gate --ab --baseline-url http://127.0.0.1:8001 --candidate-url http://127.0.0.1:8002
-  perfgate gate --ab --baseline-command 'serve old --port {port}' --candidate-command 'serve new --port {port}'";
-
-const SELFTEST_EXAMPLES: &str = "\
-Exits with 0 where all limits are kept, with 4 where not: then a busy or a small machine would be measured, not a server.
-
-Examples:
-  perfgate selftest
-  perfgate selftest --quick --store
-The figures are kept in the file that PERFGATE_SELFTEST names, else in ~/.cache/perfgate/selftest.json.";
-
-const POST_EXAMPLES: &str = "\
-Examples:
-  perfgate post --dry-run
-  perfgate post perfgate-report/result.json --comment changes
-  perfgate gate --post --fail-on regression
-The token comes from GITHUB_TOKEN; docs/github.md has the workflows and their permissions.";
-
-const SWEEP_EXAMPLES: &str = "\
-Examples:
-  perfgate sweep --url http://127.0.0.1:8000
-  perfgate sweep --axis rate --from 2 --to 20 --steps 10 --spacing linear --svg curve.svg";
-
-const HISTORY_EXAMPLES: &str = "\
-Examples:
-  perfgate history
-  perfgate history tpot_p95 --baseline main
-  perfgate history --check || echo 'main got slower, and nobody said why'
-A step is accepted with `perfgate baseline accept --reason TEXT`.";
-
-const NOISE_EXAMPLES: &str = "\
-Examples:
-  perfgate noise
-  perfgate noise monday.json tuesday.json wednesday.json
-  perfgate noise --url http://127.0.0.1:8000 --pairs 12
-  perfgate noise --suggest >> perfgate.yaml";
 
 /// Tells whether a change made your LLM server slower or hungrier.
 #[derive(Debug, Parser)]
@@ -94,6 +44,8 @@ pub(super) enum Verb {
         /// Form of the answer on standard output.
         #[arg(long, value_enum, default_value_t)]
         format: FormatArg,
+        #[command(flatten)]
+        tables: TableArgs,
         /// Post what came of it, as `perfgate post` does.
         #[arg(long, help_heading = "Posting")]
         post: bool,
@@ -131,6 +83,7 @@ pub(super) enum Verb {
         ladder: LadderArgs,
     },
     /// Judge a session against another one, or against the stored baseline.
+    #[command(after_help = COMPARE_EXAMPLES)]
     Compare {
         /// Baseline and candidate (session or baseline files); a candidate alone looks in the store.
         #[arg(num_args = 1..=2, required = true, value_names = ["BASELINE", "CANDIDATE"])]
@@ -140,6 +93,8 @@ pub(super) enum Verb {
         /// Form of the answer on standard output.
         #[arg(long, value_enum, default_value_t)]
         format: FormatArg,
+        #[command(flatten)]
+        tables: TableArgs,
     },
     /// Keep sessions to compare with.
     Baseline {
@@ -173,6 +128,8 @@ pub(super) enum Verb {
         /// `terminal` for people, `json` for programs.
         #[arg(long, value_enum, default_value_t)]
         format: FormatArg,
+        #[command(flatten)]
+        tables: WideArgs,
     },
     /// Render a stored verdict (`report.json`) again.
     Report {
@@ -182,6 +139,8 @@ pub(super) enum Verb {
         /// Form of the answer.
         #[arg(long, value_enum, default_value_t)]
         format: FormatArg,
+        #[command(flatten)]
+        tables: TableArgs,
         /// File to write instead of standard output.
         #[arg(short, long)]
         output: Option<PathBuf>,
@@ -302,6 +261,8 @@ pub(super) struct HistoryArgs {
     /// `terminal` for people, `json` for programs.
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: FormatArg,
+    #[command(flatten)]
+    pub(super) tables: WideArgs,
     #[command(flatten)]
     pub(super) store: StoreArgs,
 }

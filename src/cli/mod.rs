@@ -1,6 +1,7 @@
 //! The door: flags as typed, exit codes, the only place that prints.
 
 pub(crate) mod args;
+mod examples;
 mod exit;
 mod flags;
 mod forms;
@@ -8,6 +9,7 @@ mod manual;
 mod posting;
 mod profile;
 mod progress;
+mod screen;
 mod search;
 mod sending;
 mod serve;
@@ -30,6 +32,7 @@ use self::{
     flags::{Cli, ConfigVerb, Verb},
     forms::SchemaOf,
     progress::{Mode, Progress},
+    screen::{TableArgs, is_dumb, screen},
     search::{LadderArgs, SearchArgs},
 };
 use crate::{
@@ -38,7 +41,7 @@ use crate::{
         compare::{self, Request},
         demo,
         guard::Guard,
-        present::{Format, Screen},
+        present::Format,
         report, run,
         selftest::{self, Depth},
         show, sweep,
@@ -93,15 +96,19 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::Action => sending::action(),
         Verb::Capacity { plan, search } => find_capacity(&plan, &search),
         Verb::Sweep { plan, ladder } => climb(&plan, &ladder),
-        Verb::Compare { files, judge, format } => compare_files(&files, &judge, format.into()),
-        Verb::Show { file, format } => show::show(&file, format.into(), screen()),
-        Verb::Report { file, format, output } => {
-            let done = report::report(&file, format.into(), screen())?;
-            match output {
-                Some(path) => commands::present::write_text(&path, &done.text).map(|()| Done::ok("")),
-                None => Ok(done),
-            }
-        }
+        Verb::Compare {
+            files,
+            judge,
+            format,
+            tables,
+        } => compare_files(&files, &judge, format.into(), tables),
+        Verb::Show { file, format, tables } => show::show(&file, format.into(), tables.screen(format.into())?),
+        Verb::Report {
+            file,
+            format,
+            tables,
+            output,
+        } => render_again(&file, format.into(), tables, output.as_deref()),
         Verb::Baseline { verb } => stored::baseline(&verb),
         Verb::History(flags) => stored::history(&flags),
         Verb::Profile { verb } => profile::run(&verb),
@@ -144,7 +151,13 @@ fn climb(plan: &PlanArgs, ladder: &LadderArgs) -> Result<Done, CommandError> {
     sweep::sweep(&resolved, &ladder, (secrets, &guard), screen(), &console, &interrupt)
 }
 
-fn compare_files(files: &[PathBuf], judge: &JudgeArgs, format: Format) -> Result<Done, CommandError> {
+fn compare_files(
+    files: &[PathBuf],
+    judge: &JudgeArgs,
+    format: Format,
+    tables: TableArgs,
+) -> Result<Done, CommandError> {
+    let screen = tables.screen(format)?;
     let rules = rules(judge.config.as_deref(), &judge.overrides)?;
     let (baseline, candidate): (Option<&Path>, &Path) = match files {
         [candidate] => (None, candidate),
@@ -161,10 +174,18 @@ fn compare_files(files: &[PathBuf], judge: &JudgeArgs, format: Format) -> Result
         named: rules.resolved.settings.baseline.as_deref(),
         rules: &rules,
         format,
-        screen: screen(),
+        screen,
         report_dir: rules.resolved.settings.report_dir.clone(),
         console: &console(&rules.resolved),
     })
+}
+
+fn render_again(file: &Path, format: Format, tables: TableArgs, output: Option<&Path>) -> Result<Done, CommandError> {
+    let done = report::report(file, format, tables.screen(format)?)?;
+    match output {
+        Some(path) => commands::present::write_text(path, &done.text).map(|()| Done::ok("")),
+        None => Ok(done),
+    }
 }
 
 fn schema(of: SchemaOf) -> Result<Done, CommandError> {
@@ -218,26 +239,10 @@ fn console(resolved: &Resolved) -> Progress {
 }
 
 fn mode(quiet: bool) -> Mode {
-    match (quiet, io::stderr().is_terminal()) {
+    match (quiet, io::stderr().is_terminal() && !is_dumb(&variable)) {
         (true, _) => Mode::Quiet,
         (false, true) => Mode::Bar,
         (false, false) => Mode::Lines,
-    }
-}
-
-/// Colour and width of standard output; `NO_COLOR` is honoured.
-fn screen() -> Screen {
-    let terminal = io::stdout().is_terminal();
-    let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let plain = Screen::default();
-    let width = if terminal {
-        terminal_size::terminal_size().map(|(width, _)| width.0)
-    } else {
-        None
-    };
-    Screen {
-        color: terminal && !no_color,
-        width: width.unwrap_or(plain.width),
     }
 }
 

@@ -9,7 +9,9 @@ use super::{
     complain, console, dispatch, exit,
     flags::{Cli, Verb},
     posting::PostArgs,
-    rules, screen, variable, warn_runner,
+    rules,
+    screen::screen,
+    variable, warn_runner,
 };
 use crate::{
     commands::{
@@ -18,7 +20,7 @@ use crate::{
         gate,
         guard::Guard,
         post::{self, Asked, Desk, FailOn, Sent, Source},
-        present::{Format, RESULT_FILE},
+        present::{Format, RESULT_FILE, Screen},
         trust::{self, Rules},
     },
     github::{Client, Forge, Settings, Step},
@@ -29,6 +31,7 @@ use crate::{
 
 /// The runner shows no more warnings of one step.
 const MOST_WARNINGS: usize = 10;
+
 /// What a verb that posts came to: its answer with the verdict's exit code, and what was sent.
 type Posted = (Done, Option<Sent>);
 
@@ -42,10 +45,10 @@ fn post(result: Option<&Path>, posting: &PostArgs, plan: &PlanArgs) -> Result<Po
 }
 
 /// Runs `gate`, and posts what came of it where that is asked for; a measurement that failed is posted as such.
-fn gate(plan: &PlanArgs, format: Format, posting: Option<&PostArgs>) -> Result<Posted, CommandError> {
+fn gate(plan: &PlanArgs, form: (Format, Screen), posting: Option<&PostArgs>) -> Result<Posted, CommandError> {
     let Some(posting) = posting else {
         let rules = rules(plan.config.as_deref(), &plan.overrides)?;
-        return measured(&rules, format).map(|(done, _, _)| (done, None));
+        return measured(&rules, form).map(|(done, _, _)| (done, None));
     };
     // Wishes are read before the measuring starts, so that a bad one costs nothing.
     posting.wish()?;
@@ -55,7 +58,7 @@ fn gate(plan: &PlanArgs, format: Format, posting: Option<&PostArgs>) -> Result<P
         Err(_) => posting.guard(),
     };
     let unsent = |nothing: NoResult| send(Source::Nothing(&nothing), &folder, &guard, (posting, plan), true);
-    let (done, result, logs) = match rules.and_then(|rules| measured(&rules, format)) {
+    let (done, result, logs) = match rules.and_then(|rules| measured(&rules, form)) {
         Ok(measured) => measured,
         Err(error) => {
             let (told, _) = unsent(post::failed(&error, &logs(plan), &guard))?;
@@ -88,13 +91,13 @@ fn joined(gate: &Done, told: &Done, is_verdict: bool, is_required: bool) -> Done
 }
 
 /// Measures and judges; gives the answer, the result's file, and the folder of the servers' logs.
-fn measured(rules: &Rules, format: Format) -> Result<(Done, PathBuf, PathBuf), CommandError> {
+fn measured(rules: &Rules, form: (Format, Screen)) -> Result<(Done, PathBuf, PathBuf), CommandError> {
     let resolved = &rules.resolved;
     let secrets = trust::secrets(resolved, &variable)?;
     let result = gate::report_dir(resolved).join(RESULT_FILE);
     let logs = resolved.settings.output.with_extension("logs");
     let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);
-    let done = gate::gate(rules, secrets, (format, screen()), &console(resolved), &interrupt)?;
+    let done = gate::gate(rules, secrets, form, &console(resolved), &interrupt)?;
     Ok((done, result, logs))
 }
 
@@ -184,13 +187,15 @@ fn ran(verb: Verb) -> Result<(Done, Option<Sent>, Option<FailOn>), CommandError>
         Verb::Gate {
             plan,
             format,
+            tables,
             ab,
             post,
             posting,
         } => {
+            let form = (format.into(), tables.screen(format.into())?);
             let posting = posting_of(post, &posting)?;
             let fail_on = posting.and_then(PostArgs::fail_on);
-            let (done, sent) = gate(&with_ab(plan, ab), format.into(), posting)?;
+            let (done, sent) = gate(&with_ab(plan, ab), form, posting)?;
             Ok((done, sent, fail_on))
         }
         Verb::Post { result, posting, plan } => {

@@ -6,7 +6,9 @@ use super::{
     args::PlanArgs,
     console,
     flags::{BaselineVerb, HistoryArgs, NoiseArgs, SaveArgs, StoreArgs},
-    resolve_with, screen, variable,
+    resolve_with,
+    screen::screen,
+    variable,
 };
 use crate::{
     commands::{
@@ -89,7 +91,11 @@ pub(super) fn history(flags: &HistoryArgs) -> Result<Done, CommandError> {
         check: flags.check,
         format: flags.format.into(),
     };
-    history::history(&asked, (&resolved.settings.store, &resolved.policy), screen())
+    history::history(
+        &asked,
+        (&resolved.settings.store, &resolved.policy),
+        flags.tables.screen(asked.format)?,
+    )
 }
 
 /// Runs `noise`.

@@ -5,6 +5,7 @@
 
 mod capacity;
 mod chart;
+mod columns;
 mod curve;
 mod details;
 mod escape;
@@ -12,6 +13,7 @@ mod evidence;
 mod figures;
 mod flow;
 mod format;
+mod grid;
 mod history;
 mod html;
 mod json;
@@ -21,7 +23,9 @@ mod markdown;
 mod noise;
 mod posting;
 mod reproduce;
+mod screen;
 mod selftest;
+mod spark;
 mod spreads;
 mod template;
 mod terminal;
@@ -40,8 +44,9 @@ pub use listing::{BaselineRow, terminal_baselines, terminal_doubts};
 pub use markdown::{NoResult, comment, comment_without_result, markdown, one_line};
 pub use noise::{suggestion_yaml, terminal_noise};
 pub use posting::{Past, Posting, marker, past_results};
+pub use screen::Screen;
 pub use selftest::terminal_selftest;
-pub use terminal::{terminal_report, terminal_session};
+pub use terminal::{terminal_report, terminal_report_on, terminal_session, terminal_session_on};
 
 /// Why a report could not be rendered or read.
 #[derive(Debug, thiserror::Error)]

@@ -16,6 +16,8 @@ mod made;
 mod manual;
 mod noise;
 mod post;
+#[cfg(unix)]
+mod pty;
 mod render;
 mod schemas;
 mod selftest;
@@ -25,5 +27,7 @@ mod slow_reader;
 mod store;
 mod target;
 mod telemetry;
+#[cfg(unix)]
+mod terminal;
 mod trouble;
 mod trust;

@@ -6,6 +6,7 @@ mod json;
 mod payloads;
 mod posting;
 mod runner;
+mod tables;
 
 use std::{fs, path::Path};
 
