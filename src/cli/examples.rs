@@ -60,3 +60,11 @@ Examples:
   perfgate noise monday.json tuesday.json wednesday.json
   perfgate noise --url http://127.0.0.1:8000 --pairs 12
   perfgate noise --suggest >> perfgate.yaml";
+
+pub(super) const WATCH_EXAMPLES: &str = "\
+Examples:
+  perfgate watch
+  perfgate watch out/candidate.json
+  perfgate watch --once
+A measurement keeps its figures in a small file beside the session file while it goes on; `--watch` of `run`, `gate`,
+`capacity`, `sweep` and `noise` shows the same where they run.";

@@ -8,14 +8,15 @@ use super::{
     args::{JudgeArgs, PlanArgs},
     examples::{
         CAPACITY_EXAMPLES, COMPARE_EXAMPLES, EXIT_CODES, GATE_EXAMPLES, HISTORY_EXAMPLES, NOISE_EXAMPLES,
-        POST_EXAMPLES, SELFTEST_EXAMPLES, SWEEP_EXAMPLES,
+        POST_EXAMPLES, SELFTEST_EXAMPLES, SWEEP_EXAMPLES, WATCH_EXAMPLES,
     },
     forms::{FormatArg, SchemaOf},
     posting::PostArgs,
     profile::ProfileVerb,
-    screen::{TableArgs, WideArgs},
+    screen::{LiveArgs, TableArgs, WideArgs},
     search::{LadderArgs, SearchArgs},
     serve::EngineArgs,
+    watching::WatchArgs,
 };
 
 /// Tells whether a change made your LLM server slower or hungrier.
@@ -32,6 +33,8 @@ pub(super) enum Verb {
     Run {
         #[command(flatten)]
         plan: PlanArgs,
+        #[command(flatten)]
+        live: LiveArgs,
     },
     /// Measure, compare with the stored baseline or with a second server, and write the reports.
     #[command(after_help = GATE_EXAMPLES)]
@@ -46,6 +49,8 @@ pub(super) enum Verb {
         format: FormatArg,
         #[command(flatten)]
         tables: TableArgs,
+        #[command(flatten)]
+        live: LiveArgs,
         /// Post what came of it, as `perfgate post` does.
         #[arg(long, help_heading = "Posting")]
         post: bool,
@@ -73,6 +78,8 @@ pub(super) enum Verb {
         plan: PlanArgs,
         #[command(flatten)]
         search: SearchArgs,
+        #[command(flatten)]
+        live: LiveArgs,
     },
     /// Measure a ladder of load levels up to where the server is saturated, and draw throughput against latency.
     #[command(after_help = SWEEP_EXAMPLES)]
@@ -81,7 +88,12 @@ pub(super) enum Verb {
         plan: PlanArgs,
         #[command(flatten)]
         ladder: LadderArgs,
+        #[command(flatten)]
+        live: LiveArgs,
     },
+    /// Look at a measurement that is going on in another terminal: rates, latencies so far, failures, GPU.
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(WatchArgs),
     /// Judge a session against another one, or against the stored baseline.
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare {
@@ -120,6 +132,8 @@ pub(super) enum Verb {
         noise: NoiseArgs,
         #[command(flatten)]
         plan: PlanArgs,
+        #[command(flatten)]
+        live: LiveArgs,
     },
     /// Show a session or the newest one of a baseline file.
     Show {
@@ -191,6 +205,8 @@ pub(super) enum Verb {
         /// No progress bar.
         #[arg(long)]
         quiet: bool,
+        #[command(flatten)]
+        live: LiveArgs,
     },
     /// Print the completion script of a shell.
     Completions { shell: clap_complete::Shell },

@@ -4,8 +4,10 @@ pub(crate) mod args;
 mod examples;
 mod exit;
 mod flags;
+mod follower;
 mod forms;
 mod manual;
+mod painter;
 mod posting;
 mod profile;
 mod progress;
@@ -14,6 +16,7 @@ mod search;
 mod sending;
 mod serve;
 mod stored;
+mod watching;
 
 use std::{
     borrow::Cow,
@@ -32,7 +35,7 @@ use self::{
     flags::{Cli, ConfigVerb, Verb},
     forms::SchemaOf,
     progress::{Mode, Progress},
-    screen::{TableArgs, is_dumb, screen},
+    screen::{LiveArgs, TableArgs, has_color, is_dumb, screen},
     search::{LadderArgs, SearchArgs},
 };
 use crate::{
@@ -80,7 +83,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> u8 {
 
 fn dispatch(verb: Verb) -> Result<Done, CommandError> {
     match verb {
-        Verb::Run { plan } => {
+        Verb::Run { plan, live } => {
             let resolved = of_this_job(resolve(&plan)?);
             let secrets = trust::secrets(&resolved, &variable)?;
             let guard = Guard::of_job(&resolved, &variable);
@@ -88,14 +91,15 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
                 &resolved,
                 (secrets, &guard),
                 screen(),
-                &console(&resolved),
+                &measuring(&resolved, live),
                 &Interrupt::on_ctrl_c(),
             )
         }
         verb @ (Verb::Gate { .. } | Verb::Post { .. }) => sending::run(verb),
         Verb::Action => sending::action(),
-        Verb::Capacity { plan, search } => find_capacity(&plan, &search),
-        Verb::Sweep { plan, ladder } => climb(&plan, &ladder),
+        Verb::Capacity { plan, search, live } => find_capacity(&plan, &search, live),
+        Verb::Sweep { plan, ladder, live } => climb(&plan, &ladder, live),
+        Verb::Watch(args) => watching::watch(&args),
         Verb::Compare {
             files,
             judge,
@@ -112,7 +116,12 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::Baseline { verb } => stored::baseline(&verb),
         Verb::History(flags) => stored::history(&flags),
         Verb::Profile { verb } => profile::run(&verb),
-        Verb::Noise { files, noise, plan } => stored::noise(files, &noise, &plan),
+        Verb::Noise {
+            files,
+            noise,
+            plan,
+            live,
+        } => stored::noise(files, &noise, &plan, live),
         Verb::Config {
             verb: ConfigVerb::Show { plan },
         } => Ok(Done::ok(config::show(&resolve(&plan)?))),
@@ -121,13 +130,9 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::Sim { engine } => serve::sim(*engine, &|text| {
             print(text);
         }),
-        Verb::Selftest { quick, store, quiet } => {
-            let depth = if quick { Depth::Quick } else { Depth::Full };
-            let console = Progress::new(mode(quiet), complain);
-            selftest::selftest(depth, store, &console, &Interrupt::on_ctrl_c())
-        }
-        Verb::Demo { clean, quiet } => {
-            let console = Progress::new(mode(quiet), complain);
+        Verb::Selftest { quick, store, quiet } => test_itself(quick, store, quiet),
+        Verb::Demo { clean, quiet, live } => {
+            let console = Progress::new(mode(quiet, live), None, complain);
             demo::demo(clean, screen(), &console, &Interrupt::on_ctrl_c())
         }
         Verb::Completions { shell } => Ok(manual::completions(shell)),
@@ -135,19 +140,25 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
     }
 }
 
-fn find_capacity(plan: &PlanArgs, search: &SearchArgs) -> Result<Done, CommandError> {
+fn test_itself(quick: bool, store: bool, quiet: bool) -> Result<Done, CommandError> {
+    let depth = if quick { Depth::Quick } else { Depth::Full };
+    let console = Progress::new(mode(quiet, LiveArgs::default()), None, complain);
+    selftest::selftest(depth, store, &console, &Interrupt::on_ctrl_c())
+}
+
+fn find_capacity(plan: &PlanArgs, search: &SearchArgs, live: LiveArgs) -> Result<Done, CommandError> {
     let resolved = of_this_job(resolve_without_load(plan)?);
     let secrets = trust::secrets(&resolved, &variable)?;
     let (guard, search) = (Guard::of_job(&resolved, &variable), search.capacity(&resolved));
-    let (console, interrupt) = (console(&resolved), Interrupt::on_ctrl_c());
+    let (console, interrupt) = (measuring(&resolved, live), Interrupt::on_ctrl_c());
     capacity::capacity(&resolved, search, (secrets, &guard), screen(), &console, &interrupt)
 }
 
-fn climb(plan: &PlanArgs, ladder: &LadderArgs) -> Result<Done, CommandError> {
+fn climb(plan: &PlanArgs, ladder: &LadderArgs, live: LiveArgs) -> Result<Done, CommandError> {
     let resolved = of_this_job(resolve_without_load(plan)?);
     let secrets = trust::secrets(&resolved, &variable)?;
     let (guard, ladder) = (Guard::of_job(&resolved, &variable), ladder.ladder(&resolved));
-    let (console, interrupt) = (console(&resolved), Interrupt::on_ctrl_c());
+    let (console, interrupt) = (measuring(&resolved, live), Interrupt::on_ctrl_c());
     sweep::sweep(&resolved, &ladder, (secrets, &guard), screen(), &console, &interrupt)
 }
 
@@ -234,15 +245,41 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
+/// Where a verb talks that measures nothing.
 fn console(resolved: &Resolved) -> Progress {
-    Progress::new(mode(resolved.settings.quiet), complain)
+    Progress::new(mode(resolved.settings.quiet, LiveArgs::default()), None, complain)
 }
 
-fn mode(quiet: bool) -> Mode {
-    match (quiet, io::stderr().is_terminal() && !is_dumb(&variable)) {
-        (true, _) => Mode::Quiet,
-        (false, true) => Mode::Bar,
-        (false, false) => Mode::Lines,
+/// Where a verb talks that measures into the session file.
+fn measuring(resolved: &Resolved, live: LiveArgs) -> Progress {
+    let settings = &resolved.settings;
+    Progress::new(mode(settings.quiet, live), Some(&settings.output), complain)
+}
+
+fn mode(quiet: bool, live: LiveArgs) -> Mode {
+    let is_terminal = io::stderr().is_terminal() && !is_dumb(&variable);
+    match (quiet, is_terminal, live.watch) {
+        (true, _, _) => Mode::Quiet,
+        (false, false, false) => Mode::Lines,
+        (false, false, true) => Mode::Figures,
+        (false, true, false) => Mode::Bar,
+        (false, true, true) => view_or_bar(),
+    }
+}
+
+fn view_or_bar() -> Mode {
+    let (least_columns, least_lines) = render::LEAST_VIEW;
+    match painter::size_of_stderr() {
+        Some((columns, lines)) if columns < least_columns || lines < least_lines => {
+            complain(&format!(
+                "this terminal has {columns} columns and {lines} lines; `--watch` needs {least_columns} and {least_lines}, and \
+                 shows a bar here"
+            ));
+            Mode::Bar
+        }
+        _ => Mode::View {
+            color: has_color(true, &variable),
+        },
     }
 }
 

@@ -29,6 +29,15 @@ pub(super) struct WideArgs {
     wide: bool,
 }
 
+/// How a measurement under way is shown.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(super) struct LiveArgs {
+    /// Show the figures so far in place of the bar: rates, TTFT and TPOT, failures, GPU; without a terminal a line now and
+    /// then.
+    #[arg(long, help_heading = "Output")]
+    pub(super) watch: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum OnlyArg {
     /// What blocks, warns or is not settled.
@@ -90,7 +99,7 @@ pub(super) fn screen() -> Screen {
 
 /// Whether a stream has colour: `NO_COLOR`, then `CLICOLOR_FORCE`, `CLICOLOR` and `TERM`, as <https://bixense.com/clicolors/>
 /// has them.
-fn has_color(is_terminal: bool, variable: &dyn Fn(&str) -> Option<String>) -> bool {
+pub(super) fn has_color(is_terminal: bool, variable: &dyn Fn(&str) -> Option<String>) -> bool {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     if set("NO_COLOR").is_some() {
         return false;

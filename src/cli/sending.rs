@@ -6,11 +6,12 @@ use clap::Parser;
 
 use super::{
     args::PlanArgs,
-    complain, console, dispatch, exit,
+    complain, dispatch, exit,
     flags::{Cli, Verb},
+    measuring,
     posting::PostArgs,
     rules,
-    screen::screen,
+    screen::{LiveArgs, screen},
     variable, warn_runner,
 };
 use crate::{
@@ -32,6 +33,13 @@ use crate::{
 /// The runner shows no more warnings of one step.
 const MOST_WARNINGS: usize = 10;
 
+/// How a gate shows its measuring and its answer.
+#[derive(Clone, Copy)]
+struct Shown {
+    form: (Format, Screen),
+    live: LiveArgs,
+}
+
 /// What a verb that posts came to: its answer with the verdict's exit code, and what was sent.
 type Posted = (Done, Option<Sent>);
 
@@ -45,7 +53,7 @@ fn post(result: Option<&Path>, posting: &PostArgs, plan: &PlanArgs) -> Result<Po
 }
 
 /// Runs `gate`, and posts what came of it where that is asked for; a measurement that failed is posted as such.
-fn gate(plan: &PlanArgs, form: (Format, Screen), posting: Option<&PostArgs>) -> Result<Posted, CommandError> {
+fn gate(plan: &PlanArgs, form: Shown, posting: Option<&PostArgs>) -> Result<Posted, CommandError> {
     let Some(posting) = posting else {
         let rules = rules(plan.config.as_deref(), &plan.overrides)?;
         return measured(&rules, form).map(|(done, _, _)| (done, None));
@@ -91,13 +99,13 @@ fn joined(gate: &Done, told: &Done, is_verdict: bool, is_required: bool) -> Done
 }
 
 /// Measures and judges; gives the answer, the result's file, and the folder of the servers' logs.
-fn measured(rules: &Rules, form: (Format, Screen)) -> Result<(Done, PathBuf, PathBuf), CommandError> {
+fn measured(rules: &Rules, form: Shown) -> Result<(Done, PathBuf, PathBuf), CommandError> {
     let resolved = &rules.resolved;
     let secrets = trust::secrets(resolved, &variable)?;
     let result = gate::report_dir(resolved).join(RESULT_FILE);
     let logs = resolved.settings.output.with_extension("logs");
     let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);
-    let done = gate::gate(rules, secrets, form, &console(resolved), &interrupt)?;
+    let done = gate::gate(rules, secrets, form.form, &measuring(resolved, form.live), &interrupt)?;
     Ok((done, result, logs))
 }
 
@@ -188,11 +196,15 @@ fn ran(verb: Verb) -> Result<(Done, Option<Sent>, Option<FailOn>), CommandError>
             plan,
             format,
             tables,
+            live,
             ab,
             post,
             posting,
         } => {
-            let form = (format.into(), tables.screen(format.into())?);
+            let form = Shown {
+                form: (format.into(), tables.screen(format.into())?),
+                live,
+            };
             let posting = posting_of(post, &posting)?;
             let fail_on = posting.and_then(PostArgs::fail_on);
             let (done, sent) = gate(&with_ab(plan, ab), form, posting)?;

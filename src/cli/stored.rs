@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use super::{
     args::PlanArgs,
-    console,
     flags::{BaselineVerb, HistoryArgs, NoiseArgs, SaveArgs, StoreArgs},
-    resolve_with,
-    screen::screen,
+    measuring, resolve_with,
+    screen::{LiveArgs, screen},
     variable,
 };
 use crate::{
@@ -99,7 +98,12 @@ pub(super) fn history(flags: &HistoryArgs) -> Result<Done, CommandError> {
 }
 
 /// Runs `noise`.
-pub(super) fn noise(files: Vec<PathBuf>, flags: &NoiseArgs, plan: &PlanArgs) -> Result<Done, CommandError> {
+pub(super) fn noise(
+    files: Vec<PathBuf>,
+    flags: &NoiseArgs,
+    plan: &PlanArgs,
+    live: LiveArgs,
+) -> Result<Done, CommandError> {
     let resolved = super::resolve(plan)?;
     let asked = noise::Asked {
         files,
@@ -110,7 +114,7 @@ pub(super) fn noise(files: Vec<PathBuf>, flags: &NoiseArgs, plan: &PlanArgs) -> 
     };
     let secrets = || trust::secrets(&resolved, &variable);
     let with = (
-        &console(&resolved) as &dyn Console,
+        &measuring(&resolved, live) as &dyn Console,
         &Interrupt::on_ctrl_c_then(target::stop_all),
     );
     noise::noise(&asked, &resolved, secrets, with)

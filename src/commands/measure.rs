@@ -5,10 +5,10 @@ use std::{path::Path, time::SystemTime};
 use super::{CommandError, Console, Stage, meaning, origin, selftest};
 use crate::{
     config::IdleAnswers,
-    load::{Interrupt, Probe, PromptSet, Runner, Stopped, Watch},
+    load::{InFlight, Interrupt, Probe, PromptSet, Runner, Stopped, Watch},
     metric,
     plan::{Axis, Load, Plan, Prompts, Secrets},
-    session::{CellRuns, Ended, Environment, HostUse, Run, Session},
+    session::{CellRuns, Ended, Environment, HostUse, RequestRecord, Run, Session},
     telemetry,
 };
 
@@ -145,12 +145,16 @@ struct Progress<'a> {
     interrupt: &'a Interrupt,
 }
 
-/// Passes ended requests on to the console.
-pub(super) struct Requests<'a>(pub(super) &'a dyn Console);
+/// Passes ended requests on to the console, with the arm that they are of where a stage is of both.
+pub(super) struct Requests<'a>(pub(super) &'a dyn Console, pub(super) Option<&'static str>);
 
 impl Watch for Requests<'_> {
-    fn request_done(&self, completed: bool) {
-        self.0.request_done(completed);
+    fn request_done(&self, record: &RequestRecord) {
+        self.0.request_done(self.1, record);
+    }
+
+    fn in_flight(&self) -> InFlight {
+        self.0.in_flight()
     }
 }
 
@@ -220,12 +224,13 @@ pub(super) fn one_run(
     announce: &dyn Fn(bool),
     (console, interrupt): (&dyn Console, &Interrupt),
 ) -> Result<Run, Stopped> {
-    let watch = Requests(console);
+    let watch = Requests(console, None);
     announce(true);
     let cache_reset = runner.reset_cache(interrupt)?;
     let warmup = runner.warm_up(load, repeat, &watch, interrupt)?;
     announce(false);
     let (sampler, steal) = (telemetry::Sampler::start(), telemetry::StealWatch::start());
+    console.gpu(sampler.now());
     let started_unix_s = now_unix_s();
     let measured = runner.measure(load, repeat, &watch, interrupt);
     let (cpu_steal, seen) = (steal.stop(), sampler.stop());

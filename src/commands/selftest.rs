@@ -220,7 +220,7 @@ impl Bench<'_> {
     fn run(&self, plan: &Plan, what: &str) -> Found<Run> {
         let prompts = PromptSet::prepare(plan, Path::new("."))?;
         let runner = Runner::new(plan, Secrets::default(), prompts)?;
-        let watch = Requests(self.console);
+        let watch = Requests(self.console, None);
         let Some(load) = plan.loads.first() else {
             return Ok(Err("the plan has no load".to_owned()));
         };

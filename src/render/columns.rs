@@ -1,7 +1,7 @@
 //! What stands in one column: numbers with their decimal points under one another, and names by the room that a screen
 //! gives them.
 
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::format::SPACE;
 use crate::verdict::wording::THIN;
@@ -12,6 +12,26 @@ const JOINTS: [char; 2] = ['…', '→'];
 /// How many columns of a screen a text takes.
 pub(super) fn width(text: &str) -> usize {
     text.width()
+}
+
+/// The text where it fits, else its beginning and `…`.
+pub(super) fn cut_to(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut cut = String::new();
+    let mut left = columns.saturating_sub(1);
+    for sign in text.chars() {
+        let Some(rest) = left.checked_sub(sign.width().unwrap_or(0)) else {
+            break;
+        };
+        left = rest;
+        cut.push(sign);
+    }
+    if columns > 0 {
+        cut.push('…');
+    }
+    cut
 }
 
 /// The texts of one column that stands at its right edge, padded so that the decimal points of their numbers stand under
@@ -172,5 +192,14 @@ mod tests {
             column(&["+11.0 … +13.2 %", "−0.4 … +8.3 %", ""]),
             ["+11.0 … +13.2 %", " −0.4 …  +8.3 %", "               "]
         );
+    }
+
+    #[test]
+    fn a_name_is_cut_where_the_screen_ends() {
+        assert_eq!(cut_to("模型 a", 6), "模型 a");
+        assert_eq!(cut_to("模型模型", 6), "模型…");
+        assert_eq!(cut_to("模型模型", 5), "模型…");
+        assert_eq!(cut_to("abc", 0), "");
+        assert!(width(&cut_to("🙂🙂🙂🙂", 4)) <= 4);
     }
 }

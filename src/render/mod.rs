@@ -19,6 +19,7 @@ mod html;
 mod json;
 mod ladder;
 mod listing;
+mod live;
 mod markdown;
 mod noise;
 mod posting;
@@ -41,6 +42,7 @@ pub use json::{
     history_json, history_schema, noise_json, noise_schema, read_report, report_json, report_schema, show_json,
 };
 pub use listing::{BaselineRow, terminal_baselines, terminal_doubts};
+pub use live::{LEAST_VIEW, LiveLine, live_line, live_view};
 pub use markdown::{NoResult, comment, comment_without_result, markdown, one_line};
 pub use noise::{suggestion_yaml, terminal_noise};
 pub use posting::{Past, Posting, marker, past_results};

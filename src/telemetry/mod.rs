@@ -6,12 +6,14 @@
 use std::collections::BTreeSet;
 
 mod machine;
+mod now;
 mod nvml;
 mod sampler;
 mod steal;
 mod visible;
 
 pub use machine::{Machine, machine};
+pub use now::GpuNow;
 pub use sampler::{SAMPLE_INTERVAL, Sampler, Seen};
 pub use steal::StealWatch;
 

@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     NoGpu,
+    now::GpuNow,
     nvml::{self, Gpu, Reading},
 };
 use crate::session::GpuUse;
@@ -33,6 +34,7 @@ pub struct Seen {
 #[derive(Debug)]
 pub struct Sampler {
     stop: Sender<()>,
+    now: GpuNow,
     thread: Result<JoinHandle<Result<Tally, NoGpu>>, NoGpu>,
 }
 
@@ -40,11 +42,18 @@ impl Sampler {
     /// Starts sampling; the first sample is taken at once. Never blocks on the driver.
     pub fn start() -> Self {
         let (stop, stopped) = mpsc::channel();
+        let now = GpuNow::default();
+        let shown = now.clone();
         let thread = thread::Builder::new()
             .name("gpu-sampler".into())
-            .spawn(move || sample(&nvml::gpus()?, &stopped))
+            .spawn(move || sample(&nvml::gpus()?, &stopped, &shown))
             .map_err(|error| NoGpu::NoThread(error.to_string()));
-        Self { stop, thread }
+        Self { stop, now, thread }
+    }
+
+    /// Where its latest sample can be seen.
+    pub fn now(&self) -> GpuNow {
+        self.now.clone()
     }
 
     /// Takes the last sample and tells what was seen; waits for at most one round of NVML queries.
@@ -66,11 +75,13 @@ impl Sampler {
 }
 
 /// Samples at once, at each interval, and once more when it is told to stop.
-fn sample(gpus: &[Gpu], stopped: &Receiver<()>) -> Result<Tally, NoGpu> {
+fn sample(gpus: &[Gpu], stopped: &Receiver<()>, shown: &GpuNow) -> Result<Tally, NoGpu> {
     let mut tally = Tally::default();
     let mut due = Instant::now();
     loop {
-        tally.add(&read(gpus)?);
+        let readings = read(gpus)?;
+        shown.set(&readings);
+        tally.add(&readings);
         due = next_due(due, Instant::now());
         let wait = due.saturating_duration_since(Instant::now());
         if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {

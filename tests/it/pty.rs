@@ -50,6 +50,11 @@ impl OnTerminal {
         Self { child, written, reader }
     }
 
+    /// All that was written so far.
+    pub(crate) fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
+    }
+
     /// Waits for the end; gives how it ended, and all that was written.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();

@@ -1,10 +1,15 @@
 //! What people see: perfgate on a terminal, in pipes, and beside a measurement.
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::{
-    command::{expect, perfgate},
+    command::{Sim, expect, perfgate},
     made,
     pty::{OnTerminal, screen},
 };
@@ -112,4 +117,150 @@ fn a_history_fits_the_terminal_with_its_steps_and_its_courses() {
     }
     let (wide, _) = expect(folder, 0, &["history", "--wide"]);
     assert!(wide.contains("Steps") && wide.contains("Between sessions"), "{wide}");
+}
+
+/// Some seconds of measuring.
+fn measuring<'a>(url: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let args = [
+        "run",
+        "--url",
+        url,
+        "--concurrency",
+        "2",
+        "--requests",
+        "80",
+        "--warmup",
+        "4",
+        "--repeat",
+        "1",
+        "--input-tokens",
+        "16",
+        "--output-tokens",
+        "20",
+    ];
+    [&args[..], more].concat()
+}
+
+/// A busy machine may well make a measurement invalid.
+fn is_measured(code: Option<i32>) -> bool {
+    matches!(code, Some(0 | 4))
+}
+
+fn until(what: &str, mut is_there: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_there() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what} never came");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_measurement_shows_its_figures_and_leaves_the_terminal_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let sim = Sim::start(&[]);
+    let begun = Instant::now();
+    let (status, text) = on_terminal(folder, &measuring(&sim.url, &["--watch"]), (100, 30)).end();
+    assert!(is_measured(status.code()), "{text}");
+    let pictures: Vec<&str> = text.split("\u{1b}[?2026h").skip(1).collect();
+    assert!(pictures.len() >= 4, "{text:?}");
+    let (took, most) = (begun.elapsed().as_secs_f64(), pictures.len());
+    assert!(
+        f64::from(u32::try_from(most).unwrap()) <= took * 4.0 + 2.0,
+        "{most} pictures in {took} s"
+    );
+    let last = text.rfind("\u{1b}[?2026l").unwrap();
+    let seen = screen(&text[..last], 100).join("\n");
+    for figure in [
+        "run 1 of 1",
+        "of 80 requests",
+        "QPS",
+        "TTFT P95",
+        "TPOT P50",
+        "in flight",
+        "tokens/s",
+        "Failed requests",
+    ] {
+        assert!(seen.contains(figure), "{figure} in\n{seen}");
+    }
+    let after = screen(&text, 100).join("\n");
+    assert!(!after.contains("in flight"), "it is taken away at the end:\n{after}");
+    assert!(
+        after.contains("session written to") && after.contains("smallest … largest run"),
+        "{after}"
+    );
+    assert!(!folder.join("session.live.json").exists());
+}
+
+#[test]
+fn a_small_terminal_has_a_bar_and_a_pipe_has_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let sim = Sim::start(&[]);
+    let (_, text) = on_terminal(folder, &measuring(&sim.url, &["--watch"]), (50, 10)).end();
+    assert!(text.contains("this terminal has 50 columns and 10 lines"), "{text}");
+    assert!(!text.contains("?2026"), "{text}");
+    let (_, trouble) = expect(folder, 0, &measuring(&sim.url, &["--watch"]));
+    assert!(
+        trouble.contains("measuring ") && !trouble.contains('\u{1b}'),
+        "{trouble}"
+    );
+    let (_, quiet) = expect(folder, 0, &measuring(&sim.url, &["--watch", "--quiet"]));
+    assert_eq!(quiet, "");
+    let mut dumb = plain(folder, &measuring(&sim.url, &["--watch"]));
+    dumb.env("TERM", "dumb");
+    let (_, text) = OnTerminal::start(dumb, (100, 30)).end();
+    assert!(text.contains("measuring ") && !text.contains('\u{1b}'), "{text}");
+}
+
+#[test]
+fn ctrl_c_ends_the_view_and_keeps_what_was_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let sim = Sim::start(&[]);
+    let running = on_terminal(folder, &measuring(&sim.url, &["--watch"]), (100, 30));
+    until("an answer", || {
+        let seen = running.so_far();
+        (1..80).any(|done| seen.contains(&format!(" {done} of 80 requests")))
+    });
+    let interrupted = Command::new("kill")
+        .args(["-INT", &running.child.id().to_string()])
+        .status();
+    assert!(interrupted.unwrap().success());
+    let (status, text) = running.end();
+    assert_eq!(status.code(), Some(4), "{text}");
+    let after = screen(&text, 100).join("\n");
+    assert!(
+        after.contains("interrupted: 0 finished runs") && !after.contains("in flight"),
+        "{after}"
+    );
+    assert!(!folder.join("session.live.json").exists());
+}
+
+#[test]
+fn a_measurement_is_watched_from_another_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (_, trouble) = expect(folder, 2, &["watch"]);
+    assert!(
+        trouble.contains("nothing is being measured here") && trouble.contains("session.live.json"),
+        "{trouble}"
+    );
+
+    let sim = Sim::start(&[]);
+    let mut run = perfgate(folder, &measuring(&sim.url, &["--quiet"]));
+    let mut running = run.spawn().unwrap();
+    until("the live file", || folder.join("session.live.json").exists());
+    let (once, _) = expect(folder, 0, &["watch", "--once"]);
+    assert!(once.contains("run 1 of 1") && once.contains("TTFT P50"), "{once}");
+    let watching = on_terminal(folder, &["watch", "session.json"], (100, 30));
+    let (status, text) = watching.end();
+    assert!(is_measured(running.wait().unwrap().code()));
+    assert!(status.success(), "{text}");
+    let last = text.rfind("\u{1b}[?2026l").unwrap();
+    let seen = screen(&text[..last], 100).join("\n");
+    assert!(seen.contains("of 80 requests") && seen.contains("in flight"), "{seen}");
+    assert_eq!(screen(&text, 100).join("\n").trim(), "the measurement is over");
+    let file = std::fs::read_to_string(folder.join("session.json")).unwrap();
+    assert!(file.contains("perfgate-llm/session/1"));
 }

@@ -30,16 +30,17 @@ pub(super) fn pair(
     let Some(cell) = session.cells.get(place.cell) else {
         return Ok([Run::default(), Run::default()]);
     };
-    let watch = Requests(console);
+    let watch = |arm: PairArm| Requests(console, Some(arm.name()));
     console.begin(&stage(sides, None, place, true));
     let warmed = warm_up(sides, place, &cell.load, (&watch, interrupt))?;
     console.begin(&stage(sides, None, place, false));
     let (sampler, started_unix_s) = (Sampler::start(), now_unix_s());
+    console.gpu(sampler.now());
     let begin = |arm| Measured::begin(sides, arm, &cell.load, (place.prompts, blocks));
     let mut runs = ARMS.map(begin);
     for block in 0..blocks {
         for arm in order(place.pair + block) {
-            arm.pick_mut(&mut runs).send_next((&watch, interrupt))?;
+            arm.pick_mut(&mut runs).send_next((&watch(arm), interrupt))?;
         }
     }
     let seen = sampler.stop();
@@ -58,17 +59,17 @@ pub(super) fn pair(
 /// The page that emptied an arm's prefix cache, and its warm-up.
 type Warmed = (Option<String>, Warmup);
 
-fn warm_up(
+fn warm_up<'a>(
     sides: &Sides,
     place: Place,
     load: &Load,
-    (watch, interrupt): (&Requests<'_>, &Interrupt),
+    (watch, interrupt): (&dyn Fn(PairArm) -> Requests<'a>, &Interrupt),
 ) -> Result<[Warmed; 2], Stopped> {
     let mut warmed = [Warmed::default(), Warmed::default()];
     for arm in order(place.pair) {
         let runner = &sides.of(arm).runner;
         let cache_reset = runner.reset_cache(interrupt)?;
-        let warmup = runner.warm_up(load, place.prompts, watch, interrupt)?;
+        let warmup = runner.warm_up(load, place.prompts, &watch(arm), interrupt)?;
         *arm.pick_mut(&mut warmed) = (cache_reset, warmup);
     }
     Ok(warmed)

@@ -79,6 +79,7 @@ impl<'a> OneSearch<'a> {
 
     pub(super) fn run(mut self, console: &dyn Console, interrupt: &Interrupt) -> Result<Run, Stopped> {
         let sampler = telemetry::Sampler::start();
+        console.gpu(sampler.now());
         let started_unix_s = measure::now_unix_s();
         let found = self.play(console, interrupt);
         let gpu = sampler.stop().gpu;
@@ -137,7 +138,7 @@ impl<'a> OneSearch<'a> {
     /// A batch of requests at a level, with an empty prefix cache and after a warm-up where the level is new.
     fn batch(&mut self, level: f64, console: &dyn Console, interrupt: &Interrupt) -> Result<Run, Stopped> {
         let load = load_at(self.search.axis, level);
-        let watch = Requests(console);
+        let watch = Requests(console, None);
         let units = capacity::least_units(self.search, level, self.least_s(), &self.shared.paces);
         let batch = self.runner.batch(&load, self.number(), units);
         let place = self.shared.places;
