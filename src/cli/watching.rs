@@ -48,10 +48,13 @@ pub(super) fn watch(args: &WatchArgs) -> Result<Done, CommandError> {
     let color = has_color(is_terminal, &variable);
     if args.once {
         let room = size_of_stdout().map_or(PAGE, |(columns, _)| (columns, PAGE.1));
-        let view = live_view(&watch::look_once(&session)?, room, color);
-        return Ok(Done::ok(
-            view.into_iter().map(|line| line.text + "\n").collect::<String>(),
-        ));
+        let look = watch::look_once(&session)?;
+        let view = live_view(&look.live, room, color).into_iter().map(|line| line.text);
+        let lines: String = view.chain(look.silence).map(|line| line + "\n").collect();
+        return Ok(Done {
+            text: lines,
+            exit_code: look.exit_code,
+        });
     }
     if is_terminal && !is_dumb(&variable) {
         on_terminal(&session, color)
@@ -64,7 +67,7 @@ fn on_terminal(session: &Path, color: bool) -> Result<Done, CommandError> {
     let mut painter = Painter::new(io::stdout());
     let done = watch::watch(session, &mut |look| {
         let room = size_of_stdout().unwrap_or(LEAST_VIEW);
-        let mut view = live_view(look.live, room, color);
+        let mut view = live_view(&look.live, room, color);
         if let Some(silence) = &look.silence {
             // In the place of the last line where all are taken.
             view.truncate(usize::from(room.1).saturating_sub(2));
@@ -81,7 +84,7 @@ fn in_lines(session: &Path) -> Result<Done, CommandError> {
     watch::watch(session, &mut |look| {
         if logged.is_none_or(|logged| logged.elapsed() >= LOG) {
             logged = Some(Instant::now());
-            print(&live_line(look.live));
+            print(&live_line(&look.live));
             look.silence.iter().for_each(|silence| {
                 print(silence);
             });

@@ -22,57 +22,64 @@ const LOST_AFTER: Duration = Duration::from_secs(60);
 const SILENT_AFTER: Duration = Duration::from_secs(5);
 
 /// One look at a measurement.
-pub struct Look<'a> {
+pub struct Look {
     /// What it has come to.
-    pub live: &'a Live,
+    pub live: Live,
     /// That nothing was heard of it for a while, in words.
     pub silence: Option<String>,
+    /// 0, or 4 where nothing was heard of it for so long that it is no more.
+    pub exit_code: u8,
 }
 
 /// Looks at a measurement until it is over; `session` is the file that it measures into, or the live file beside it.
 ///
 /// # Errors
 /// When nothing measures into that file, or what stands there is no live file.
-pub fn watch(session: &Path, show: &mut dyn FnMut(&Look<'_>)) -> Result<Done, CommandError> {
+pub fn watch(session: &Path, show: &mut dyn FnMut(&Look)) -> Result<Done, CommandError> {
     let file = store::live_path_of(session);
-    let mut was_there = false;
-    loop {
-        let seen = match store::read_live(&file) {
-            Err(StoreError::Missing { .. }) if was_there => return Ok(Done::ok("the measurement is over\n")),
-            Err(StoreError::Missing { .. }) => return Err(nothing_there(&file)),
-            seen => seen?,
-        };
-        was_there = true;
-        let silent = age(seen.at_unix_ms);
-        if silent > LOST_AFTER {
-            return Ok(Done {
-                text: format!(
-                    "{}; if it was killed, remove `{}`\n",
-                    nothing_heard(silent, seen.pid),
-                    file.display()
-                ),
-                exit_code: LOST,
-            });
-        }
-        let silence = (silent > SILENT_AFTER).then(|| nothing_heard(silent, seen.pid));
-        show(&Look {
-            live: &seen.live,
-            silence,
-        });
+    let mut look = look_at(&file)?.ok_or_else(|| nothing_there(&file))?;
+    while look.exit_code == 0 {
+        show(&look);
         thread::sleep(EVERY);
+        match look_at(&file)? {
+            Some(next) => look = next,
+            None => return Ok(Done::ok("the measurement is over\n")),
+        }
     }
+    Ok(Done {
+        text: format!("{}\n", look.silence.unwrap_or_default()),
+        exit_code: look.exit_code,
+    })
 }
 
 /// One look, for whoever wants no more.
 ///
 /// # Errors
 /// As [`watch`].
-pub fn look_once(session: &Path) -> Result<Live, CommandError> {
+pub fn look_once(session: &Path) -> Result<Look, CommandError> {
     let file = store::live_path_of(session);
-    match store::read_live(&file) {
-        Err(StoreError::Missing { .. }) => Err(nothing_there(&file)),
-        seen => Ok(seen?.live),
-    }
+    look_at(&file)?.ok_or_else(|| nothing_there(&file))
+}
+
+/// `None` where there is no live file.
+fn look_at(file: &Path) -> Result<Option<Look>, CommandError> {
+    let seen = match store::read_live(file) {
+        Err(StoreError::Missing { .. }) => return Ok(None),
+        seen => seen?,
+    };
+    let silent = age(seen.at_unix_ms);
+    let heard = format!("nothing was heard of process {} for {} s", seen.pid, silent.as_secs());
+    let (silence, exit_code) = if silent > LOST_AFTER {
+        let what_now = format!("; if it was killed, remove `{}`", file.display());
+        (Some(heard + &what_now), LOST)
+    } else {
+        (Some(heard).filter(|_| silent > SILENT_AFTER), 0)
+    };
+    Ok(Some(Look {
+        live: seen.live,
+        silence,
+        exit_code,
+    }))
 }
 
 fn nothing_there(file: &Path) -> CommandError {
@@ -81,10 +88,6 @@ fn nothing_there(file: &Path) -> CommandError {
          (its `--output`)",
         file.display()
     ))
-}
-
-fn nothing_heard(silent: Duration, pid: u32) -> String {
-    format!("nothing was heard of process {pid} for {} s", silent.as_secs())
 }
 
 /// How long ago that was; nothing where the clock was set back.
@@ -118,7 +121,8 @@ mod tests {
             ..Live::default()
         };
         store::write_live(&file, &live, now_unix_ms()).unwrap();
-        assert_eq!(look_once(&file).unwrap(), live);
+        let look = look_once(&file).unwrap();
+        assert_eq!((look.live, look.silence, look.exit_code), (live.clone(), None, 0));
         let mut seen = Vec::new();
         let done = watch(&session, &mut |look| {
             seen.push((look.live.done, look.silence.is_some()));
@@ -138,6 +142,11 @@ mod tests {
         store::write_live(&store::live_path_of(&session), &Live::default(), now_unix_ms() - 61_000).unwrap();
         let done = watch(&session, &mut |_| unreachable!("it is too old")).unwrap();
         assert_eq!(done.exit_code, LOST);
+        let look = look_once(&session).unwrap();
+        assert_eq!(
+            (look.silence.unwrap() + "\n", look.exit_code),
+            (done.text.clone(), LOST)
+        );
         assert!(
             done.text.contains("for 61 s; if it was killed, remove `"),
             "{}",

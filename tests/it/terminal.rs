@@ -3,7 +3,7 @@
 
 use std::{
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -249,7 +249,7 @@ fn a_measurement_is_watched_from_another_terminal() {
 
     let sim = Sim::start(&[]);
     let mut run = perfgate(folder, &measuring(&sim.url, &["--quiet"]));
-    let mut running = run.spawn().unwrap();
+    let mut running = run.stdout(Stdio::null()).spawn().unwrap();
     until("the live file", || folder.join("session.live.json").exists());
     let (once, _) = expect(folder, 0, &["watch", "--once"]);
     assert!(once.contains("run 1 of 1") && once.contains("TTFT P50"), "{once}");
