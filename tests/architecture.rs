@@ -66,6 +66,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("git2", &["git"]),
     ("minijinja", &["render"]),
     ("comfy_table", &["render"]),
+    ("unicode_width", &["render"]),
     ("statrs", &["stats"]),
     ("hdrhistogram", &["load"]),
     ("sha2", &["compare", "load", "render", "store"]),

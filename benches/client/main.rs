@@ -87,7 +87,7 @@ fn run_all() {
 struct Nobody;
 
 impl Watch for Nobody {
-    fn request_done(&self, _ok: bool) {}
+    fn request_done(&self, _: &RequestRecord) {}
 }
 
 struct Case {

@@ -6,68 +6,19 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     args::{JudgeArgs, PlanArgs},
+    examples::{
+        CAPACITY_EXAMPLES, COMPARE_EXAMPLES, EXIT_CODES, GATE_EXAMPLES, HISTORY_EXAMPLES, NOISE_EXAMPLES,
+        POST_EXAMPLES, SELFTEST_EXAMPLES, SWEEP_EXAMPLES, WATCH_EXAMPLES,
+    },
     forms::{FormArgs, FormatArg, SchemaOf},
     posting::PostArgs,
     profile::ProfileVerb,
+    screen::{LiveArgs, WideArgs},
     search::{LadderArgs, SearchArgs},
     serve::EngineArgs,
     site::{self, SiteArgs},
+    watching::WatchArgs,
 };
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  pass (improvements and plain warnings included)
-  1  regression: merge is blocked
-  2  usage or configuration error
-  3  not settled: inconclusive, incomparable, no baseline, or a profiling report owed
-  4  measurement failed or is invalid
-  5  the verdict stands but could not be posted";
-
-const CAPACITY_EXAMPLES: &str = "\
-Examples:
-  perfgate capacity --url http://127.0.0.1:8000 --slo ttft=2s,tpot=200ms
-  perfgate capacity --slo e2e=10s --axis concurrency --max 256 --precision 10% --attainment 95% --requests 400
-Writes a session that `compare`, `gate` and `baseline` read.";
-
-const GATE_EXAMPLES: &str = "\
-Examples:
-  perfgate gate --url http://127.0.0.1:8000
-  perfgate gate --ab --baseline-url http://127.0.0.1:8001 --candidate-url http://127.0.0.1:8002
-  perfgate gate --ab --baseline-command 'serve old --port {port}' --candidate-command 'serve new --port {port}'";
-
-const SELFTEST_EXAMPLES: &str = "\
-Exits with 0 where all limits are kept, with 4 where not: then a busy or a small machine would be measured, not a server.
-
-Examples:
-  perfgate selftest
-  perfgate selftest --quick --store
-The figures are kept in the file that PERFGATE_SELFTEST names, else in ~/.cache/perfgate/selftest.json.";
-
-const POST_EXAMPLES: &str = "\
-Examples:
-  perfgate post --dry-run
-  perfgate post perfgate-report/result.json --comment changes
-  perfgate gate --post --fail-on regression
-The token comes from GITHUB_TOKEN; docs/github.md has the workflows and their permissions.";
-
-const SWEEP_EXAMPLES: &str = "\
-Examples:
-  perfgate sweep --url http://127.0.0.1:8000
-  perfgate sweep --axis rate --from 2 --to 20 --steps 10 --spacing linear --svg curve.svg";
-
-const HISTORY_EXAMPLES: &str = "\
-Examples:
-  perfgate history
-  perfgate history tpot_p95 --baseline main
-  perfgate history --check || echo 'main got slower, and nobody said why'
-A step is accepted with `perfgate baseline accept --reason TEXT`.";
-
-const NOISE_EXAMPLES: &str = "\
-Examples:
-  perfgate noise
-  perfgate noise monday.json tuesday.json wednesday.json
-  perfgate noise --url http://127.0.0.1:8000 --pairs 12
-  perfgate noise --suggest >> perfgate.yaml";
 
 /// Tells whether a change made your LLM server slower or hungrier.
 #[derive(Debug, Parser)]
@@ -83,6 +34,8 @@ pub(super) enum Verb {
     Run {
         #[command(flatten)]
         plan: PlanArgs,
+        #[command(flatten)]
+        live: LiveArgs,
     },
     /// Measure, compare with the stored baseline or with a second server, and write the reports.
     #[command(after_help = GATE_EXAMPLES)]
@@ -94,6 +47,8 @@ pub(super) enum Verb {
         ab: bool,
         #[command(flatten)]
         form: FormArgs,
+        #[command(flatten)]
+        live: LiveArgs,
         /// Post what came of it, as `perfgate post` does.
         #[arg(long, help_heading = "Posting")]
         post: bool,
@@ -121,6 +76,8 @@ pub(super) enum Verb {
         plan: PlanArgs,
         #[command(flatten)]
         search: SearchArgs,
+        #[command(flatten)]
+        live: LiveArgs,
     },
     /// Measure a ladder of load levels up to where the server is saturated, and draw throughput against latency.
     #[command(after_help = SWEEP_EXAMPLES)]
@@ -129,8 +86,14 @@ pub(super) enum Verb {
         plan: PlanArgs,
         #[command(flatten)]
         ladder: LadderArgs,
+        #[command(flatten)]
+        live: LiveArgs,
     },
+    /// Look at a measurement that is going on in another terminal: rates, latencies so far, failures, GPU.
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(WatchArgs),
     /// Judge a session against another one, or against the stored baseline.
+    #[command(after_help = COMPARE_EXAMPLES)]
     Compare {
         /// Baseline and candidate (session or baseline files); a candidate alone looks in the store.
         #[arg(num_args = 1..=2, required = true, value_names = ["BASELINE", "CANDIDATE"])]
@@ -167,6 +130,8 @@ pub(super) enum Verb {
         noise: NoiseArgs,
         #[command(flatten)]
         plan: PlanArgs,
+        #[command(flatten)]
+        live: LiveArgs,
     },
     /// Show a session or the newest one of a baseline file.
     Show {
@@ -175,6 +140,8 @@ pub(super) enum Verb {
         /// `terminal` for people, `json` for programs.
         #[arg(long, value_enum, default_value_t)]
         format: FormatArg,
+        #[command(flatten)]
+        tables: WideArgs,
     },
     /// Render a stored verdict (`report.json`) again.
     Report {
@@ -236,6 +203,8 @@ pub(super) enum Verb {
         /// No progress bar.
         #[arg(long)]
         quiet: bool,
+        #[command(flatten)]
+        live: LiveArgs,
     },
     /// Print the completion script of a shell.
     Completions { shell: clap_complete::Shell },
@@ -306,6 +275,8 @@ pub(super) struct HistoryArgs {
     /// `terminal` for people, `json` for programs.
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: FormatArg,
+    #[command(flatten)]
+    pub(super) tables: WideArgs,
     #[command(flatten)]
     pub(super) store: StoreArgs,
 }

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::commands::present::Format;
+use super::screen::TableArgs;
+use crate::commands::{
+    CommandError,
+    present::{Format, Screen},
+};
 
 /// How the answer of a verdict is given on standard output.
 #[derive(Clone, Debug, Args)]
@@ -15,6 +19,18 @@ pub(super) struct FormArgs {
     /// A template of your own that gives it instead, Markdown (`.md`) or HTML (`.html`); docs/templates.md.
     #[arg(long, value_name = "FILE", conflicts_with = "format")]
     pub(super) template: Option<PathBuf>,
+    #[command(flatten)]
+    tables: TableArgs,
+}
+
+impl FormArgs {
+    /// The screen as it is asked for.
+    ///
+    /// # Errors
+    /// What is asked for is no table on a terminal.
+    pub(super) fn screen(&self) -> Result<Screen, CommandError> {
+        self.tables.screen(self.format.into())
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

@@ -1,18 +1,23 @@
 //! The door: flags as typed, exit codes, the only place that prints.
 
 pub(crate) mod args;
+mod examples;
 mod exit;
 mod flags;
+mod follower;
 mod forms;
 mod manual;
+mod painter;
 mod posting;
 mod profile;
 mod progress;
+mod screen;
 mod search;
 mod sending;
 mod serve;
 mod site;
 mod stored;
+mod watching;
 
 use std::{
     borrow::Cow,
@@ -31,6 +36,7 @@ use self::{
     flags::{Cli, ConfigVerb, Verb},
     forms::{FormArgs, SchemaOf},
     progress::{Mode, Progress},
+    screen::{LiveArgs, has_color, is_dumb, screen},
     search::{LadderArgs, SearchArgs},
 };
 use crate::{
@@ -39,7 +45,6 @@ use crate::{
         compare::{self, Request},
         demo,
         guard::Guard,
-        present::Screen,
         run,
         selftest::{self, Depth},
         show, sweep,
@@ -78,13 +83,14 @@ pub fn main(args: impl Iterator<Item = OsString>) -> u8 {
 
 fn dispatch(verb: Verb) -> Result<Done, CommandError> {
     match verb {
-        Verb::Run { plan } => measure(&plan),
+        Verb::Run { plan, live } => measure(&plan, live),
         verb @ (Verb::Gate { .. } | Verb::Post { .. }) => sending::run(verb),
         Verb::Action => sending::action(),
-        Verb::Capacity { plan, search } => find_capacity(&plan, &search),
-        Verb::Sweep { plan, ladder } => climb(&plan, &ladder),
+        Verb::Capacity { plan, search, live } => find_capacity(&plan, &search, live),
+        Verb::Sweep { plan, ladder, live } => climb(&plan, &ladder, live),
+        Verb::Watch(args) => watching::watch(&args),
         Verb::Compare { files, judge, form } => compare_files(&files, &judge, &form),
-        Verb::Show { file, format } => show::show(&file, format.into(), screen()),
+        Verb::Show { file, format, tables } => show::show(&file, format.into(), tables.screen(format.into())?),
         Verb::Report {
             file,
             form,
@@ -94,11 +100,16 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::Baseline { verb } => stored::baseline(&verb),
         Verb::History(flags) => stored::history(&flags),
         Verb::Profile { verb } => profile::run(&verb),
-        Verb::Noise { files, noise, plan } => stored::noise(files, &noise, &plan),
+        Verb::Noise {
+            files,
+            noise,
+            plan,
+            live,
+        } => stored::noise(files, &noise, &plan, live),
         Verb::Config {
             verb: ConfigVerb::Show { plan },
         } => {
-            let (resolved, _) = orders(plan.config.as_deref(), &plan.overrides)?;
+            let (resolved, _) = orders(plan.config.as_deref(), &plan.overrides, LiveArgs::default())?;
             Ok(Done::ok(config::show(&resolved)))
         }
         Verb::Site(flags) => site::site(&flags, &complain),
@@ -107,13 +118,9 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::Sim { engine } => serve::sim(*engine, &|text| {
             print(text);
         }),
-        Verb::Selftest { quick, store, quiet } => {
-            let depth = if quick { Depth::Quick } else { Depth::Full };
-            let console = Progress::new(mode(quiet), complain);
-            selftest::selftest(depth, store, &console, &Interrupt::on_ctrl_c())
-        }
-        Verb::Demo { clean, quiet } => {
-            let console = Progress::new(mode(quiet), complain);
+        Verb::Selftest { quick, store, quiet } => test_itself(quick, store, quiet),
+        Verb::Demo { clean, quiet, live } => {
+            let console = Progress::new(mode(quiet, live), None, complain);
             demo::demo(clean, screen(), &console, &Interrupt::on_ctrl_c())
         }
         Verb::Completions { shell } => Ok(manual::completions(shell)),
@@ -121,8 +128,14 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
     }
 }
 
-fn measure(plan: &PlanArgs) -> Result<Done, CommandError> {
-    let (resolved, console) = orders(plan.config.as_deref(), &plan.overrides)?;
+fn test_itself(quick: bool, store: bool, quiet: bool) -> Result<Done, CommandError> {
+    let depth = if quick { Depth::Quick } else { Depth::Full };
+    let console = Progress::new(mode(quiet, LiveArgs::default()), None, complain);
+    selftest::selftest(depth, store, &console, &Interrupt::on_ctrl_c())
+}
+
+fn measure(plan: &PlanArgs, live: LiveArgs) -> Result<Done, CommandError> {
+    let (resolved, console) = orders(plan.config.as_deref(), &plan.overrides, live)?;
     let keys = (
         trust::secrets(&resolved, Goal::Target, &variable)?,
         &Guard::of_job(&resolved, &variable),
@@ -130,8 +143,8 @@ fn measure(plan: &PlanArgs) -> Result<Done, CommandError> {
     run::run(&resolved, keys, screen(), &console, &Interrupt::on_ctrl_c())
 }
 
-fn find_capacity(plan: &PlanArgs, search: &SearchArgs) -> Result<Done, CommandError> {
-    let (resolved, console) = orders_without_load(plan)?;
+fn find_capacity(plan: &PlanArgs, search: &SearchArgs, live: LiveArgs) -> Result<Done, CommandError> {
+    let (resolved, console) = orders_without_load(plan, live)?;
     let keys = (
         trust::secrets(&resolved, Goal::Target, &variable)?,
         &Guard::of_job(&resolved, &variable),
@@ -140,8 +153,8 @@ fn find_capacity(plan: &PlanArgs, search: &SearchArgs) -> Result<Done, CommandEr
     capacity::capacity(&resolved, search, keys, screen(), &console, &interrupt)
 }
 
-fn climb(plan: &PlanArgs, ladder: &LadderArgs) -> Result<Done, CommandError> {
-    let (resolved, console) = orders_without_load(plan)?;
+fn climb(plan: &PlanArgs, ladder: &LadderArgs, live: LiveArgs) -> Result<Done, CommandError> {
+    let (resolved, console) = orders_without_load(plan, live)?;
     let keys = (
         trust::secrets(&resolved, Goal::Target, &variable)?,
         &Guard::of_job(&resolved, &variable),
@@ -170,7 +183,7 @@ fn compare_files(files: &[PathBuf], judge: &JudgeArgs, form: &FormArgs) -> Resul
         rules: &rules,
         format: form.format.into(),
         template: template.transpose()?.as_ref(),
-        screen: screen(),
+        screen: form.screen()?,
         report_dir: rules.resolved.settings.report_dir.clone(),
         console: &console(&rules.resolved),
     })
@@ -190,20 +203,20 @@ fn schema(of: SchemaOf) -> Result<Done, CommandError> {
 
 /// What is measured, by the configuration of whoever's rules hold in this job; the session says of which commit it is, where the
 /// runner tells it and nobody else does.
-fn orders(config: Option<&Path>, flags: &Overrides) -> Result<(Resolved, Progress), CommandError> {
+fn orders(config: Option<&Path>, flags: &Overrides, live: LiveArgs) -> Result<(Resolved, Progress), CommandError> {
     let Orders { mut resolved, trusted } = trust::orders(&asked(config, flags))?;
     let commit = resolved.settings.commit.take();
     resolved.settings.commit = commit.or_else(|| trust::commit_of_this_job(&variable));
-    let console = console(&resolved);
+    let console = measuring(&resolved, live);
     trust::tell(trusted.as_ref(), &console);
     Ok((resolved, console))
 }
 
 /// For verbs that choose their load levels themselves: a rate in the plan's place, so that it has its spacing of sends.
-fn orders_without_load(plan: &PlanArgs) -> Result<(Resolved, Progress), CommandError> {
+fn orders_without_load(plan: &PlanArgs, live: LiveArgs) -> Result<(Resolved, Progress), CommandError> {
     let mut overrides = plan.overrides.clone();
     overrides.push("rate", "1");
-    orders(plan.config.as_deref(), &overrides)
+    orders(plan.config.as_deref(), &overrides, live)
 }
 
 fn resolve_with(file: Option<&Path>, flags: &Overrides) -> Result<Resolved, CommandError> {
@@ -227,31 +240,41 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
+/// Where a verb talks that measures nothing.
 fn console(resolved: &Resolved) -> Progress {
-    Progress::new(mode(resolved.settings.quiet), complain)
+    Progress::new(mode(resolved.settings.quiet, LiveArgs::default()), None, complain)
 }
 
-fn mode(quiet: bool) -> Mode {
-    match (quiet, io::stderr().is_terminal()) {
-        (true, _) => Mode::Quiet,
-        (false, true) => Mode::Bar,
-        (false, false) => Mode::Lines,
+/// Where a verb talks that measures into the session file.
+fn measuring(resolved: &Resolved, live: LiveArgs) -> Progress {
+    let settings = &resolved.settings;
+    Progress::new(mode(settings.quiet, live), Some(&settings.output), complain)
+}
+
+fn mode(quiet: bool, live: LiveArgs) -> Mode {
+    let is_terminal = io::stderr().is_terminal() && !is_dumb(&variable);
+    match (quiet, is_terminal, live.watch) {
+        (true, _, _) => Mode::Quiet,
+        (false, false, false) => Mode::Lines,
+        (false, false, true) => Mode::Figures,
+        (false, true, false) => Mode::Bar,
+        (false, true, true) => view_or_bar(),
     }
 }
 
-/// Colour and width of standard output; `NO_COLOR` is honoured.
-fn screen() -> Screen {
-    let terminal = io::stdout().is_terminal();
-    let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let plain = Screen::default();
-    let width = if terminal {
-        terminal_size::terminal_size().map(|(width, _)| width.0)
-    } else {
-        None
-    };
-    Screen {
-        color: terminal && !no_color,
-        width: width.unwrap_or(plain.width),
+fn view_or_bar() -> Mode {
+    let (least_columns, least_lines) = render::LEAST_VIEW;
+    match painter::size_of_stderr() {
+        Some((columns, lines)) if columns < least_columns || lines < least_lines => {
+            complain(&format!(
+                "this terminal has {columns} columns and {lines} lines; `--watch` needs {least_columns} and {least_lines}, and \
+                 shows a bar here"
+            ));
+            Mode::Bar
+        }
+        _ => Mode::View {
+            color: has_color(true, &variable),
+        },
     }
 }
 

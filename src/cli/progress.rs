@@ -1,21 +1,39 @@
-//! How a measurement looks while it runs: a bar with rate and ETA on a terminal, plain lines in CI, nothing when quiet.
+//! How a measurement looks while it runs: a bar with rate and ETA or a whole view on a terminal, plain lines in CI, nothing
+//! when quiet.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    path::Path,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::commands::{Console, Stage};
+use super::follower::{Follower, Outlets};
+use crate::{
+    commands::{Console, Stage},
+    load::InFlight,
+    session::RequestRecord,
+    store,
+    telemetry::GpuNow,
+};
 
 /// How much is shown on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// A bar that is redrawn.
     Bar,
+    /// The figures so far, redrawn; in colour or not.
+    View {
+        /// Whether in colour.
+        color: bool,
+    },
     /// One line for each run.
     Lines,
+    /// The same, and the figures so far now and then.
+    Figures,
     /// Nothing but trouble.
     Quiet,
 }
@@ -24,15 +42,26 @@ pub(crate) enum Mode {
 pub(crate) struct Progress {
     mode: Mode,
     bar: Mutex<Option<ProgressBar>>,
+    follower: Follower,
     failed: AtomicU32,
     write_line: fn(&str),
 }
 
 impl Progress {
-    pub(crate) fn new(mode: Mode, write_line: fn(&str)) -> Self {
+    /// `session` is the file that is measured into: beside it stands meanwhile what `perfgate watch` reads.
+    pub(crate) fn new(mode: Mode, session: Option<&Path>, write_line: fn(&str)) -> Self {
+        let outlets = Outlets {
+            view: match mode {
+                Mode::View { color } => Some(color),
+                _ => None,
+            },
+            file: session.and_then(store::live_path),
+            log: (mode == Mode::Figures).then_some(write_line),
+        };
         Self {
             mode,
             bar: Mutex::new(None),
+            follower: Follower::new(outlets),
             failed: AtomicU32::new(0),
             write_line,
         }
@@ -82,11 +111,12 @@ impl Console for Progress {
         let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         match bar.as_ref() {
             Some(bar) => bar.suspend(|| (self.write_line)(line)),
-            None => (self.write_line)(line),
+            None => self.follower.above(|| (self.write_line)(line)),
         }
     }
 
     fn begin(&self, stage: &Stage) {
+        self.follower.begin(stage);
         match self.mode {
             Mode::Bar => {
                 self.ensure_bar(stage);
@@ -98,21 +128,31 @@ impl Console for Progress {
                 };
                 self.with_bar(|bar| bar.set_message(format!("{}{trouble}", caption(stage))));
             }
-            Mode::Lines if !stage.warm_up => {
+            Mode::Lines | Mode::Figures if !stage.warm_up => {
                 (self.write_line)(&format!("measuring {} ({} requests)", caption(stage), stage.requests));
             }
-            Mode::Lines | Mode::Quiet => {}
+            Mode::View { .. } | Mode::Lines | Mode::Figures | Mode::Quiet => {}
         }
     }
 
-    fn request_done(&self, completed: bool) {
-        if !completed {
+    fn request_done(&self, arm: Option<&'static str>, record: &RequestRecord) {
+        self.follower.request_done(arm, record);
+        if !record.completed() {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
         self.with_bar(|bar| bar.inc(1));
     }
 
+    fn in_flight(&self) -> InFlight {
+        self.follower.in_flight()
+    }
+
+    fn gpu(&self, now: GpuNow) {
+        self.follower.gpu(now);
+    }
+
     fn end(&self) {
+        self.follower.end();
         let mut slot = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bar) = slot.take() {
             bar.finish_and_clear();

@@ -6,11 +6,14 @@ use clap::Parser;
 
 use super::{
     args::PlanArgs,
-    complain, console, dispatch, exit,
+    complain, dispatch, exit,
     flags::{Cli, Verb},
     forms::FormArgs,
+    measuring,
     posting::PostArgs,
-    rules, screen, variable, warn_runner,
+    rules,
+    screen::{LiveArgs, screen},
+    variable, warn_runner,
 };
 use crate::{
     commands::{
@@ -31,6 +34,14 @@ use crate::{
 
 /// The runner shows no more warnings of one step.
 const MOST_WARNINGS: usize = 10;
+
+/// How a gate shows its measuring and its answer.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    form: &'a FormArgs,
+    live: LiveArgs,
+}
+
 /// What a verb that posts came to: its answer with the verdict's exit code, and what was sent.
 type Posted = (Done, Option<Sent>);
 
@@ -44,7 +55,7 @@ fn post(result: Option<&Path>, posting: &PostArgs, plan: &PlanArgs) -> Result<Po
 }
 
 /// Runs `gate`, and posts what came of it where that is asked for; a measurement that failed is posted as such.
-fn gate(plan: &PlanArgs, form: &FormArgs, posting: Option<&PostArgs>) -> Result<Posted, CommandError> {
+fn gate(plan: &PlanArgs, form: Shown<'_>, posting: Option<&PostArgs>) -> Result<Posted, CommandError> {
     let Some(posting) = posting else {
         let rules = rules(plan.config.as_deref(), &plan.overrides)?;
         return measured(&rules, form).map(|(done, _, _)| (done, None));
@@ -90,18 +101,18 @@ fn joined(gate: &Done, told: &Done, is_verdict: bool, is_required: bool) -> Done
 }
 
 /// Measures and judges; gives the answer, the result's file, and the folder of the servers' logs.
-fn measured(rules: &Rules, form: &FormArgs) -> Result<(Done, PathBuf, PathBuf), CommandError> {
+fn measured(rules: &Rules, form: Shown<'_>) -> Result<(Done, PathBuf, PathBuf), CommandError> {
     let resolved = &rules.resolved;
     let secrets = trust::secrets(resolved, gate::goal(resolved), &variable)?;
     // Read before the measuring starts, so that a bad one costs nothing.
-    let template = form.template.as_deref();
+    let template = form.form.template.as_deref();
     let template = template.map(|path| trust::template(path, rules.trusted.as_ref()));
     let template = template.transpose()?;
     let result = gate::report_dir(resolved).join(RESULT_FILE);
     let logs = resolved.settings.output.with_extension("logs");
     let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);
-    let (console, screen) = (console(resolved), screen());
-    let done = gate::gate(rules, secrets, (form.format.into(), screen), &console, &interrupt)?;
+    let (console, screen) = (measuring(resolved, form.live), form.form.screen()?);
+    let done = gate::gate(rules, secrets, (form.form.format.into(), screen), &console, &interrupt)?;
     let done = match &template {
         Some(template) => report::by_template(done, template, &result.with_file_name(REPORT_FILE), (screen, &console)),
         None => done,
@@ -195,13 +206,15 @@ fn ran(verb: Verb) -> Result<(Done, Option<Sent>, Option<FailOn>), CommandError>
         Verb::Gate {
             plan,
             form,
+            live,
             ab,
             post,
             posting,
         } => {
+            let form = Shown { form: &form, live };
             let posting = posting_of(post, &posting)?;
             let fail_on = posting.and_then(PostArgs::fail_on);
-            let (done, sent) = gate(&with_ab(plan, ab), &form, posting)?;
+            let (done, sent) = gate(&with_ab(plan, ab), form, posting)?;
             Ok((done, sent, fail_on))
         }
         Verb::Post { result, posting, plan } => {

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::{
     args::PlanArgs,
-    asked, console,
+    asked,
     flags::{BaselineVerb, HistoryArgs, NoiseArgs, SaveArgs, StoreArgs},
     forms::FormArgs,
-    resolve_with, screen, variable,
+    measuring, resolve_with,
+    screen::{LiveArgs, screen},
+    variable,
 };
 use crate::{
     commands::{
@@ -113,11 +115,16 @@ pub(super) fn history(flags: &HistoryArgs) -> Result<Done, CommandError> {
         check: flags.check,
         format: flags.format.into(),
     };
-    history::history(&look, &rules, screen())
+    history::history(&look, &rules, flags.tables.screen(look.format)?)
 }
 
 /// Runs `noise`.
-pub(super) fn noise(files: Vec<PathBuf>, flags: &NoiseArgs, plan: &PlanArgs) -> Result<Done, CommandError> {
+pub(super) fn noise(
+    files: Vec<PathBuf>,
+    flags: &NoiseArgs,
+    plan: &PlanArgs,
+    live: LiveArgs,
+) -> Result<Done, CommandError> {
     let rules = trust::rules_to_look_at(&asked(plan.config.as_deref(), &plan.overrides))?;
     let look = noise::Asked {
         files,
@@ -127,7 +134,7 @@ pub(super) fn noise(files: Vec<PathBuf>, flags: &NoiseArgs, plan: &PlanArgs) -> 
         format: flags.format.into(),
     };
     let secrets = |goal: Goal<'_>| trust::secrets(&rules.resolved, goal, &variable);
-    let console = console(&rules.resolved);
+    let console = measuring(&rules.resolved, live);
     trust::tell(rules.trusted.as_ref(), &console);
     let with = (&console as &dyn Console, &Interrupt::on_ctrl_c_then(target::stop_all));
     noise::noise(&look, &rules, secrets, with)

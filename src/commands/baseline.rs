@@ -196,7 +196,7 @@ pub fn show_one(name: &str, baselines: &Baselines, screen: Screen) -> Result<Don
     text.push('\n');
     if let Some(session) = newest {
         let (arm, warnings) = (report::describe(name, &session), report::warnings(&session));
-        text.push_str(&render::terminal_session(&arm, &warnings, screen.color, screen.width));
+        text.push_str(&render::terminal_session_on(&arm, &warnings, screen));
     }
     Ok(Done::ok(text))
 }

@@ -71,7 +71,7 @@ fn text(histories: &[History], detailed: bool, screen: Screen) -> String {
     }
     let texts = histories
         .iter()
-        .map(|history| render::terminal_history(history, detailed, screen.color));
+        .map(|history| render::terminal_history(history, detailed, screen));
     texts.collect::<Vec<_>>().join("\n")
 }
 

@@ -8,10 +8,10 @@ use std::{
 use super::{CommandError, Console, Stage, engine::Engine, meaning, origin, selftest};
 use crate::{
     config::IdleAnswers,
-    load::{Interrupt, Probe, PromptSet, Runner, Stopped, Watch},
+    load::{InFlight, Interrupt, Probe, PromptSet, Runner, Stopped, Watch},
     metric,
     plan::{Axis, Load, Plan, Prompts, Secrets},
-    session::{CellRuns, Ended, Environment, HostUse, Run, Session, Telemetry},
+    session::{CellRuns, Ended, Environment, HostUse, PairArm, RequestRecord, Run, Session, Telemetry},
     telemetry::{self, RunClock},
 };
 
@@ -148,30 +148,48 @@ struct Progress<'a> {
     interrupt: &'a Interrupt,
 }
 
-/// Passes ended requests on to the console, and the start of a measured run to those who sample beside it.
+/// Passes ended requests on to the console, with the arm that they are of where a stage is of both, and the start of a
+/// measured run to those who sample beside it.
 pub(super) struct Requests<'a> {
     console: &'a dyn Console,
+    arm: Option<&'static str>,
     clock: Option<&'a RunClock>,
 }
 
 impl<'a> Requests<'a> {
     /// Of what is not measured.
     pub(super) fn of(console: &'a dyn Console) -> Self {
-        Self { console, clock: None }
+        Self {
+            console,
+            arm: None,
+            clock: None,
+        }
+    }
+
+    /// Of one arm, in a stage of both.
+    pub(super) fn of_arm(console: &'a dyn Console, arm: PairArm) -> Self {
+        Self {
+            arm: Some(arm.name()),
+            ..Self::of(console)
+        }
     }
 
     /// Of what is measured, on a clock that starts with it.
-    pub(super) fn on(console: &'a dyn Console, clock: &'a RunClock) -> Self {
+    pub(super) fn with(self, clock: &'a RunClock) -> Self {
         Self {
-            console,
             clock: Some(clock),
+            ..self
         }
     }
 }
 
 impl Watch for Requests<'_> {
-    fn request_done(&self, completed: bool) {
-        self.console.request_done(completed);
+    fn request_done(&self, record: &RequestRecord) {
+        self.console.request_done(self.arm, record);
+    }
+
+    fn in_flight(&self) -> InFlight {
+        self.console.in_flight()
     }
 
     fn clock_starts(&self, at: Instant) {
@@ -254,8 +272,9 @@ pub(super) fn one_run(
     let (clock, mut engine) = (RunClock::default(), Engine::of(runner));
     engine.begin(&clock);
     let (sampler, steal) = (telemetry::Sampler::start(&clock), telemetry::StealWatch::start());
+    console.gpu(sampler.now());
     let started_unix_s = now_unix_s();
-    let measured = runner.measure(load, repeat, &Requests::on(console, &clock), interrupt);
+    let measured = runner.measure(load, repeat, &Requests::of(console).with(&clock), interrupt);
     let (cpu_steal, seen) = (steal.stop(), sampler.stop());
     let engine = engine.finish();
     Ok(Run {

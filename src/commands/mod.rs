@@ -15,6 +15,7 @@ pub mod guard;
 pub mod history;
 pub mod init;
 mod kin;
+pub mod live;
 mod meaning;
 pub mod measure;
 pub mod noise;
@@ -31,6 +32,7 @@ pub mod show;
 pub mod site;
 pub mod sweep;
 pub mod trust;
+pub mod watch;
 
 use std::path::PathBuf;
 
@@ -38,12 +40,14 @@ use crate::{
     config::ConfigError,
     git::GitError,
     github::{ForgeError, StepError},
-    load::LoadError,
+    load::{InFlight, LoadError},
     profile::ProfileError,
     render::RenderError,
+    session::RequestRecord,
     sim::SimError,
     store::StoreError,
     target::TargetError,
+    telemetry::GpuNow,
 };
 
 /// One stage of a measurement, for the progress display.
@@ -73,8 +77,14 @@ pub trait Console: Sync {
     fn warn(&self, line: &str);
     /// A stage begins.
     fn begin(&self, stage: &Stage);
-    /// One request of the stage ended.
-    fn request_done(&self, completed: bool);
+    /// One request of the stage ended; of which arm, where a stage is of both.
+    fn request_done(&self, arm: Option<&'static str>, record: &RequestRecord);
+    /// What counts the requests under way, if anybody looks at it.
+    fn in_flight(&self) -> InFlight {
+        InFlight::default()
+    }
+    /// From now on the GPUs are sampled there.
+    fn gpu(&self, _now: GpuNow) {}
     /// The measurement is over.
     fn end(&self);
 }

@@ -9,6 +9,7 @@ use super::{
     CommandError, Console,
     guard::{self, Guard},
 };
+pub use crate::render::Screen;
 use crate::{
     render::{self, Template},
     report::Report,
@@ -30,32 +31,13 @@ pub enum Format {
     Json,
 }
 
-/// How text for a terminal is set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Screen {
-    /// Whether colour is wanted and understood.
-    pub color: bool,
-    /// Columns.
-    pub width: u16,
-}
-
-impl Default for Screen {
-    /// No terminal: no colour, and lines as long as a CI log shows them.
-    fn default() -> Self {
-        Self {
-            color: false,
-            width: 140,
-        }
-    }
-}
-
 /// The report as text.
 ///
 /// # Errors
 /// When a template fails.
 pub fn text(report: &Report, format: Format, screen: Screen) -> Result<String, CommandError> {
     Ok(match format {
-        Format::Terminal => render::terminal_report(report, screen.color, screen.width),
+        Format::Terminal => render::terminal_report_on(report, screen),
         Format::Markdown => render::markdown(report)?,
         Format::Html => render::html(report)?,
         Format::HtmlWhole => render::whole_html(report)?,

@@ -62,7 +62,7 @@ pub fn run(
         console.warn(reason);
     }
     let warnings = report::warnings(&measured.session);
-    let text = render::terminal_session(&arm, &warnings, screen.color, screen.width);
+    let text = render::terminal_session_on(&arm, &warnings, screen);
     Ok(Done {
         text,
         exit_code: if bad.is_some() { UNUSABLE } else { 0 },

@@ -36,7 +36,7 @@ pub fn show(file: &Path, format: Format, screen: Screen) -> Result<Done, Command
     let warnings = report::warnings(&session);
     match format {
         Format::Terminal => {
-            let text = render::terminal_session(&arm, &warnings, screen.color, screen.width);
+            let text = render::terminal_session_on(&arm, &warnings, screen);
             Ok(Done::ok(text))
         }
         Format::Json => Ok(Done::ok(render::show_json(&arm, &warnings)?)),

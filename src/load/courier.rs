@@ -14,6 +14,7 @@ use super::{
     client::Reply,
     dialect::{Payload, Stimulus},
     fleet::Fleet,
+    in_flight::InFlight,
     pacer::Alarms,
     schedule::Talks,
 };
@@ -34,6 +35,8 @@ pub(super) struct Courier {
     pub(super) enough: Arc<AtomicBool>,
     /// Keeps the time of later turns in open loop; `None` in closed loop.
     pub(super) alarms: Option<Alarms>,
+    /// Counts requests under way, if anybody looks.
+    pub(super) in_flight: InFlight,
     /// Where replies go; nobody listens to a run that was stopped.
     pub(super) replies: UnboundedSender<Reply>,
 }
@@ -117,7 +120,9 @@ impl Courier {
     }
 
     async fn ask(&self, index: u32, unit: u32, payload: &Payload, due_ns: Option<u64>) -> Reply {
+        let under_way = self.in_flight.enter();
         let mut reply = self.client.request(index, unit, &self.stimulus.ask(payload)).await;
+        drop(under_way);
         reply.record.scheduled_ns = due_ns;
         reply.record.stage = self.stage;
         reply

@@ -28,7 +28,7 @@
 //! | `warmup.rs`, `cache.rs` | what comes before a run: a warm server, an empty prefix cache |
 //! | `probe.rs`, `pages.rs` | which engine, which models; the pages on which it tells how it is doing |
 //! | `counted.rs` | numbers with their nouns |
-//! | `interrupt.rs` | Ctrl-C |
+//! | `interrupt.rs`, `in_flight.rs` | Ctrl-C, requests under way |
 
 mod answer;
 mod batch;
@@ -55,6 +55,7 @@ mod hidden;
 mod http1;
 mod http2;
 mod image;
+mod in_flight;
 mod interrupt;
 mod kernel;
 mod lane;
@@ -100,11 +101,12 @@ use std::path::PathBuf;
 
 pub use batch::Batch;
 pub use blocks::BlockedRun;
+pub use in_flight::{InFlight, Watch};
 pub use interrupt::Interrupt;
 pub use lookup::is_private;
 pub use pages::MetricsPages;
 pub use probe::Probe;
-pub use runner::{Runner, Stopped, Watch};
+pub use runner::{Runner, Stopped};
 pub use schedule::units_per_run;
 pub use workload::PromptSet;
 

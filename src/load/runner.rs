@@ -3,7 +3,7 @@
 use std::{
     pin::pin,
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use hdrhistogram::Histogram;
@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Interrupt, LoadError, MetricsPages, Probe, PromptSet,
+    Interrupt, LoadError, MetricsPages, Probe, PromptSet, Watch,
     cache::Cache,
     client::Reply,
     closed,
@@ -56,15 +56,6 @@ pub struct Runner {
     no_gaps: Histogram<u64>,
     threads: Threads,
     pub(super) runtime: Runtime,
-}
-
-/// Somebody who is told of each request that ended, warm-up included.
-pub trait Watch: Sync {
-    /// A request ended; `ok`: with a whole, non-empty answer.
-    fn request_done(&self, ok: bool);
-
-    /// The clock from which the stamps of what is sent count begins at this instant, perhaps in a moment.
-    fn clock_starts(&self, _at: Instant) {}
 }
 
 /// Why a run was not finished.
@@ -269,6 +260,7 @@ impl Runner {
             limit_ns: None,
             enough: Arc::default(),
             alarms: None,
+            in_flight: watch.in_flight(),
             replies,
         };
         let mut origin_ns = None;
@@ -281,7 +273,10 @@ impl Runner {
             }
             let tasks = self.start(&courier, part, begin_ns)?;
             let take = |tally: &mut Tally, reply: Reply| {
-                watch.request_done(tally.take(reply));
+                tally.take(reply);
+                if let Some(record) = tally.records().last() {
+                    watch.request_done(record);
+                }
                 if evidence
                     .as_mut()
                     .is_some_and(|evidence| evidence.suffices(tally.records()))

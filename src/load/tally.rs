@@ -81,12 +81,11 @@ impl Tally {
         self.interrupted
     }
 
-    /// Adds a reply; tells whether it completed.
-    pub(super) fn take(&mut self, reply: Reply) -> bool {
+    /// Adds a reply.
+    pub(super) fn take(&mut self, reply: Reply) {
         self.replaced_connections += reply.replaced_connections;
-        let completed = reply.record.completed();
         self.begin_stage(usize::from(reply.record.stage));
-        if completed {
+        if reply.record.completed() {
             for gap_ns in reply.gaps_ns {
                 self.gaps.saturating_record(gap_ns);
                 self.stage_gaps.saturating_record(gap_ns);
@@ -100,7 +99,6 @@ impl Tally {
         if was_sent && self.all_failed() && self.tried_in_vain() >= self.failures_to_stop {
             self.cut_short = self.why_cut_short();
         }
-        completed
     }
 
     /// Stages follow one another: a reply of the next one ends the one before.

@@ -4,6 +4,7 @@ mod alike;
 mod capacity;
 pub mod deaths;
 mod goodput;
+pub mod live;
 pub mod lockstep;
 mod offered;
 mod promise;

@@ -34,6 +34,30 @@ fn is_invisible(sign: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// [`visible`] text for a screen.
+pub(super) fn on_screen(text: &str) -> String {
+    marked(&visible(text))
+}
+
+/// Harmless text between marks of left-to-right where it has letters that run the other way: what stands beside it in a
+/// table stays where it is on a terminal that turns such text around.
+pub(super) fn marked(text: &str) -> String {
+    if text.contains(runs_leftwards) {
+        format!("{LEFT_TO_RIGHT}{text}{LEFT_TO_RIGHT}")
+    } else {
+        text.to_owned()
+    }
+}
+
+const LEFT_TO_RIGHT: char = '\u{200e}';
+
+/// Letters of Hebrew, Arabic and their neighbours.
+fn runs_leftwards(sign: char) -> bool {
+    matches!(sign,
+        '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}' | '\u{10800}'..='\u{10fff}'
+        | '\u{1e800}'..='\u{1efff}')
+}
+
 /// Marks that are drawn over the letter before them.
 fn is_mark(sign: char) -> bool {
     matches!(sign,
@@ -275,6 +299,12 @@ mod tests {
         assert_eq!(visible("a\u{1b}[31mb"), "a\\u{1b}[31mb");
         assert_eq!(visible("été 模型 🙂"), "été 模型 🙂");
         assert_eq!(visible("soft\u{ad}ly"), "soft\\u{ad}ly");
+        assert_eq!(
+            on_screen("שלום 1"),
+            "\u{200e}שלום 1\u{200e}",
+            "what follows stays at its right"
+        );
+        assert_eq!(on_screen("\u{200e}a"), "\\u{200e}a", "no mark but ours");
         let piled = format!("a{}", "\u{301}".repeat(9));
         assert_eq!(visible(&piled).matches('\u{301}').count(), MOST_MARKS);
     }

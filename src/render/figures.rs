@@ -39,6 +39,9 @@ pub(super) struct Row {
     pub(super) arms: Vec<Entry>,
     /// The judged change, empty where the metric is not gated.
     pub(super) change: String,
+    /// How the row's numbers are written.
+    #[serde(skip)]
+    pub(super) scale: Scale,
 }
 
 /// One metric of one arm.
@@ -49,6 +52,9 @@ pub(super) struct Entry {
     /// Smallest to largest run, empty where there is none.
     pub(super) spread: String,
     pub(super) measured: bool,
+    /// One value a run, in run order.
+    #[serde(skip)]
+    pub(super) runs: Vec<Option<f64>>,
 }
 
 /// Run by run, one gated metric of one cell.
@@ -206,6 +212,7 @@ fn row(metric: Metric, figures: &[Shown<'_>], check: Option<&Check>) -> Row {
             .and_then(|check| check.change)
             .map(format::percent)
             .unwrap_or_default(),
+        scale,
     }
 }
 
@@ -215,11 +222,13 @@ fn entry(figure: Shown<'_>, scale: Scale) -> Entry {
             value: scale.number(median),
             spread: spread(values, scale),
             measured: true,
+            runs: values.to_vec(),
         },
         Err(_) => Entry {
             value: NOT_MEASURED.into(),
             spread: String::new(),
             measured: false,
+            runs: Vec::new(),
         },
     }
 }

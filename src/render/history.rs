@@ -2,26 +2,25 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{CellAlignment, Table, presets::NOTHING};
-
 use super::{
-    escape::visible,
+    Screen,
+    escape::{on_screen, visible},
     format::{self, SPACE, Scale},
+    grid::{Grid, fits, widest},
+    spark::{self, Reach},
     words::Tone,
 };
 use crate::{
-    history::{Accepted, Course, Entry, History, Step},
+    history::{Accepted, Course, Entry, History, Point, Step},
     verdict::wording,
 };
 
-/// From lowest to highest.
-const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-
-/// Values that lie closer together than this are drawn as one level: 1 %.
-const FLAT: f64 = 0.01;
+/// Sessions that differ by less than this share are no sight.
+const LEAST_RATIO: f64 = 0.01;
+const COURSE: &str = "Course";
 
 /// One line a metric, or with `detailed` one line a session; then steps and alerts.
-pub fn terminal_history(history: &History, detailed: bool, color: bool) -> String {
+pub fn terminal_history(history: &History, detailed: bool, screen: Screen) -> String {
     let sessions = format::count(history.entries.len(), "session");
     let mut text = format!("{}: {sessions}", visible(&history.name));
     if let (Some(first), Some(last)) = (history.entries.first(), history.entries.last()) {
@@ -38,52 +37,88 @@ pub fn terminal_history(history: &History, detailed: bool, color: bool) -> Strin
         history
             .courses
             .iter()
-            .for_each(|course| text.push_str(&sessions_of(history, course)));
+            .for_each(|course| text.push_str(&sessions_of(history, course, screen)));
     } else {
-        text.push_str(&lines(history));
+        text.push_str(&lines(history, screen));
     }
     text.push_str(&notes(history));
-    text.push_str(&alerts(history, color));
+    text.push_str(&alerts(history, screen.color));
     text.replace(SPACE, " ")
 }
 
-/// One line a metric and cell: how it went, where it began, where it is now.
-fn lines(history: &History) -> String {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header(["Cell", "Metric", "Course", "First", "Now", "Between sessions", "Steps"]);
-    for column in table.column_iter_mut().skip(3).take(3) {
-        column.set_cell_alignment(CellAlignment::Right);
+/// One line a metric and cell: how it went, where it began, where it is now. One table a cell where all do not fit into one.
+fn lines(history: &History, screen: Screen) -> String {
+    let courses: Vec<&Course> = history.courses.iter().collect();
+    let whole = table(history, &courses, (true, usize::MAX)).text();
+    if screen.is_wide || fits(&whole, screen.width) {
+        return format!("{whole}\n\n");
     }
-    let mut cell = "";
-    for course in &history.courses {
-        let scale = Scale::of(course.metric, course.points.iter().map(|point| point.value));
-        let value =
-            |point: Option<&crate::history::Point>| point.map_or_else(String::new, |p| scale.with_unit(p.value));
-        let name = if course.cell == cell {
-            String::new()
-        } else {
-            visible(&course.cell)
-        };
-        cell = &course.cell;
-        table.add_row([
-            name,
-            course.metric.label().to_owned(),
-            sparkline(course, history.entries.len()),
-            value(course.points.first()),
-            value(course.points.last()),
-            course
-                .sigma
-                .map_or_else(|| "–".into(), |sigma| format!("± {}", format::size(sigma))),
-            course
-                .steps
-                .iter()
-                .map(|step| in_short(history, step))
-                .collect::<Vec<_>>()
-                .join("\n"),
-        ]);
+    let mut text = String::new();
+    for courses in courses.chunk_by(|one, next| one.cell == next.cell) {
+        let cell = courses.first().map_or("", |course| course.cell.as_str());
+        let _ = writeln!(text, "{}\n{}\n", on_screen(cell), narrow(history, courses, screen));
     }
-    format!("{}\n\n", table.trim_fmt())
+    text
+}
+
+/// The steps of each course stand below; the courses are as long as there is room.
+fn narrow(history: &History, courses: &[&Course], screen: Screen) -> String {
+    let bare = table(history, courses, (false, 0)).text();
+    let room = (usize::from(screen.width) + COURSE.len())
+        .saturating_sub(widest(&bare))
+        .max(1);
+    let mut text = table(history, courses, (false, room)).text();
+    for course in courses {
+        for step in &course.steps {
+            let _ = write!(text, "\n   {}: {}", course.metric.label(), in_short(history, step));
+        }
+    }
+    text
+}
+
+/// All of the courses, or all but what stands around a table that is to be narrow.
+fn table(history: &History, courses: &[&Course], (is_whole, room): (bool, usize)) -> Grid {
+    let all = || courses.iter();
+    let grid = if is_whole {
+        let cells = all().enumerate().map(|(at, course)| {
+            let before = at.checked_sub(1).and_then(|at| courses.get(at));
+            let is_new = before.is_none_or(|before| before.cell != course.cell);
+            if is_new { on_screen(&course.cell) } else { String::new() }
+        });
+        Grid::default().names("Cell", cells)
+    } else {
+        Grid::default()
+    };
+    let steps = |course: &&Course| {
+        let steps = course.steps.iter().map(|step| in_short(history, step));
+        steps.collect::<Vec<_>>().join("\n")
+    };
+    let between = |course: &&Course| {
+        let sigma = course.sigma.map(|sigma| format!("±{SPACE}{}", format::size(sigma)));
+        sigma.unwrap_or_else(|| "–".into())
+    };
+    let grid = grid
+        .names("Metric", all().map(|course| course.metric.label().to_owned()))
+        .names(
+            COURSE,
+            all().map(|course| sparkline(course, history.entries.len(), room)),
+        )
+        .numbers("First", all().map(|course| value(course, course.points.first())))
+        .numbers("Now", all().map(|course| value(course, course.points.last())))
+        .numbers(
+            if is_whole { "Between sessions" } else { "Between" },
+            all().map(between),
+        );
+    if is_whole {
+        grid.names("Steps", all().map(steps))
+    } else {
+        grid
+    }
+}
+
+fn value(course: &Course, point: Option<&Point>) -> String {
+    let scale = Scale::of(course.metric, course.points.iter().map(|point| point.value));
+    point.map_or_else(String::new, |point| scale.with_unit(point.value))
 }
 
 fn in_short(history: &History, step: &Step) -> String {
@@ -96,79 +131,78 @@ fn in_short(history: &History, step: &Step) -> String {
     format!("{} at {}{by}", format::percent(step.change), visible(&at))
 }
 
-/// One line a session of one metric in one cell.
-fn sessions_of(history: &History, course: &Course) -> String {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header([
-        "Session",
-        "Measured",
-        "Commit",
-        course.metric.label(),
-        "Between runs",
-        "",
-    ]);
-    for column in table.column_iter_mut().skip(3).take(2) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+/// One line a session of one metric in one cell; what is to be said of a session stands below where it finds no room beside.
+fn sessions_of(history: &History, course: &Course, screen: Screen) -> String {
+    let sessions: Vec<(&Point, &Entry)> = course
+        .points
+        .iter()
+        .filter_map(|point| Some((point, history.entries.get(point.session)?)))
+        .collect();
+    let all = || sessions.iter();
+    let short = |text: &str| text.chars().take(12).collect::<String>();
     let scale = Scale::of(course.metric, course.points.iter().map(|point| point.value));
-    for point in &course.points {
-        let Some(entry) = history.entries.get(point.session) else {
-            continue;
-        };
-        let step = course.steps.iter().find(|step| step.session == point.session);
-        let mut marks: Vec<String> = step
-            .map(|step| format!("step {}", in_short(history, step)))
-            .into_iter()
-            .collect();
-        if history.pinned.as_ref() == Some(&entry.sha256) {
-            marks.push("pinned".into());
-        }
-        marks.extend(entry.forced.iter().map(|why| format!("doubt: {}", visible(why))));
-        table.add_row([
-            entry.sha256.chars().take(12).collect(),
-            format::utc_time(entry.started_unix_s),
-            entry.commit.as_deref().map_or_else(
-                || "–".into(),
-                |commit| visible(&commit.chars().take(12).collect::<String>()),
-            ),
-            scale.with_unit(point.value),
-            point
-                .run_sd
-                .map_or_else(|| "–".into(), |sd| format!("± {}", format::size(sd))),
-            marks.join("; "),
-        ]);
-    }
-    let line = sparkline(course, history.entries.len());
-    format!("{}  {line}\n{}\n\n", visible(&course.cell), table.trim_fmt())
-}
-
-/// One sign a session; a blank where the metric was not measured.
-fn sparkline(course: &Course, sessions: usize) -> String {
-    let values = || course.points.iter().map(|point| point.value);
-    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
-    let mut line = vec![' '; sessions];
-    for point in &course.points {
-        if let Some(sign) = line.get_mut(point.session) {
-            *sign = bar(point.value, low, high);
-        }
-    }
-    line.into_iter().collect()
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share from 0 to 1 of seven"
-)]
-fn bar(value: f64, low: f64, high: f64) -> char {
-    let share = if high <= low * (1.0 + FLAT) {
-        0.5
-    } else {
-        (value - low) / (high - low)
+    let between = |point: &Point| {
+        let sd = point.run_sd.map(|sd| format!("±{SPACE}{}", format::size(sd)));
+        sd.unwrap_or_else(|| "–".into())
     };
-    let at = (share.clamp(0.0, 1.0) * 7.0).round() as usize;
-    BARS.get(at).copied().unwrap_or(' ')
+    let commit = |entry: &Entry| {
+        entry
+            .commit
+            .as_deref()
+            .map_or_else(|| "–".into(), |commit| on_screen(&short(commit)))
+    };
+    let grid = || {
+        Grid::default()
+            .names("Session", all().map(|(_, entry)| short(&entry.sha256)))
+            .names(
+                "Measured",
+                all().map(|(_, entry)| format::utc_time(entry.started_unix_s)),
+            )
+            .names("Commit", all().map(|(_, entry)| commit(entry)))
+            .numbers(
+                course.metric.label(),
+                all().map(|(point, _)| scale.with_unit(point.value)),
+            )
+            .numbers("Between runs", all().map(|(point, _)| between(point)))
+    };
+    let marks: Vec<String> = all()
+        .map(|(point, entry)| marks(history, course, (point, entry)))
+        .collect();
+    let mut table = grid().names("", marks.iter().cloned()).text();
+    if !screen.is_wide && !fits(&table, screen.width) {
+        table = grid().text();
+        for ((_, entry), marks) in all().zip(&marks).filter(|(_, marks)| !marks.is_empty()) {
+            let _ = write!(table, "\n {}: {marks}", short(&entry.sha256));
+        }
+    }
+    let line = sparkline(course, history.entries.len(), usize::from(screen.width).max(1));
+    format!("{}\n{line}\n{table}\n\n", on_screen(&course.cell))
+}
+
+/// What is to be said of a session.
+fn marks(history: &History, course: &Course, (point, entry): (&Point, &Entry)) -> String {
+    let step = course.steps.iter().find(|step| step.session == point.session);
+    let mut marks: Vec<String> = step
+        .map(|step| format!("step {}", in_short(history, step)))
+        .into_iter()
+        .collect();
+    if history.pinned.as_ref() == Some(&entry.sha256) {
+        marks.push("pinned".into());
+    }
+    marks.extend(entry.forced.iter().map(|why| format!("doubt: {}", visible(why))));
+    marks.join("; ")
+}
+
+/// One sign a session, as far as there is room.
+fn sparkline(course: &Course, sessions: usize, room: usize) -> String {
+    let mut values = vec![None; sessions];
+    for point in &course.points {
+        if let Some(value) = values.get_mut(point.session) {
+            *value = Some(point.value);
+        }
+    }
+    let reach = Reach::of(course.points.iter().map(|point| point.value), LEAST_RATIO);
+    spark::spark(&values, reach, room)
 }
 
 /// Who answers for which step, and what is pinned.

@@ -7,6 +7,7 @@ mod axis;
 mod budget;
 mod capacity;
 mod chart;
+mod columns;
 mod course;
 mod curve;
 mod details;
@@ -16,20 +17,24 @@ mod facts;
 mod figures;
 mod flow;
 mod format;
+mod grid;
 mod history;
 mod html;
 mod json;
 mod labels;
 mod ladder;
 mod listing;
+mod live;
 mod markdown;
 mod noise;
 mod own;
 mod past;
 mod posting;
 mod reproduce;
+mod screen;
 mod selftest;
 mod site;
+mod spark;
 mod spreads;
 mod stairs;
 mod telemetry;
@@ -48,13 +53,15 @@ pub use json::{
     report_schema, show_json,
 };
 pub use listing::{BaselineRow, terminal_baselines, terminal_doubts};
+pub use live::{LEAST_VIEW, LiveLine, live_line, live_view};
 pub use markdown::{NoResult, comment, comment_without_result, markdown, one_line};
 pub use noise::{suggestion_yaml, terminal_noise};
 pub use own::{MOST_TEMPLATE_BYTES, Template};
 pub use posting::{Past, Posting, marker, past_results};
+pub use screen::Screen;
 pub use selftest::terminal_selftest;
 pub use site::{Site, SiteBaseline, SiteReport, site_index, site_page};
-pub use terminal::{terminal_report, terminal_session};
+pub use terminal::{terminal_report, terminal_report_on, terminal_session, terminal_session_on};
 
 /// Why a report could not be rendered or read.
 #[derive(Debug, thiserror::Error)]

@@ -1,37 +1,39 @@
 //! Reports and sessions for a terminal: plain text with tables, colour only beside a word.
 
 mod checks;
+mod figures;
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets::NOTHING};
-
+use self::checks::is_problem;
 use super::{
-    escape::visible,
+    Screen,
+    columns::width,
+    escape::{marked, on_screen, visible},
     evidence::{ObligationView, TrustedView},
     facts,
-    figures::{self, CellTable, Rows},
+    figures::{CellTable, Rows, tables},
     format::{self, SPACE},
+    grid::Grid,
     view::{ArmView, ReportView},
     words::{self, Tone},
 };
 use crate::report::{Arm, Report};
 
-const RULE: TableStyle = NOTHING.header_separator(LineStyle::none().fill('─').junction('─'));
 const NARROWEST: u16 = 40;
 const INDENT: &str = "  ";
 
-/// A report: the verdict first, then checks, indicators, and what to do.
-///
-/// `color` and `width` (columns) are the caller's to find out.
+/// A report for a terminal of so many columns: the verdict first, then checks, indicators, and what to do.
 pub fn terminal_report(report: &Report, color: bool, width: u16) -> String {
+    terminal_report_on(report, Screen::of(color, width))
+}
+
+/// The same with all that the screen is asked for.
+pub fn terminal_report_on(report: &Report, screen: Screen) -> String {
     let view = ReportView::of(report);
-    let mut page = Page::new(color, width);
+    let mut page = Page::new(screen);
     page.verdict(report, &view);
     page.list("Why", view.why.iter());
     page.checks(&view);
-    page.title("Six indicators (median of the runs)");
-    for cell in &view.indicators {
-        page.indicators(cell, &view.arm_names);
-    }
+    page.figures_of(&view);
     page.failures(
         view.failures
             .iter()
@@ -50,11 +52,16 @@ pub fn terminal_report(report: &Report, color: bool, width: u16) -> String {
     page.finish()
 }
 
-/// One session: its facts, then every metric of every cell with the spread of its runs, then its failures, and what a
-/// reader should know.
+/// One session: its facts, then every metric of every cell with the spread and the course of its runs, then its failures,
+/// and what a reader should know.
 pub fn terminal_session(arm: &Arm, warnings: &[String], color: bool, width: u16) -> String {
+    terminal_session_on(arm, warnings, Screen::of(color, width))
+}
+
+/// The same with all that the screen is asked for.
+pub fn terminal_session_on(arm: &Arm, warnings: &[String], screen: Screen) -> String {
     let arms = [("session", arm)];
-    let mut page = Page::new(color, width);
+    let mut page = Page::new(screen);
     page.title(&arm.name);
     let mut facts = vec![("measured".to_owned(), format::utc_time(arm.started_unix_s))];
     facts.extend(arm.commit.iter().map(|commit| ("commit".to_owned(), commit.clone())));
@@ -65,7 +72,7 @@ pub fn terminal_session(arm: &Arm, warnings: &[String], color: bool, width: u16)
             .map(|fact| (fact.what, fact.values.concat())),
     );
     page.facts(&facts);
-    for cell in figures::tables(&arms, &[], Rows::Measured) {
+    for cell in tables(&arms, &[], Rows::Measured) {
         page.metrics(&cell);
     }
     let failures = arm
@@ -88,16 +95,17 @@ type FailureRow<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
 /// Text as it grows, with what the terminal can show.
 struct Page {
     text: String,
-    color: bool,
-    width: u16,
+    screen: Screen,
 }
 
 impl Page {
-    fn new(color: bool, width: u16) -> Self {
+    fn new(screen: Screen) -> Self {
         Self {
             text: String::new(),
-            color,
-            width: width.max(NARROWEST),
+            screen: Screen {
+                width: screen.width.max(NARROWEST),
+                ..screen
+            },
         }
     }
 
@@ -106,7 +114,7 @@ impl Page {
     }
 
     fn paint(&self, text: &str, codes: &str) -> String {
-        if self.color {
+        if self.screen.color {
             format!("\u{1b}[{codes}m{text}\u{1b}[0m")
         } else {
             text.to_owned()
@@ -118,21 +126,27 @@ impl Page {
         self.text.push('\n');
     }
 
+    fn lines(&mut self, text: &str) {
+        text.lines().for_each(|line| self.line(line));
+    }
+
     fn title(&mut self, text: &str) {
         if !self.text.is_empty() {
             self.text.push('\n');
         }
-        let title = self.paint(&visible(text), "1");
+        let title = self.paint(&on_screen(text), "1");
         self.line(&title);
     }
 
     /// A paragraph in which the lines after the first stand under the text of the first.
     fn paragraph(&mut self, first: &str, text: &str) {
-        let indent = " ".repeat(first.chars().count());
-        let room = usize::from(self.width).saturating_sub(indent.len()).max(20);
-        for (at, line) in wrap(&visible(text), room).iter().enumerate() {
+        let indent = " ".repeat(width(first));
+        let room = usize::from(self.screen.width).saturating_sub(indent.len()).max(20);
+        // No number is parted from its sign.
+        let text = visible(text).replace(" %", &format!("{SPACE}%"));
+        for (at, line) in wrap(&text, room).iter().enumerate() {
             let start = if at == 0 { first } else { &indent };
-            self.line(&format!("{start}{line}"));
+            self.line(&format!("{start}{}", marked(line)));
         }
     }
 
@@ -154,14 +168,9 @@ impl Page {
             // The first is about the rules themselves, each other one about a file.
             let changed = at.checked_sub(1).and_then(|at| trusted.changed.get(at));
             for line in changed.iter().flat_map(|changed| &changed.lines) {
-                self.line(&format!("      {}", visible(line)));
+                self.line(&format!("      {}", on_screen(line)));
             }
         }
-    }
-
-    fn table(&mut self, table: &Table) {
-        let text = table.trim_fmt();
-        self.line(&text);
     }
 
     fn verdict(&mut self, report: &Report, view: &ReportView) {
@@ -172,8 +181,18 @@ impl Page {
         } else {
             format!("{}: {headline}", look.word)
         };
-        let first = self.paint(&format!("{} {headline}", look.glyph), &bold(look.tone));
-        self.line(&first);
+        let headline = format!("{} {headline}", look.glyph);
+        // In a log it is one line, for whoever searches it.
+        let is_log = self.screen.width >= Screen::default().width;
+        let room = if is_log {
+            usize::MAX
+        } else {
+            usize::from(self.screen.width) - INDENT.len()
+        };
+        for (at, line) in wrap(&headline, room).iter().enumerate() {
+            let line = self.paint(&marked(line), &bold(look.tone));
+            self.line(&if at == 0 { line } else { format!("{INDENT}{line}") });
+        }
         let counts = if view.counts.is_empty() {
             String::new()
         } else {
@@ -192,68 +211,40 @@ impl Page {
         self.paragraph("  candidate: ", &side(&view.candidate));
     }
 
-    fn indicators(&mut self, cell: &CellTable, arms: &[&str]) {
-        self.cell_title(cell);
-        let mut table = new_table(self.width);
-        let judged = cell.rows.iter().any(|row| !row.change.is_empty());
-        let mut header = vec![Cell::new("")];
-        header.extend(arms.iter().map(|arm| right(arm)));
-        header.push(Cell::new(""));
-        header.extend(judged.then(|| right("judged change")));
-        table.set_header(header);
-        for row in &cell.rows {
-            let mut cells = vec![Cell::new(row.label)];
-            cells.extend(row.arms.iter().map(|entry| right(&entry.value)));
-            cells.push(Cell::new(row.unit));
-            cells.extend(judged.then(|| right(&row.change)));
-            table.add_row(cells);
+    /// The indicators of every cell, or all that was measured where every column is wanted.
+    fn figures_of(&mut self, view: &ReportView) {
+        let (title, cells) = if self.screen.is_wide {
+            ("All figures (median of the runs)", &view.metrics)
+        } else {
+            ("Six indicators (median of the runs)", &view.indicators)
+        };
+        let has_problem = |cell: &&CellTable| {
+            let mut checks = view.checks.iter().filter(|check| check.cell == cell.name);
+            !self.screen.only_problems || checks.any(is_problem)
+        };
+        let (shown, hidden): (Vec<&CellTable>, Vec<&CellTable>) = cells.iter().partition(has_problem);
+        if !shown.is_empty() || hidden.is_empty() {
+            self.title(title);
         }
-        self.table(&table);
-        self.notes(cell);
-    }
-
-    fn metrics(&mut self, cell: &CellTable) {
-        self.text.push('\n');
-        self.cell_title(cell);
-        let mut table = new_table(self.width);
-        table.set_header([
-            Cell::new(""),
-            right("median"),
-            right("smallest … largest run"),
-            Cell::new(""),
-        ]);
-        for row in &cell.rows {
-            let mut cells = vec![Cell::new(row.label)];
-            for entry in &row.arms {
-                cells.extend([right(&entry.value), right(&entry.spread)]);
-            }
-            cells.push(Cell::new(row.unit));
-            table.add_row(cells);
+        for cell in shown {
+            self.indicators(cell, &view.arm_names);
         }
-        self.table(&table);
-        self.notes(cell);
-    }
-
-    fn cell_title(&mut self, cell: &CellTable) {
-        self.paragraph(" ", &format!("{} · {}", cell.name, cell.runs));
-    }
-
-    fn notes(&mut self, cell: &CellTable) {
-        for note in &cell.notes {
-            self.paragraph(" * ", note);
+        match hidden.len() {
+            0 => {}
+            1 => self.paragraph(" ", "the figures of 1 cell without a problem are left out"),
+            cells => self.paragraph(
+                " ",
+                &format!("the figures of {cells} cells without a problem are left out"),
+            ),
         }
     }
 
     fn facts(&mut self, facts: &[(String, String)]) {
-        let mut table = Table::new();
-        table
-            .load_style(NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(self.width);
-        for (what, value) in facts {
-            table.add_row([visible(what), visible(value)]);
-        }
-        self.table(&table);
+        let grid = Grid::default()
+            .names("", facts.iter().map(|(what, _)| on_screen(what)))
+            .names("", facts.iter().map(|(_, value)| on_screen(value)));
+        let table = grid.text_within(self.screen.width);
+        self.lines(&table);
     }
 
     fn failures<'a>(&mut self, rows: impl Iterator<Item = FailureRow<'a>>) {
@@ -286,25 +277,12 @@ fn bold(tone: Tone) -> String {
     format!("1;{}", tone.sgr())
 }
 
-fn right(text: &str) -> Cell {
-    Cell::new(text).set_alignment(CellAlignment::Right)
-}
-
-fn new_table(width: u16) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(RULE)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width);
-    table
-}
-
-/// Lines of at most `room` characters, broken at spaces; a longer word stands alone.
+/// Lines of at most `room` columns, broken at spaces; a longer word stands alone.
 fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ').filter(|word| !word.is_empty()) {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
+            Some(line) if width(line) + 1 + width(word) <= room => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -323,5 +301,6 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("aaaaaaaaaa b", 4), ["aaaaaaaaaa", "b"]);
         assert!(wrap("", 4).is_empty());
+        assert_eq!(wrap("模型 模型", 8), ["模型", "模型"], "each sign takes two columns");
     }
 }

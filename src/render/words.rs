@@ -120,6 +120,12 @@ pub(super) const fn evidence(evidence: Evidence) -> &'static str {
 
 /// Counts of answers in order of weight (`1 regression · 1 warning · 3 pass`).
 pub(super) fn counts(checks: &[Check]) -> String {
+    let words: Vec<&str> = checks.iter().map(|check| check_look(check).word).collect();
+    counted(&words)
+}
+
+/// The same of the words of answers.
+pub(super) fn counted(words: &[&str]) -> String {
     const ORDER: [&str; 8] = [
         Verdict::Regression.name(),
         Verdict::Invalid.name(),
@@ -130,7 +136,6 @@ pub(super) fn counts(checks: &[Check]) -> String {
         Verdict::Improvement.name(),
         Verdict::Pass.name(),
     ];
-    let words: Vec<&str> = checks.iter().map(|check| check_look(check).word).collect();
     let parts = ORDER.into_iter().filter_map(|word| {
         let number = words.iter().filter(|other| **other == word).count();
         (number > 0).then(|| format!("{number} {}", plural(word, number)))

@@ -15,6 +15,7 @@ mod entries;
 mod error;
 mod info;
 mod lengths_file;
+mod live;
 mod load_file;
 mod lock;
 mod measured;
@@ -44,6 +45,7 @@ pub use self::{
     chain::{sha256_of, sha256_of_file},
     error::StoreError,
     info::BaselineInfo,
+    live::{Seen, live_path, live_path_of, read_live, remove_live, write_live},
     measured::{
         MAX_RESULT_BYTES, ResultLimits, read_measured, read_measured_bytes, read_measured_within, result_schema,
         write_measured,

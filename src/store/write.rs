@@ -57,6 +57,18 @@ pub(super) fn json<T: Serialize>(path: &Path, value: &T, line_depth: usize) -> R
     written.map_err(|source| failed(path, source))
 }
 
+/// The same of a file that is worth nothing after a crash: nothing waits for a disk, and a link in its place is replaced.
+pub(super) fn json_unsynced<T: Serialize>(path: &Path, value: &T, line_depth: usize) -> Result<(), StoreError> {
+    let replaced = || {
+        let mut temporary = Temporary::beside(path)?;
+        write_to(&temporary.file, value, line_depth)?;
+        fs::rename(&temporary.path, path)?;
+        temporary.kept = true;
+        Ok(())
+    };
+    replaced().map_err(|source| failed(path, source))
+}
+
 fn failed(path: &Path, source: io::Error) -> StoreError {
     StoreError::Io {
         action: "write",

@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     NoGpu, RunClock,
+    now::GpuNow,
     nvml::{self, Gpu, Reading},
     series::Course,
 };
@@ -39,6 +40,7 @@ pub struct Seen {
 #[derive(Debug)]
 pub struct Sampler {
     stop: Sender<()>,
+    now: GpuNow,
     thread: Result<JoinHandle<Result<Tally, NoGpu>>, NoGpu>,
 }
 
@@ -47,11 +49,18 @@ impl Sampler {
     pub fn start(clock: &RunClock) -> Self {
         let (stop, stopped) = mpsc::channel();
         let clock = clock.clone();
+        let now = GpuNow::default();
+        let shown = now.clone();
         let thread = thread::Builder::new()
             .name("gpu-sampler".into())
-            .spawn(move || Ok(sample(&nvml::gpus()?, &clock, &stopped)))
+            .spawn(move || Ok(sample(&nvml::gpus()?, (&clock, &shown), &stopped)))
             .map_err(|error| NoGpu::NoThread(error.to_string()));
-        Self { stop, thread }
+        Self { stop, now, thread }
+    }
+
+    /// Where its latest sample can be seen.
+    pub fn now(&self) -> GpuNow {
+        self.now.clone()
     }
 
     /// Takes the last sample and tells what was seen; waits for at most one round of NVML queries.
@@ -74,7 +83,7 @@ impl Sampler {
 }
 
 /// Samples at once, at each interval, and once more when it is told to stop; a GPU that cannot be read ends it.
-fn sample(gpus: &[Gpu], clock: &RunClock, stopped: &Receiver<()>) -> Tally {
+fn sample(gpus: &[Gpu], (clock, shown): (&RunClock, &GpuNow), stopped: &Receiver<()>) -> Tally {
     let mut tally = Tally::of(gpus);
     let mut due = Instant::now();
     let mut is_over = false;
@@ -83,7 +92,10 @@ fn sample(gpus: &[Gpu], clock: &RunClock, stopped: &Receiver<()>) -> Tally {
         let readings = read(gpus, with_state);
         let at_ns = clock.at_ns(Instant::now());
         match readings {
-            Ok(readings) => tally.add(at_ns, &readings),
+            Ok(readings) => {
+                shown.set(&readings);
+                tally.add(at_ns, &readings);
+            }
             Err(reason) => tally.lose(at_ns, reason),
         }
         if is_over || tally.lost.is_some() {

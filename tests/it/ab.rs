@@ -15,7 +15,7 @@ use perfgate::{
     },
     load::Interrupt,
     plan::{Alternation, ArmPlace, Arms, Lengths, Load, Plan, Prompts, Secrets, Target, Workload},
-    session::{Block, Ended, PairArm, Pairing, Run, Session},
+    session::{Block, Ended, PairArm, Pairing, RequestRecord, Run, Session},
 };
 
 use crate::command::{Sim, expect, perfgate};
@@ -128,7 +128,7 @@ impl Console for Recorder {
     fn begin(&self, stage: &Stage) {
         self.0.lock().unwrap().push((stage.arm, stage.warm_up, stage.run));
     }
-    fn request_done(&self, _: bool) {}
+    fn request_done(&self, _: Option<&'static str>, _: &RequestRecord) {}
     fn end(&self) {}
 }
 

@@ -6,7 +6,7 @@ use std::{collections::HashMap, net::SocketAddr, path::Path, time::Duration};
 use perfgate::{
     load::{Interrupt, PromptSet, Runner, Watch},
     plan::{Api, Lengths, Load, Plan, Prompts, Secrets, Target, Workload},
-    session::Run,
+    session::{RequestRecord, Run},
     sim::{self, ExactServer, ExactTiming, Truth},
 };
 
@@ -24,7 +24,7 @@ fn server() -> ExactServer {
 struct Nobody;
 
 impl Watch for Nobody {
-    fn request_done(&self, _ok: bool) {}
+    fn request_done(&self, _: &RequestRecord) {}
 }
 
 fn measure(url: &str, api: Api) -> Run {
@@ -82,7 +82,7 @@ fn a_dropped_server_of_exact_timing_ends_at_once() {
 fn the_sim_serves_exact_timing_and_says_what_it_did() {
     let server = Sim::start(&["--exact", "ttft=5ms,tpot=1ms"]);
     let run = measure(&server.url, Api::Chat);
-    assert!(run.requests.iter().all(perfgate::session::RequestRecord::completed));
+    assert!(run.requests.iter().all(RequestRecord::completed));
     let addr: SocketAddr = server.url.strip_prefix("http://").unwrap().parse().unwrap();
     let truths = by_answer(addr);
     assert!(truths.len() == 12 && truths.values().all(|truth| truth.ttft_ns >= 5_000_000));

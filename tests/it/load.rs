@@ -62,7 +62,7 @@ fn plan(url: &str, requests: u32) -> Plan {
 struct Nobody;
 
 impl Watch for Nobody {
-    fn request_done(&self, _ok: bool) {}
+    fn request_done(&self, _: &RequestRecord) {}
 }
 
 fn runner(plan: &Plan) -> Runner {

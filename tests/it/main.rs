@@ -18,6 +18,8 @@ mod made;
 mod manual;
 mod noise;
 mod post;
+#[cfg(unix)]
+mod pty;
 mod render;
 mod schemas;
 mod selftest;
@@ -28,5 +30,7 @@ mod slow_reader;
 mod store;
 mod target;
 mod telemetry;
+#[cfg(unix)]
+mod terminal;
 mod trouble;
 mod trust;

@@ -9,6 +9,7 @@ mod payloads;
 mod posting;
 mod runner;
 mod shape;
+mod tables;
 
 use std::{fs, path::Path};
 

@@ -31,16 +31,18 @@ pub(super) fn pair(
     let Some(cell) = session.cells.get(place.cell) else {
         return Ok([Run::default(), Run::default()]);
     };
+    let watch = |arm: PairArm| Requests::of_arm(console, arm);
     console.begin(&stage(sides, None, place, true));
-    let warmed = warm_up(sides, place, &cell.load, (console, interrupt))?;
+    let warmed = warm_up(sides, place, &cell.load, (&watch, interrupt))?;
     console.begin(&stage(sides, None, place, false));
     // On no run's clock: a GPU does not tell whose it is.
     let (sampler, started_unix_s) = (Sampler::start(&RunClock::default()), now_unix_s());
+    console.gpu(sampler.now());
     let begin = |arm| Measured::begin(sides, arm, &cell.load, (place.prompts, blocks));
     let mut runs = ARMS.map(begin);
     for block in 0..blocks {
         for arm in order(place.pair + block) {
-            arm.pick_mut(&mut runs).send_next((console, interrupt))?;
+            arm.pick_mut(&mut runs).send_next((watch(arm), interrupt))?;
         }
     }
     let seen = sampler.stop();
@@ -59,18 +61,17 @@ pub(super) fn pair(
 /// The page that emptied an arm's prefix cache, and its warm-up.
 type Warmed = (Option<String>, Warmup);
 
-fn warm_up(
+fn warm_up<'a>(
     sides: &Sides,
     place: Place,
     load: &Load,
-    (console, interrupt): (&dyn Console, &Interrupt),
+    (watch, interrupt): (&dyn Fn(PairArm) -> Requests<'a>, &Interrupt),
 ) -> Result<[Warmed; 2], Stopped> {
-    let watch = Requests::of(console);
     let mut warmed = [Warmed::default(), Warmed::default()];
     for arm in order(place.pair) {
         let runner = &sides.of(arm).runner;
         let cache_reset = runner.reset_cache(interrupt)?;
-        let warmup = runner.warm_up(load, place.prompts, &watch, interrupt)?;
+        let warmup = runner.warm_up(load, place.prompts, &watch(arm), interrupt)?;
         *arm.pick_mut(&mut warmed) = (cache_reset, warmup);
     }
     Ok(warmed)
@@ -95,7 +96,7 @@ impl<'a> Measured<'a> {
     }
 
     /// A run that is cut short sends no more; the other arm's is finished all the same.
-    fn send_next(&mut self, (console, interrupt): (&dyn Console, &Interrupt)) -> Result<(), Stopped> {
+    fn send_next(&mut self, (watch, interrupt): (Requests<'_>, &Interrupt)) -> Result<(), Stopped> {
         if self.run.is_cut_short() {
             return Ok(());
         }
@@ -103,7 +104,7 @@ impl<'a> Measured<'a> {
         self.engine.begin(&clock);
         self.resting.begin();
         self.steal.resume();
-        self.run.send_next(&Requests::on(console, &clock), interrupt)?;
+        self.run.send_next(&watch.with(&clock), interrupt)?;
         self.steal.rest();
         self.resting.end();
         self.engine.end();

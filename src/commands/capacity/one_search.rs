@@ -79,6 +79,7 @@ impl<'a> OneSearch<'a> {
 
     pub(super) fn run(mut self, console: &dyn Console, interrupt: &Interrupt) -> Result<Run, Stopped> {
         let sampler = telemetry::Sampler::start(&telemetry::RunClock::default());
+        console.gpu(sampler.now());
         let started_unix_s = measure::now_unix_s();
         let found = self.play(console, interrupt);
         let gpu = sampler.stop().gpu;

@@ -8,7 +8,7 @@ use perfgate::{
     measure::{Death, death},
     plan::{ArmPlace, Launch, Load},
     report::{self, Reference},
-    session::{Ended, PairArm, Run, Session},
+    session::{Ended, PairArm, RequestRecord, Run, Session},
     verdict::{Policy, Verdict},
 };
 
@@ -137,7 +137,7 @@ impl perfgate::commands::Console for Killer {
     fn begin(&self, stage: &perfgate::commands::Stage) {
         self.recorder.begin(stage);
     }
-    fn request_done(&self, _: bool) {
+    fn request_done(&self, _: Option<&'static str>, _: &RequestRecord) {
         if self.requests.fetch_add(1, Ordering::Relaxed) == 30 {
             std::fs::write(&self.flag, "").unwrap();
         }
@@ -203,7 +203,7 @@ impl perfgate::commands::Console for KillsAt<'_> {
     fn say(&self, _: &str) {}
     fn warn(&self, _: &str) {}
     fn begin(&self, _: &perfgate::commands::Stage) {}
-    fn request_done(&self, _: bool) {
+    fn request_done(&self, _: Option<&'static str>, _: &RequestRecord) {
         if self.requests.fetch_add(1, Ordering::Relaxed) + 1 == self.after {
             self.engine.kill();
         }

@@ -104,8 +104,12 @@ struct Count {
 }
 
 impl Watch for Count {
-    fn request_done(&self, ok: bool) {
-        let count = if ok { &self.completed } else { &self.failed };
+    fn request_done(&self, record: &RequestRecord) {
+        let count = if record.completed() {
+            &self.completed
+        } else {
+            &self.failed
+        };
         count.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -179,7 +183,7 @@ impl StopAfter {
 }
 
 impl Watch for StopAfter {
-    fn request_done(&self, _ok: bool) {
+    fn request_done(&self, _: &RequestRecord) {
         if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.interrupt.trigger();
         }
