@@ -264,6 +264,7 @@ fn start_of(wanted: &Wanted<'_>, arm: PairArm, launch: &Launch) -> Result<Start,
         port: launch.port.map_or_else(target::free_port, Ok).map_err(no_port)?,
         log: wanted.log_dir.join(format!("{}.log", arm.name())),
         timeout: wanted.arms.start_timeout,
+        withhold_secrets: false,
     })
 }
 
