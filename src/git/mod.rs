@@ -2,6 +2,8 @@
 //!
 //! Objects are read by libgit2 itself: no hook, filter or other program of the repository runs.
 
+mod changes;
+mod commits;
 mod diff;
 mod error;
 mod objects;
@@ -12,6 +14,8 @@ use std::path::{Path, PathBuf};
 use git2::{BranchType, ErrorCode, Oid};
 
 pub use self::{
+    changes::{DiffStat, FileChange},
+    commits::{Between, Commit},
     diff::{MAX_DIFF_BYTES, MAX_DIFF_LINES, cut_diff, diff},
     error::GitError,
     objects::{Entry, LFS, checked_path, is_lfs_pointer},

@@ -5,6 +5,7 @@ mod answering;
 mod capacity;
 mod chain;
 mod command;
+mod commits;
 mod config;
 mod exact;
 mod false_usage;

@@ -3,6 +3,6 @@
 mod baselines;
 mod evidence;
 mod gates;
-mod repository;
+pub(crate) mod repository;
 mod results;
 mod rules;
