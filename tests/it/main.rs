@@ -4,6 +4,7 @@ mod ab;
 mod answering;
 mod capacity;
 mod chain;
+mod checkout;
 mod command;
 mod commits;
 mod config;
