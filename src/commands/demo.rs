@@ -116,6 +116,7 @@ fn wanted(engines: [&Server; 2]) -> Wanted<'static> {
             candidate,
             together: true,
             start_timeout: Duration::ZERO,
+            build_timeout: Duration::ZERO,
         },
         secrets: Secrets::default(),
         dataset_dir: Path::new(""),

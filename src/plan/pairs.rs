@@ -42,6 +42,8 @@ pub struct Arms {
     pub together: bool,
     /// How long a server that is started may take until it is ready.
     pub start_timeout: Duration,
+    /// How long a build may take.
+    pub build_timeout: Duration,
 }
 
 /// Where the server of an arm is.
@@ -56,6 +58,8 @@ pub enum ArmPlace {
 /// How a server is started.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Launch {
+    /// Program and arguments of what builds it, before the first start; empty: nothing is to be built.
+    pub build: Vec<String>,
     /// Program and arguments; `{port}` in them stands for the port.
     pub command: Vec<String>,
     /// Page that answers with success once the server is ready (`/health`).
@@ -64,7 +68,7 @@ pub struct Launch {
     pub port: Option<u16>,
     /// Variables of its environment, beside ours; `{port}` in a value stands for the port.
     pub env: BTreeMap<String, String>,
-    /// Folder that it is started in; `None`: ours.
+    /// Folder that it is built and started in; `None`: ours.
     pub workdir: Option<PathBuf>,
 }
 
@@ -85,6 +89,7 @@ impl fmt::Debug for Launch {
     /// Without the values of variables, which may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Launch")
+            .field("build", &self.build)
             .field("command", &self.command)
             .field("ready", &self.ready)
             .field("port", &self.port)
@@ -101,6 +106,7 @@ mod tests {
     #[test]
     fn a_launch_never_shows_the_values_of_its_variables() {
         let launch = Launch {
+            build: Vec::new(),
             command: vec!["serve".into()],
             ready: "/health".into(),
             port: None,

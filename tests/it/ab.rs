@@ -177,6 +177,7 @@ fn wanted(urls: [&str; 2], loads: Vec<Load>, blocks: u32) -> Wanted<'static> {
             candidate,
             together: true,
             start_timeout: std::time::Duration::from_secs(10),
+            build_timeout: std::time::Duration::from_secs(10),
         },
         secrets: Secrets::default(),
         dataset_dir: Path::new(""),

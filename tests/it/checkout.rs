@@ -379,7 +379,7 @@ fn t17_what_a_killed_process_left_is_cleaned_up_and_nothing_else() {
     symlink(&own, &linked).unwrap();
 
     let found = cleanup(&repo);
-    assert_eq!(found.in_use, [folder.clone()], "its owner runs");
+    assert_eq!(found.in_use, std::slice::from_ref(&folder), "its owner runs");
     assert!(found.removed.is_empty() && tree.exists(), "{found:?}");
     child.kill().unwrap();
     child.wait().unwrap();

@@ -24,6 +24,7 @@ fn start(folder: &Path, command: &[&str]) -> Start {
     Start {
         name: "candidate",
         launch: Launch {
+            build: Vec::new(),
             command: command.iter().map(|&word| word.to_owned()).collect(),
             ready: "/health".into(),
             port: None,

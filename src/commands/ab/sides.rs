@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::building;
 use crate::{
     commands::{
         CommandError, Console,
@@ -109,6 +110,7 @@ impl Sides {
         console: &dyn Console,
         interrupt: &Interrupt,
     ) -> Result<Self, CommandError> {
+        building::build(wanted, console, interrupt)?;
         let id = new_id();
         let one = |arm| prepare(wanted, arm, &id, console, interrupt);
         let (candidate, mut new) = one(PairArm::Candidate)?;

@@ -56,6 +56,7 @@ fn at_the_plans_address(resolved: &Resolved, console: &dyn Console) -> Arms {
         candidate: url(),
         together: true,
         start_timeout: std::time::Duration::from_secs(600),
+        build_timeout: std::time::Duration::ZERO,
     }
 }
 
@@ -71,6 +72,7 @@ fn twice(arms: &Arms, key: &str) -> Result<Arms, CommandError> {
         candidate: other,
         together: arms.together || matches!(own, ArmPlace::Url(_)),
         start_timeout: arms.start_timeout,
+        build_timeout: arms.build_timeout,
     })
 }
 
@@ -94,6 +96,7 @@ mod tests {
 
     fn together(command: &[&str], port: Option<u16>) -> Arms {
         let launch = Launch {
+            build: Vec::new(),
             command: command.iter().map(|&word| word.to_owned()).collect(),
             ready: "/health".into(),
             port,
@@ -105,6 +108,7 @@ mod tests {
             candidate: ArmPlace::Url("http://127.0.0.1:9".into()),
             together: true,
             start_timeout: std::time::Duration::from_secs(1),
+            build_timeout: std::time::Duration::from_secs(1),
         }
     }
 
