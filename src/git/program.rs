@@ -177,7 +177,6 @@ impl Git {
             .env("PATH", &path)
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_TERMINAL_PROMPT", "0")
-            .env("LANGUAGE", "en")
             .env_remove("SSH_ASKPASS")
             .envs(call.env.iter().copied())
             .arg("--no-pager");

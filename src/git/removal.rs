@@ -276,3 +276,35 @@ mod system {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn t17_what_a_repository_and_the_home_lie_in_is_never_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = folder.path().join("work/repository");
+        fs::create_dir_all(repository.join(".git")).unwrap();
+        fs::create_dir(folder.path().join("other")).unwrap();
+        let protected = Protected::of([repository.as_path()]);
+        let delete = |parent: &Path, name: &str| Held::open(parent, name).unwrap().delete(None, &protected);
+        for (parent, name) in [(folder.path(), "work"), (&folder.path().join("work"), "repository")] {
+            let error = delete(parent, name).unwrap_err();
+            assert!(error.contains("is never deleted"), "{error}");
+        }
+        // Only asked: a test that tried would be the worst of its kind if it failed.
+        for folder in [std::env::home_dir().unwrap().as_path(), Path::new("/")] {
+            assert!(
+                protected.0.contains(&system::identity(folder).unwrap()),
+                "{}",
+                folder.display()
+            );
+        }
+        assert!(repository.join(".git").exists());
+        delete(folder.path(), "other").unwrap();
+        assert!(!folder.path().join("other").exists());
+    }
+}

@@ -21,18 +21,41 @@ const BEGINNINGS: [&str; 2] = ["ACTIONS_", "INPUT_"];
 /// What names of variables hold whose values are secrets.
 const SECRET_WORDS: [&str; 5] = ["TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "API_KEY"];
 
+/// What `git bisect run` tells its command, and we tell `git`: with it, the `git` of a build would work on the repository under
+/// test wherever it is called, and move its refs.
+const OF_GIT: [&str; 17] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
 /// Takes them out of a command's environment; what its own configuration sets stays.
 pub fn from(command: &mut Command) {
     take_out(command, is_withheld);
 }
 
-/// Takes out every variable that may hold a secret, unless it is to be kept: for code of commits that nobody has looked at.
+/// Takes out every variable that may hold a secret, unless it is to be kept, and what ties `git` to a repository: for builds and
+/// servers of commits that nobody has looked at.
 pub fn secretive(command: &mut Command, keep: &[String]) {
     take_out(command, |name| is_kept_back(name, keep));
 }
 
 fn is_kept_back(name: &str, keep: &[String]) -> bool {
-    is_withheld(name) || (is_secret(name) && keep.iter().all(|kept| kept != name))
+    is_withheld(name) || OF_GIT.contains(&name) || (is_secret(name) && keep.iter().all(|kept| kept != name))
 }
 
 fn take_out(command: &mut Command, is_out: impl Fn(&str) -> bool) {
@@ -101,6 +124,7 @@ mod tests {
         let keep = ["HF_TOKEN", "GITHUB_TOKEN"].map(str::to_owned);
         assert!(is_kept_back("HF_TOKEN", &[]) && is_kept_back("AWS_SECRET_ACCESS_KEY", &keep));
         assert!(!is_kept_back("HF_TOKEN", &keep) && !is_kept_back("PATH", &[]));
-        assert!(is_kept_back("GITHUB_TOKEN", &keep));
+        assert!(is_kept_back("GITHUB_TOKEN", &keep) && is_kept_back("GIT_DIR", &keep));
+        assert!(!is_kept_back("GIT_SSL_CAINFO", &[]) && !is_withheld("GIT_DIR"));
     }
 }

@@ -238,6 +238,7 @@ fn t16_no_secret_reaches_a_build_nor_a_server_that_is_to_have_none() {
             .env("PERFGATE_TEST_SECRETS", "1")
             .envs(["HF_TOKEN", "MY_API_KEY", "GITHUB_TOKEN"].map(|name| (name, "hunter2")))
             .env("BUILD_TYPE", "plain")
+            .env("GIT_DIR", "/hunter2")
             .output()
             .unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
@@ -263,7 +264,7 @@ fn t16_no_secret_reaches_a_build_nor_a_server_that_is_to_have_none() {
     };
     let usual = printed(false);
     assert!(
-        usual.contains("HF_TOKEN=hunter2") && !usual.contains("GITHUB_TOKEN"),
+        usual.contains("HF_TOKEN=hunter2") && usual.contains("GIT_DIR") && !usual.contains("GITHUB_TOKEN"),
         "{usual}"
     );
     assert!(!printed(true).contains("hunter2"));
