@@ -14,6 +14,8 @@ const CREDIBLE: f64 = 0.90;
 pub struct Search {
     range: Range,
     effect: Effect,
+    /// Before anything was measured.
+    prior: Posterior,
     posterior: Posterior,
     /// By commit: whether it cannot be measured.
     skipped: Vec<bool>,
@@ -46,8 +48,15 @@ impl Search {
             skipped: vec![false; range.len()],
             range,
             effect,
+            prior: posterior.clone(),
             posterior,
         })
+    }
+
+    /// Forgets all runs, so that they can be told again with what is known of the effect now; what was skipped stays so.
+    pub fn begin_again(&mut self, effect: Effect) {
+        self.effect = effect;
+        self.posterior.clone_from(&self.prior);
     }
 
     /// After a run of a checkout; a value that says nothing changes nothing.
@@ -67,6 +76,11 @@ impl Search {
     /// The chance of each commit to be the first bad one.
     pub fn chances(&self) -> Vec<f64> {
         self.posterior.chances()
+    }
+
+    /// By checkout, the chance that it holds the first bad commit.
+    pub fn held(&self) -> Vec<f64> {
+        self.range.held(&self.chances())
     }
 
     /// What is to be done next.

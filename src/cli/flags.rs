@@ -6,10 +6,11 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     args::{JudgeArgs, PlanArgs},
+    bisect::{self, BisectArgs},
     forms::{FormatArg, SchemaOf},
-    posting::PostArgs,
+    posting::{self, PostArgs},
     profile::ProfileVerb,
-    search::{LadderArgs, SearchArgs},
+    search::{self, LadderArgs, SearchArgs},
     serve::EngineArgs,
 };
 
@@ -21,12 +22,6 @@ Exit codes:
   3  not settled: inconclusive, incomparable, no baseline, or a profiling report owed
   4  measurement failed or is invalid
   5  the verdict stands but could not be posted";
-
-const CAPACITY_EXAMPLES: &str = "\
-Examples:
-  perfgate capacity --url http://127.0.0.1:8000 --slo ttft=2s,tpot=200ms
-  perfgate capacity --slo e2e=10s --axis concurrency --max 256 --precision 10% --attainment 95% --requests 400
-Writes a session that `compare`, `gate` and `baseline` read.";
 
 const GATE_EXAMPLES: &str = "\
 Examples:
@@ -41,18 +36,6 @@ Examples:
   perfgate selftest
   perfgate selftest --quick --store
 The figures are kept in the file that PERFGATE_SELFTEST names, else in ~/.cache/perfgate/selftest.json.";
-
-const POST_EXAMPLES: &str = "\
-Examples:
-  perfgate post --dry-run
-  perfgate post perfgate-report/result.json --comment changes
-  perfgate gate --post --fail-on regression
-The token comes from GITHUB_TOKEN; docs/github.md has the workflows and their permissions.";
-
-const SWEEP_EXAMPLES: &str = "\
-Examples:
-  perfgate sweep --url http://127.0.0.1:8000
-  perfgate sweep --axis rate --from 2 --to 20 --steps 10 --spacing linear --svg curve.svg";
 
 const HISTORY_EXAMPLES: &str = "\
 Examples:
@@ -101,7 +84,7 @@ pub(super) enum Verb {
         posting: Box<PostArgs>,
     },
     /// Judge a result by the rules of the base, and tell the pull request: comment, check, job summary.
-    #[command(after_help = POST_EXAMPLES)]
+    #[command(after_help = posting::EXAMPLES)]
     Post {
         /// The result of a gate [default: result.json in the report folder]
         #[arg(value_name = "RESULT")]
@@ -115,7 +98,7 @@ pub(super) enum Verb {
     #[command(hide = true)]
     Action,
     /// Find the highest rate (or concurrency) that still meets the SLO.
-    #[command(after_help = CAPACITY_EXAMPLES)]
+    #[command(after_help = search::CAPACITY_EXAMPLES)]
     Capacity {
         #[command(flatten)]
         plan: PlanArgs,
@@ -123,13 +106,24 @@ pub(super) enum Verb {
         search: SearchArgs,
     },
     /// Measure a ladder of load levels up to where the server is saturated, and draw throughput against latency.
-    #[command(after_help = SWEEP_EXAMPLES)]
+    #[command(after_help = search::SWEEP_EXAMPLES)]
     Sweep {
         #[command(flatten)]
         plan: PlanArgs,
         #[command(flatten)]
         ladder: LadderArgs,
     },
+    /// Find the commit that made a metric worse: each is built, started and measured, through noise.
+    #[command(after_help = bisect::EXAMPLES)]
+    Bisect {
+        #[command(flatten)]
+        plan: PlanArgs,
+        #[command(flatten)]
+        search: Box<BisectArgs>,
+    },
+    /// What `git bisect run` calls: asks the search at this socket.
+    #[command(hide = true)]
+    BisectStep { socket: PathBuf },
     /// Judge a session against another one, or against the stored baseline.
     Compare {
         /// Baseline and candidate (session or baseline files); a candidate alone looks in the store.
@@ -229,6 +223,9 @@ pub(super) enum Verb {
         /// Plant nothing: both engines are the same.
         #[arg(long)]
         clean: bool,
+        /// Find a planted commit in a repository of twelve instead.
+        #[arg(long, conflicts_with = "clean")]
+        bisect: bool,
         /// No progress bar.
         #[arg(long)]
         quiet: bool,

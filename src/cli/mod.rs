@@ -1,6 +1,7 @@
 //! The door: flags as typed, exit codes, the only place that prints.
 
 pub(crate) mod args;
+mod bisect;
 mod exit;
 mod flags;
 mod forms;
@@ -104,6 +105,8 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         }
         Verb::Baseline { verb } => stored::baseline(&verb),
         Verb::History(flags) => stored::history(&flags),
+        Verb::BisectStep { socket } => Ok(commands::bisect::step(&socket)),
+        Verb::Bisect { plan, search } => bisect::run(&plan, &search),
         Verb::Profile { verb } => profile::run(&verb),
         Verb::Noise { files, noise, plan } => stored::noise(files, &noise, &plan),
         Verb::Config {
@@ -119,8 +122,11 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             let console = Progress::new(mode(quiet), complain);
             selftest::selftest(depth, store, &console, &Interrupt::on_ctrl_c())
         }
-        Verb::Demo { clean, quiet } => {
+        Verb::Demo { clean, bisect, quiet } => {
             let console = Progress::new(mode(quiet), complain);
+            if bisect {
+                return commands::demo_bisect::demo(quiet, &console);
+            }
             demo::demo(clean, screen(), &console, &Interrupt::on_ctrl_c())
         }
         Verb::Completions { shell } => Ok(manual::completions(shell)),

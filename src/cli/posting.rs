@@ -12,6 +12,13 @@ use crate::{
     github::{Key, Mode, TOKEN_VARIABLE},
 };
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  perfgate post --dry-run
+  perfgate post perfgate-report/result.json --comment changes
+  perfgate gate --post --fail-on regression
+The token comes from GITHUB_TOKEN; docs/github.md has the workflows and their permissions.";
+
 /// How a verdict is posted.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Posting")]

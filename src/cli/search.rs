@@ -14,6 +14,17 @@ use crate::{
     plan::{Axis, Capacity},
 };
 
+pub(super) const CAPACITY_EXAMPLES: &str = "\
+Examples:
+  perfgate capacity --url http://127.0.0.1:8000 --slo ttft=2s,tpot=200ms
+  perfgate capacity --slo e2e=10s --axis concurrency --max 256 --precision 10% --attainment 95% --requests 400
+Writes a session that `compare`, `gate` and `baseline` read.";
+
+pub(super) const SWEEP_EXAMPLES: &str = "\
+Examples:
+  perfgate sweep --url http://127.0.0.1:8000
+  perfgate sweep --axis rate --from 2 --to 20 --steps 10 --spacing linear --svg curve.svg";
+
 /// What a search or a ladder raises.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum AxisArg {

@@ -15,6 +15,7 @@ mod objects;
 mod place;
 mod program;
 mod removal;
+mod scratch;
 mod trailers;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ pub use self::{
     leftovers::Cleaned,
     objects::{Entry, LFS, checked_path, is_lfs_pointer},
     program::Call,
+    scratch::{Draft, scratch},
     trailers::{Said, explanations_in, trailers_of},
 };
 

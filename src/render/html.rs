@@ -41,6 +41,6 @@ pub fn html(report: &Report) -> Result<String, RenderError> {
 }
 
 /// As a content security policy names what may stand inline.
-fn hash(text: &str) -> String {
+pub(super) fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }

@@ -3,6 +3,7 @@
 //! `view.rs` says once what is shown, as text; `format.rs` alone makes text of numbers, `escape.rs` alone makes
 //! names from outside harmless. Where files go and whether a terminal has colour is the caller's to know.
 
+mod bisection;
 mod capacity;
 mod chart;
 mod curve;
@@ -28,9 +29,11 @@ mod terminal;
 mod view;
 mod words;
 
+pub use bisection::{BisectedCommit, BisectionPage, bisection_html};
 pub use capacity::terminal_capacity;
 pub use curve::{CurvePoint, Waits, curve, curve_svg, terminal_curve};
 pub use escape::{command_data, command_property, log_safe};
+pub use format::figure;
 pub use history::{accepted_step, terminal_history};
 pub use html::html;
 pub use json::{

@@ -2,6 +2,7 @@
 
 mod ab;
 mod answering;
+mod bisect;
 mod capacity;
 mod chain;
 mod checkout;
