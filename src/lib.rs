@@ -6,12 +6,13 @@
 //! |---|---|---|
 //! | 6 door | [`cli`] | flags as typed, exit codes, the only place that prints |
 //! | 5 verbs | [`commands`] | one file a verb; each reads as a list of steps |
-//! | 4 hands | [`config`] | `perfgate.yaml`: layers, defaults, the resolved plan, its JSON Schema |
+//! | 4 hands | [`process`] | programs that we start, in groups of their own: what any other hand may use |
+//! | | [`config`] | `perfgate.yaml`: layers, defaults, the resolved plan, its JSON Schema |
 //! | | [`load`] | when, what, which API, how: a measured [`session::Run`] |
 //! | | [`target`] | servers under test that we start: awaited, and stopped with all their children |
 //! | | [`telemetry`] | GPU samples during a run; what machine this is |
 //! | | [`store`] | sessions and baselines at rest |
-//! | | [`git`] | files at a commit, ancestors, trailers |
+//! | | [`git`] | files at a commit, ancestors, trailers, the commits of a range, work trees of our own |
 //! | | [`github`] | the forge behind a trait |
 //! | | [`profile`] | profiler files: which profiler wrote one |
 //! | | [`render`] | terminal, Markdown, HTML, JSON |
@@ -55,6 +56,7 @@ pub mod metric;
 pub mod noise;
 pub mod obligation;
 pub mod plan;
+pub mod process;
 pub mod profile;
 pub mod render;
 pub mod report;

@@ -21,7 +21,10 @@ pub(crate) const MEASUREMENT: u8 = 4;
 /// The exit code of a verb that could not do its work.
 pub(crate) fn code(error: &CommandError) -> u8 {
     match error {
-        CommandError::Sim(_) | CommandError::Target(_) | CommandError::Unreachable { .. } => MEASUREMENT,
+        CommandError::Sim(_)
+        | CommandError::Target(_)
+        | CommandError::Unreachable { .. }
+        | CommandError::Unsearchable(_) => MEASUREMENT,
         CommandError::Forge(_) => FORGE,
         CommandError::Config(_)
         | CommandError::Git(_)

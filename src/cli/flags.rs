@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     args::{JudgeArgs, PlanArgs},
+    bisect::{self, BisectArgs},
     examples::{
         CAPACITY_EXAMPLES, COMPARE_EXAMPLES, EXIT_CODES, GATE_EXAMPLES, HISTORY_EXAMPLES, NOISE_EXAMPLES,
         POST_EXAMPLES, SELFTEST_EXAMPLES, SWEEP_EXAMPLES, WATCH_EXAMPLES,
@@ -92,6 +93,17 @@ pub(super) enum Verb {
     /// Look at a measurement that is going on in another terminal: rates, latencies so far, failures, GPU.
     #[command(after_help = WATCH_EXAMPLES)]
     Watch(WatchArgs),
+    /// Find the commit that made a metric worse: each is built, started and measured, through noise.
+    #[command(after_help = bisect::EXAMPLES)]
+    Bisect {
+        #[command(flatten)]
+        plan: PlanArgs,
+        #[command(flatten)]
+        search: Box<BisectArgs>,
+    },
+    /// What `git bisect run` calls: asks the search at this socket.
+    #[command(hide = true)]
+    BisectStep { socket: PathBuf },
     /// Judge a session against another one, or against the stored baseline.
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare {
@@ -200,6 +212,9 @@ pub(super) enum Verb {
         /// Plant nothing: both engines are the same.
         #[arg(long)]
         clean: bool,
+        /// Find a planted commit in a repository of twelve instead.
+        #[arg(long, conflicts_with = "clean")]
+        bisect: bool,
         /// No progress bar.
         #[arg(long)]
         quiet: bool,

@@ -1,6 +1,7 @@
 //! The door: flags as typed, exit codes, the only place that prints.
 
 pub(crate) mod args;
+mod bisect;
 mod examples;
 mod exit;
 mod flags;
@@ -99,6 +100,8 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         } => stored::report(&file, (&form, context), output.as_deref()),
         Verb::Baseline { verb } => stored::baseline(&verb),
         Verb::History(flags) => stored::history(&flags),
+        Verb::BisectStep { socket } => Ok(commands::bisect::step(&socket)),
+        Verb::Bisect { plan, search } => bisect::run(&plan, &search),
         Verb::Profile { verb } => profile::run(&verb),
         Verb::Noise {
             files,
@@ -119,8 +122,16 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             print(text);
         }),
         Verb::Selftest { quick, store, quiet } => test_itself(quick, store, quiet),
-        Verb::Demo { clean, quiet, live } => {
+        Verb::Demo {
+            clean,
+            bisect,
+            quiet,
+            live,
+        } => {
             let console = Progress::new(mode(quiet, live), None, complain);
+            if bisect {
+                return commands::demo_bisect::demo(quiet, &console);
+            }
             demo::demo(clean, screen(), &console, &Interrupt::on_ctrl_c())
         }
         Verb::Completions { shell } => Ok(manual::completions(shell)),

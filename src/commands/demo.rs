@@ -119,6 +119,7 @@ fn wanted(engines: [&Server; 2]) -> Wanted<'static> {
             together: true,
             start_timeout: Duration::ZERO,
             metrics: [None, None],
+            build_timeout: Duration::ZERO,
         },
         secrets: Secrets::default(),
         dataset_dir: Path::new(""),

@@ -6,9 +6,11 @@ pub mod ab;
 pub mod action;
 pub mod answer;
 pub mod baseline;
+pub mod bisect;
 pub mod capacity;
 pub mod compare;
 pub mod demo;
+pub mod demo_bisect;
 mod engine;
 pub mod gate;
 pub mod guard;
@@ -209,6 +211,9 @@ pub enum CommandError {
     /// The runner cannot be told.
     #[error(transparent)]
     Step(#[from] StepError),
+    /// A search for a commit cannot go on, and no commit is to blame.
+    #[error("{0}")]
+    Unsearchable(String),
     /// The command line asks for something that does not exist.
     #[error("{0}")]
     Usage(String),

@@ -1,10 +1,21 @@
-//! A repository as perfgate reads it: files at a commit, what lies between two commits, never the work tree.
+//! A repository as perfgate reads it: files at a commit, what lies between two commits, never the work tree; and work trees
+//! of its own ([`Checkout`]) for builds.
 //!
-//! Objects are read by libgit2 itself: no hook, filter or other program of the repository runs.
+//! Objects are read by libgit2 itself: no hook, filter or other program of the repository runs. Only checkouts are made by
+//! the `git` program, with all that is switched off.
 
+mod changes;
+mod checkout;
+mod commits;
 mod diff;
 mod error;
+mod harmless;
+mod leftovers;
 mod objects;
+mod place;
+mod program;
+mod removal;
+mod scratch;
 mod trailers;
 
 use std::path::{Path, PathBuf};
@@ -12,9 +23,15 @@ use std::path::{Path, PathBuf};
 use git2::{BranchType, ErrorCode, Oid};
 
 pub use self::{
+    changes::{DiffStat, FileChange},
+    checkout::Checkout,
+    commits::{Between, Commit},
     diff::{MAX_DIFF_BYTES, MAX_DIFF_LINES, cut_diff, diff},
     error::GitError,
+    leftovers::Cleaned,
     objects::{Entry, LFS, checked_path, is_lfs_pointer},
+    program::Call,
+    scratch::{Draft, scratch},
     trailers::{Said, explanations_in, trailers_of},
 };
 

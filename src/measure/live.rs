@@ -240,7 +240,7 @@ mod tests {
             message: String::new(),
         };
         RequestRecord {
-            outcome: Outcome::Failed(failure),
+            outcome: Outcome::Failed(failure.into()),
             ..RequestRecord::default()
         }
     }

@@ -44,6 +44,8 @@ pub struct Arms {
     pub start_timeout: Duration,
     /// Where each tells how many requests it holds, baseline first; `None`: on `/metrics` of its own address.
     pub metrics: [Option<String>; 2],
+    /// How long a build may take.
+    pub build_timeout: Duration,
 }
 
 /// Where the server of an arm is.
@@ -58,6 +60,8 @@ pub enum ArmPlace {
 /// How a server is started.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Launch {
+    /// Program and arguments of what builds it, before the first start; empty: nothing is to be built.
+    pub build: Vec<String>,
     /// Program and arguments; `{port}` in them stands for the port.
     pub command: Vec<String>,
     /// Page that answers with success once the server is ready (`/health`).
@@ -66,7 +70,7 @@ pub struct Launch {
     pub port: Option<u16>,
     /// Variables of its environment, beside ours; `{port}` in a value stands for the port.
     pub env: BTreeMap<String, String>,
-    /// Folder that it is started in; `None`: ours.
+    /// Folder that it is built and started in; `None`: ours.
     pub workdir: Option<PathBuf>,
 }
 
@@ -87,6 +91,7 @@ impl fmt::Debug for Launch {
     /// Without the values of variables, which may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Launch")
+            .field("build", &self.build)
             .field("command", &self.command)
             .field("ready", &self.ready)
             .field("port", &self.port)
@@ -103,6 +108,7 @@ mod tests {
     #[test]
     fn a_launch_never_shows_the_values_of_its_variables() {
         let launch = Launch {
+            build: Vec::new(),
             command: vec!["serve".into()],
             ready: "/health".into(),
             port: None,

@@ -104,6 +104,11 @@ fn decimals(smallest: f64, largest: f64) -> usize {
     for_largest.max(for_smallest)
 }
 
+/// A value with its unit, on its own.
+pub fn figure(metric: Metric, value: f64) -> String {
+    Scale::of(metric, [value]).with_unit(value)
+}
+
 /// A fraction as signed percent with one decimal (`+12.1 %`).
 pub(super) fn percent(fraction: f64) -> String {
     unbroken(&wording::percent(fraction))

@@ -4,6 +4,7 @@
 //! names from outside harmless. Where files go and whether a terminal has colour is the caller's to know.
 
 mod axis;
+mod bisection;
 mod budget;
 mod capacity;
 mod chart;
@@ -43,9 +44,11 @@ mod terminal;
 mod view;
 mod words;
 
+pub use bisection::{BisectedCommit, BisectionPage, bisection_html};
 pub use capacity::terminal_capacity;
 pub use curve::{CurvePoint, Waits, curve, curve_svg, terminal_curve};
 pub use escape::{command_data, command_property, is_address, log_safe};
+pub use format::figure;
 pub use history::{accepted_step, terminal_history};
 pub use html::{html, whole_html};
 pub use json::{

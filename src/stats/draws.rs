@@ -22,6 +22,18 @@ impl Draws {
         usize::try_from(high).ok()
     }
 
+    /// From 0 to 1, without 0.
+    #[expect(clippy::cast_precision_loss, reason = "53 bits are what a double holds")]
+    pub fn share(&mut self) -> f64 {
+        ((self.0.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// From the normal distribution of mean 0 and variance 1 (Box & Muller 1958).
+    pub fn normal(&mut self) -> f64 {
+        let (radius, turn) = ((-2.0 * self.share().ln()).sqrt(), self.share());
+        radius * (std::f64::consts::TAU * turn).cos()
+    }
+
     /// One of two, each as likely.
     pub fn coin(&mut self) -> bool {
         self.0.next_u32() & 1 == 1
@@ -45,5 +57,14 @@ mod tests {
         assert!((2350..2650).contains(&heads), "{heads}");
         assert_eq!(Draws::new(7).below(1000), Draws::new(7).below(1000));
         assert_eq!(Draws::new(7).below(0), None);
+    }
+
+    #[test]
+    fn normal_draws_have_their_moments() {
+        let mut draws = Draws::new(3);
+        let values: Vec<f64> = (0..20_000).map(|_| draws.normal()).collect();
+        let mean = values.iter().sum::<f64>() / 20_000.0;
+        let square = values.iter().map(|value| value.powi(2)).sum::<f64>() / 20_000.0;
+        assert!(mean.abs() < 0.03 && (square - 1.0).abs() < 0.04, "{mean} {square}");
     }
 }

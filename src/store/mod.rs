@@ -7,6 +7,7 @@ mod answers;
 mod baseline;
 mod baseline_file;
 mod baselines;
+mod bisection;
 mod chain;
 mod check;
 mod convert;
@@ -42,6 +43,10 @@ use std::path::Path;
 pub use self::{
     baseline::{Baseline, Link, MAX_HISTORY, Pinned, keep_newer},
     baselines::{Baselines, Listed, Saved},
+    bisection::{
+        Bisection, CommitChance, CommitRun, Confirmed, EndsFound, Found, Question, Skipped, Suspect, read_bisection,
+        write_bisection,
+    },
     chain::{sha256_of, sha256_of_file},
     error::StoreError,
     info::BaselineInfo,

@@ -1,16 +1,17 @@
 //! Servers under test that we start: a process group with a log, awaited on its ready page, stopped with all its children.
 
-mod group;
+mod build;
+mod log;
 mod ready;
 mod server;
-mod withheld;
 
 use std::{io, net::TcpListener, path::PathBuf, time::Duration};
 
 pub use self::{
-    group::stop_all,
+    build::Build,
     server::{Server, Start},
 };
+pub use crate::process::stop_all;
 
 /// Why a server is not there.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +69,36 @@ pub enum TargetError {
         /// Whose server.
         name: &'static str,
         /// Its log.
+        log: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The program of a build cannot be started.
+    #[error("cannot start the build `{program}` in `{}`; give a program that is there, with its path", workdir.display())]
+    BuildNotStarted {
+        /// The program.
+        program: String,
+        /// Its folder.
+        workdir: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A build did not end as it should.
+    #[error("the build `{program}` {how}{}", told(log, tail))]
+    BuildFailed {
+        /// The program.
+        program: String,
+        /// How (`ended with exit status: 2`).
+        how: String,
+        /// Its log.
+        log: PathBuf,
+        /// The last lines of its log.
+        tail: String,
+    },
+    /// The log of a build cannot be written.
+    #[error("cannot write the log `{}` of the build", log.display())]
+    BuildLog {
+        /// The log.
         log: PathBuf,
         /// The system's reason.
         source: io::Error,

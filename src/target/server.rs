@@ -1,16 +1,19 @@
 //! One server that we started: from its command to its end.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
-    path::{Path, PathBuf},
+    fs::File,
+    io,
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use super::{TargetError, group::Group, ready, withheld};
-use crate::plan::Launch;
+use super::{TargetError, log::Log, ready};
+use crate::{
+    plan::Launch,
+    process::{Group, in_group_of_its_own, withheld},
+};
 
 /// How long a server may take to end when it is asked to.
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
@@ -21,10 +24,6 @@ const KILL_PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks: short at first, since small servers are there at once.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
-
-/// Of a log in a message.
-const TAIL_LINES: usize = 10;
-const TAIL_BYTES: u64 = 2000;
 
 /// How a server is to be started.
 #[derive(Clone, Debug)]
@@ -39,6 +38,8 @@ pub struct Start {
     pub log: PathBuf,
     /// How long it may take until it is ready.
     pub timeout: Duration,
+    /// Whether it gets none of the variables that may hold secrets, as code of many commits must not.
+    pub withhold_secrets: bool,
 }
 
 /// A server that runs in a process group of its own; it is stopped with all its children when this is dropped.
@@ -49,13 +50,6 @@ pub struct Server {
     group: Group,
     log: Log,
     ended: Option<ExitStatus>,
-}
-
-/// Where a server's words go, and where those of this start begin.
-#[derive(Clone, Debug)]
-struct Log {
-    path: PathBuf,
-    from: u64,
 }
 
 impl Start {
@@ -80,7 +74,7 @@ impl Start {
             log: self.log.clone(),
             source,
         };
-        let (file, log) = Log::open(&self.log).map_err(failed)?;
+        let (file, log) = Log::open(&self.log, "started again").map_err(failed)?;
         let mut command = self.command(&file).map_err(failed)?;
         let child = command.spawn().map_err(|source| TargetError::NotStarted {
             name: self.name,
@@ -105,7 +99,11 @@ impl Start {
     fn command(&self, log: &File) -> io::Result<Command> {
         let own = |text: &String| text.replace("{port}", &self.port.to_string());
         let mut command = Command::new(self.program());
-        withheld::from(&mut command);
+        if self.withhold_secrets {
+            withheld::secretive(&mut command, &[]);
+        } else {
+            withheld::from(&mut command);
+        }
         command
             .args(self.launch.command.iter().skip(1).map(own))
             .envs(self.launch.env.iter().map(|(name, value)| (name, own(value))))
@@ -206,55 +204,5 @@ impl Drop for Server {
             self.is_gone_within(KILL_PATIENCE);
         }
         self.group.leave();
-    }
-}
-
-/// Ctrl-C in a terminal goes to all processes of its group: a server must end when we say so, not before.
-#[cfg(unix)]
-fn in_group_of_its_own(command: &mut Command) {
-    use std::os::unix::process::CommandExt;
-    command.process_group(0);
-}
-
-#[cfg(not(unix))]
-fn in_group_of_its_own(_command: &mut Command) {}
-
-impl Log {
-    /// Behind what is there already.
-    fn open(path: &Path) -> io::Result<(File, Self)> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-        if file.metadata()?.len() > 0 {
-            file.write_all(b"=== started again\n")?;
-        }
-        let log = Self {
-            path: path.to_owned(),
-            from: file.metadata()?.len(),
-        };
-        Ok((file, log))
-    }
-
-    /// The last lines of this start, indented; empty where there are none.
-    fn tail(&self) -> String {
-        let read = || -> io::Result<Vec<u8>> {
-            let mut file = File::open(&self.path)?;
-            let length = file.metadata()?.len();
-            file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES).max(self.from)))?;
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        let text = String::from_utf8_lossy(&read().unwrap_or_default()).into_owned();
-        let is_printed = |sign: &char| !sign.is_control() || *sign == '\t';
-        let lines: Vec<String> = text
-            .lines()
-            .map(|line| format!("    {}", line.chars().filter(is_printed).collect::<String>()))
-            .collect();
-        lines
-            .get(lines.len().saturating_sub(TAIL_LINES)..)
-            .unwrap_or_default()
-            .join("\n")
     }
 }

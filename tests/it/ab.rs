@@ -178,6 +178,7 @@ fn wanted(urls: [&str; 2], loads: Vec<Load>, blocks: u32) -> Wanted<'static> {
             together: true,
             start_timeout: std::time::Duration::from_secs(10),
             metrics: [None, None],
+            build_timeout: std::time::Duration::from_secs(10),
         },
         secrets: Secrets::default(),
         dataset_dir: Path::new(""),

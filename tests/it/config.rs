@@ -207,6 +207,30 @@ fn an_arm_may_tell_what_it_holds_at_another_address() {
 }
 
 #[test]
+fn an_arm_is_built_as_its_file_or_a_flag_says() {
+    let text = "arms:\n  build_timeout: 5m\n  candidate: {command: 'serve {port}', build: [make, -j, 4]}\n";
+    let arms = |given: &[(&str, &str)]| layers(text, &[], given).unwrap().only_arm.unwrap();
+    let build = |arms: &perfgate::plan::Arms| match &arms.candidate {
+        ArmPlace::Command(launch) => launch.build.clone(),
+        ArmPlace::Url(_) => unreachable!(),
+    };
+    let told = arms(&[]);
+    assert_eq!(
+        (build(&told).join(" "), told.build_timeout),
+        ("make -j 4".into(), Duration::from_secs(300))
+    );
+    assert_eq!(build(&arms(&[("candidate-build", "sh 'a b.sh'")])), ["sh", "a b.sh"]);
+    let usual = flags(&[("candidate-command", "serve {port}")])
+        .unwrap()
+        .only_arm
+        .unwrap();
+    assert_eq!(
+        (build(&usual).len(), usual.build_timeout),
+        (0, Duration::from_secs(3600))
+    );
+}
+
+#[test]
 fn two_servers_that_are_up_at_once_want_two_ports() {
     let arms = |more: &str, port: u16| {
         let arm = |port| format!("{{command: [serve, \"{{port}}\"], port: {port}}}");
@@ -560,10 +584,10 @@ fn sample(path: &str) -> &'static str {
         "ab.looks" => "3,6",
         path if path.starts_with("arms.") => match path.rsplit('.').next() {
             Some("url" | "metrics") => "http://h:1",
-            Some("command") => "serve --port {port}",
+            Some("command" | "build") => "serve --port {port}",
             Some("ready") => "/ready",
             Some("env") => "A=b",
-            Some("start_timeout") => "7s",
+            Some("start_timeout" | "build_timeout") => "7s",
             _ => "7",
         },
         path if path.starts_with("target.timeouts") => "7s",

@@ -3,9 +3,12 @@
 mod ab;
 mod again;
 mod answering;
+mod bisect;
 mod capacity;
 mod chain;
+mod checkout;
 mod command;
+mod commits;
 mod config;
 mod engine_page;
 mod exact;

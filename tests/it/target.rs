@@ -12,7 +12,7 @@ use std::{
 
 use perfgate::{
     plan::Launch,
-    target::{Start, TargetError, free_port},
+    target::{Build, Start, TargetError, free_port},
 };
 
 /// `perfgate sim` with arguments behind it.
@@ -24,6 +24,7 @@ fn start(folder: &Path, command: &[&str]) -> Start {
     Start {
         name: "candidate",
         launch: Launch {
+            build: Vec::new(),
             command: command.iter().map(|&word| word.to_owned()).collect(),
             ready: "/health".into(),
             port: None,
@@ -33,6 +34,7 @@ fn start(folder: &Path, command: &[&str]) -> Start {
         port: free_port().unwrap(),
         log: folder.join("candidate.log"),
         timeout: Duration::from_secs(60),
+        withhold_secrets: false,
     }
 }
 
@@ -142,4 +144,128 @@ fn variables_and_the_folder_reach_the_server_with_its_port() {
         error.ends_with(&format!("    /\n    at here:{}", start.port)),
         "{error}"
     );
+}
+
+fn build(folder: &Path, script: &str) -> Build {
+    Build {
+        command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+        workdir: folder.to_owned(),
+        env: BTreeMap::new(),
+        timeout: Duration::from_secs(60),
+        log: folder.join("build.log"),
+    }
+}
+
+/// Whether a process runs whose id stands in a file.
+fn runs(file: &Path) -> bool {
+    let id = fs::read_to_string(file).unwrap();
+    fs::read_to_string(format!("/proc/{}/stat", id.trim())).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[test]
+fn a_build_runs_in_its_folder_with_its_variables_and_its_log_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut build = build(folder.path(), "pwd; echo $KIND; touch built");
+    build.env.insert("KIND".into(), "release".into());
+    build.run(&wanted).unwrap();
+    assert!(folder.path().join("built").exists());
+    build.run(&wanted).unwrap();
+    let log = fs::read_to_string(&build.log).unwrap();
+    let once = format!("{}\nrelease\n", folder.path().canonicalize().unwrap().display());
+    assert_eq!(log, format!("{once}=== built again\n{once}"));
+}
+
+#[test]
+fn a_build_that_fails_is_told_with_the_end_of_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let failing = build(folder.path(), "seq 1 30; echo 'error: no such type' >&2; exit 2");
+    build(folder.path(), "echo first").run(&wanted).unwrap();
+    let error = failing.run(&wanted).unwrap_err();
+    assert!(matches!(error, TargetError::BuildFailed { .. }), "{error}");
+    let error = error.to_string();
+    assert!(
+        error.starts_with("the build `sh` ended with exit status: 2; the end of its log"),
+        "{error}"
+    );
+    assert!(error.ends_with("    29\n    30\n    error: no such type"), "{error}");
+    assert!(!error.contains("first") && !error.contains("    20\n"), "{error}");
+    let mut missing = build(folder.path(), "");
+    missing.command = vec!["/no/such/program".into()];
+    let error = missing.run(&wanted).unwrap_err().to_string();
+    assert!(
+        error.starts_with("cannot start the build `/no/such/program` in"),
+        "{error}"
+    );
+}
+
+#[test]
+fn t16_a_hung_build_is_killed_with_its_children() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "trap '' TERM; (trap '' TERM; echo $$ > shell; sleep 600) & sleep 600 & echo $! > child; wait";
+    let mut hung = build(folder.path(), script);
+    hung.timeout = Duration::from_millis(500);
+    let error = hung.run(&wanted).unwrap_err().to_string();
+    assert!(error.contains("was not done within 0.5 s, and was stopped"), "{error}");
+    for file in ["shell", "child"] {
+        assert!(!runs(&folder.path().join(file)), "{file}");
+    }
+    // Also where nobody wants it any more.
+    hung.timeout = Duration::from_secs(60);
+    let begun = Instant::now();
+    let error = hung.run(&|| begun.elapsed() < Duration::from_millis(300)).unwrap_err();
+    assert!(matches!(error, TargetError::Interrupted), "{error}");
+    assert!(!runs(&folder.path().join("child")));
+}
+
+#[test]
+fn t16_nothing_of_a_build_outlives_it() {
+    let folder = tempfile::tempdir().unwrap();
+    build(folder.path(), "sleep 600 & echo $! > child")
+        .run(&wanted)
+        .unwrap();
+    assert!(!runs(&folder.path().join("child")));
+}
+
+/// Runs by itself, as what a process holds in its environment holds for all of its tests.
+#[test]
+fn t16_no_secret_reaches_a_build_nor_a_server_that_is_to_have_none() {
+    if std::env::var_os("PERFGATE_TEST_SECRETS").is_none() {
+        let done = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "target::t16_no_secret_reaches_a_build_nor_a_server_that_is_to_have_none",
+            ])
+            .env("PERFGATE_TEST_SECRETS", "1")
+            .envs(["HF_TOKEN", "MY_API_KEY", "GITHUB_TOKEN"].map(|name| (name, "hunter2")))
+            .env("BUILD_TYPE", "plain")
+            .env("GIT_DIR", "/hunter2")
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut printing = build(folder.path(), "env");
+    printing.env.insert("MY_TOKEN".into(), "given".into());
+    printing.run(&wanted).unwrap();
+    let log = fs::read_to_string(&printing.log).unwrap();
+    assert!(!log.contains("hunter2"), "{log}");
+    assert!(
+        log.contains("BUILD_TYPE=plain") && log.contains("MY_TOKEN=given"),
+        "{log}"
+    );
+
+    let mut start = start(folder.path(), &["sh", "-c", "env"]);
+    let mut printed = |withhold_secrets| {
+        start.withhold_secrets = withhold_secrets;
+        start.log = folder.path().join(format!("server.{withhold_secrets}"));
+        start.start(&wanted).unwrap_err();
+        fs::read_to_string(&start.log).unwrap()
+    };
+    let usual = printed(false);
+    assert!(
+        usual.contains("HF_TOKEN=hunter2") && usual.contains("GIT_DIR") && !usual.contains("GITHUB_TOKEN"),
+        "{usual}"
+    );
+    assert!(!printed(true).contains("hunter2"));
 }

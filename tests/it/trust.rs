@@ -4,7 +4,7 @@ mod baselines;
 mod evidence;
 mod examples;
 mod gates;
-mod repository;
+pub(crate) mod repository;
 mod results;
 mod rules;
 mod templates;

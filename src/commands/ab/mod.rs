@@ -3,6 +3,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `sides.rs` | the two arms: session, load generator, server |
+//! | `building.rs` | what is built before the first server is started |
 //! | `pairs.rs` | pair after pair until a look settles it, time is up, or somebody stops it |
 //! | `attempt.rs` | one pair of every cell, measured again where it was disturbed |
 //! | `disturbance.rs` | what disturbs a run: the machine, never a latency |
@@ -15,6 +16,7 @@
 mod attempt;
 mod blocks;
 mod budget;
+mod building;
 mod cell;
 mod disturbance;
 mod files;

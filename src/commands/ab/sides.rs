@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::resting::held_requests;
+use super::{building, resting::held_requests};
 use crate::{
     commands::{
         CommandError, Console,
@@ -117,6 +117,7 @@ impl Sides {
                  `arms.baseline.metrics` and `arms.candidate.metrics`"
             )));
         }
+        building::build(wanted, console, interrupt)?;
         let id = new_id();
         let one = |arm| prepare(wanted, arm, &id, console, interrupt);
         let (candidate, mut new) = one(PairArm::Candidate)?;
@@ -285,6 +286,7 @@ fn start_of(wanted: &Wanted<'_>, arm: PairArm, launch: &Launch) -> Result<Start,
         port: launch.port.map_or_else(target::free_port, Ok).map_err(no_port)?,
         log: wanted.log_dir.join(format!("{}.log", arm.name())),
         timeout: wanted.arms.start_timeout,
+        withhold_secrets: false,
     })
 }
 

@@ -57,6 +57,7 @@ fn at_the_plans_address(resolved: &Resolved, console: &dyn Console) -> Arms {
         together: true,
         start_timeout: std::time::Duration::from_secs(600),
         metrics: [None, None],
+        build_timeout: std::time::Duration::ZERO,
     }
 }
 
@@ -77,6 +78,7 @@ fn twice(arms: &Arms, key: &str) -> Result<Arms, CommandError> {
         together: arms.together || matches!(own, ArmPlace::Url(_)),
         start_timeout: arms.start_timeout,
         metrics,
+        build_timeout: arms.build_timeout,
     })
 }
 
@@ -100,6 +102,7 @@ mod tests {
 
     fn together(command: &[&str], port: Option<u16>) -> Arms {
         let launch = Launch {
+            build: Vec::new(),
             command: command.iter().map(|&word| word.to_owned()).collect(),
             ready: "/health".into(),
             port,
@@ -112,6 +115,7 @@ mod tests {
             together: true,
             start_timeout: std::time::Duration::from_secs(1),
             metrics: [Some("http://127.0.0.1:9/own".into()), None],
+            build_timeout: std::time::Duration::from_secs(1),
         }
     }
 

@@ -17,6 +17,9 @@ use crate::{
 /// Large models take minutes to load.
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// So may their kernels to compile.
+const DEFAULT_BUILD_TIMEOUT: Duration = Duration::from_secs(3600);
+
 /// Where vLLM, `SGLang` and llama.cpp tell that they are ready.
 const DEFAULT_READY: &str = "/health";
 
@@ -71,11 +74,8 @@ impl Resolver {
         let baseline = self.arm("baseline", |arms| arms.baseline.as_ref())?;
         let candidate = self.arm("candidate", |arms| arms.candidate.as_ref())?;
         let together = self.in_arms("arms.together", |arms| arms.together, bool::to_string);
-        let start_timeout = self.in_arms(
-            "arms.start_timeout",
-            |arms| arms.start_timeout.map(|span| span.0),
-            |time| format!("{time:?}"),
-        );
+        let start_timeout = self.time_in_arms("arms.start_timeout", |arms| arms.start_timeout.map(|span| span.0));
+        let build_timeout = self.time_in_arms("arms.build_timeout", |arms| arms.build_timeout.map(|span| span.0));
         let old_page = self.page("baseline", |arms| arms.baseline.as_ref());
         let new_page = self.page("candidate", |arms| arms.candidate.as_ref());
         let arms = |(baseline, candidate): (ArmPlace, ArmPlace), metrics: [Option<String>; 2]| {
@@ -88,6 +88,7 @@ impl Resolver {
                 together: both_run || together.unwrap_or(false),
                 start_timeout: start_timeout.unwrap_or(DEFAULT_START_TIMEOUT),
                 metrics,
+                build_timeout: build_timeout.unwrap_or(DEFAULT_BUILD_TIMEOUT),
             })
         };
         match (baseline, candidate) {
@@ -141,6 +142,10 @@ impl Resolver {
         self.given(key, |twin| twin.arms.as_ref().and_then(&get), text)
     }
 
+    fn time_in_arms(&mut self, key: &str, get: impl Fn(&ArmsTwin) -> Option<Duration>) -> Option<Duration> {
+        self.in_arms(key, get, |time| format!("{time:?}"))
+    }
+
     /// One arm: the highest layer that tells its address or its command decides which it is.
     fn arm(&mut self, name: &str, of: fn(&ArmsTwin) -> Option<&ArmTwin>) -> Result<Option<ArmPlace>, ConfigError> {
         let here = |twin: &ConfigFile| twin.arms.as_ref().and_then(of).cloned();
@@ -182,6 +187,7 @@ impl Resolver {
     /// How an arm is started, but for its command.
     fn launch(&mut self, name: &str, here: impl Fn(&ConfigFile) -> Option<ArmTwin>) -> Launch {
         let key = |field: &str| format!("arms.{name}.{field}");
+        let build = self.given(&key("build"), |twin| here(twin)?.build, |build| build.0.join(" "));
         let ready = self.given(&key("ready"), |twin| here(twin)?.ready, |ready| ready.0.clone());
         let port = self.given(&key("port"), |twin| here(twin)?.port, |port| port.0.to_string());
         let env = self.given(
@@ -196,6 +202,7 @@ impl Resolver {
         });
         let env: BTreeMap<String, String> = env.into_iter().flatten().map(|(name, value)| (name, value.0)).collect();
         Launch {
+            build: build.map(|build| build.0).unwrap_or_default(),
             command: Vec::new(),
             ready: ready.map_or_else(|| DEFAULT_READY.to_owned(), |ready| ready.0),
             port: port.and_then(|port| u16::try_from(port.0).ok()),

@@ -94,6 +94,8 @@ pub(in crate::config) struct ArmsTwin {
     pub(in crate::config) together: Option<bool>,
     /// How long a server that is started may take until it is ready.
     pub(in crate::config) start_timeout: Option<Span>,
+    /// How long a build may take.
+    pub(in crate::config) build_timeout: Option<Span>,
 }
 
 /// One of the two servers: the address of one that runs, or the command that starts it.
@@ -105,13 +107,15 @@ pub(in crate::config) struct ArmTwin {
     pub(in crate::config) url: Option<Url>,
     /// Program and arguments, as a list or as one text; `{port}` stands for the port. There is no shell.
     pub(in crate::config) command: Option<CommandTwin>,
+    /// Program and arguments of what builds it, once before the first start. There is no shell.
+    pub(in crate::config) build: Option<CommandTwin>,
     /// Page that answers with success once the server is ready.
     pub(in crate::config) ready: Option<PageTwin>,
     /// The port that it listens on; absent finds a free one.
     pub(in crate::config) port: Option<Whole<1, 65_535>>,
     /// Variables of its environment; `{port}` in a value stands for the port.
     pub(in crate::config) env: Option<BTreeMap<String, Word>>,
-    /// Folder that it is started in, relative to this file.
+    /// Folder that it is built and started in, relative to this file.
     pub(in crate::config) workdir: Option<Word>,
     /// Address of the page on which it tells how many requests it holds, where that is not `/metrics` of its own.
     pub(in crate::config) metrics: Option<Url>,

@@ -71,6 +71,72 @@ fn servers_that_may_be_up_at_once_are_measured_in_blocks() {
 }
 
 #[test]
+fn what_is_to_be_built_is_built_once_before_the_first_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let engine = sim(&QUICK.join(" ")).replace("{port}", "$1");
+    for arm in ["old", "new"] {
+        fs::create_dir(folder.join(arm)).unwrap();
+        let script = format!(
+            "echo 'exec {engine}' > serve; echo $KIND of $(basename \"$PWD\"); sleep 600 & echo once >> builds"
+        );
+        fs::write(folder.join(arm).join("make.sh"), script).unwrap();
+    }
+    let arm = |name: &str, workdir: &str| {
+        let env = "{KIND: release, ADDRESS: '{port}'}";
+        format!("  {name}: {{build: sh make.sh, command: 'sh serve {{port}}', workdir: {workdir}, env: {env}}}\n")
+    };
+    let arms = [arm("baseline", "old"), arm("candidate", "new")].concat();
+    let config = format!("arms:\n  build_timeout: 1m\n{arms}");
+    fs::write(folder.join("perfgate.yaml"), config).unwrap();
+    let (_quiet, small) = SMALL.split_last().unwrap();
+    let args = [&["gate", "--ab", "--looks", "3"], small, &["--requests", "20"]].concat();
+    let output = perfgate(folder, &args).output().unwrap();
+    let trouble = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(trouble.contains("building the candidate's server"), "{trouble}");
+    for (session, (arm, workdir)) in sessions(folder)
+        .into_iter()
+        .zip([("baseline", "old"), ("candidate", "new")])
+    {
+        assert_eq!(session.ended, Ended::Complete, "{trouble}");
+        let log = fs::read_to_string(folder.join(format!("session.logs/{arm}.build.log"))).unwrap();
+        assert_eq!(log, format!("release of {workdir}\n"));
+        assert_eq!(
+            fs::read_to_string(folder.join(workdir).join("builds")).unwrap(),
+            "once\n"
+        );
+    }
+}
+
+#[test]
+fn a_build_that_fails_ends_the_gate_before_any_server_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let commands = arms(["", ""]);
+    let broken = ["--baseline-build", "sh -c 'echo error: no such type; exit 2'"];
+    let (_, trouble) = expect(folder, 4, &gate(&commands, &broken));
+    assert!(
+        trouble.contains("the build `sh` ended with exit status: 2"),
+        "{trouble}"
+    );
+    assert!(trouble.contains("    error: no such type"), "{trouble}");
+    assert!(!folder.join("session.logs/candidate.log").exists());
+    // The same build of both arms in the same folder is one.
+    let same = [
+        "--baseline-build",
+        "sh -c 'echo once'",
+        "--candidate-build",
+        "sh -c 'echo once'",
+    ];
+    let commands = [commands[0].clone(), "sh -c 'exit 9' {port}".to_owned()];
+    expect(folder, 4, &gate(&commands, &same));
+    assert!(!folder.join("session.logs/candidate.build.log").exists());
+    let hung = ["--candidate-build", "sleep 600", "--arms-build-timeout", "300ms"];
+    let (_, trouble) = expect(folder, 4, &gate(&commands, &hung));
+    assert!(trouble.contains("was not done within 0.3 s"), "{trouble}");
+}
+
+#[test]
 fn a_command_that_fails_ends_the_gate_before_anything_is_measured() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -25,6 +25,7 @@ fn follower() -> Follower {
 /// A shell command as an arm.
 fn shell(script: &str) -> ArmPlace {
     ArmPlace::Command(Launch {
+        build: Vec::new(),
         command: ["sh", "-c", script].map(str::to_owned).into(),
         ready: "/health".into(),
         port: None,

@@ -18,12 +18,12 @@ use perfgate::{
 use tempfile::TempDir;
 
 /// A repository with the branch `main`.
-pub(super) struct Repo {
+pub(crate) struct Repo {
     folder: TempDir,
 }
 
 impl Repo {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("repo")).unwrap();
         let repo = Self { folder };
@@ -31,16 +31,16 @@ impl Repo {
         repo
     }
 
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().canonicalize().unwrap().join("repo")
     }
 
     /// A path beside the repository, not in it.
-    pub(super) fn beside(&self, name: &str) -> PathBuf {
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.folder.path().canonicalize().unwrap().join(name)
     }
 
-    pub(super) fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         let output = Command::new("git")
             .current_dir(self.path())
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -58,25 +58,25 @@ impl Repo {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    pub(super) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
     /// Commits all that stands in the work tree.
-    pub(super) fn commit(&self, message: &str) -> String {
+    pub(crate) fn commit(&self, message: &str) -> String {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
         self.git(&["rev-parse", "HEAD"])
     }
 
     /// The rules of a ref, as a gate reads them that runs in the repository.
-    pub(super) fn rules_at(&self, name: &str) -> Result<Rules, CommandError> {
+    pub(crate) fn rules_at(&self, name: &str) -> Result<Rules, CommandError> {
         self.rules_with(name, &Overrides::new())
     }
 
-    pub(super) fn rules_with(&self, name: &str, flags: &Overrides) -> Result<Rules, CommandError> {
+    pub(crate) fn rules_with(&self, name: &str, flags: &Overrides) -> Result<Rules, CommandError> {
         let asked = Asked {
             config: None,
             variable: &|_| None,
@@ -86,7 +86,7 @@ impl Repo {
     }
 
     /// The event of a pull request from the commit that is checked out.
-    pub(super) fn pull_event(&self, base: &str, body: &str) -> PathBuf {
+    pub(crate) fn pull_event(&self, base: &str, body: &str) -> PathBuf {
         let head = self.git(&["rev-parse", "HEAD"]);
         let event = serde_json::json!({
             "repository": {"full_name": "owner/name", "default_branch": "main"},
@@ -100,7 +100,7 @@ impl Repo {
     }
 
     /// The event of a push to a branch.
-    pub(super) fn push_event(&self) -> PathBuf {
+    pub(crate) fn push_event(&self) -> PathBuf {
         let event = serde_json::json!({
             "repository": {"full_name": "owner/name", "default_branch": "main"},
             "after": self.git(&["rev-parse", "HEAD"]),
@@ -116,7 +116,7 @@ impl Repo {
 }
 
 /// Makes a command one of a CI job.
-pub(super) fn in_job(command: &mut Command, event: &str, git_ref: &str, file: &Path) {
+pub(crate) fn in_job(command: &mut Command, event: &str, git_ref: &str, file: &Path) {
     command
         .env("GITHUB_ACTIONS", "true")
         .env("GITHUB_EVENT_NAME", event)

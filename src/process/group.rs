@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    process::Command,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -14,7 +15,7 @@ const TICKS_PER_S: u64 = 100;
 
 /// A process group by its leader's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Group(u32);
+pub struct Group(u32);
 
 /// A process as `/proc/PID/stat` tells it.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,29 +29,36 @@ struct Process {
 
 impl Group {
     /// The group that a process leads; it is ended by [`stop_all`] until it is left.
-    pub(super) fn led_by(leader: u32) -> Self {
+    pub fn led_by(leader: u32) -> Self {
         let group = Self(leader);
         with_alive(|alive| alive.push(group));
         group
     }
 
     /// It is over.
-    pub(super) fn leave(self) {
+    pub fn leave(self) {
         with_alive(|alive| alive.retain(|other| *other != self));
     }
 
     /// Asks all members to end.
-    pub(super) fn terminate(self) {
+    pub fn terminate(self) {
         system::signal(self.0, false);
     }
 
     /// Ends all members.
-    pub(super) fn kill(self) {
+    pub fn kill(self) {
         system::signal(self.0, true);
     }
 
+    /// Ends all members, and their children that left for a group of their own.
+    pub fn kill_family(self) {
+        let family = self.family().unwrap_or_default();
+        self.kill();
+        family.into_iter().for_each(system::kill);
+    }
+
     /// Whether any member still runs; `None` where the system does not tell.
-    pub(super) fn is_alive(self) -> Option<bool> {
+    pub fn is_alive(self) -> Option<bool> {
         let processes = processes()?;
         Some(
             processes
@@ -61,19 +69,19 @@ impl Group {
 
     /// Ids of all members, and of their children that left for a group of their own; `None` where the system does not
     /// tell.
-    pub(super) fn family(self) -> Option<Vec<u32>> {
+    pub fn family(self) -> Option<Vec<u32>> {
         Some(family(self, &processes()?))
     }
 
     /// CPU time of all members, of children that have ended too; `None` where the system does not tell.
-    pub(super) fn cpu(self) -> Option<Duration> {
+    pub fn cpu(self) -> Option<Duration> {
         let members = processes()?.into_iter().filter(|process| process.group == self.0);
         let ticks: u64 = members.map(|process| process.cpu_ticks).sum();
         Some(Duration::from_millis(ticks * 1000 / TICKS_PER_S))
     }
 }
 
-/// Ends every server that was started and still runs, without waiting.
+/// Ends every process that was started and still runs, without waiting.
 pub fn stop_all() {
     let alive = with_alive(|alive| alive.clone());
     alive.into_iter().for_each(Group::kill);
@@ -127,10 +135,22 @@ fn process(stat: &str) -> Option<Process> {
     })
 }
 
+/// Has a command's process lead a group: Ctrl-C in a terminal goes to all processes of a group, and what we start must end
+/// when we say so, not before.
+#[cfg(unix)]
+pub fn in_group_of_its_own(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    command.process_group(0);
+}
+
+/// There are no groups here.
+#[cfg(not(unix))]
+pub fn in_group_of_its_own(_command: &mut Command) {}
+
 #[cfg(unix)]
 mod system {
     use nix::{
-        sys::signal::{Signal, killpg},
+        sys::signal::{Signal, kill as kill_one, killpg},
         unistd::Pid,
     };
 
@@ -141,11 +161,19 @@ mod system {
             let _ = killpg(Pid::from_raw(group), signal);
         }
     }
+
+    pub(super) fn kill(process: u32) {
+        if let Ok(process) = i32::try_from(process) {
+            let _ = kill_one(Pid::from_raw(process), Signal::SIGKILL);
+        }
+    }
 }
 
 #[cfg(not(unix))]
 mod system {
     pub(super) fn signal(_group: u32, _at_once: bool) {}
+
+    pub(super) fn kill(_process: u32) {}
 }
 
 #[cfg(test)]

@@ -1,0 +1,212 @@
+//! `perfgate bisect`: finds the commit that made a metric worse, through noise.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `history.rs` | the commits between both ends |
+//! | `stand.rs` | a checkout with its server: built, started, measured once |
+//! | `ends.rs` | whether there is anything to find, in which metric and cell, and how large it is |
+//! | `kept.rs` | the file that a stopped search goes on from |
+//! | `seen.rs` | the runs so far, with the machine's noise and drift |
+//! | `hunt.rs` | run after run until the commit is found |
+//! | `by_git.rs` | the same by `git bisect run` |
+//! | `confirm.rs` | the commit against its parent |
+//! | `told.rs` | what came of it, in words |
+//! | `page.rs` | the same as a page |
+
+mod by_git;
+mod confirm;
+mod ends;
+mod history;
+mod hunt;
+mod kept;
+mod page;
+mod seen;
+mod stand;
+mod told;
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use self::by_git::step;
+use self::{
+    ends::Ends,
+    history::History,
+    kept::Kept,
+    stand::{Bench, Stands},
+};
+use super::{CommandError, Console, Done, trust::Rules};
+use crate::{
+    bisect::Strategy,
+    config::Resolved,
+    git::{Checkout, Repository},
+    load::Interrupt,
+    metric::Metric,
+    plan::{ArmPlace, Arms, Launch, Secrets},
+    store::{self, Found, Question},
+};
+
+/// Where a search writes when nothing is said.
+pub const FOLDER: &str = "perfgate-bisect";
+/// Its file there.
+pub const FILE: &str = "bisect.json";
+
+/// What is asked of a search.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// A commit, branch or tag without the regression.
+    pub good: String,
+    /// One with it.
+    pub bad: String,
+    /// The metric; without, the worst regression between the ends.
+    pub metric: Option<Metric>,
+    /// The cell; without, that of the worst regression.
+    pub cell: Option<String>,
+    /// How commits are chosen; without, what is expected to take less time.
+    pub strategy: Option<Strategy>,
+    /// Only first parents are followed.
+    pub first_parent: bool,
+    /// Commits that touch these paths are more likely.
+    pub paths: Vec<String>,
+    /// No more runs than this, those of the ends not counted.
+    pub max_runs: u32,
+    /// No run begins later than this after the search began.
+    pub max: Option<Duration>,
+    /// The code of every commit of the range may be built and run.
+    pub may_run_code: bool,
+    /// The commit is not measured against its parent once it is found.
+    pub unconfirmed: bool,
+    /// Where it writes.
+    pub folder: PathBuf,
+}
+
+/// Finds the commit.
+///
+/// Exit code 0 where one commit is found and confirmed, 3 where it is not settled which one or whether there is any.
+///
+/// # Errors
+/// No such commits, nothing to start them with, both ends cannot be measured, or a file cannot be written.
+pub fn bisect(
+    asked: &Asked,
+    (rules, secrets): (&Rules, Secrets),
+    console: &dyn Console,
+    interrupt: &Interrupt,
+) -> Result<Done, CommandError> {
+    refuse_privileged()?;
+    let repository = Repository::open(&super::trust::here()?)?;
+    let history = History::between(&repository, asked)?;
+    let launch = launch(&rules.resolved)?;
+    if !asked.may_run_code {
+        return Err(CommandError::Usage(format!(
+            "this builds and runs the code of {}, each with the rights of this user; say that it may with `--yes-run-code`",
+            history.counted()
+        )));
+    }
+    console.say(&format!("searching {}", history.told()));
+    let mut kept = Kept::open(asked, question(asked, &history, &rules.resolved, &launch)?, console)?;
+    let bench = Bench::new(
+        (&repository, launch),
+        (&rules.resolved, secrets),
+        asked,
+        (console, interrupt),
+    );
+    let mut stands = bench.stands(&history)?;
+    let ends = match Ends::known(&kept) {
+        Some(ends) => Some(ends),
+        None => ends::measured(&bench, &mut stands, asked, (&mut kept, &history), rules)?,
+    };
+    let Some(ends) = ends else {
+        return Ok(told::nothing(&kept));
+    };
+    let found = hunt(&bench, &mut stands, (&history, &ends), (asked, &mut kept))?;
+    let found = confirm::confirmed((&bench, stands), (&history, &ends), (asked, rules), found)?;
+    kept.found(found)?;
+    told::found(&kept, (&repository, &history), &asked.folder)
+}
+
+fn hunt(
+    bench: &Bench<'_>,
+    stands: &mut Stands,
+    (history, ends): (&History, &Ends),
+    (asked, kept): (&Asked, &mut Kept),
+) -> Result<Found, CommandError> {
+    match hunt::chosen(asked, history, ends, bench.console) {
+        Strategy::Bayes => hunt::by_posterior((bench, stands), (history, ends), asked, kept),
+        Strategy::Git => by_git::hunt((bench, stands), (history, ends), asked, kept),
+    }
+}
+
+/// Jobs that hold a token with rights must not run the code of commits (github.md T16).
+fn refuse_privileged() -> Result<(), CommandError> {
+    let event = env::var("GITHUB_EVENT_NAME").unwrap_or_default();
+    if matches!(event.as_str(), "pull_request_target" | "workflow_run") {
+        return Err(CommandError::Usage(format!(
+            "a job of `{event}` holds rights that the code of commits must not have; bisect in a job of `workflow_dispatch`"
+        )));
+    }
+    Ok(())
+}
+
+/// How the server of a commit is started: the candidate's command, or that of the only arm.
+fn launch(resolved: &Resolved) -> Result<Launch, CommandError> {
+    match arms(resolved).map(|arms| &arms.candidate) {
+        Some(ArmPlace::Command(launch)) => Ok(launch.clone()),
+        _ => Err(CommandError::Usage(
+            "the server of each commit is started anew, and nothing says how: give `arms.candidate.command` (with `{port}`), \
+             and `arms.candidate.build` where it has to be built"
+                .to_owned(),
+        )),
+    }
+}
+
+fn arms(resolved: &Resolved) -> Option<&Arms> {
+    resolved.arms.as_ref().or(resolved.only_arm.as_ref())
+}
+
+fn start_timeout(resolved: &Resolved) -> Duration {
+    arms(resolved).map_or(Duration::from_secs(600), |arms| arms.start_timeout)
+}
+
+fn build_timeout(resolved: &Resolved) -> Duration {
+    arms(resolved).map_or(Duration::from_secs(3600), |arms| arms.build_timeout)
+}
+
+fn question(asked: &Asked, history: &History, resolved: &Resolved, launch: &Launch) -> Result<Question, CommandError> {
+    Ok(Question {
+        good: history.good.clone(),
+        bad: history.bad.clone(),
+        first_parent: asked.first_parent,
+        paths: asked.paths.clone(),
+        metric: asked.metric.map(|metric| metric.key().to_owned()),
+        cell: asked.cell.clone(),
+        plan_hash: store::sha256_of(store::plan_json(&resolved.plan)?.as_bytes()),
+        build: launch.build.clone(),
+        command: launch.command.clone(),
+    })
+}
+
+/// Where work trees lie: the runner's own folder for temporary files, else the system's.
+fn temporary() -> PathBuf {
+    env::var_os("RUNNER_TEMP").map_or_else(env::temp_dir, PathBuf::from)
+}
+
+/// Removes what a search that was killed left behind.
+///
+/// # Errors
+/// Something that looks like ours is not, or cannot be removed.
+pub fn clean_up() -> Result<Done, CommandError> {
+    let repository = Repository::open(&super::trust::here()?)?;
+    Ok(told::cleaned(&Checkout::cleanup(&repository, &temporary())?))
+}
+
+/// A hash as people read it.
+fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}
+
+/// The folder's file.
+fn file_in(folder: &Path) -> PathBuf {
+    folder.join(FILE)
+}
