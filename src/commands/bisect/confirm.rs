@@ -52,36 +52,43 @@ pub(super) fn confirmed(
             unmeasured(format!("it could not be built: {why}"))
         }
         (Err(_), _) | (_, Err(_)) => return Ok(found),
-        (Ok(_), Ok(_)) => {
-            let asked = Asked {
-                metric: Some(ends.metric),
-                cell: Some(ends.cell.clone()),
-                ..asked.clone()
-            };
-            let mut judge = OneCheck(Judge {
-                asked: &asked,
-                policy: &rules.resolved.policy,
-            });
-            let wanted = wanted(bench, &stands, &asked);
-            let sessions = ab::measure(&wanted, &mut judge, bench.console, bench.interrupt)?;
-            if sessions.iter().any(|session| session.ended == Ended::Interrupted) {
-                return Ok(found);
-            }
-            let report = judge.0.report(&sessions);
-            match judge.check(&sessions) {
-                Some(check) => Confirmed {
-                    parent: parent.clone(),
-                    verdict: check.verdict.name().to_owned(),
-                    headline: check.explanation.unwrap_or(check.reason),
-                },
-                None => unmeasured(report.headline),
-            }
-        }
+        (Ok(_), Ok(_)) => match in_pairs((bench, &stands), ends, (asked, rules))? {
+            None => return Ok(found),
+            Some((Some(check), _)) => Confirmed {
+                parent: parent.clone(),
+                verdict: check.verdict.name().to_owned(),
+                headline: check.explanation.unwrap_or(check.reason),
+            },
+            Some((None, headline)) => unmeasured(headline),
+        },
     };
     Ok(Found {
         confirmed: Some(confirmed),
         ..found
     })
+}
+
+/// The one check of what stands in both work trees, and the headline of all; `None` where somebody asked to stop.
+fn in_pairs(
+    (bench, stands): (&Bench<'_>, &Stands),
+    ends: &Ends,
+    (asked, rules): (&Asked, &Rules),
+) -> Result<Option<(Option<Check>, String)>, CommandError> {
+    let asked = Asked {
+        metric: Some(ends.metric),
+        cell: Some(ends.cell.clone()),
+        ..asked.clone()
+    };
+    let mut judge = OneCheck(Judge {
+        asked: &asked,
+        policy: &rules.resolved.policy,
+    });
+    let wanted = wanted(bench, stands, &asked);
+    let sessions = ab::measure(&wanted, &mut judge, bench.console, bench.interrupt)?;
+    if sessions.iter().any(|session| session.ended == Ended::Interrupted) {
+        return Ok(None);
+    }
+    Ok(Some((judge.check(&sessions), judge.0.report(&sessions).headline)))
 }
 
 /// Stops once the one check is settled.
