@@ -7,6 +7,8 @@ use crate::stats::draws::Draws;
 const SEARCHES: u32 = 200;
 /// A longer range is taken for this long: the cost grows with its logarithm.
 const MOST_COMMITS: usize = 1024;
+/// Runs of one commit before `git bisect run` is told to leave it out.
+pub const MOST_RUNS_OF_ONE: u32 = 24;
 /// No search goes on for longer.
 const MOST_RUNS: u32 = 400;
 
@@ -138,7 +140,9 @@ fn by_halves(range: &Range, effect: Effect, truth: Truth, draws: &mut Draws) -> 
         let checkout = from + (to - from) / 2 - 1;
         let mut commit = Sequential::new(effect, range.len());
         cost.builds += 1;
-        while commit.state() == State::Open && cost.runs < MOST_RUNS {
+        let mut runs = 0;
+        while commit.state() == State::Open && runs < MOST_RUNS_OF_ONE {
+            runs += 1;
             cost.runs += 1;
             commit.measured(truth.run(range.holds(checkout, truth.culprit), draws));
         }

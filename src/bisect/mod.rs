@@ -18,7 +18,7 @@ mod sequential;
 
 pub use self::{
     effect::{Effect, Ends, MOST_END_RUNS},
-    forecast::{Forecast, Strategy, forecast},
+    forecast::{Forecast, MOST_RUNS_OF_ONE, Strategy, forecast},
     posterior::Posterior,
     range::Range,
     search::{Finding, Search, Step},

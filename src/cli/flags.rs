@@ -163,7 +163,7 @@ pub(super) enum Verb {
         #[command(flatten)]
         form: FormArgs,
         /// Print what a template of your own is given, as JSON.
-        #[arg(long, conflicts_with_all = ["format", "template"])]
+        #[arg(long, conflicts_with_all = ["format", "template", "wide", "only"])]
         context: bool,
         /// File to write instead of standard output.
         #[arg(short, long)]

@@ -17,7 +17,7 @@ pub(super) struct FormArgs {
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: FormatArg,
     /// A template of your own that gives it instead, Markdown (`.md`) or HTML (`.html`); docs/templates.md.
-    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "wide", "only"])]
     pub(super) template: Option<PathBuf>,
     #[command(flatten)]
     tables: TableArgs,

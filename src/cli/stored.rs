@@ -90,6 +90,7 @@ pub(super) fn report(
     (form, is_context): (&FormArgs, bool),
     output: Option<&Path>,
 ) -> Result<Done, CommandError> {
+    let screen = form.screen()?;
     let template = form.template.as_deref();
     let template = template.map(|path| trust::template_of_job(path, &asked(None, &Overrides::new())));
     let template = template.transpose()?;
@@ -98,7 +99,7 @@ pub(super) fn report(
         Some(template) => Form::Own(template),
         None => Form::Ours(form.format.into()),
     };
-    let done = report::report(file, form, screen())?;
+    let done = report::report(file, form, screen)?;
     match output {
         Some(path) => present::write_text(path, &done.text).map(|()| Done::ok("")),
         None => Ok(done),

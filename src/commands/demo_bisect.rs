@@ -34,11 +34,13 @@ output_tokens: 8
 /// The repository cannot be made, or the search cannot be started.
 pub fn demo(quiet: bool, console: &dyn Console) -> Result<Done, CommandError> {
     let folder = env::temp_dir().join(format!("perfgate-demo-{}", process::id()));
-    let _removed = Removed(folder.clone());
     let failed = |what| {
         let path = folder.clone();
         move |source| CommandError::File { what, path, source }
     };
+    // A folder that is there already is somebody else's.
+    fs::create_dir(&folder).map_err(failed("create"))?;
+    let _removed = Removed(folder.clone());
     let own = env::current_exe().map_err(failed("find"))?;
     let commits = scratch(&folder, &drafts(&own))?;
     let out = env::current_dir().map_err(failed("find"))?.join(FOLDER).join("bisect");

@@ -1,17 +1,14 @@
 //! Measures one arm: every cell of the plan, every repeat, each with its own warm-up, into one session.
 
-use std::{
-    path::Path,
-    time::{Instant, SystemTime},
-};
+use std::{path::Path, time::SystemTime};
 
-use super::{CommandError, Console, Stage, engine::Engine, meaning, origin, selftest};
+use super::{CommandError, Console, Stage, engine::Engine, meaning, origin, requests::Requests, selftest};
 use crate::{
     config::IdleAnswers,
-    load::{InFlight, Interrupt, Probe, PromptSet, Runner, Stopped, Watch},
+    load::{Interrupt, Probe, PromptSet, Runner, Stopped},
     metric,
     plan::{Axis, Load, Plan, Prompts, Secrets},
-    session::{CellRuns, Ended, Environment, HostUse, PairArm, RequestRecord, Run, Session, Telemetry},
+    session::{CellRuns, Ended, Environment, HostUse, Run, Session, Telemetry},
     telemetry::{self, RunClock},
 };
 
@@ -146,57 +143,6 @@ struct Progress<'a> {
     requests: Vec<u32>,
     console: &'a dyn Console,
     interrupt: &'a Interrupt,
-}
-
-/// Passes ended requests on to the console, with the arm that they are of where a stage is of both, and the start of a
-/// measured run to those who sample beside it.
-pub(super) struct Requests<'a> {
-    console: &'a dyn Console,
-    arm: Option<&'static str>,
-    clock: Option<&'a RunClock>,
-}
-
-impl<'a> Requests<'a> {
-    /// Of what is not measured.
-    pub(super) fn of(console: &'a dyn Console) -> Self {
-        Self {
-            console,
-            arm: None,
-            clock: None,
-        }
-    }
-
-    /// Of one arm, in a stage of both.
-    pub(super) fn of_arm(console: &'a dyn Console, arm: PairArm) -> Self {
-        Self {
-            arm: Some(arm.name()),
-            ..Self::of(console)
-        }
-    }
-
-    /// Of what is measured, on a clock that starts with it.
-    pub(super) fn with(self, clock: &'a RunClock) -> Self {
-        Self {
-            clock: Some(clock),
-            ..self
-        }
-    }
-}
-
-impl Watch for Requests<'_> {
-    fn request_done(&self, record: &RequestRecord) {
-        self.console.request_done(self.arm, record);
-    }
-
-    fn in_flight(&self) -> InFlight {
-        self.console.in_flight()
-    }
-
-    fn clock_starts(&self, at: Instant) {
-        if let Some(clock) = self.clock {
-            clock.start(at);
-        }
-    }
 }
 
 fn run_all(

@@ -28,6 +28,7 @@ pub mod profile;
 mod ratchet;
 pub mod reference;
 pub mod report;
+mod requests;
 pub mod run;
 pub mod selftest;
 pub mod show;

@@ -50,7 +50,7 @@ pub fn text(report: &Report, format: Format, screen: Screen) -> Result<String, C
 pub fn by_template(report: &Report, template: &Template, screen: Screen, console: &dyn Console) -> String {
     template.render(report).unwrap_or_else(|error| {
         console.warn(&format!("{error}; the verdict stands, and is shown as for a terminal"));
-        render::terminal_report(report, screen.color, screen.width)
+        render::terminal_report_on(report, screen)
     })
 }
 

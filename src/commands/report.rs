@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use super::{
     CommandError, Console, Done,
     present::{self, Format, Screen},
+    run::in_full,
 };
 use crate::{
     render::{self, Template},
@@ -43,7 +44,14 @@ pub fn by_template(done: Done, template: &Template, file: &Path, (screen, consol
             text: present::by_template(&report, template, screen, console),
             ..done
         },
-        Err(_) => done,
+        Err(_) if !file.exists() => done,
+        Err(error) => {
+            console.warn(&format!(
+                "the template was not used: {}; the verdict stands, and is shown as for a terminal",
+                in_full(&error)
+            ));
+            done
+        }
     }
 }
 

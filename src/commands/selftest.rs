@@ -9,7 +9,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use super::{CommandError, Console, Done, Stage, measure, measure::Requests, run::UNUSABLE};
+use super::{CommandError, Console, Done, Stage, measure, requests::Requests, run::UNUSABLE};
 use crate::{
     load::{Interrupt, PromptSet, Runner, Stopped},
     measure::selftest::{self as figures, TrueTimes},

@@ -22,6 +22,8 @@ pub struct Commit {
     pub id: String,
     /// Places of its parents in the range, rising; those before the range are not among them.
     pub parents: Vec<usize>,
+    /// Its parents as they stand in it, 40 hex digits each; the first alone where only first parents are wanted.
+    pub parent_ids: Vec<String>,
     /// First line of its message.
     pub subject: String,
     /// Its author's name.
@@ -149,14 +151,15 @@ impl Repository {
     ) -> Result<Commit, GitError> {
         let commit = self.inner.find_commit(id).map_err(failed("read a commit"))?;
         let most_parents = if first_parent { 1 } else { usize::MAX };
-        let parents = commit.parent_ids().take(most_parents);
-        let mut parents: Vec<usize> = parents.filter_map(|parent| places.get(&parent).copied()).collect();
+        let ids: Vec<Oid> = commit.parent_ids().take(most_parents).collect();
+        let mut parents: Vec<usize> = ids.iter().filter_map(|parent| places.get(parent).copied()).collect();
         parents.sort_unstable();
         let touches = paths.is_empty() || touches(&commit, paths, most_parents).map_err(failed("read a commit"))?;
         let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
         Ok(Commit {
             id: id.to_string(),
             parents,
+            parent_ids: ids.iter().map(Oid::to_string).collect(),
             subject: message
                 .trim_start()
                 .lines()

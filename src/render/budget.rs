@@ -231,6 +231,7 @@ fn fixed(view: &ReportView) -> usize {
         bytes(&view.obligations),
         bytes(&view.given),
         bytes(&view.ladder),
+        bytes(&view.history),
         bytes(&view.trusted),
     ];
     // Style, script and headings.

@@ -31,6 +31,18 @@ pub(super) struct PastSection {
     left_out: usize,
 }
 
+impl PastSection {
+    /// Nothing but the line that says so.
+    pub(super) fn without_charts(&mut self) {
+        let charts: usize = self.cells.iter().map(|cell| cell.charts.len()).sum();
+        self.left_out += charts;
+        self.cells.clear();
+        if charts > 0 {
+            self.missing = Some("the page would be larger than 5 MB".to_owned());
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct PastCell {
     name: String,

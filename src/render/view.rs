@@ -175,6 +175,7 @@ impl ReportView {
         self.runs.clear();
         self.details.clear();
         self.ladder.charts_mut().clear();
+        self.history.without_charts();
     }
 }
 
@@ -202,10 +203,9 @@ fn explained(report: &Report) -> impl Iterator<Item = &Check> {
 }
 
 fn worst(checks: &[Check]) -> Option<&Check> {
-    let known = || checks.iter().filter(|check| check.interval.is_some());
-    known()
-        .find(|check| check.action == Action::Block)
-        .or_else(|| known().next())
+    let mut blocking = checks.iter().filter(|check| check.action == Action::Block);
+    let worst = blocking.next().or_else(|| checks.first());
+    worst.filter(|check| check.interval.is_some())
 }
 
 fn arm_view(arm: &Arm) -> ArmView {

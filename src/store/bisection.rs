@@ -48,10 +48,10 @@ pub struct Question {
     pub cell: Option<String>,
     /// Hash of what is measured.
     pub plan_hash: String,
-    /// How a commit is built.
-    pub build: Vec<String>,
-    /// How its server is started.
-    pub command: Vec<String>,
+    /// Hash of how a commit is built and its server started.
+    pub server_hash: String,
+    /// The machine: its values are not another one's.
+    pub machine: String,
 }
 
 /// What both ends showed.

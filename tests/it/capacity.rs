@@ -415,7 +415,8 @@ fn a_ladder_ends_where_the_server_is_saturated() {
     let measured = runs.iter().filter(|runs| **runs > 0).count();
     for arm in ["baseline", "candidate"] {
         let marks = page.matches(&format!("<title>{arm} at c=")).count();
-        assert_eq!(marks, if measured < 3 { 0 } else { measured }, "{page}");
+        // Throughput against latency, and the P99 of TTFT and of TPOT.
+        assert_eq!(marks, if measured < 3 { 0 } else { 3 * measured }, "{page}");
     }
 
     let (_, is_valid_too) = sweep("all.json", &["--all"]);

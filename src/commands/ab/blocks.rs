@@ -6,11 +6,7 @@ use super::{
     sides::{ARMS, Sides},
 };
 use crate::{
-    commands::{
-        Console,
-        engine::Engine,
-        measure::{Requests, now_unix_s},
-    },
+    commands::{Console, engine::Engine, measure::now_unix_s, requests::Requests},
     load::{BlockedRun, Interrupt, Stopped},
     plan::Load,
     session::{GpuUse, HostUse, PairArm, Run, Telemetry, Warmup},

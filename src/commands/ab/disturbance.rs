@@ -17,7 +17,7 @@ const MAX_RESTING_CORES: f64 = 0.10;
 const LEAST_RESTING_S: f64 = 0.05;
 
 /// What disturbed a run, in words.
-pub(super) fn of(run: &Run) -> Option<String> {
+pub(in crate::commands) fn of(run: &Run) -> Option<String> {
     let host = &run.host;
     let wall_s = run.client.map(|client| client.wall_s);
     if let Some(steal) = host.cpu_steal.filter(|steal| *steal > MAX_STEAL) {

@@ -18,7 +18,7 @@ mod blocks;
 mod budget;
 mod building;
 mod cell;
-mod disturbance;
+pub(super) mod disturbance;
 mod files;
 mod neighbours;
 mod pairs;
@@ -114,6 +114,7 @@ fn wanted(resolved: &Resolved, secrets: Secrets) -> Result<Wanted<'_>, CommandEr
         idle_answers: resolved.settings.idle_answers.clone(),
         log_dir: resolved.settings.output.with_extension("logs"),
         commit: resolved.settings.commit.clone(),
+        withholds_secrets: false,
     })
 }
 

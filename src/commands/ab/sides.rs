@@ -39,6 +39,8 @@ pub struct Wanted<'a> {
     pub log_dir: PathBuf,
     /// Commit of the candidate.
     pub commit: Option<String>,
+    /// Whether servers that are started get no variable that may hold a secret.
+    pub withholds_secrets: bool,
 }
 
 /// One arm.
@@ -286,7 +288,7 @@ fn start_of(wanted: &Wanted<'_>, arm: PairArm, launch: &Launch) -> Result<Start,
         port: launch.port.map_or_else(target::free_port, Ok).map_err(no_port)?,
         log: wanted.log_dir.join(format!("{}.log", arm.name())),
         timeout: wanted.arms.start_timeout,
-        withhold_secrets: false,
+        withhold_secrets: wanted.withholds_secrets,
     })
 }
 

@@ -3,17 +3,15 @@
 //! What git runs is `perfgate bisect-step SOCKET`, which asks this process and ends with its answer: what the search knows,
 //! its keys included, stays here, and nothing of it is on a command line.
 
-use std::time::Instant;
-
 use super::{
     Asked, History, Kept,
     ends::Ends,
-    hunt::{Heard, Hunt, INTERRUPTED, found, why_stop},
+    hunt::{Heard, Hunt, INTERRUPTED, by_posterior, found, why_stop},
     short,
     stand::{Bench, Stands},
 };
 use crate::{
-    bisect::{Sequential, State, Strategy},
+    bisect::{MOST_RUNS_OF_ONE, Sequential, State, Strategy},
     commands::{CommandError, Done},
     git::Checkout,
     store::Found,
@@ -24,9 +22,6 @@ const GOOD: u8 = 0;
 const BAD: u8 = 1;
 const SKIP: u8 = 125;
 const ABORT: u8 = 128;
-
-/// A commit that is open after so many runs is left out.
-const MOST_RUNS_OF_ONE: usize = 24;
 
 /// Finds the commit as git chooses them.
 ///
@@ -42,23 +37,30 @@ pub(super) fn hunt(
     start(&checkout, history, asked)?;
     let mut questions = Questions {
         hunt: Hunt::of((history, ends), kept)?,
-        began: Instant::now(),
         stopped: None,
     };
     let mut answer = |commit: &str| questions.answer(commit, (bench, stands), (history, ends), (asked, kept));
     let ran = served::run(&checkout, bench, &mut answer);
-    stands.probe.rest();
     let stopped = questions.stopped.take();
-    // Where it was us who stopped, what git says of it is no news.
-    if stopped.is_none() {
-        ran?;
-    }
-    let stopped = stopped.or_else(|| questions.hunt.why_not_sharp());
-    let log = checkout.git(&["bisect", "log"])?;
-    Ok(Found {
-        git_log: Some(log),
-        ..found(&questions.hunt.search, history, Strategy::Git, stopped)
-    })
+    let log = checkout.git(&["bisect", "log"]).ok();
+    let is_sharp = questions.hunt.search.finding().is_sharp;
+    let found = match (stopped, ran) {
+        (Some(stopped), _) => found(&questions.hunt.search, history, Strategy::Git, Some(stopped)),
+        (None, Err(_)) if bench.interrupt.is_set() => found(
+            &questions.hunt.search,
+            history,
+            Strategy::Git,
+            Some(INTERRUPTED.to_owned()),
+        ),
+        (None, Err(error)) => return Err(error),
+        // What git believes is right in 95 of 100 for all its answers together; here it has to be for the commit.
+        (None, Ok(())) if !is_sharp => Found {
+            strategy: Strategy::Git.name().to_owned(),
+            ..by_posterior((bench, stands), (history, ends), asked, kept)?
+        },
+        (None, Ok(())) => found(&questions.hunt.search, history, Strategy::Git, None),
+    };
+    Ok(Found { git_log: log, ..found })
 }
 
 fn start(checkout: &Checkout, history: &History, asked: &Asked) -> Result<(), CommandError> {
@@ -67,7 +69,14 @@ fn start(checkout: &Checkout, history: &History, asked: &Asked) -> Result<(), Co
         args.push("--first-parent");
     }
     args.extend([history.bad.as_str(), history.good.as_str()]);
+    tidy(checkout)?;
     checkout.git(&args)?;
+    Ok(())
+}
+
+/// What a build changed of the files that are git's would be in the way of its next checkout.
+fn tidy(checkout: &Checkout) -> Result<(), CommandError> {
+    checkout.git(&["reset", "--quiet", "--hard"])?;
     Ok(())
 }
 
@@ -113,7 +122,6 @@ const KNOWN: f64 = 0.95;
 /// What git asks, and what is answered.
 struct Questions {
     hunt: Hunt,
-    began: Instant,
     /// Why it was us who stopped, if so.
     stopped: Option<String>,
 }
@@ -145,12 +153,12 @@ impl Questions {
                 State::Bad => return Ok(BAD),
                 State::Open => {}
             }
-            if runs >= MOST_RUNS_OF_ONE {
+            if u32::try_from(runs).is_ok_and(|runs| runs >= MOST_RUNS_OF_ONE) {
                 let why = format!("neither good nor bad after {runs} runs");
                 self.hunt.skip((place, commit), &why, kept, bench.console)?;
                 return Ok(SKIP);
             }
-            if let Some(why) = why_stop(asked, (self.hunt.runs, self.began), bench) {
+            if let Some(why) = why_stop(asked, self.hunt.runs, bench) {
                 self.stopped = Some(why);
                 return Ok(ABORT);
             }
@@ -217,7 +225,7 @@ mod served {
     impl Desk {
         /// In a folder that nobody else may enter.
         fn open() -> io::Result<Self> {
-            let folder = temporary().join(format!("perfgate-ask-{}", process::id()));
+            let folder = temporary().join(format!("perfgate-ask-{}-{:x}", process::id(), now_ns()));
             fs::DirBuilder::new().mode(0o700).create(&folder)?;
             let listener = UnixListener::bind(folder.join("s"));
             let desk = listener.map(|listener| Self {
@@ -235,6 +243,12 @@ mod served {
         fn socket(&self) -> PathBuf {
             self.folder.join("s")
         }
+    }
+
+    /// So that what a killed search left behind is in nobody's way.
+    fn now_ns() -> u128 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_nanos())
     }
 
     impl Drop for Desk {
@@ -274,10 +288,9 @@ mod served {
             while !git.is_finished() {
                 match desk.listener.accept() {
                     Ok((mut asks, _)) => {
-                        let code = checkout
-                            .head()
-                            .map_err(CommandError::from)
-                            .and_then(|head| answer(&head));
+                        let head = checkout.head().map_err(CommandError::from);
+                        let code = head.and_then(|head| answer(&head));
+                        let code = code.and_then(|code| super::tidy(checkout).map(|()| code));
                         let code = code.unwrap_or_else(|error| {
                             trouble = Some(error);
                             ABORT

@@ -10,62 +10,77 @@ use crate::{
     commands::{
         CommandError,
         ab::{self, Follow},
+        run::in_full,
         trust::Rules,
     },
     report::Check,
     session::{Ended, Session},
-    store::{Confirmed, Found},
+    store::Confirmed,
     verdict::Verdict,
 };
 
-/// Measures the commit that was found and its parent in pairs; a run that something else made slow may have misled the search.
-///
-/// # Errors
-/// What is no commit's fault.
+/// Measures the commit that was found against each of its parents in pairs: a run that something else made slow may have misled
+/// the search. `None` where somebody asked to stop.
 pub(super) fn confirmed(
-    (bench, mut stands): (&Bench<'_>, Stands),
+    (bench, stands): (&Bench<'_>, &mut Stands),
     (history, ends): (&History, &Ends),
     (asked, rules): (&Asked, &Rules),
-    found: Found,
-) -> Result<Found, CommandError> {
-    let culprit = found.commits.first().filter(|_| found.is_sharp && !asked.unconfirmed);
-    let Some(culprit) = culprit.cloned().filter(|_| !bench.interrupt.is_set()) else {
-        return Ok(found);
-    };
-    let place = history.place_of(&culprit.commit).unwrap_or_default();
-    let parent = history.parent_of(place).to_owned();
-    let unmeasured = |why: String| Confirmed {
-        parent: parent.clone(),
-        verdict: Verdict::Inconclusive.name().to_owned(),
-        headline: why,
-    };
-    bench.console.say(&format!(
-        "measuring {} against its parent {} in pairs",
-        short(&culprit.commit),
-        short(&parent)
-    ));
-    let confirmed = match (
-        stands.anchor.build(bench, &parent)?,
-        stands.probe.build(bench, &culprit.commit)?,
-    ) {
-        (Err(Outcome::Broken(why)), _) | (_, Err(Outcome::Broken(why))) => {
-            unmeasured(format!("it could not be built: {why}"))
-        }
-        (Err(_), _) | (_, Err(_)) => return Ok(found),
-        (Ok(_), Ok(_)) => match in_pairs((bench, &stands), ends, (asked, rules))? {
-            None => return Ok(found),
-            Some((Some(check), _)) => Confirmed {
+    culprit: usize,
+) -> Option<Confirmed> {
+    let commit = history.commit(culprit)?.id.clone();
+    let mut confirmed = None;
+    for parent in history.parents_of(culprit) {
+        bench.console.say(&format!(
+            "measuring {} against its parent {} in pairs",
+            short(&commit),
+            short(parent)
+        ));
+        let against = match against((bench, &mut *stands), ends, (asked, rules), [parent, &commit]) {
+            Ok(Some((verdict, headline))) => Confirmed {
                 parent: parent.clone(),
-                verdict: check.verdict.name().to_owned(),
-                headline: check.explanation.unwrap_or(check.reason),
+                verdict: verdict.name().to_owned(),
+                headline,
             },
-            Some((None, headline)) => unmeasured(headline),
-        },
-    };
-    Ok(Found {
-        confirmed: Some(confirmed),
-        ..found
-    })
+            Ok(None) => return None,
+            Err(_) if bench.interrupt.is_set() => return None,
+            Err(error) => Confirmed {
+                parent: parent.clone(),
+                verdict: Verdict::Inconclusive.name().to_owned(),
+                headline: format!("it could not be measured: {}", in_full(&error)),
+            },
+        };
+        let is_worse = against.verdict == Verdict::Regression.name();
+        confirmed = Some(against);
+        // A merge that is as bad as one of its parents did not do it.
+        if !is_worse {
+            break;
+        }
+    }
+    confirmed
+}
+
+/// The verdict on one check of a commit against its parent, with its reason.
+fn against(
+    (bench, stands): (&Bench<'_>, &mut Stands),
+    ends: &Ends,
+    rules: (&Asked, &Rules),
+    [parent, commit]: [&String; 2],
+) -> Result<Option<(Verdict, String)>, CommandError> {
+    for built in [stands.anchor.build(bench, parent)?, stands.probe.build(bench, commit)?] {
+        match built {
+            Ok(_) => {}
+            Err(Outcome::Broken(why)) => {
+                return Ok(Some((Verdict::Inconclusive, format!("it could not be built: {why}"))));
+            }
+            Err(_) => return Ok(None),
+        }
+    }
+    Ok(
+        in_pairs((bench, stands), ends, rules)?.map(|(check, headline)| match check {
+            Some(check) => (check.verdict, check.explanation.unwrap_or(check.reason)),
+            None => (Verdict::Inconclusive, headline),
+        }),
+    )
 }
 
 /// The one check of what stands in both work trees, and the headline of all; `None` where somebody asked to stop.

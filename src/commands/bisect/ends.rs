@@ -20,7 +20,10 @@ use crate::{
     plan::Alternation,
     report::{self, Check, Reference, Report},
     session::{Ended, Session},
-    stats::{moments::variance, real},
+    stats::{
+        moments::{mean, variance},
+        real,
+    },
     store::EndsFound,
     verdict::{Policy, Verdict},
 };
@@ -33,6 +36,8 @@ pub(super) struct Ends {
     pub(super) known: bisect::Ends,
     /// Mean of the good end on that scale.
     pub(super) good: f64,
+    /// How many runs that rests on.
+    pub(super) good_runs: usize,
     pub(super) build_s: f64,
     pub(super) run_s: f64,
 }
@@ -51,7 +56,8 @@ impl Ends {
             metric,
             cell: found.cell.clone(),
             known: bisect::Ends::of(&good, &bad, found.run_sd)?,
-            good: crate::stats::moments::mean(&good)?,
+            good_runs: good.len(),
+            good: mean(&good)?,
             build_s: found.build_s,
             run_s: found.run_s,
         })
@@ -112,7 +118,7 @@ pub(super) fn measured(
     }
     let report = judge.report(&sessions);
     let Some(check) = judge.worst(&report) else {
-        kept.nothing(&report.headline);
+        kept.nothing(judge.verdict(&report), &report.headline);
         return Ok(None);
     };
     let found = found(&sessions, (check, &report), (build, took))?;
@@ -170,7 +176,7 @@ pub(super) fn wanted<'a>(bench: &'a Bench<'_>, stands: &Stands, asked: &Asked) -
         alternation: Alternation {
             looks,
             blocks: 1,
-            max: asked.max,
+            max: bench.left(),
         },
         arms: bench.arms(stands),
         secrets: bench.secrets.clone(),
@@ -178,6 +184,7 @@ pub(super) fn wanted<'a>(bench: &'a Bench<'_>, stands: &Stands, asked: &Asked) -
         idle_answers: resolved.settings.idle_answers.clone(),
         log_dir: bench.logs.clone(),
         commit: None,
+        withholds_secrets: true,
     }
 }
 
@@ -193,17 +200,37 @@ impl Judge<'_> {
         report::build(Some(&reference), ("the bad end", bad), self.policy)
     }
 
-    /// The worst regression that a search can go by.
-    pub(super) fn worst<'r>(&self, report: &'r Report) -> Option<&'r Check> {
-        let is_asked = |check: &&Check| {
-            self.asked.metric.is_none_or(|metric| check.metric == metric)
-                && self.asked.cell.as_ref().is_none_or(|cell| check.cell == *cell)
+    /// What a search can go by, worst first.
+    fn checks<'r>(&self, report: &'r Report) -> impl Iterator<Item = &'r Check> {
+        let asked = self.asked;
+        let is_asked = move |check: &&Check| {
+            asked.metric.is_none_or(|metric| check.metric == metric)
+                && asked.cell.as_ref().is_none_or(|cell| check.cell == *cell)
         };
-        let regressed = report
+        report
             .checks
             .iter()
-            .filter(|check| check.verdict == Verdict::Regression);
-        regressed.filter(is_asked).find(|check| is_fit(check.metric))
+            .filter(is_asked)
+            .filter(|check| is_fit(check.metric))
+    }
+
+    /// The worst regression of it.
+    pub(super) fn worst<'r>(&self, report: &'r Report) -> Option<&'r Check> {
+        self.checks(report).find(|check| check.verdict == Verdict::Regression)
+    }
+
+    /// The verdict on what was asked for, where there is no regression of it.
+    fn verdict(&self, report: &Report) -> Verdict {
+        if matches!(report.verdict, Verdict::Invalid | Verdict::Incomparable) {
+            return report.verdict;
+        }
+        let mut checks = self.checks(report).peekable();
+        let is_known = checks.peek().is_some() && checks.all(|check| check.verdict.is_within());
+        match (is_known, report.verdict) {
+            (true, _) => Verdict::Pass,
+            (false, Verdict::Regression) => Verdict::Regression,
+            (false, _) => Verdict::Inconclusive,
+        }
     }
 }
 
@@ -213,7 +240,9 @@ impl Follow for Judge<'_> {
     fn why_stop(&mut self, sessions: &[Session; 2]) -> Option<String> {
         let report = self.report(sessions);
         let Some(check) = self.worst(&report) else {
-            return ab::why_stop(&report).map(str::to_owned);
+            let is_settled = self.verdict(&report) == Verdict::Pass;
+            let settled = is_settled.then_some("what was asked for is within its limits");
+            return settled.or_else(|| ab::why_stop(&report)).map(str::to_owned);
         };
         let ends = found(sessions, (check, &report), Default::default()).ok()?;
         let needed = bisect::Ends::runs_needed(Ends::of(&ends)?.known.ratio);
@@ -239,7 +268,8 @@ fn found(
         Noise::Stored(_) => None,
     });
     let (good, bad) = (metric.baseline.values.clone(), metric.candidate.values.clone());
-    let runs = real(good.len() + bad.len()).max(1.0);
+    let cells = sessions.iter().flat_map(|session| &session.cells);
+    let runs = real(cells.map(|cell| cell.runs.len()).sum::<usize>()).max(1.0);
     Ok(EndsFound {
         metric: check.metric.key().to_owned(),
         cell: check.cell.clone(),

@@ -58,11 +58,9 @@ impl History {
         self.commits.iter().position(|commit| commit.id == id)
     }
 
-    /// The first parent of a commit in the range, or the good end.
-    pub(super) fn parent_of(&self, place: usize) -> &str {
-        let parent = self.commit(place).and_then(|commit| commit.parents.first());
-        let parent = parent.and_then(|parent| self.commit(*parent));
-        parent.map_or(&self.good, |parent| &parent.id)
+    /// The parents of a commit, in or before the range.
+    pub(super) fn parents_of(&self, place: usize) -> &[String] {
+        self.commit(place).map_or(&[], |commit| &commit.parent_ids)
     }
 
     pub(super) fn counted(&self) -> String {

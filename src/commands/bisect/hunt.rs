@@ -1,7 +1,5 @@
 //! Run after run until the commit is found.
 
-use std::time::Instant;
-
 use super::{
     Asked, History, Kept, by_git,
     ends::{Ends, scaled},
@@ -11,7 +9,7 @@ use super::{
 };
 use crate::{
     bisect::{Effect, Forecast, Search, Step, Strategy, forecast},
-    commands::{CommandError, Console},
+    commands::{CommandError, Console, measure::now_unix_s},
     render,
     store::{CommitChance, Found, Suspect},
 };
@@ -62,7 +60,6 @@ pub(super) fn by_posterior(
     kept: &mut Kept,
 ) -> Result<Found, CommandError> {
     let mut hunt = Hunt::of((history, ends), kept)?;
-    let began = Instant::now();
     let stopped = loop {
         let Step::Measure(place) = hunt.search.next() else {
             break hunt.why_not_sharp();
@@ -70,7 +67,7 @@ pub(super) fn by_posterior(
         let Some(commit) = history.commit(place) else {
             break Some("git forgot a commit".to_owned());
         };
-        if let Some(why) = why_stop(asked, (hunt.runs, began), bench) {
+        if let Some(why) = why_stop(asked, hunt.runs, bench) {
             break Some(why);
         }
         hunt.anchor_if_due((bench, stands), (history, ends), kept)?;
@@ -80,10 +77,10 @@ pub(super) fn by_posterior(
             break Some(INTERRUPTED.to_owned());
         }
     };
-    stands.probe.rest();
-    let log = by_git::log(&stands.probe.checkout(), (history, kept), &hunt, asked)?;
+    let log = by_git::log(&stands.probe.checkout(), (history, kept), &hunt, asked);
+    let log = log.inspect_err(|error| bench.console.warn(&format!("there is no `git bisect log`: {error}")));
     Ok(Found {
-        git_log: Some(log),
+        git_log: log.ok(),
         ..found(&hunt.search, history, Strategy::Bayes, stopped)
     })
 }
@@ -122,7 +119,7 @@ pub(super) fn found(search: &Search, history: &History, strategy: Strategy, stop
 }
 
 /// Why no further run begins, in words.
-pub(super) fn why_stop(asked: &Asked, (runs, began): (usize, Instant), bench: &Bench<'_>) -> Option<String> {
+pub(super) fn why_stop(asked: &Asked, runs: usize, bench: &Bench<'_>) -> Option<String> {
     if bench.interrupt.is_set() {
         return Some(INTERRUPTED.to_owned());
     }
@@ -131,7 +128,7 @@ pub(super) fn why_stop(asked: &Asked, (runs, began): (usize, Instant), bench: &B
             "{runs} runs were made; the same command with a larger `--max-runs` goes on"
         ));
     }
-    let max = asked.max.filter(|max| began.elapsed() >= *max)?;
+    let max = asked.max.filter(|_| bench.left().is_some_and(|left| left.is_zero()))?;
     Some(format!(
         "{:.0} minutes are over; the same command goes on",
         max.as_secs_f64() / 60.0
@@ -156,6 +153,8 @@ pub(super) struct Hunt {
     seen: Seen,
     pub(super) runs: usize,
     anchors: usize,
+    /// Whether earlier runs are gone on from, and the machine may have moved since.
+    is_resumed: bool,
 }
 
 impl Hunt {
@@ -168,12 +167,13 @@ impl Hunt {
             seen: Seen::of(ends),
             runs: 0,
             anchors: 0,
+            is_resumed: !kept.bisection.runs.is_empty(),
         };
         for run in &kept.bisection.runs {
             let value = scaled(ends.metric, run.value);
             match history.place_of(&run.commit) {
-                _ if run.is_anchor => hunt.anchored(value),
-                Some(place) => hunt.measured(place, value),
+                _ if run.is_anchor => hunt.anchored(value, run.at_unix_s),
+                Some(place) => hunt.measured(place, value, run.at_unix_s),
                 None => {}
             }
         }
@@ -185,15 +185,15 @@ impl Hunt {
         Ok(hunt)
     }
 
-    pub(super) fn measured(&mut self, place: usize, value: f64) {
+    fn measured(&mut self, place: usize, value: f64, at_unix_s: u64) {
         self.runs += 1;
-        self.seen.runs.push((Some(place), value));
+        self.seen.runs.push((Some(place), value, at_unix_s));
         self.think();
     }
 
-    fn anchored(&mut self, value: f64) {
+    fn anchored(&mut self, value: f64, at_unix_s: u64) {
         self.anchors += 1;
-        self.seen.runs.push((None, value));
+        self.seen.runs.push((None, value, at_unix_s));
         self.think();
     }
 
@@ -210,7 +210,7 @@ impl Hunt {
         (runs.map(|(_, value)| value).collect(), self.seen.effect())
     }
 
-    /// Measures the good end again where it is time, and lets it rest.
+    /// Measures the good end again where it is time: after some runs, and first of all where an earlier search is gone on from.
     ///
     /// # Errors
     /// What is no commit's fault.
@@ -220,10 +220,9 @@ impl Hunt {
         ends: (&History, &Ends),
         kept: &mut Kept,
     ) -> Result<(), CommandError> {
-        if self.runs / RUNS_BETWEEN_ANCHORS > self.anchors {
+        if std::mem::take(&mut self.is_resumed) || self.runs / RUNS_BETWEEN_ANCHORS > self.anchors {
             self.anchor((bench, stands), ends, kept)?;
         }
-        stands.anchor.rest();
         Ok(())
     }
 
@@ -233,11 +232,10 @@ impl Hunt {
         (history, ends): (&History, &Ends),
         kept: &mut Kept,
     ) -> Result<(), CommandError> {
-        stands.probe.rest();
         match stands.anchor.run(bench, &history.good, ends.place())? {
             Outcome::Value(value) if value > 0.0 && value.is_finite() => {
                 kept.run(&history.good, value, true)?;
-                self.anchored(scaled(ends.metric, value));
+                self.anchored(scaled(ends.metric, value), now_unix_s());
                 if let Some(told) = self.seen.told() {
                     bench.console.say(&told);
                 }
@@ -267,7 +265,7 @@ impl Hunt {
         let why = match outcome {
             Outcome::Value(value) if value > 0.0 && value.is_finite() => {
                 kept.run(commit, value, false)?;
-                self.measured(place, scaled(ends.metric, value));
+                self.measured(place, scaled(ends.metric, value), now_unix_s());
                 console.say(&self.told(place, value, (history, ends)));
                 return Ok(Heard::Value);
             }
@@ -291,7 +289,7 @@ impl Hunt {
         let first = why.lines().next().unwrap_or_default();
         console.say(&format!("{} is left out: {first}", short(commit)));
         self.search.skipped(place);
-        kept.skipped(commit, why)
+        kept.skipped(commit, first)
     }
 
     pub(super) fn told(&self, place: usize, value: f64, (history, ends): (&History, &Ends)) -> String {

@@ -6,6 +6,7 @@ use super::{Asked, file_in};
 use crate::{
     commands::{CommandError, Console, measure::now_unix_s},
     store::{self, Bisection, CommitRun, EndsFound, Found, Question, Skipped},
+    verdict::Verdict,
 };
 
 /// A search and its file, which is written after each step.
@@ -13,7 +14,7 @@ pub(super) struct Kept {
     path: PathBuf,
     pub(super) bisection: Bisection,
     /// The verdict on the ends, where there is nothing to search for.
-    pub(super) nothing: Option<String>,
+    pub(super) nothing: Option<(Verdict, String)>,
 }
 
 impl Kept {
@@ -30,11 +31,16 @@ impl Kept {
             Some(stored) if is_same => {
                 let runs = stored.runs.len();
                 console.say(&format!("going on from `{}`, which has {runs} runs", path.display()));
-                Bisection { found: None, ..stored }
+                // What did not build or start then may do so now: with more time, or a mended machine.
+                Bisection {
+                    found: None,
+                    skipped: Vec::new(),
+                    ..stored
+                }
             }
             Some(_) => {
                 console.warn(&format!(
-                    "`{}` is of another search (other ends, plan or command) and is replaced",
+                    "`{}` is of another search (other ends, plan, server or machine) and is replaced",
                     path.display()
                 ));
                 Bisection::of(question)
@@ -48,8 +54,8 @@ impl Kept {
         })
     }
 
-    pub(super) fn nothing(&mut self, headline: &str) {
-        self.nothing = Some(headline.to_owned());
+    pub(super) fn nothing(&mut self, verdict: Verdict, headline: &str) {
+        self.nothing = Some((verdict, headline.to_owned()));
     }
 
     pub(super) fn ends(&mut self, ends: EndsFound) -> Result<(), CommandError> {

@@ -46,6 +46,7 @@ use crate::{
     metric::Metric,
     plan::{ArmPlace, Arms, Launch, Secrets},
     store::{self, Found, Question},
+    telemetry,
 };
 
 /// Where a search writes when nothing is said.
@@ -104,14 +105,11 @@ pub fn bisect(
             history.counted()
         )));
     }
+    refuse_unknown_cell(asked, &rules.resolved)?;
     console.say(&format!("searching {}", history.told()));
+    told::remove_files(&asked.folder)?;
     let mut kept = Kept::open(asked, question(asked, &history, &rules.resolved, &launch)?, console)?;
-    let bench = Bench::new(
-        (&repository, launch),
-        (&rules.resolved, secrets),
-        asked,
-        (console, interrupt),
-    );
+    let bench = Bench::new((&repository, launch), (rules, secrets), asked, (console, interrupt));
     let mut stands = bench.stands(&history)?;
     let ends = match Ends::known(&kept) {
         Some(ends) => Some(ends),
@@ -121,9 +119,34 @@ pub fn bisect(
         return Ok(told::nothing(&kept));
     };
     let found = hunt(&bench, &mut stands, (&history, &ends), (asked, &mut kept))?;
-    let found = confirm::confirmed((&bench, stands), (&history, &ends), (asked, rules), found)?;
-    kept.found(found)?;
-    told::found(&kept, (&repository, &history), &asked.folder)
+    // Whatever happens to the confirmation, this is not lost.
+    kept.found(found.clone())?;
+    let culprit = found
+        .commits
+        .first()
+        .and_then(|suspect| history.place_of(&suspect.commit));
+    if let Some(culprit) = culprit.filter(|_| found.is_sharp && found.stopped.is_none() && !asked.unconfirmed) {
+        let confirmed = confirm::confirmed((&bench, &mut stands), (&history, &ends), (asked, rules), culprit);
+        kept.found(Found {
+            stopped: confirmed.is_none().then(|| hunt::INTERRUPTED.to_owned()),
+            confirmed,
+            ..found
+        })?;
+    }
+    told::found(&kept, (&repository, &history), (asked, &bench.guard))
+}
+
+fn refuse_unknown_cell(asked: &Asked, resolved: &Resolved) -> Result<(), CommandError> {
+    let Some(cell) = &asked.cell else { return Ok(()) };
+    let plan = &resolved.plan;
+    let names: Vec<String> = plan.loads.iter().map(|load| plan.cell_name(load)).collect();
+    if names.iter().any(|name| cell.starts_with(name.as_str())) {
+        return Ok(());
+    }
+    Err(CommandError::Usage(format!(
+        "the plan has no cell `{cell}`; it has `{}`",
+        names.join("`, `")
+    )))
 }
 
 fn hunt(
@@ -182,9 +205,25 @@ fn question(asked: &Asked, history: &History, resolved: &Resolved, launch: &Laun
         metric: asked.metric.map(|metric| metric.key().to_owned()),
         cell: asked.cell.clone(),
         plan_hash: store::sha256_of(store::plan_json(&resolved.plan)?.as_bytes()),
-        build: launch.build.clone(),
-        command: launch.command.clone(),
+        server_hash: server_hash(launch),
+        machine: {
+            let machine = telemetry::machine();
+            format!("{:?} {:?} {:?}", machine.cpu, machine.cpu_cores, machine.gpus)
+        },
     })
+}
+
+/// Of all that says how a server is built and started; keys may stand in it.
+fn server_hash(launch: &Launch) -> String {
+    let Launch {
+        command,
+        build,
+        ready,
+        port,
+        env,
+        workdir,
+    } = launch;
+    store::sha256_of(format!("{command:?} {build:?} {ready:?} {port:?} {env:?} {workdir:?}").as_bytes())
 }
 
 /// Where work trees lie: the runner's own folder for temporary files, else the system's.

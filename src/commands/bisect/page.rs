@@ -13,7 +13,12 @@ pub(super) fn of(bisection: &Bisection, history: &History, is_settled: bool) -> 
     let (ends, found) = (bisection.ends.as_ref()?, bisection.found.as_ref()?);
     let best = found.commits.first()?;
     let headline = if found.is_sharp {
-        format!("first bad commit: `{}`, {}", short(&best.commit), best.subject)
+        let what = if is_settled {
+            "first bad commit"
+        } else {
+            "suspected, not confirmed"
+        };
+        format!("{what}: `{}`, {}", short(&best.commit), best.subject)
     } else {
         format!("not settled: the first bad commit is one of {}", found.commits.len())
     };

@@ -3,6 +3,7 @@
 use super::ends::Ends;
 use crate::{
     bisect::Effect,
+    metric::Better,
     stats::{quantile::quantile, real},
 };
 
@@ -17,11 +18,15 @@ const OF_DEVIATIONS: f64 = 1.4826;
 /// Fewer deviations tell nothing of the noise.
 const FEWEST_DEVIATIONS: usize = 6;
 
-/// The runs, in order: of which commit, `None` for the good end, and the value on the scale of the search.
+/// The runs, in order: of which commit, `None` for the good end, the value on the scale of the search, and when it was, in
+/// seconds since 1970.
 pub(super) struct Seen {
     known: Effect,
     good: f64,
-    pub(super) runs: Vec<(Option<usize>, f64)>,
+    /// How many runs that rests on.
+    good_runs: usize,
+    is_more_worse: bool,
+    pub(super) runs: Vec<(Option<usize>, f64, u64)>,
 }
 
 impl Seen {
@@ -29,6 +34,8 @@ impl Seen {
         Self {
             known: ends.known.effect,
             good: ends.good,
+            good_runs: ends.good_runs,
+            is_more_worse: ends.metric.better() == Better::Lower,
             runs: Vec::new(),
         }
     }
@@ -43,7 +50,7 @@ impl Seen {
 
     /// Standard deviation of a run by the runs of each commit about their median.
     fn noise_now(&self) -> Option<f64> {
-        let mut commits: Vec<Option<usize>> = self.runs.iter().map(|(commit, _)| *commit).collect();
+        let mut commits: Vec<Option<usize>> = self.runs.iter().map(|(commit, ..)| *commit).collect();
         commits.sort_unstable();
         commits.dedup();
         let mut deviations = Vec::new();
@@ -51,8 +58,8 @@ impl Seen {
             let of: Vec<f64> = self
                 .runs
                 .iter()
-                .filter(|(other, _)| *other == commit)
-                .map(|(_, value)| *value)
+                .filter(|(other, ..)| *other == commit)
+                .map(|(_, value, _)| *value)
                 .collect();
             if of.len() < ANCHORS {
                 continue;
@@ -67,34 +74,32 @@ impl Seen {
 
     /// The runs of commits, with what the machine had moved by then taken off.
     pub(super) fn corrected(&self) -> Vec<(usize, f64)> {
-        let runs = self.runs.iter().enumerate();
-        runs.filter_map(|(at, (commit, value))| Some(((*commit)?, value - self.moved(at))))
+        let runs = self.runs.iter();
+        runs.filter_map(|(commit, value, at)| Some(((*commit)?, value - self.moved(*at))))
             .collect()
     }
 
     /// How far the good end had moved at a run: nothing, as far as its noise tells.
-    fn moved(&self, at: usize) -> f64 {
-        let anchors = self.runs.iter().enumerate().filter(|(_, (commit, _))| commit.is_none());
-        let mut anchors: Vec<(usize, f64)> = anchors
-            .map(|(other, (_, value))| (other.abs_diff(at), *value))
-            .collect();
+    fn moved(&self, at_unix_s: u64) -> f64 {
+        let anchors = self.runs.iter().filter(|(commit, ..)| commit.is_none());
+        let mut anchors: Vec<(u64, f64)> = anchors.map(|(_, value, at)| (at.abs_diff(at_unix_s), *value)).collect();
         anchors.sort_by_key(|(distance, _)| *distance);
         let nearest: Vec<f64> = anchors.iter().take(ANCHORS).map(|(_, value)| *value).collect();
         let Some(now) = median(&nearest).filter(|_| nearest.len() == ANCHORS) else {
             return 0.0;
         };
         let moved = now - self.good;
-        let se = self.effect().run_sd * OF_MEDIAN / real(ANCHORS).sqrt();
+        let se = self.effect().run_sd * (OF_MEDIAN.powi(2) / real(ANCHORS) + 1.0 / real(self.good_runs.max(1))).sqrt();
         if moved.abs() > BELIEVED_SE * se { moved } else { 0.0 }
     }
 
     /// How far it has moved by now, in words.
     pub(super) fn told(&self) -> Option<String> {
-        let moved = self.moved(self.runs.len());
+        let moved = self.moved(u64::MAX);
         (moved != 0.0).then(|| {
             format!(
                 "the good end is {:+.1} % from where it was: the machine has moved, and that is taken off",
-                moved.exp_m1() * 100.0
+                if self.is_more_worse { moved } else { -moved }.exp_m1() * 100.0
             )
         })
     }
@@ -109,6 +114,7 @@ mod tests {
     use super::*;
 
     fn seen(runs: &[(Option<usize>, f64)]) -> Seen {
+        let runs = runs.iter().zip(0..).map(|((commit, value), at)| (*commit, *value, at));
         Seen {
             known: Effect {
                 good: 1.0,
@@ -117,7 +123,9 @@ mod tests {
                 slow_share: 0.07,
             },
             good: 1.0,
-            runs: runs.to_vec(),
+            good_runs: 8,
+            is_more_worse: true,
+            runs: runs.collect(),
         }
     }
 

@@ -10,10 +10,13 @@ use super::{Asked, History, build_timeout, short, start_timeout, temporary};
 use crate::{
     commands::{
         CommandError, Console, Stage,
+        ab::disturbance,
+        guard::Guard,
         measure::{self, Arm, one_run, why_dead},
+        trust::Rules,
     },
     config::Resolved,
-    git::{Checkout, Repository},
+    git::{Checkout, GitError, Repository},
     load::{Interrupt, Runner, Stopped},
     measure::{client_was_bottleneck, measure as metrics},
     metric::Metric,
@@ -28,6 +31,11 @@ pub(super) struct Bench<'a> {
     launch: Launch,
     pub(super) resolved: &'a Resolved,
     pub(super) secrets: Secrets,
+    /// When the search began, and how long it may take.
+    began: Instant,
+    max: Option<Duration>,
+    /// What no file may hold.
+    pub(super) guard: Guard,
     /// Logs of builds and servers.
     pub(super) logs: PathBuf,
     pub(super) console: &'a dyn Console,
@@ -45,7 +53,8 @@ pub(super) struct Stand {
     checkout: Arc<Checkout>,
     /// The commit that is built there.
     built: Option<String>,
-    up: Option<Up>,
+    /// How often it was measured since.
+    runs: u32,
 }
 
 struct Up {
@@ -53,7 +62,6 @@ struct Up {
     _server: Server,
     runner: Runner,
     session: Session,
-    runs: u32,
 }
 
 /// What a commit gave.
@@ -65,11 +73,11 @@ pub(super) enum Outcome {
     Broken(String),
     /// Somebody asked to stop.
     Interrupted,
-    /// The client could not keep up, in words: the run says nothing of the commit.
+    /// The client could not keep up, or the machine was disturbed, in words: the run says nothing of the commit.
     Spoilt(String),
 }
 
-/// So many runs one after another may be spoilt by the client before the search gives up.
+/// So many runs one after another may be spoilt before the search gives up.
 const MOST_SPOILT: u32 = 3;
 
 /// The metric that is looked at, and in which cell.
@@ -82,19 +90,28 @@ pub(super) struct Place<'a> {
 impl<'a> Bench<'a> {
     pub(super) fn new(
         (repository, launch): (&'a Repository, Launch),
-        (resolved, secrets): (&'a Resolved, Secrets),
+        (rules, secrets): (&'a Rules, Secrets),
         asked: &Asked,
         (console, interrupt): (&'a dyn Console, &'a Interrupt),
     ) -> Self {
+        let own = launch.env.values().cloned();
         Self {
+            guard: rules.guard.and(&Guard::of(own)),
             repository,
             launch,
-            resolved,
+            began: Instant::now(),
+            max: asked.max,
+            resolved: &rules.resolved,
             secrets,
             logs: asked.folder.join("logs"),
             console,
             interrupt,
         }
+    }
+
+    /// How much of its time is left; `None`: it has no limit.
+    pub(super) fn left(&self) -> Option<Duration> {
+        Some(self.max?.saturating_sub(self.began.elapsed()))
     }
 
     /// # Errors
@@ -104,13 +121,21 @@ impl<'a> Bench<'a> {
             Ok(Stand {
                 checkout: Arc::new(Checkout::create(self.repository, &temporary(), name, commit)?),
                 built: None,
-                up: None,
+                runs: 0,
             })
         };
-        Ok(Stands {
+        let stands = Stands {
             anchor: stand("good", &history.good)?,
             probe: stand("commit", &history.bad)?,
-        })
+        };
+        let off = stands.probe.checkout.switched_off()?;
+        if !off.is_empty() {
+            self.console.warn(&format!(
+                "{} of the git settings do not run here: files that need them are as git keeps them",
+                off.join(", ")
+            ));
+        }
+        Ok(stands)
     }
 
     /// Both work trees as the arms of an A/B measurement, the anchor's first; they are built already.
@@ -177,33 +202,36 @@ impl Stand {
         Arc::clone(&self.checkout)
     }
 
-    /// The server is stopped, so that another one has the machine for itself.
-    pub(super) fn rest(&mut self) {
-        self.up = None;
-    }
-
     /// Checks a commit out and builds it; `Err` in words where it does not build.
     pub(super) fn build(&mut self, bench: &Bench<'_>, commit: &str) -> Result<Result<Duration, Outcome>, CommandError> {
         if self.built.as_deref() == Some(commit) {
             return Ok(Ok(Duration::ZERO));
         }
-        self.rest();
         self.built = None;
         let began = Instant::now();
         self.checkout.switch(commit)?;
+        if self.checkout.path().join(".gitmodules").exists() {
+            match self.checkout.update_submodules(&bench.wanted()) {
+                Ok(()) => {}
+                Err(GitError::Interrupted) => return Ok(Err(Outcome::Interrupted)),
+                Err(error) => return Ok(Err(Outcome::Broken(error.to_string()))),
+            }
+        }
         if let Some(build) = bench.build(&self.checkout.path()) {
             bench.console.say(&format!("building {}", short(commit)));
             match build.run(&bench.wanted()) {
                 Ok(_) => {}
                 Err(TargetError::Interrupted) => return Ok(Err(Outcome::Interrupted)),
+                Err(error @ TargetError::BuildLog { .. }) => return Err(error.into()),
                 Err(error) => return Ok(Err(Outcome::Broken(error.to_string()))),
             }
         }
+        self.runs = 0;
         self.built = Some(commit.to_owned());
         Ok(Ok(began.elapsed()))
     }
 
-    /// One run of a commit, with its own warm-up; its server stays up for the next one.
+    /// One run of a commit on a server of its own, with its own warm-up, as the runs of the ends are.
     ///
     /// # Errors
     /// What is no commit's fault: git, a file, a client that was too slow.
@@ -211,32 +239,26 @@ impl Stand {
         if let Err(outcome) = self.build(bench, commit)? {
             return Ok(outcome);
         }
-        if self.up.is_none() {
-            match self.start(bench, commit, place.cell)? {
-                Ok(up) => self.up = Some(up),
-                Err(outcome) => return Ok(outcome),
-            }
-        }
         let mut spoilt = 0;
         loop {
-            let outcome = self.measure(bench, commit, place)?;
-            if let Outcome::Spoilt(why) = outcome {
-                spoilt += 1;
-                if spoilt >= MOST_SPOILT {
-                    return Err(CommandError::Unsearchable(format!(
-                        "the client was the bottleneck in {spoilt} runs one after another: {why}; the same command goes on when \
-                         the machine is less busy"
-                    )));
-                }
-                bench
-                    .console
-                    .say(&format!("a run of {} is made again: {why}", short(commit)));
-                continue;
+            let up = match self.start(bench, commit, place.cell)? {
+                Ok(up) => up,
+                Err(outcome) => return Ok(outcome),
+            };
+            self.runs += 1;
+            let outcome = measure_once(up, self.runs, bench, (commit, place));
+            let Outcome::Spoilt(why) = outcome else {
+                return Ok(outcome);
+            };
+            spoilt += 1;
+            if spoilt >= MOST_SPOILT {
+                return Err(CommandError::Unsearchable(format!(
+                    "{spoilt} runs one after another are of no use: {why}; the same command goes on when the machine is quiet"
+                )));
             }
-            if !matches!(outcome, Outcome::Value(_)) {
-                self.rest();
-            }
-            return Ok(outcome);
+            bench
+                .console
+                .say(&format!("a run of {} is made again: {why}", short(commit)));
         }
     }
 
@@ -276,58 +298,54 @@ impl Stand {
                 _server: server,
                 runner,
                 session,
-                runs: 0,
             })),
             Err(_) if bench.interrupt.is_set() => Ok(Err(Outcome::Interrupted)),
             Err(error) => Ok(Err(Outcome::Broken(error.to_string()))),
         }
     }
+}
 
-    fn measure(&mut self, bench: &Bench<'_>, commit: &str, place: Place<'_>) -> Result<Outcome, CommandError> {
-        let Some(up) = &mut self.up else {
-            return Ok(Outcome::Broken("its server is gone".to_owned()));
-        };
-        let Some(load) = up.session.cells.first().map(|cell| cell.load.clone()) else {
-            return Ok(Outcome::Broken(format!("the plan has no cell `{}`", place.cell)));
-        };
-        let requests = up.runner.request_count(&load);
-        let announce = |warm_up| {
-            bench.console.begin(&Stage {
-                arm: None,
-                cell: format!("{} {}", short(commit), place.cell),
-                warm_up,
-                run: 1,
-                runs: 1,
-                requests: if warm_up {
-                    bench.resolved.plan.warmup_requests
-                } else {
-                    requests
-                },
-                requests_in_all: u64::from(bench.resolved.plan.warmup_requests) + u64::from(requests),
-            });
-        };
-        let run = one_run(&up.runner, &load, up.runs, &announce, (bench.console, bench.interrupt));
-        bench.console.end();
-        let run = match run {
-            Ok(run) => run,
-            Err(Stopped::Interrupted) => return Ok(Outcome::Interrupted),
-            Err(Stopped::Load(error)) => return Err(error.into()),
-        };
-        up.runs += 1;
-        if bench.interrupt.is_set() && run.cut_short.is_some() {
-            return Ok(Outcome::Interrupted);
-        }
-        if let Some(why) = why_dead(&run) {
-            return Ok(Outcome::Broken(why));
-        }
-        if let Some(why) = client_was_bottleneck(&up.session, &load, &run) {
-            return Ok(Outcome::Spoilt(why));
-        }
-        if let Some(cell) = up.session.cells.first_mut() {
-            cell.runs = vec![run];
-        }
-        Ok(value_of(&up.session, place).map_or_else(Outcome::Broken, Outcome::Value))
+/// Measures a server once and stops it.
+fn measure_once(mut up: Up, number: u32, bench: &Bench<'_>, (commit, place): (&str, Place<'_>)) -> Outcome {
+    let Some(load) = up.session.cells.first().map(|cell| cell.load.clone()) else {
+        return Outcome::Broken(format!("the plan has no cell `{}`", place.cell));
+    };
+    let requests = up.runner.request_count(&load);
+    let plan = &bench.resolved.plan;
+    let warmup_requests = plan.warmup_limit.unwrap_or(plan.warmup_requests);
+    let announce = |warm_up| {
+        bench.console.begin(&Stage {
+            arm: None,
+            cell: format!("{} {}", short(commit), place.cell),
+            warm_up,
+            run: 1,
+            runs: 1,
+            requests: if warm_up { warmup_requests } else { requests },
+            requests_in_all: u64::from(warmup_requests) + u64::from(requests),
+        });
+    };
+    let run = one_run(&up.runner, &load, number, &announce, (bench.console, bench.interrupt));
+    bench.console.end();
+    let run = match run {
+        Ok(run) => run,
+        Err(Stopped::Interrupted) => return Outcome::Interrupted,
+        Err(Stopped::Load(error)) => return Outcome::Broken(error.to_string()),
+    };
+    if bench.interrupt.is_set() && run.cut_short.is_some() {
+        return Outcome::Interrupted;
     }
+    if let Some(why) = why_dead(&run) {
+        return Outcome::Broken(why);
+    }
+    let bottleneck = || client_was_bottleneck(&up.session, &load, &run);
+    let bottleneck = bottleneck().map(|why| format!("the client was the bottleneck: {why}"));
+    if let Some(why) = bottleneck.or_else(|| disturbance::of(&run)) {
+        return Outcome::Spoilt(why);
+    }
+    if let Some(cell) = up.session.cells.first_mut() {
+        cell.runs = vec![run];
+    }
+    value_of(&up.session, place).map_or_else(Outcome::Broken, Outcome::Value)
 }
 
 /// The metric of the only run of a session.

@@ -2,12 +2,13 @@
 
 use std::{
     fmt::Write as _,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use super::{FILE, History, Kept, page, short};
+use super::{Asked, FILE, History, Kept, page, short};
 use crate::{
-    commands::{CommandError, Done, present},
+    commands::{CommandError, Done, guard::Guard, present, run},
     git::{Cleaned, Repository},
     metric::Metric,
     render,
@@ -22,22 +23,54 @@ const MOST_SIGNS: usize = 200;
 /// Files of a commit that are told.
 const MOST_FILES: usize = 12;
 
-/// There was nothing to search for.
+/// Why nothing was searched.
 pub(super) fn nothing(kept: &Kept) -> Done {
-    let why = kept.nothing.as_deref();
-    let text = why.map_or_else(
-        || "interrupted before both ends were measured; nothing was searched\n".to_owned(),
-        |headline| {
-            format!(
-                "there is nothing to search for: between the ends no gated metric got worse beyond its limit.\n\n  {headline}\n\n\
-                 Is the bad end bad on this machine, under this plan? `perfgate gate --ab` of both shows more.\n"
-            )
-        },
-    );
+    let text = match &kept.nothing {
+        None => "interrupted before both ends were measured; nothing was searched\n".to_owned(),
+        Some((Verdict::Improvement | Verdict::Pass, headline)) => format!(
+            "there is nothing to search for: between the ends no gated metric got worse beyond its limit.\n\n  {headline}\n\n\
+             Is the bad end bad on this machine, under this plan? `perfgate gate --ab` of both shows more.\n"
+        ),
+        Some((Verdict::Regression, headline)) => format!(
+            "nothing was searched: what got worse between the ends is not what was asked for, or has no ratio to search by.\n\n  \
+             {headline}\n"
+        ),
+        Some((Verdict::Invalid, headline)) => {
+            return Done {
+                text: format!("nothing was searched: the ends cannot be judged.\n\n  {headline}\n"),
+                exit_code: run::UNUSABLE,
+            };
+        }
+        Some((_, headline)) => format!(
+            "nothing was searched: it is not settled whether the bad end is worse.\n\n  {headline}\n\n\
+             More requests a run, a quieter machine or more `--max-minutes` settle it.\n"
+        ),
+    };
     Done {
         text,
         exit_code: UNSETTLED,
     }
+}
+
+/// Removes what an earlier search told: it must not be taken for this one's.
+///
+/// # Errors
+/// A file is there and cannot be removed.
+pub(super) fn remove_files(folder: &Path) -> Result<(), CommandError> {
+    for name in ["bisect.md", "bisect.html"] {
+        let path = folder.join(name);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(CommandError::File {
+                    what: "remove",
+                    path,
+                    source,
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The answer; it is written beside the file too.
@@ -47,13 +80,15 @@ pub(super) fn nothing(kept: &Kept) -> Done {
 pub(super) fn found(
     kept: &Kept,
     (repository, history): (&Repository, &History),
-    folder: &Path,
+    (asked, guard): (&Asked, &Guard),
 ) -> Result<Done, CommandError> {
+    let folder = asked.folder.as_path();
     let bisection = &kept.bisection;
     let Some(found) = &bisection.found else {
         return Ok(nothing(kept));
     };
-    let mut text = headline(found);
+    let is_settled = is_settled(found, asked);
+    let mut text = headline(found, is_settled);
     text.push_str(&suspects(found));
     if let Some(suspect) = found.commits.first().filter(|_| found.is_sharp) {
         text.push_str(&commit(repository, &suspect.commit)?);
@@ -69,30 +104,37 @@ pub(super) fn found(
     }
     text.push_str(&figures(bisection, history));
     let _ = writeln!(text, "\nEvery run: `{}`", folder.join(FILE).display());
-    let is_settled = found.is_sharp
-        && found
-            .confirmed
-            .as_ref()
-            .is_none_or(|confirmed| confirmed.verdict == Verdict::Regression.name());
+    let text = guard.clean(&text).into_owned();
     present::write_text(&folder.join("bisect.md"), &markdown(&text))?;
     if let Some(page) = page::of(bisection, history, is_settled) {
-        present::write_text(&folder.join("bisect.html"), &render::bisection_html(&page)?)?;
+        let page = render::bisection_html(&page)?;
+        present::write_text(&folder.join("bisect.html"), &guard.clean(&page))?;
     }
     Ok(Done {
         text,
-        exit_code: if is_settled && found.stopped.is_none() {
-            0
-        } else {
-            UNSETTLED
-        },
+        exit_code: if is_settled { 0 } else { UNSETTLED },
     })
 }
 
-fn headline(found: &Found) -> String {
+/// Whether one commit is found, and is worse than its parents.
+fn is_settled(found: &Found, asked: &Asked) -> bool {
+    let confirmed = found.confirmed.as_ref();
+    let is_confirmed = confirmed.map_or(asked.unconfirmed, |confirmed| {
+        confirmed.verdict == Verdict::Regression.name()
+    });
+    found.is_sharp && found.stopped.is_none() && is_confirmed
+}
+
+fn headline(found: &Found, is_settled: bool) -> String {
     let best = found.commits.first();
     let mut text = match best.filter(|_| found.is_sharp) {
         Some(suspect) => format!(
-            "first bad commit: {} ({:.1} %)\n",
+            "{}: {} ({:.1} %)\n",
+            if is_settled {
+                "first bad commit"
+            } else {
+                "suspected, not confirmed"
+            },
             suspect.commit,
             suspect.chance * 100.0
         ),

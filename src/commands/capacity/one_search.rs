@@ -4,7 +4,8 @@ use crate::{
     capacity::{self, Batch, Next, Pace},
     commands::{
         Console, Stage,
-        measure::{self, Requests, load_at},
+        measure::{self, load_at},
+        requests::Requests,
     },
     load::{Interrupt, Runner, Stopped},
     measure::{client_was_bottleneck, lockstep::in_lockstep, offered_rps},

@@ -74,7 +74,7 @@ fn of(name: Option<String>, own: Option<Resolved>, asked: &Asked<'_>) -> Result<
 }
 
 /// By flag or variable.
-fn said(asked: &Asked<'_>) -> Option<String> {
+pub(super) fn said(asked: &Asked<'_>) -> Option<String> {
     let flag = asked.flags.text("trusted-ref").map(str::to_owned);
     flag.or_else(|| (asked.variable)("PERFGATE_TRUSTED_REF").filter(|text| !text.trim().is_empty()))
 }

@@ -7,9 +7,9 @@ use std::{
 };
 
 use super::{
-    Asked, here,
+    Asked, here, job,
     layout::Layout,
-    orders::{self, Whose},
+    orders,
     read::short,
     source::{InClone, Source},
 };
@@ -35,10 +35,8 @@ pub fn template(path: &Path, trusted: Option<&Trusted>) -> Result<Template, Comm
 /// As [`template`]; or nobody knows whose rules hold in this job.
 pub fn template_of_job(path: &Path, asked: &Asked<'_>) -> Result<Template, CommandError> {
     let event = Event::of_this_job(asked.variable)?;
-    match orders::whose(asked, event.as_ref())? {
-        Whose::Ref(name) => read(path, Some(&name)),
-        Whose::WorkTree(_) => read(path, None),
-    }
+    let named = job::trusted_ref(orders::said(asked).as_deref(), event.as_ref(), || Ok(None))?;
+    read(path, named.as_deref())
 }
 
 fn read(path: &Path, commit: Option<&str>) -> Result<Template, CommandError> {

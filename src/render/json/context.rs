@@ -55,7 +55,7 @@ pub(in crate::render) struct Context {
     warnings: Vec<String>,
     /// How the verdict was reached, in sentences.
     method: String,
-    /// The command that judges the same two files again; null where there is none.
+    /// The command that judges the same files again.
     reproduce: String,
     /// The baseline; null where there is none.
     baseline: Option<ArmContext>,

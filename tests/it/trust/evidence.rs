@@ -92,6 +92,7 @@ fn an_explanation_that_is_owed_is_asked_for_and_one_that_is_given_is_shown_in_ev
 /// What its file holds.
 fn without_charts(mut report: Report) -> Report {
     report.detail.clear();
+    report.telemetry.clear();
     for arm in report.baseline.iter_mut().chain([&mut report.candidate]) {
         arm.pair_id = None;
     }
