@@ -67,4 +67,4 @@ Examples:
   perfgate watch out/candidate.json
   perfgate watch --once
 A measurement keeps its figures in a small file beside the session file while it goes on; `--watch` of `run`, `gate`,
-`capacity`, `sweep` and `noise` shows the same where they run.";
+`capacity`, `sweep`, `noise` and `demo` shows the same where they run.";

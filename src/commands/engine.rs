@@ -19,7 +19,9 @@ impl Engine {
     pub(super) fn of(runner: &Runner) -> Self {
         Self(runner.metrics_pages().map(|pages| {
             let (pages, every) = (Arc::clone(pages), pages.interval());
-            EngineWatch::new(Arc::new(move || pages.fetch(TIMEOUT)), every)
+            let is_silent = pages.are_silent();
+            let watch = EngineWatch::new(Arc::new(move || pages.fetch(TIMEOUT)), every);
+            if is_silent { watch.of_silent() } else { watch }
         }))
     }
 

@@ -206,6 +206,8 @@ fn worth_it(policy: &Policy) -> Vec<Metric> {
         .into_iter()
         .chain(Metric::INDICATORS)
         .chain(BESIDE)
+        // Those that no session has a value of have no chart.
+        .chain(Metric::ALL.into_iter().filter(|metric| metric.is_watched()))
         .collect();
     all.into_iter().collect()
 }
@@ -230,6 +232,15 @@ fn page_of(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_sampled_beside_the_requests_has_a_chart_though_nothing_gates_it() {
+        let metrics = worth_it(&Policy::default());
+        for metric in [Metric::KvCachePeakPct, Metric::EnergyPerOutputTokenJ] {
+            assert!(metrics.contains(&metric), "{metric}");
+        }
+        assert!(!metrics.contains(&Metric::Completed), "not all there is");
+    }
 
     #[test]
     fn a_page_is_called_what_any_server_can_hold() {

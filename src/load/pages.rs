@@ -1,6 +1,12 @@
 //! The pages on which a server tells how it is doing, fetched beside the load by a client of their own.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
 
 use hyper::header;
 use reqwest::Url;
@@ -24,9 +30,16 @@ const ACCEPT: &str = "text/plain;version=0.0.4;q=1,application/openmetrics-text;
 pub struct MetricsPages {
     pages: Vec<Page>,
     every: Duration,
+    /// Whether they ever came: one of the states below.
+    heard: AtomicU8,
     /// Apart from the load generator's: what is asked here must not take time of the threads that measure.
     runtime: Runtime,
 }
+
+/// Nobody asked for the pages yet; they did not come so far; they came once at least.
+const UNASKED: u8 = 0;
+const SILENT: u8 = 1;
+const HEARD: u8 = 2;
 
 #[derive(Clone)]
 struct Page {
@@ -67,6 +80,7 @@ impl MetricsPages {
         Ok(Some(Arc::new(Self {
             pages,
             every: target.metrics_interval,
+            heard: AtomicU8::new(UNASKED),
             runtime,
         })))
     }
@@ -74,6 +88,11 @@ impl MetricsPages {
     /// Time between two looks at them.
     pub fn interval(&self) -> Duration {
         self.every
+    }
+
+    /// Whether they were asked for and never came.
+    pub fn are_silent(&self) -> bool {
+        self.heard.load(Ordering::Relaxed) == SILENT
     }
 
     /// Every replica's page, in no particular order, all within this time; or why one did not come, without secrets.
@@ -93,7 +112,11 @@ impl MetricsPages {
             Ok(found)
         };
         let timed = self.runtime.block_on(async { tokio::time::timeout(within, all).await });
-        timed.unwrap_or_else(|_| Err(format!("no whole page of metrics within {} s", within.as_secs_f64())))
+        let found =
+            timed.unwrap_or_else(|_| Err(format!("no whole page of metrics within {} s", within.as_secs_f64())));
+        let heard = if found.is_ok() { HEARD } else { SILENT };
+        self.heard.fetch_max(heard, Ordering::Relaxed);
+        found
     }
 }
 
@@ -190,6 +213,12 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        thread,
+    };
+
     use super::*;
     use crate::{
         load::dialect::Dialect,
@@ -240,6 +269,29 @@ mod tests {
             ("http://127.0.0.1:8000", &same, ("http://127.0.0.1:8000/stats", true)),
         ] {
             assert_eq!(page(url, at), (expected.0.to_owned(), expected.1), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_never_came_is_known_to_be_silent_until_it_comes() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let endpoint = endpoint(&url, &Secrets::default());
+        let pages = MetricsPages::of(&Target::at(&url), [endpoint].iter()).unwrap().unwrap();
+        assert!(!pages.are_silent(), "nobody asked");
+        let within = Duration::from_secs(10);
+        for (is_there, is_silent) in [(false, true), (true, false), (false, false)] {
+            let listener = listener.try_clone().unwrap();
+            let server = thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let _ = stream.read(&mut [0; 4096]).unwrap();
+                let status = if is_there { "200 OK" } else { "404 Not Found" };
+                let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+                stream.write_all(head.as_bytes()).unwrap();
+            });
+            assert_eq!(pages.fetch(within).is_ok(), is_there);
+            server.join().unwrap();
+            assert_eq!(pages.are_silent(), is_silent);
         }
     }
 

@@ -3,6 +3,8 @@
 //!
 //! Every coordinate is finite and inside its view box, whatever goes in.
 
+mod room;
+
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -111,14 +113,10 @@ struct Row {
 /// A broken template, which is a bug in perfgate.
 pub(super) fn section(report: &Report, most_bytes: usize) -> Result<String, RenderError> {
     let cells: Vec<&CellTelemetry> = worst_first(report);
-    let mut kept = cells.len();
-    loop {
-        let page = section_of(report, &cells, kept)?;
-        if page.len() <= most_bytes || kept == 0 {
-            return Ok(page);
-        }
-        kept /= 2;
+    if most_bytes == usize::MAX {
+        return section_of(report, &cells, cells.len());
     }
+    room::largest(cells.len(), most_bytes, |kept| section_of(report, &cells, kept))
 }
 
 fn section_of(report: &Report, cells: &[&CellTelemetry], kept: usize) -> Result<String, RenderError> {

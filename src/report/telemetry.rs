@@ -16,6 +16,8 @@ const POINTS: usize = 240;
 const POINTS_IN_ALL: usize = 24_000;
 /// Points of one run at least.
 const FEWEST: usize = 4;
+/// Gaps of one run at most, and times when clocks were held down: nearest ones become one.
+const STRETCHES: usize = 40;
 /// A run with fewer samples has no course.
 const FEWEST_SAMPLES: usize = 3;
 
@@ -200,10 +202,10 @@ fn samples(moments: &[Moment]) -> usize {
 }
 
 fn run_course(of: Sampled, run: &Run, moments: &[Moment], most: usize) -> RunCourse {
-    let stretch = |stretch: &Stretch| (seconds(stretch.from_ns), seconds(stretch.to_ns));
-    let gaps: Vec<(f64, f64)> = gaps_of(of, run).iter().map(stretch).collect();
-    let throttled = run.telemetry.gpus.iter().flat_map(|series| &series.throttled);
-    let throttled: Vec<(f64, f64)> = throttled.filter(|_| of.is_of_gpu()).map(stretch).collect();
+    let gaps = in_order(&gaps_of(of, run));
+    let series = run.telemetry.gpus.iter().filter(|_| of.is_of_gpu());
+    let throttled = in_order(series.flat_map(|series| &series.throttled));
+    let stretches = STRETCHES.min(most);
     let weights: f64 = moments.iter().map(|(_, samples, _)| f64::from(*samples)).sum();
     let sum: f64 = moments
         .iter()
@@ -212,8 +214,8 @@ fn run_course(of: Sampled, run: &Run, moments: &[Moment], most: usize) -> RunCou
     RunCourse {
         seconds: length_s(run, moments),
         lines: cut_at(&thinned(of, moments, most), &gaps),
-        gaps,
-        throttled,
+        gaps: united(&gaps, stretches),
+        throttled: united(&throttled, stretches),
         mean: (weights > 0.0).then(|| sum / weights),
         most: moments.iter().map(|(.., value)| *value).reduce(f64::max),
     }
@@ -305,12 +307,50 @@ fn thinned(of: Sampled, moments: &[Moment], most: usize) -> Vec<(f64, f64)> {
     moments.chunks(width).filter_map(one).collect()
 }
 
-/// No line goes over a gap.
+/// In seconds, by their begins.
+fn in_order<'a>(stretches: impl IntoIterator<Item = &'a Stretch>) -> Vec<(f64, f64)> {
+    let stretches = stretches.into_iter();
+    let mut spans: Vec<(f64, f64)> = stretches
+        .map(|stretch| (seconds(stretch.from_ns), seconds(stretch.to_ns)))
+        .collect();
+    spans.sort_by(|one, other| one.0.total_cmp(&other.0));
+    spans
+}
+
+/// Those that meet as one, and where there are still more than so many, those with the least between them: nothing that was
+/// in one of them is left out. Spans come by their begins.
+fn united(spans: &[(f64, f64)], most: usize) -> Vec<(f64, f64)> {
+    let apart = joined(spans, |last, span| span.0 <= last.1);
+    let pairs = apart.iter().zip(apart.iter().skip(1));
+    let mut between: Vec<(f64, f64)> = pairs.map(|(one, next)| (next.0 - one.1, next.0)).collect();
+    between.sort_by(|one, other| one.0.total_cmp(&other.0));
+    between.truncate(apart.len().saturating_sub(most.max(1)));
+    between.sort_by(|one, other| one.1.total_cmp(&other.1));
+    let is_near = |begin: f64| between.binary_search_by(|near| near.1.total_cmp(&begin)).is_ok();
+    joined(&apart, |_, span| is_near(span.0))
+}
+
+/// Spans that belong to the one before them are one with it.
+fn joined(spans: &[(f64, f64)], belongs: impl Fn(&(f64, f64), &(f64, f64)) -> bool) -> Vec<(f64, f64)> {
+    let mut found: Vec<(f64, f64)> = Vec::new();
+    for span in spans {
+        match found.last_mut().filter(|last| belongs(last, span)) {
+            Some(last) => last.1 = last.1.max(span.1),
+            None => found.push(*span),
+        }
+    }
+    found
+}
+
+/// No line goes over a gap; gaps come by their begins.
 fn cut_at(points: &[(f64, f64)], gaps: &[(f64, f64)]) -> Vec<Vec<(f64, f64)>> {
     let mut lines: Vec<Vec<(f64, f64)>> = Vec::new();
     let mut before: Option<f64> = None;
     for (at, value) in points {
-        let is_cut = before.is_none_or(|before| gaps.iter().any(|gap| gap.0 >= before && gap.0 < *at));
+        let is_cut = before.is_none_or(|before| {
+            let next = gaps.partition_point(|gap| gap.0 < before);
+            gaps.get(next).is_some_and(|gap| gap.0 < *at)
+        });
         match lines.last_mut().filter(|_| !is_cut) {
             Some(line) => line.push((*at, *value)),
             None => lines.push(vec![(*at, *value)]),

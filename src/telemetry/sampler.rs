@@ -88,7 +88,7 @@ fn sample(gpus: &[Gpu], (clock, shown): (&RunClock, &GpuNow), stopped: &Receiver
     let mut due = Instant::now();
     let mut is_over = false;
     loop {
-        let with_state = is_over || tally.samples.is_multiple_of(STATE_EVERY);
+        let with_state = is_over || tally.wants_state(clock.at_ns(Instant::now()).is_some());
         let readings = read(gpus, with_state);
         let at_ns = clock.at_ns(Instant::now());
         match readings {
@@ -136,6 +136,8 @@ struct Tally {
     processes: BTreeSet<u32>,
     /// Each GPU on the clock of the run.
     courses: Vec<Course>,
+    /// Whether their state was asked for since the run began.
+    has_first_state: bool,
     /// Why a GPU could not be read any more.
     lost: Option<NoGpu>,
     ended_ns: u64,
@@ -147,6 +149,15 @@ impl Tally {
             courses: gpus.iter().map(|gpu| Course::of(gpu.index(), gpus.len())).collect(),
             ..Self::default()
         }
+    }
+
+    /// Whether the next sample is one with power, clocks, temperature and energy: every so many, and the first of the run,
+    /// where its energy begins.
+    fn wants_state(&mut self, has_begun: bool) -> bool {
+        let is_first = has_begun && !self.has_first_state;
+        let wants = is_first || self.samples.is_multiple_of(STATE_EVERY);
+        self.has_first_state |= has_begun;
+        wants
     }
 
     /// Adds one moment: one reading of each GPU, and when that was on the clock of the run.
@@ -260,6 +271,17 @@ mod tests {
             (seen.throttled, seen.new_processes),
             (vec!["sw_thermal_slowdown".to_owned()], 1)
         );
+    }
+
+    #[test]
+    fn the_first_sample_of_a_run_has_its_energy_wherever_it_falls() {
+        let mut tally = Tally::default();
+        let mut told = Vec::new();
+        for has_begun in [false, false, true, true, true, true] {
+            told.push(tally.wants_state(has_begun));
+            tally.add(None, &[Reading::default()]);
+        }
+        assert_eq!(told, [true, false, true, false, false, true]);
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::session::{GpuPoint, GpuSeries};
 const POINTS: usize = 240;
 const FEWEST: usize = 24;
 const MOST: usize = 120;
+/// Share of the samples' time, in percent, that the readings of the energy counter span at least: what they leave out is of
+/// no token.
+const ENERGY_SPANS_PCT: u64 = 95;
 
 /// One GPU so far.
 #[derive(Clone, Debug)]
@@ -20,7 +23,15 @@ pub(super) struct Course {
     throttled: Stretches,
     gaps: Stretches,
     /// The energy counter when it was first read on the clock of the run, and when it was last.
-    energy_j: Option<(f64, f64)>,
+    energy: Option<[Energy; 2]>,
+    /// The first and the last sample.
+    sampled_ns: Option<(u64, u64)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Energy {
+    at_ns: u64,
+    joules: f64,
 }
 
 impl Course {
@@ -31,18 +42,20 @@ impl Course {
             points: Thinned::of((POINTS / gpus.max(1)).clamp(FEWEST, MOST)),
             throttled: Stretches::default(),
             gaps: Stretches::default(),
-            energy_j: None,
+            energy: None,
+            sampled_ns: None,
         }
     }
 
     /// Adds a reading.
     pub(super) fn add(&mut self, at_ns: u64, reading: &Reading) {
+        self.sampled_ns = Some((self.sampled_ns.map_or(at_ns, |(first, _)| first), at_ns));
         self.points.add(Held::of(at_ns, reading));
         let reasons = reading.throttled.join(", ");
         self.throttled.at(at_ns, (!reasons.is_empty()).then_some(&reasons));
-        if let Some(energy_j) = reading.state.energy_j {
-            let (first, _) = self.energy_j.unwrap_or((energy_j, energy_j));
-            self.energy_j = Some((first, energy_j));
+        if let Some(joules) = reading.state.energy_j {
+            let now = Energy { at_ns, joules };
+            self.energy = Some([self.energy.map_or(now, |[first, _]| first), now]);
         }
     }
 
@@ -53,16 +66,24 @@ impl Course {
 
     /// The series of a run that ended then; `None` where it has no point.
     pub(super) fn finish(self, ended_ns: u64) -> Option<GpuSeries> {
+        let energy = self.used_j();
         let points: Vec<GpuPoint> = self.points.into_points().iter().map(Held::point).collect();
-        // A counter that went back, or that was read once, tells no use.
-        let energy = self.energy_j.map(|(first, last)| last - first);
         (!points.is_empty()).then(|| GpuSeries {
             index: self.index,
             points,
             throttled: self.throttled.into_stretches(ended_ns),
             gaps: self.gaps.into_stretches(ended_ns),
-            energy_j: energy.filter(|energy| *energy > 0.0).map(|energy| rounded(energy, 1e3)),
+            energy_j: energy.map(|energy| rounded(energy, 1e3)),
         })
+    }
+
+    /// What it used over the run; a counter that went back, was read once, or late, does not tell.
+    fn used_j(&self) -> Option<f64> {
+        let ([first, last], (from_ns, to_ns)) = self.energy.zip(self.sampled_ns)?;
+        let span_ns = last.at_ns.saturating_sub(first.at_ns);
+        let is_whole = span_ns.saturating_mul(100) >= to_ns.saturating_sub(from_ns).saturating_mul(ENERGY_SPANS_PCT);
+        let used_j = last.joules - first.joules;
+        (is_whole && used_j > 0.0).then_some(used_j)
     }
 }
 
@@ -196,6 +217,22 @@ mod tests {
             (None, Some(61))
         );
         assert_eq!(series.energy_j, Some(190.0));
+    }
+
+    #[test]
+    fn energy_that_was_not_read_over_the_whole_run_is_no_figure() {
+        let used_j = |first_at: u64, last_at: u64| {
+            let mut course = Course::of(0, 1);
+            for at in 0..=100 {
+                let power = (at == first_at).then_some(300.0).or((at == last_at).then_some(350.0));
+                course.add(at, &reading(100, 50, power));
+            }
+            course.finish(100).unwrap().energy_j
+        };
+        assert_eq!(used_j(0, 100), Some(100.0));
+        assert_eq!((used_j(5, 100), used_j(0, 95)), (Some(100.0), Some(100.0)));
+        assert_eq!((used_j(6, 100), used_j(3, 97)), (None, None));
+        assert_eq!(used_j(0, 0), None, "read once");
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct EngineWatch {
     fetch: Fetch,
     every: Duration,
     tally: Tally,
+    /// Whether the next stretch begins without a look: its page never came so far, and would be waited for in vain.
+    begins_blind: bool,
     at_work: Option<AtWork>,
 }
 
@@ -50,20 +52,31 @@ impl EngineWatch {
             fetch,
             every,
             tally: Tally::default(),
+            begins_blind: false,
             at_work: None,
+        }
+    }
+
+    /// The same of an engine whose page never came so far: nobody waits for it before the first stretch.
+    #[must_use]
+    pub fn of_silent(self) -> Self {
+        Self {
+            begins_blind: true,
+            ..self
         }
     }
 
     /// A stretch of the run is about to begin, on a clock that knows when.
     ///
     /// Reads the page once before it returns, so that the counters are those of before the first request, unless it did
-    /// not answer the last time.
+    /// not answer the last time, or never did.
     pub fn begin(&mut self, clock: &RunClock) {
         self.end();
         if self.tally.is_hopeless() {
             return;
         }
-        if self.tally.failed_in_a_row == 0 {
+        let begins_blind = std::mem::take(&mut self.begins_blind);
+        if self.tally.failed_in_a_row == 0 && !begins_blind {
             let told = look(&self.fetch);
             self.tally.before(&told);
         }
@@ -106,15 +119,20 @@ fn look(fetch: &Fetch) -> Result<Moment, String> {
     engine::moment(pages).map_err(|error| error.to_string())
 }
 
-/// Samples at each interval, and once more when it is told to stop, unless the page is known not to answer.
+/// Samples at each interval. Once more when it is told to stop, for the counters alone: every answer has come by then, so
+/// that a gauge would be of an idle engine.
 fn sample(tally: &mut Tally, fetch: &Fetch, every: Duration, clock: &RunClock, stopped: &Receiver<()>) {
     let mut due = Instant::now() + every;
     loop {
         let wait = due.saturating_duration_since(Instant::now());
         let is_over = stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout);
         let begun = Instant::now();
-        if is_over && (tally.failed_in_a_row > 0 || clock.at_ns(begun).is_none()) {
-            tally.ended(clock.at_ns(begun));
+        if is_over {
+            if let Some(at_ns) = clock.at_ns(begun) {
+                // A page that did not answer just now is not waited for.
+                let told = (tally.failed_in_a_row == 0).then(|| look(fetch));
+                tally.close(at_ns, told.as_ref());
+            }
             return;
         }
         let told = look(fetch);
@@ -124,7 +142,7 @@ fn sample(tally: &mut Tally, fetch: &Fetch, every: Duration, clock: &RunClock, s
             Some(at_ns) => tally.take(at_ns, &told),
             None => tally.before(&told),
         }
-        if is_over || tally.is_hopeless() {
+        if tally.is_hopeless() {
             tally.ended(clock.at_ns(now));
             return;
         }
@@ -187,19 +205,9 @@ impl Tally {
     }
 
     fn take(&mut self, at_ns: u64, told: &Result<Moment, String>) {
-        // The last look at a block comes after its end, where the clock of the next one begins.
-        let at_ns = self.taken_ns.map_or(at_ns, |taken_ns| at_ns.max(taken_ns + 1));
-        self.taken_ns = Some(at_ns);
-        self.ended_ns = self.ended_ns.max(at_ns);
-        let moment = match told {
-            Ok(moment) => moment,
-            Err(reason) => {
-                self.failed(reason);
-                self.gaps.at(at_ns, Some(reason));
-                return;
-            }
+        let Some((at_ns, moment)) = self.follow(at_ns, told) else {
+            return;
         };
-        self.failed_in_a_row = 0;
         self.samples += 1;
         self.points.add(EnginePoint {
             at_ns,
@@ -211,6 +219,35 @@ impl Tally {
         if let Some(waiting) = moment.waiting {
             *self.waiting.entry(whole(waiting)).or_default() += 1;
         }
+    }
+
+    /// What a page said after the last answer of a stretch, where it was asked; without it nobody knows how far the counters
+    /// went.
+    fn close(&mut self, at_ns: u64, told: Option<&Result<Moment, String>>) {
+        let followed = told.and_then(|told| self.follow(at_ns, told));
+        if followed.is_none() {
+            for counter in [&mut self.preemptions, &mut self.prefix_queries, &mut self.prefix_hits] {
+                counter.is_lost = true;
+            }
+        }
+        self.ended(Some(at_ns));
+    }
+
+    /// Counters and gaps up to a look, and when it counts as taken; `None` where it failed.
+    fn follow<'a>(&mut self, at_ns: u64, told: &'a Result<Moment, String>) -> Option<(u64, &'a Moment)> {
+        // The last look at a block comes after its end, where the clock of the next one begins.
+        let at_ns = self.taken_ns.map_or(at_ns, |taken_ns| at_ns.max(taken_ns + 1));
+        self.taken_ns = Some(at_ns);
+        self.ended_ns = self.ended_ns.max(at_ns);
+        let moment = match told {
+            Ok(moment) => moment,
+            Err(reason) => {
+                self.failed(reason);
+                self.gaps.at(at_ns, Some(reason));
+                return None;
+            }
+        };
+        self.failed_in_a_row = 0;
         let counters = [
             self.preemptions.goes_to(moment.preemptions),
             self.prefix_queries.goes_to(moment.prefix_queries),
@@ -218,6 +255,7 @@ impl Tally {
         ];
         let restarted = counters.contains(&false).then_some(WENT_BACK);
         self.gaps.at(at_ns, restarted);
+        Some((at_ns, moment))
     }
 
     fn failed(&mut self, reason: &str) {

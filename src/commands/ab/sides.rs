@@ -243,6 +243,7 @@ fn prepare(
     }
     if let Some(page) = arm.pick(&wanted.arms.metrics) {
         ask_at(&mut runner, (arm, page))?;
+        session.plan.target.metrics = MetricsPage::Url(page.clone());
     }
     session.pairing = Some(Pairing {
         id: id.to_owned(),

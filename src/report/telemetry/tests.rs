@@ -186,3 +186,78 @@ fn a_line_is_bounded_however_many_cells_and_runs_there_are() {
     let cells = telemetry(None, &many);
     assert!(cells.iter().all(|cell| points(cell) <= 24), "{}", points(&cells[0]));
 }
+
+#[test]
+fn stretches_of_many_gpus_are_united_and_none_is_lost() {
+    let spans = [(0.0, 2.0), (1.0, 1.5), (1.5, 3.0), (5.0, 6.0), (6.5, 7.0), (9.0, 9.5)];
+    assert_eq!(united(&[], 4), []);
+    assert_eq!(united(&spans, 4), [(0.0, 3.0), (5.0, 6.0), (6.5, 7.0), (9.0, 9.5)]);
+    assert_eq!(united(&spans, 3), [(0.0, 3.0), (5.0, 7.0), (9.0, 9.5)]);
+    assert_eq!(united(&spans, 1), [(0.0, 9.5)]);
+    // All alike: no more are united than has to be.
+    let even: Vec<(f64, f64)> = (0..100_u32).map(|at| (f64::from(at), f64::from(at) + 0.5)).collect();
+    let few = united(&even, 40);
+    assert_eq!(
+        (few.len(), few[0].0, few.last().map(|last| last.1)),
+        (40, 0.0, Some(99.5))
+    );
+}
+
+#[test]
+fn many_throttled_gpus_draw_no_more_than_a_few_stretches() {
+    let hot = |place: u64| Stretch {
+        from_ns: place * 100_000_000,
+        to_ns: place * 100_000_000 + 50_000_000,
+        reason: "hw_slowdown".into(),
+    };
+    let session = with(|_, run| {
+        let gpus = (0..64_u32).map(|index| GpuSeries {
+            throttled: (0..500).map(|place| hot(place * 7 % 500 + u64::from(index))).collect(),
+            ..gpu(index, &[(1_000_000_000, 1000.0); 3])
+        });
+        run.telemetry.gpus = gpus.collect();
+    });
+    let cell = only(telemetry(None, &session));
+    let clock = course(&cell, Sampled::SmClock);
+    for run in &clock.arms[0].runs {
+        assert!(
+            (1..=STRETCHES).contains(&run.throttled.len()),
+            "{}",
+            run.throttled.len()
+        );
+        assert!(run.throttled.is_sorted_by(|one, next| one.1 < next.0));
+        assert!(run.throttled[0].0 <= 0.0, "from the first one on");
+    }
+    assert_eq!(
+        cell.troubles.len(),
+        41,
+        "a sentence for each of 40 GPUs, and one for the rest"
+    );
+    assert!(
+        cell.troubles[40].starts_with("candidate: 24 more"),
+        "{:?}",
+        cell.troubles[40]
+    );
+}
+
+#[test]
+fn a_thousand_reasons_are_told_in_a_moment_and_in_few_sentences() {
+    let session = with(|_, run| {
+        let odd = |place: u64| Stretch {
+            from_ns: place,
+            to_ns: place + 1,
+            reason: format!("reason {place}"),
+        };
+        let gpus = (0..100).map(|index| GpuSeries {
+            throttled: (0..1000).map(odd).collect(),
+            ..gpu(index, &[(1, 1.0)])
+        });
+        run.telemetry.gpus = gpus.collect();
+    });
+    let cell = only(telemetry(None, &session));
+    assert_eq!(cell.troubles.len(), 41);
+    assert_eq!(
+        cell.troubles[40],
+        "candidate: 99960 more gaps and reasons for clocks held down"
+    );
+}

@@ -1,5 +1,7 @@
 //! Why something is not drawn, and what disturbed the runs, in sentences.
 
+use std::collections::BTreeMap;
+
 use super::{FEWEST_SAMPLES, Sampled, gaps_of, seconds};
 use crate::session::{CellRuns, EngineUse, GpuUse, Run};
 
@@ -39,9 +41,13 @@ pub(super) fn missing(arms: &[(&'static str, &CellRuns)], untold: &[Sampled]) ->
     said
 }
 
-/// Gaps and throttled stretches of one arm, each reason once.
+/// Sentences about one arm at most: more are one trouble in many words.
+const MOST_TROUBLES: usize = 40;
+
+/// Gaps and throttled stretches of one arm, each reason once, in the order in which they came.
 pub(super) fn troubles(arm: &str, runs: &[Run]) -> Vec<String> {
     let mut found: Vec<(String, f64, Vec<usize>)> = Vec::new();
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
     for (place, run) in runs.iter().enumerate() {
         let engine = gaps_of(Sampled::KvUsed, run).into_iter();
         let engine = engine.map(|gap| (format!("no sample of the engine ({})", gap.reason), gap));
@@ -63,19 +69,21 @@ pub(super) fn troubles(arm: &str, runs: &[Run]) -> Vec<String> {
         });
         for (what, stretch) in engine.chain(gpus) {
             let long = seconds(stretch.to_ns.saturating_sub(stretch.from_ns));
-            match found.iter_mut().find(|(known, ..)| *known == what) {
-                Some((_, sum, places)) => {
-                    *sum += long;
-                    places.extend((places.last() != Some(&(place + 1))).then_some(place + 1));
-                }
-                None => found.push((what, long, vec![place + 1])),
+            if let Some((_, sum, places)) = known.get(&what).and_then(|at| found.get_mut(*at)) {
+                *sum += long;
+                places.extend((places.last() != Some(&(place + 1))).then_some(place + 1));
+            } else {
+                known.insert(what.clone(), found.len());
+                found.push((what, long, vec![place + 1]));
             }
         }
     }
-    let told = found.into_iter().map(|(what, long, places)| {
+    let untold = found.len().saturating_sub(MOST_TROUBLES);
+    let told = found.into_iter().take(MOST_TROUBLES).map(|(what, long, places)| {
         let runs: Vec<String> = places.iter().map(ToString::to_string).collect();
         let noun = if runs.len() == 1 { "run" } else { "runs" };
         format!("{arm}: {what} for {long:.1} s in {noun} {}", runs.join(", "))
     });
-    told.collect()
+    let rest = (untold > 0).then(|| format!("{arm}: {untold} more gaps and reasons for clocks held down"));
+    told.chain(rest).collect()
 }

@@ -5,8 +5,14 @@ use crate::session::{EngineSeries, EngineUse, GpuPoint, GpuSeries, Stretch, Tele
 
 /// No run of ours has more; a file with millions of them would be drawn for minutes.
 const MOST_POINTS: usize = 10_000;
+/// No machine has more GPUs, and no run of ours more stretches of one kind.
+const MOST_GPUS: usize = 1024;
+const MOST_STRETCHES: usize = 1000;
 
 pub(super) fn telemetry(telemetry: &Telemetry) -> Checked {
+    ensure(telemetry.gpus.len() <= MOST_GPUS, "telemetry.gpus", || {
+        format!("are more than {MOST_GPUS}")
+    })?;
     for (at, series) in telemetry.gpus.iter().enumerate() {
         let place = format!("telemetry.gpus[{at}]");
         let twice = telemetry.gpus.iter().take(at).any(|other| other.index == series.index);
@@ -84,6 +90,9 @@ fn points(points: impl ExactSizeIterator<Item = (u64, u32)>) -> Checked {
 }
 
 fn stretches(stretches: &[Stretch], name: &str) -> Checked {
+    ensure(stretches.len() <= MOST_STRETCHES, name, || {
+        format!("are more than {MOST_STRETCHES}; let each last longer")
+    })?;
     for (at, stretch) in stretches.iter().enumerate() {
         let holds = stretch.from_ns <= stretch.to_ns && stretch.to_ns <= MAX_EXACT;
         ensure(holds, &format!("{name}[{at}]"), || {
@@ -94,4 +103,44 @@ fn stretches(stretches: &[Stretch], name: &str) -> Checked {
         })?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(gpus: usize, stretches: usize) -> Telemetry {
+        let of = |index| GpuSeries {
+            index,
+            throttled: vec![Stretch::default(); stretches],
+            ..GpuSeries::default()
+        };
+        Telemetry {
+            gpus: (0..).map(of).take(gpus).collect(),
+            ..Telemetry::default()
+        }
+    }
+
+    #[test]
+    fn a_file_holds_no_more_gpus_and_stretches_than_a_machine_and_a_run_could_have() {
+        assert_eq!(telemetry(&with(MOST_GPUS, 1)), Ok(()));
+        assert_eq!(telemetry(&with(1, MOST_STRETCHES)), Ok(()));
+        let refused = |gpus, stretches| telemetry(&with(gpus, stretches)).unwrap_err().key;
+        assert_eq!(refused(MOST_GPUS + 1, 0), "telemetry.gpus");
+        assert_eq!(refused(1, MOST_STRETCHES + 1), "telemetry.gpus[0].throttled");
+    }
+
+    #[test]
+    fn gaps_of_the_engine_are_bounded_too() {
+        let series = EngineSeries {
+            samples: 1,
+            gaps: vec![Stretch::default(); MOST_STRETCHES + 1],
+            ..EngineSeries::default()
+        };
+        let found = telemetry(&Telemetry {
+            engine: EngineUse::Sampled(series),
+            ..Telemetry::default()
+        });
+        assert_eq!(found.unwrap_err().key, "telemetry.engine.sampled.gaps");
+    }
 }

@@ -94,6 +94,84 @@ fn the_time_between_two_stretches_does_not_count() {
 }
 
 #[test]
+fn the_look_after_the_last_answer_is_for_the_counters_alone() {
+    let mut tally = Tally::default();
+    tally.before(&Ok(moment(0.0, 1.0)));
+    for at_ns in 1..20 {
+        tally.take(at_ns, &Ok(moment(8.0, 2.0)));
+    }
+    tally.close(20, Some(&Ok(moment(0.0, 5.0))));
+    let found = series(tally.finish(EVERY));
+    assert_eq!(
+        (found.samples, found.points.len(), found.preemptions),
+        (19, 19, Some(4))
+    );
+    assert_eq!(found.waiting_p95, Some(8.0), "idle at the end");
+}
+
+#[test]
+fn counters_that_nobody_read_at_the_end_are_no_number() {
+    for told in [None, Some(Err("connection reset".to_owned()))] {
+        let mut tally = Tally::default();
+        tally.before(&Ok(moment(0.0, 1.0)));
+        tally.take(10, &Ok(moment(1.0, 2.0)));
+        tally.close(30, told.as_ref());
+        let found = series(tally.finish(EVERY));
+        assert_eq!((found.samples, found.preemptions), (1, None), "{told:?}");
+        assert_eq!(found.missed, u32::from(told.is_some()));
+    }
+}
+
+#[test]
+fn stretches_shorter_than_the_interval_have_no_sample() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let page = {
+        let asked = Arc::clone(&asked);
+        move || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            Ok(vec![
+                b"vllm:num_requests_waiting 0\nvllm:kv_cache_usage_perc 0\n".to_vec(),
+            ])
+        }
+    };
+    let mut watch = EngineWatch::new(Arc::new(page), Duration::from_secs(3600));
+    for _ in 0..20 {
+        let clock = RunClock::default();
+        watch.begin(&clock);
+        clock.start(Instant::now());
+        watch.end();
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 40, "before and after each");
+    assert_eq!(
+        watch.finish(),
+        EngineUse::NotSampled("the run was over before its first sample".into())
+    );
+}
+
+#[test]
+fn nobody_waits_for_a_page_that_never_came_so_far() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let page = {
+        let asked = Arc::clone(&asked);
+        move || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            Ok(vec![b"vllm:num_requests_running 1\n".to_vec()])
+        }
+    };
+    let mut watch = EngineWatch::new(Arc::new(page), Duration::from_secs(3600)).of_silent();
+    let mut begin = |expected| {
+        let clock = RunClock::default();
+        watch.begin(&clock);
+        assert_eq!(asked.load(Ordering::Relaxed), expected);
+        clock.start(Instant::now());
+        watch.end();
+    };
+    begin(0);
+    // After the first stretch it was asked, and it answered.
+    begin(2);
+}
+
+#[test]
 fn a_look_after_the_end_of_a_block_is_before_the_next_one_all_the_same() {
     let mut tally = Tally::default();
     for at_ns in [10, 205, 200, 203, 300] {

@@ -11,7 +11,12 @@ use std::{
     time::Duration,
 };
 
-use perfgate::{commands::ab, load::Interrupt, plan::Load, session::PairArm};
+use perfgate::{
+    commands::ab,
+    load::Interrupt,
+    plan::{Load, MetricsPage},
+    session::PairArm,
+};
 
 use super::{Follower, Recorder, STEADY, sessions, wanted};
 use crate::{
@@ -104,7 +109,9 @@ fn an_arm_whose_page_of_metrics_is_elsewhere_is_seen_to_rest() {
     for text in told(folder.path(), [&old.url, &blind], "5", &there) {
         assert!(!text.contains("nobody could see"), "{text}");
     }
-    let [baseline, _] = sessions(folder.path());
+    let [baseline, candidate] = sessions(folder.path());
+    let asked = [&baseline, &candidate].map(|session| session.plan.target.metrics.clone());
+    assert_eq!(asked, [MetricsPage::Auto, MetricsPage::Url(there[1].to_owned())]);
     // A run knows of the other arm's server.
     for run in &baseline.cells[0].runs {
         assert_eq!(run.host.resting_arm_requests, Some(0));
