@@ -193,13 +193,14 @@ impl Default for Tally {
 impl Tally {
     /// What a page said before the run, or between two stretches of it.
     fn before(&mut self, told: &Result<Moment, String>) {
+        // Without it nobody knows where the counters begin.
+        let stand = told.as_ref().ok();
+        self.preemptions.stands_at(stand.and_then(|moment| moment.preemptions));
+        self.prefix_queries
+            .stands_at(stand.and_then(|moment| moment.prefix_queries));
+        self.prefix_hits.stands_at(stand.and_then(|moment| moment.prefix_hits));
         match told {
-            Ok(moment) => {
-                self.failed_in_a_row = 0;
-                self.preemptions.stands_at(moment.preemptions);
-                self.prefix_queries.stands_at(moment.prefix_queries);
-                self.prefix_hits.stands_at(moment.prefix_hits);
-            }
+            Ok(_) => self.failed_in_a_row = 0,
             Err(reason) => self.failed(reason),
         }
     }

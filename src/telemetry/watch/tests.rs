@@ -91,6 +91,12 @@ fn the_time_between_two_stretches_does_not_count() {
     tally.before(&Ok(moment(0.0, 50.0)));
     tally.take(20, &Ok(moment(0.0, 53.0)));
     assert_eq!(series(tally.finish(EVERY)).preemptions, Some(5));
+    let mut unknown = Tally::default();
+    unknown.before(&Ok(moment(0.0, 0.0)));
+    unknown.take(10, &Ok(moment(0.0, 2.0)));
+    unknown.before(&Err("no answer within 2 s".into()));
+    unknown.take(20, &Ok(moment(0.0, 53.0)));
+    assert_eq!(series(unknown.finish(EVERY)).preemptions, None, "48 may be of the rest");
 }
 
 #[test]
