@@ -8,7 +8,7 @@ const SEARCHES: u32 = 200;
 /// A longer range is taken for this long: the cost grows with its logarithm.
 const MOST_COMMITS: usize = 1024;
 /// Runs of one commit before `git bisect run` is told to leave it out.
-pub const MOST_RUNS_OF_ONE: u32 = 24;
+pub const MOST_RUNS_OF_ONE: u32 = 100;
 /// No search goes on for longer.
 const MOST_RUNS: u32 = 400;
 

@@ -16,6 +16,7 @@ pub mod gate;
 pub mod guard;
 pub mod history;
 pub mod init;
+mod judged;
 mod kin;
 pub mod live;
 mod meaning;

@@ -15,14 +15,14 @@ use crate::{
     },
     history::{self, Accepted, Entry, History, Pin},
     measure::Measurements,
-    metric::Metric,
     obligation::Given,
     report::{self, Middle, Past, Reference, Report},
     session::Session,
-    store::{self, Baseline, Baselines, Link, Stored},
+    store::{self, Baselines, Link, Stored},
     verdict::{Policy, wording::percent},
 };
 
+pub(super) use super::judged::{gated, judged, label};
 pub use super::kin::{Kin, Lineage, any};
 
 /// A stored session with what is known besides.
@@ -372,35 +372,4 @@ fn alerts(history: &History) -> Vec<String> {
         )
     });
     told.chain(history::doubts(&history.entries)).collect()
-}
-
-/// The metrics that a policy judges in any way, in the order of reports.
-pub(super) fn judged(policy: &Policy) -> Vec<Metric> {
-    let errors = policy.errors.map(|_| Metric::ErrorRate);
-    let all: BTreeSet<Metric> = policy
-        .gates
-        .keys()
-        .chain(policy.ceilings.keys())
-        .copied()
-        .chain(errors)
-        .collect();
-    all.into_iter().collect()
-}
-
-/// The metrics that a policy gates, in the order of reports.
-pub(super) fn gated(policy: &Policy) -> Vec<Metric> {
-    policy.gates.keys().copied().collect()
-}
-
-/// What people call a baseline: its name, else its file's name.
-pub(super) fn label<T>(baseline: &Baseline<T>) -> String {
-    let file = || {
-        baseline
-            .file
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
-    };
-    baseline.name.clone().unwrap_or_else(file)
 }
