@@ -129,7 +129,8 @@ impl EventLoop {
                 match event.data() {
                     BELL if !self.take_in() => return,
                     BELL => {}
-                    TIMER => self.look_at_late(now_ns),
+                    TIMER if !self.look_at_late(now_ns) => return,
+                    TIMER => {}
                     place => self.tell(place, event.events(), now_ns),
                 }
             }
@@ -221,8 +222,12 @@ impl EventLoop {
         }
     }
 
-    /// Polls the work whose time has come; that of most has been put off meanwhile.
-    fn look_at_late(&mut self, now_ns: u64) {
+    /// Polls the work whose time has come; that of most has been put off meanwhile. `false` once the loop is to end.
+    fn look_at_late(&mut self, now_ns: u64) -> bool {
+        // Work that came with a later limit did not ring, as the loop would wake before: it has to be taken in now, and what
+        // comes from here on rings.
+        self.door.inbox().wakes_ns = u64::MAX;
+        let is_open = self.take_in();
         while let Some(&Reverse((at_ns, place))) = self.late.peek().filter(|Reverse((at_ns, _))| *at_ns <= now_ns) {
             self.late.pop();
             let Some(slot) = self.slots.get_mut(place).filter(|slot| slot.armed_ns == at_ns) else {
@@ -235,8 +240,8 @@ impl EventLoop {
                 self.arm(place);
             }
         }
-        self.door.inbox().wakes_ns = u64::MAX;
         self.set_timer();
+        is_open
     }
 
     /// Sets the timer to the first of the late ones, where it is not set to that or an earlier time.

@@ -149,6 +149,24 @@ async fn a_later_limit_does_not_wake_and_an_earlier_one_of_another_does() {
     drop(far);
 }
 
+/// The later one does not ring, since the loop wakes before; then it has to be taken in without any news of its connection.
+#[tokio::test]
+async fn work_with_a_later_limit_is_polled_though_nothing_comes() {
+    let (clock, door, seat, _peer) = connection();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let other = door.seat(tcp).unwrap();
+    let begun_ns = clock.now_ns();
+    let until = |after_ms: u64| poll_fn(move |_| turn::poll_until(begun_ns + after_ms * 1_000_000));
+    let first = seat.run(until(200));
+    while door.inbox().wakes_ns == u64::MAX {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let second = other.run(until(300));
+    tokio::time::timeout(Duration::from_secs(30), second).await.unwrap();
+    first.await;
+}
+
 #[tokio::test]
 async fn work_that_nobody_waits_for_is_dropped() {
     let (_, _door, seat, _peer) = connection();
