@@ -9,5 +9,5 @@ document.addEventListener('DOMContentLoaded', () => {
   };
   addEventListener('hashchange', open);
   open();
-  document.documentElement.dataset.ready = '';
+  document.documentElement.dataset.ready = Math.round(performance.now());
 });
