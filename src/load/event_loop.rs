@@ -128,9 +128,8 @@ impl EventLoop {
             for event in news.iter().take(count) {
                 match event.data() {
                     BELL if !self.take_in() => return,
-                    BELL => {}
                     TIMER if !self.look_at_late(now_ns) => return,
-                    TIMER => {}
+                    BELL | TIMER => {}
                     place => self.tell(place, event.events(), now_ns),
                 }
             }
