@@ -26,6 +26,8 @@ mod labels;
 mod ladder;
 mod listing;
 mod live;
+#[cfg(test)]
+mod made;
 mod markdown;
 mod noise;
 mod own;

@@ -3,35 +3,20 @@
 use super::*;
 use crate::{
     metric::{Metric, Percentile},
-    verdict::{Action, Bound, Verdict},
+    render::made,
+    verdict::Bound,
 };
 
 fn check(limit: f64, change: Option<f64>, interval: Option<(f64, f64)>) -> Check {
+    let metric = if limit < 0.0 {
+        Metric::Qps
+    } else {
+        Metric::E2e(Percentile::P50)
+    };
     Check {
-        cell: "c".into(),
-        metric: if limit < 0.0 {
-            Metric::Qps
-        } else {
-            Metric::E2e(Percentile::P50)
-        },
-        baseline: None,
-        candidate: None,
         change,
         interval,
-        difference: None,
-        limit: Bound::Relative(limit),
-        action: Action::Block,
-        stated: None,
-        requires: None,
-        p_real: None,
-        p_beyond: None,
-        verdict: Verdict::Pass,
-        reason: String::new(),
-        explanation: None,
-        minimum_detectable_change: None,
-        repeat_more: None,
-        n_baseline: 0,
-        n_candidate: 0,
+        ..made::check(metric, Bound::Relative(limit))
     }
 }
 

@@ -4,11 +4,7 @@ use super::{
     axes::{BOTTOM, TOP},
     *,
 };
-use crate::{
-    metric::Percentile,
-    report::PastPoint,
-    verdict::{Action, Verdict},
-};
+use crate::{metric::Percentile, render::made, report::PastPoint};
 
 const TPOT: Metric = Metric::Tpot(Percentile::P95);
 
@@ -49,26 +45,12 @@ fn past(points: &[(f64, Option<f64>)], steps: &[usize], metric: Metric) -> Past 
 
 fn check(metric: Metric, baseline: Option<f64>, limit: Bound) -> Check {
     Check {
-        cell: "c".into(),
-        metric,
         baseline,
         candidate: baseline,
         change: Some(0.0),
-        interval: None,
-        difference: None,
-        limit,
-        action: Action::Block,
-        stated: None,
-        requires: None,
-        p_real: None,
-        p_beyond: None,
-        verdict: Verdict::Pass,
-        reason: String::new(),
-        explanation: None,
-        minimum_detectable_change: None,
-        repeat_more: None,
         n_baseline: 3,
         n_candidate: 3,
+        ..made::check(metric, limit)
     }
 }
 

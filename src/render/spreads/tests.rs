@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{super::stairs::corners, *};
-use crate::verdict::{Action, Verdict};
+use crate::render::made;
 
 fn spread(steps: Vec<(f64, f64)>) -> Spread {
     let told = [0.01, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0];
@@ -52,26 +52,8 @@ proptest! {
 
 fn gate(percentile: Percentile, limit: Bound) -> Check {
     Check {
-        cell: "c".into(),
-        metric: Latency::Ttft.metric(percentile),
         baseline: Some(10.0),
-        candidate: None,
-        change: None,
-        interval: None,
-        difference: None,
-        limit,
-        action: Action::Block,
-        stated: None,
-        requires: None,
-        p_real: None,
-        p_beyond: None,
-        verdict: Verdict::Pass,
-        reason: String::new(),
-        explanation: None,
-        minimum_detectable_change: None,
-        repeat_more: None,
-        n_baseline: 0,
-        n_candidate: 0,
+        ..made::check(Latency::Ttft.metric(percentile), limit)
     }
 }
 
