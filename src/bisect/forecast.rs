@@ -194,6 +194,11 @@ mod tests {
                 );
             }
             let search = forecast(Strategy::Bayes, commits, ratio).unwrap();
+            println!(
+                "{commits} commits, effect {ratio}: {:.2} right, {:.0} runs with those of the ends",
+                search.found,
+                search.runs + 2.0 * f64::from(Ends::runs_needed(ratio))
+            );
             let all = search.runs + 2.0 * f64::from(Ends::runs_needed(ratio));
             // A run or two more, as the reference trusts each run in full.
             assert!(

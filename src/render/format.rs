@@ -14,9 +14,6 @@ use crate::{
 pub(super) const SPACE: char = '\u{a0}';
 const SECONDS_PER_DAY: u64 = 86_400;
 
-/// From here on numbers have an exponent.
-const HUGE: f64 = 1e15;
-
 /// How all values of one row are written: one unit and one number of decimals, so that they compare at a glance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Scale {
@@ -56,10 +53,6 @@ impl Scale {
     pub(super) fn number(self, value: f64) -> String {
         if !value.is_finite() {
             return "not a number".into();
-        }
-        // No measured figure is as large; written out, one would be as long as its page is wide.
-        if (value * self.factor).abs() >= HUGE {
-            return format!("{:.3e}", value * self.factor);
         }
         signed(value * self.factor, self.decimals, false)
     }

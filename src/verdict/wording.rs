@@ -180,7 +180,7 @@ pub(crate) fn bare_p_value(p: f64) -> String {
     } else if p < 0.001 {
         format!("{p:.4}")
     } else {
-        format!("{p:.3}")
+        signed(p, 3, false)
     }
 }
 
@@ -208,9 +208,16 @@ fn bare_percent(fraction: f64) -> String {
     }
 }
 
+/// From here on numbers have an exponent: no measured figure is as large, and written out one is as long as a page is wide.
+const HUGE: f64 = 1e15;
+
 /// A number with its sign as a real minus, thousands apart from 10 000 on; what rounds to zero has no sign.
 pub(crate) fn signed(value: f64, decimals: usize, plus: bool) -> String {
-    let digits = format!("{:.decimals$}", value.abs());
+    let digits = if value.abs() < HUGE {
+        format!("{:.decimals$}", value.abs())
+    } else {
+        format!("{:.3e}", value.abs())
+    };
     let is_zero = digits.chars().all(|sign| matches!(sign, '0' | '.'));
     let sign = match (is_zero, value < 0.0, plus) {
         (true, _, _) | (false, false, false) => String::new(),
