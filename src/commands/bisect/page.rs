@@ -49,7 +49,7 @@ pub(super) fn of(bisection: &Bisection, history: &History, is_settled: bool) -> 
         notes: against
             .into_iter()
             .chain(found.stopped.clone())
-            .chain([ends.headline.clone()])
+            .chain([format!("between the ends: {}", ends.headline)])
             .collect(),
         metric: Metric::from_key(&ends.metric)?,
         cell: ends.cell.clone(),
