@@ -19,6 +19,8 @@ class Bisect(unittest.TestCase):
         self.folder = Path(tempfile.mkdtemp(prefix="perfgate-bisect."))
         self.addCleanup(shutil.rmtree, self.folder)
         self.repository = Repository(self.folder / "repository", BINARY)
+        with open(self.repository.folder / "perfgate.yaml", "a") as config:
+            config.write("arms: {candidate: {command: 'ci/serve {port}'}}\n")
         tools = self.folder / "bin"
         tools.mkdir()
         (tools / "perfgate").symlink_to(BINARY)
@@ -39,9 +41,9 @@ class Bisect(unittest.TestCase):
             self.repository.write("slow", f"{slow}\n")
             self.repository.write("other", f"{number}\n")
             commits.append(self.repository.commit(f"change {number}"))
-        ended = self.bisect(commits[0], commits[-1])["Bisect"]
-        self.assertTrue(ended.ok, ended.log)
-        self.assertIn(f"first bad commit: [{commits[3]}]", ended.summary)
+        steps = self.bisect(commits[0], commits[-1])
+        self.assertTrue(steps["Bisect"].ok, steps["Bisect"].log)
+        self.assertIn(commits[3], steps["Tell"].summary)
 
     def test_where_there_is_nothing_to_find_it_says_so(self):
         good = self.repository.commit("one")
@@ -49,7 +51,7 @@ class Bisect(unittest.TestCase):
         bad = self.repository.commit("two")
         ended = self.bisect(good, bad)["Bisect"]
         self.assertFalse(ended.ok, ended.log)
-        self.assertIn("not shown to be slower", ended.log)
+        self.assertIn("there is nothing to search for", ended.log)
 
     def test_a_revision_cannot_be_an_option(self):
         self.repository.commit("one")

@@ -28,7 +28,7 @@ pub(super) fn nothing(kept: &Kept) -> Done {
     let text = match &kept.nothing {
         None => "interrupted before both ends were measured; nothing was searched\n".to_owned(),
         Some((Verdict::Improvement | Verdict::Pass, headline)) => format!(
-            "there is nothing to search for: between the ends no gated metric got worse beyond its limit.\n\n  {headline}\n\n\
+            "there is nothing to search for: between the ends nothing that was judged got worse beyond its limit.\n\n  {headline}\n\n\
              Is the bad end bad on this machine, under this plan? `perfgate gate --ab` of both shows more.\n"
         ),
         Some((Verdict::Regression, headline)) => format!(
