@@ -1,11 +1,11 @@
 //! How long a page takes: two sessions of 60 cells × 12 runs × 1,000 requests in memory, what charts are drawn of, and the page.
 //!
-//! `cargo bench --bench page`. Judging is not part of it: `compare` tells that.
+//! `cargo bench --bench page`. Judging is not part of it: `compare` tells that. The page stays under `target/tmp`, for Chromium.
 #![expect(clippy::print_stdout, reason = "a bench tells its figure")]
 
 mod made;
 
-use std::{hint::black_box, time::Instant};
+use std::{fs, hint::black_box, io, time::Instant};
 
 use made::{CELLS, REQUESTS, session};
 use perfgate::{
@@ -16,7 +16,10 @@ use perfgate::{
 
 const RUNS: u32 = 12;
 
-fn main() {
+/// Where the page stays.
+const PAGE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/page.html");
+
+fn main() -> io::Result<()> {
     let (old, new) = (session(1, RUNS), session(2, RUNS));
     let mut report = report::build(Some(&Reference::alone("old", &old)), ("new", &new), &Policy::default());
     for round in 1..=3 {
@@ -32,4 +35,7 @@ fn main() {
             both - drawn
         );
     }
+    fs::write(PAGE, html(&report).unwrap_or_default())?;
+    println!("{PAGE}");
+    Ok(())
 }
