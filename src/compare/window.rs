@@ -283,14 +283,19 @@ pub(super) fn between_sessions(drift: VariancePrior, sample: SampleVariance, ses
 }
 
 /// By how much the level of a metric is taken to differ between sessions before anything is known; of requests that met
-/// an SLO at least by what drifting times would make of these very requests. With it what that is worth at least.
+/// an SLO at least by what drifting times would make of these very requests, and of their rate by that and by what other
+/// rates drift. With it what that is worth at least.
 fn drift(metric: Metric, runs: &[RunValue]) -> VariancePrior {
     let (sd, df) = match metric {
         Metric::GpuMemoryPeakGb | Metric::ErrorRate | Metric::Completed | Metric::Failed => {
             (COUNT_DRIFT, DRIFT_DF_LEAST)
         }
         Metric::SloAttainment => (
-            SHARE_DRIFT.max(fall_of_a_drift(runs).unwrap_or(0.0)),
+            SHARE_DRIFT.max(fall_of_a_drift(runs, fall_of_share).unwrap_or(0.0)),
+            SHARE_DRIFT_DF_LEAST,
+        ),
+        Metric::GoodputRps | Metric::GoodputTokensPerS => (
+            TIMING_DRIFT + fall_of_a_drift(runs, fall_of_rate).unwrap_or(0.0),
             SHARE_DRIFT_DF_LEAST,
         ),
         Metric::GpuUtilizationPct => (SHARE_DRIFT, SHARE_DRIFT_DF_LEAST),
@@ -299,22 +304,28 @@ fn drift(metric: Metric, runs: &[RunValue]) -> VariancePrior {
     VariancePrior { variance: sd * sd, df }
 }
 
-/// How far an attainment falls for one usual drift of timing, where it falls fastest up to [`SLOWER_STEPS`] of them: an SLO
-/// that stands just above where most latencies are is met by nobody on a slower day.
-fn fall_of_a_drift(runs: &[RunValue]) -> Option<f64> {
+/// How far an attainment or a goodput falls for one usual drift of timing, where it falls fastest up to [`SLOWER_STEPS`] of
+/// them: an SLO that stands just above where most latencies are is met by nobody on a slower day.
+fn fall_of_a_drift(runs: &[RunValue], fall: fn(f64, f64, usize) -> Option<f64>) -> Option<f64> {
     let runs: Vec<&Sample> = runs.iter().flatten().collect();
     let of = runs.iter().map(|run| run.samples).sum();
-    let at = |share: fn(&Sample, usize) -> Option<f64>, step: usize| {
-        let shares: Option<Vec<f64>> = runs.iter().map(|run| share(run, step)).collect();
-        of_share(mean(&shares?)?, of)
-    };
-    let now = at(|run, _| Some(run.value), 0)?;
+    let now = mean(&runs.iter().map(|run| run.value).collect::<Vec<_>>())?;
     let a_step = |step: usize| {
-        let then = at(|run, step| run.slower?.get(step).copied(), step)?;
-        Some((now - then) / real(step + 1))
+        let then: Option<Vec<f64>> = runs.iter().map(|run| run.slower?.get(step).copied()).collect();
+        Some(fall(now, mean(&then?)?, of)? / real(step + 1))
     };
     let steepest = (0..SLOWER_STEPS).filter_map(a_step).fold(0.0, f64::max);
     Some(steepest / SLOWER_STEP * TIMING_DRIFT)
+}
+
+fn fall_of_share(now: f64, then: f64, of: usize) -> Option<f64> {
+    Some(of_share(now, of)? - of_share(then, of)?)
+}
+
+/// Half a request is let in, so that none has a logarithm.
+fn fall_of_rate(now: f64, then: f64, of: usize) -> Option<f64> {
+    let of = real(of);
+    (now > 0.0).then(|| ((of + 0.5) / (then / now * of + 0.5)).ln())
 }
 
 #[cfg(test)]

@@ -21,23 +21,31 @@ pub(super) fn values(run: &Run, slo: &Slo, is_open: bool) -> Vec<(Metric, RunVal
     let good_tokens = |record: &RequestRecord| {
         if good(record)? { output_tokens(record) } else { Ok(0.0) }
     };
+    let slower = if_slower(run, slo, is_open);
+    let attained = promised
+        .clone()
+        .and_then(|()| attainment(run, good).map(|found| Sample { slower, ..found }));
+    let share = attained.as_ref().ok().copied();
+    let goodput = |found: RunValue| found.map(|found| with_fewer(found, share));
     vec![
         (
             Metric::GoodputRps,
-            promised.clone().and_then(|()| throughput(run, good_ones)),
+            promised.clone().and_then(|()| goodput(throughput(run, good_ones))),
         ),
         (
             Metric::GoodputTokensPerS,
-            promised.clone().and_then(|()| throughput(run, good_tokens)),
+            promised.and_then(|()| goodput(throughput(run, good_tokens))),
         ),
-        (
-            Metric::SloAttainment,
-            promised.and_then(|()| {
-                let slower = if_slower(run, slo, is_open);
-                attainment(run, good).map(|found| Sample { slower, ..found })
-            }),
-        ),
+        (Metric::SloAttainment, attained),
     ]
+}
+
+/// A goodput with what it would be if all times were longer: as many requests, of which fewer are good.
+fn with_fewer(goodput: Sample, attained: Option<Sample>) -> Sample {
+    let slower = attained
+        .filter(|share| share.value > 0.0)
+        .and_then(|share| Some(share.slower?.map(|then| goodput.value * then / share.value)));
+    Sample { slower, ..goodput }
 }
 
 fn promised(run: &Run, slo: &Slo) -> Result<(), String> {
@@ -79,7 +87,7 @@ mod tests {
     use crate::measure::synthetic::Figures;
 
     #[test]
-    fn an_attainment_knows_what_slower_servers_would_have() {
+    fn attainment_and_goodput_know_what_slower_servers_would_have() {
         let run = Figures::default().run();
         // TTFT is 50 ms in every request: 57 ms are 14 % away, between the second and the third step.
         let slo = Slo {
@@ -94,6 +102,10 @@ mod tests {
             (1.0_f64.to_bits(), 200)
         );
         assert_eq!(attainment.slower, Some([1.0, 1.0, 0.0, 0.0, 0.0]));
-        assert_eq!(of(Metric::GoodputRps).unwrap().slower, None);
+        for metric in [Metric::GoodputRps, Metric::GoodputTokensPerS] {
+            let goodput = of(metric).unwrap();
+            let all = goodput.value;
+            assert_eq!(goodput.slower, Some([all, all, 0.0, 0.0, 0.0]));
+        }
     }
 }

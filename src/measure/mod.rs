@@ -122,7 +122,8 @@ pub struct Sample {
     /// Of a percentile: how far the values just above it lie above those just below it (0.2 = 20 %), where that is a cliff
     /// between two modes.
     pub cliff: Option<f64>,
-    /// Of an attainment: what it would be if all times were one, two, … times [`SLOWER_STEP`] longer.
+    /// Of an attainment or a goodput: what it would be if all times were one, two, … times [`SLOWER_STEP`] longer and as many
+    /// requests came.
     pub slower: Option<[f64; SLOWER_STEPS]>,
 }
 
