@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("report", 3),
     ("history", 3),
     ("noise", 3),
+    ("op_table", 3),
     ("process", 4),
     ("config", 4),
     ("load", 4),

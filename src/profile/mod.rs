@@ -1,5 +1,6 @@
 //! Profiler files: which profiler wrote one, and what it says of itself. What is in it is read elsewhere.
 
+mod error;
 mod gzip;
 
 use std::{
@@ -8,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use self::error::ProfileError;
 use crate::session::ProfileKind;
 
 /// Of the beginning so much is looked at.
@@ -27,35 +29,6 @@ pub struct Recognised {
     pub commit: Option<String>,
     /// When it was recorded, seconds since 1970 UTC, where it says so.
     pub recorded_unix_s: Option<u64>,
-}
-
-/// Why a file is no profile.
-#[derive(Debug, thiserror::Error)]
-pub enum ProfileError {
-    /// It cannot be read.
-    #[error("cannot read `{}`", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// No profiler that is known writes such files.
-    #[error(
-        "`{}` is no profile that is known: give a Chrome trace of torch.profiler (`.json`, `.json.gz`), a report or SQLite \
-         export of Nsight Systems, or a report of Nsight Compute",
-        path.display()
-    )]
-    Unknown {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It begins as a profile and ends too early.
-    #[error("`{}` ends in the middle: was the profiler stopped, or the disk full?", path.display())]
-    CutOff {
-        /// The file.
-        path: PathBuf,
-    },
 }
 
 /// Tells which profiler wrote a file.
