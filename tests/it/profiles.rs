@@ -1,5 +1,4 @@
 //! `perfgate profile show` and `diff` as a user runs them, on traces with planted differences.
-#![expect(clippy::unwrap_used, reason = "test helpers")]
 
 use std::{fs, path::Path};
 

@@ -4,9 +4,10 @@
 //! who launched what, `rows` counts. Host and user names, which a trace holds, are not kept.
 
 mod args;
-mod bytes;
+
 mod events;
 mod marks;
+mod moved;
 mod nesting;
 mod rows;
 mod windows;
