@@ -7,7 +7,7 @@ use super::{
     profile::{clock, cut},
 };
 use crate::{
-    op_table::diff::{Alone, Change, Counted, Diff, Idle, PhaseDiff, TimeDiff, TimeRow, Told, Values},
+    op_table::diff::{Alone, Change, Counted, Diff, Idle, Incomparable, PhaseDiff, TimeDiff, TimeRow, Told, Values},
     render::{RenderError, profile::words},
 };
 
@@ -34,6 +34,25 @@ pub fn profile_diff_json(diff: &Diff) -> Result<String, RenderError> {
         peak_bytes: diff.peak_bytes,
         cautions: &diff.cautions,
     })
+}
+
+/// Why two sides cannot be compared, as JSON of the same schema: there are no phases then.
+///
+/// # Errors
+/// None that is known; serialisation itself may fail.
+pub fn profile_incomparable_json(why: &Incomparable) -> Result<String, RenderError> {
+    pretty(&IncomparableTwin {
+        schema: "perfgate-llm/profile-diff/1",
+        structure: "incomparable",
+        incomparable_because: &why.reasons,
+    })
+}
+
+#[derive(Serialize)]
+struct IncomparableTwin<'a> {
+    schema: &'static str,
+    structure: &'static str,
+    incomparable_because: &'a [String],
 }
 
 #[derive(Serialize)]
