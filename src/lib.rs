@@ -14,7 +14,7 @@
 //! | | [`store`] | sessions and baselines at rest |
 //! | | [`git`] | files at a commit, ancestors, trailers, the commits of a range, work trees of our own |
 //! | | [`github`] | the forge behind a trait |
-//! | | [`profile`] | profiler files: which profiler wrote one |
+//! | | [`profile`] | profiler files: which profiler wrote one, and what is in it: an [`op_table::OpTable`] |
 //! | | [`render`] | terminal, Markdown, HTML, JSON |
 //! | | [`sim`] | the embedded inference engine |
 //! | 3 arithmetic | [`stats`] | quantiles, intervals, tests: numbers in, numbers out |
@@ -27,6 +27,7 @@
 //! | | [`report`] | all that any renderer shows |
 //! | | [`history`] | stored sessions over time: what may enter, steps, the window, slow creep |
 //! | | [`noise`] | a server against itself: what a gate can tell on this machine |
+//! | | [`op_table`] | what a profiler saw, whichever it was, and the difference of two sides |
 //! | 1 records | [`plan`] | what was asked |
 //! | | [`session`] | what happened |
 //! | 0 words | [`metric`] | each metric's name, unit, definition, and which way is better |
@@ -55,6 +56,7 @@ pub mod measure;
 pub mod metric;
 pub mod noise;
 pub mod obligation;
+pub mod op_table;
 pub mod plan;
 pub mod process;
 pub mod profile;

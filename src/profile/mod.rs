@@ -1,14 +1,19 @@
-//! Profiler files: which profiler wrote one, and what it says of itself. What is in it is read elsewhere.
+//! Profiler files: which profiler wrote one, what it says of itself, and what is in it.
 
+mod error;
 mod gzip;
+mod json;
+mod torch;
+mod unpack;
 
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use crate::session::ProfileKind;
+pub use self::error::ProfileError;
+use crate::{op_table::OpTable, session::ProfileKind};
 
 /// Of the beginning so much is looked at.
 const HEAD_BYTES: usize = 4 << 20;
@@ -29,33 +34,65 @@ pub struct Recognised {
     pub recorded_unix_s: Option<u64>,
 }
 
-/// Why a file is no profile.
-#[derive(Debug, thiserror::Error)]
-pub enum ProfileError {
-    /// It cannot be read.
-    #[error("cannot read `{}`", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// No profiler that is known writes such files.
-    #[error(
-        "`{}` is no profile that is known: give a Chrome trace of torch.profiler (`.json`, `.json.gz`), a report or SQLite \
-         export of Nsight Systems, or a report of Nsight Compute",
-        path.display()
-    )]
-    Unknown {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It begins as a profile and ends too early.
-    #[error("`{}` ends in the middle: was the profiler stopped, or the disk full?", path.display())]
-    CutOff {
-        /// The file.
-        path: PathBuf,
-    },
+/// A trace that unpacks to more is none that a machine of CI can read.
+const MOST_BYTES: usize = 2 << 30;
+
+/// Reads a profile.
+///
+/// # Errors
+/// It cannot be read, is cut off, is no profile, or holds nothing to look at.
+pub fn read(path: &Path) -> Result<OpTable, ProfileError> {
+    let recognised = recognise_head(path)?;
+    match recognised {
+        Some(kind @ (ProfileKind::Nsys | ProfileKind::Ncu)) => Err(not_exported(path, kind)),
+        Some(ProfileKind::Torch) | None => torch::read(path, &text_of(path)?),
+    }
+}
+
+/// Nsight's own kind of file, told by its beginning.
+fn recognise_head(path: &Path) -> Result<Option<ProfileKind>, ProfileError> {
+    let unreadable = |source| ProfileError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let mut head = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(HEAD_BYTES as u64)
+        .read_to_end(&mut head)
+        .map_err(unreadable)?;
+    Ok(nvidia(path, &head))
+}
+
+/// Reports in a form that only their own tool reads.
+fn not_exported(path: &Path, kind: ProfileKind) -> ProfileError {
+    let remedy = match kind {
+        ProfileKind::Ncu => "export it: `ncu --import FILE --page raw --csv --print-units base`",
+        _ => "export it: `nsys export --type sqlite -o OUT.sqlite FILE`",
+    };
+    ProfileError::Lacks {
+        path: path.to_owned(),
+        what: "a form that can be read here".to_owned(),
+        remedy: remedy.to_owned(),
+    }
+}
+
+/// All of a file, unpacked.
+fn text_of(path: &Path) -> Result<Vec<u8>, ProfileError> {
+    let packed = std::fs::read(path).map_err(|source| ProfileError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    if !gzip::is_gzip(&packed) {
+        return Ok(packed);
+    }
+    unpack::unpack(&packed, MOST_BYTES).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => ProfileError::CutOff { path: path.to_owned() },
+        io::ErrorKind::FileTooLarge => ProfileError::TooLarge { path: path.to_owned() },
+        _ => ProfileError::Malformed {
+            path: path.to_owned(),
+            what: "what is packed in it is damaged; copy it again".to_owned(),
+        },
+    })
 }
 
 /// Tells which profiler wrote a file.
