@@ -15,7 +15,7 @@
 //! | | [`git`] | files at a commit, ancestors, trailers, the commits of a range, work trees of our own |
 //! | | [`github`] | the forge behind a trait |
 //! | | [`profile`] | profiler files: which profiler wrote one |
-//! | | [`render`] | terminal, Markdown, HTML, JSON |
+//! | | [`render`] | terminal, Markdown, HTML, JSON; in `export` the forms of other tools |
 //! | | [`sim`] | the embedded inference engine |
 //! | 3 arithmetic | [`stats`] | quantiles, intervals, tests: numbers in, numbers out |
 //! | | [`measure`] | session → one value per run for each metric |

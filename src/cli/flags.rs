@@ -11,6 +11,7 @@ use super::{
         CAPACITY_EXAMPLES, COMPARE_EXAMPLES, EXIT_CODES, GATE_EXAMPLES, HISTORY_EXAMPLES, NOISE_EXAMPLES,
         POST_EXAMPLES, SELFTEST_EXAMPLES, SWEEP_EXAMPLES, WATCH_EXAMPLES,
     },
+    export::{self, ExportArgs},
     forms::{FormArgs, FormatArg, SchemaOf},
     posting::PostArgs,
     profile::ProfileVerb,
@@ -169,6 +170,9 @@ pub(super) enum Verb {
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
+    /// Write a session or a verdict as other tools read it: dashboards, Prometheus, test reporters, spreadsheets.
+    #[command(after_help = export::EXAMPLES)]
+    Export(ExportArgs),
     /// Look at the configuration.
     Config {
         #[command(subcommand)]

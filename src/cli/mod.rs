@@ -4,6 +4,7 @@ pub(crate) mod args;
 mod bisect;
 mod examples;
 mod exit;
+mod export;
 mod flags;
 mod follower;
 mod forms;
@@ -115,6 +116,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             let (resolved, _) = orders(plan.config.as_deref(), &plan.overrides, LiveArgs::default())?;
             Ok(Done::ok(config::show(&resolved)))
         }
+        Verb::Export(flags) => export::export(&flags),
         Verb::Site(flags) => site::site(&flags, &complain),
         Verb::Init { path, force } => commands::init::init(&path, force),
         Verb::Schema { of } => schema(of),

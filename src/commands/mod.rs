@@ -12,6 +12,7 @@ pub mod compare;
 pub mod demo;
 pub mod demo_bisect;
 mod engine;
+pub mod export;
 pub mod gate;
 pub mod guard;
 pub mod history;
