@@ -13,6 +13,7 @@ use super::{
     },
     export::{self, ExportArgs},
     forms::{FormArgs, FormatArg, SchemaOf},
+    import::{self, ImportArgs},
     posting::PostArgs,
     profile::ProfileVerb,
     screen::{LiveArgs, WideArgs},
@@ -116,6 +117,9 @@ pub(super) enum Verb {
         #[command(flatten)]
         form: FormArgs,
     },
+    /// Read the results of another tool (vLLM's bench, AIPerf, SGLang's, …) as a session.
+    #[command(after_help = import::EXAMPLES)]
+    Import(ImportArgs),
     /// Keep sessions to compare with.
     Baseline {
         #[command(subcommand)]

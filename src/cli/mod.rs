@@ -8,6 +8,7 @@ mod export;
 mod flags;
 mod follower;
 mod forms;
+mod import;
 mod manual;
 mod painter;
 mod posting;
@@ -103,6 +104,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::History(flags) => stored::history(&flags),
         Verb::BisectStep { socket } => Ok(commands::bisect::step(&socket)),
         Verb::Bisect { plan, search } => bisect::run(&plan, &search),
+        Verb::Import(args) => import::run(&args),
         Verb::Profile { verb } => profile::run(&verb),
         Verb::Noise {
             files,

@@ -16,6 +16,7 @@ pub mod export;
 pub mod gate;
 pub mod guard;
 pub mod history;
+pub mod import;
 pub mod init;
 mod judged;
 mod kin;
@@ -45,6 +46,7 @@ use crate::{
     config::ConfigError,
     git::GitError,
     github::{ForgeError, StepError},
+    import::ImportError,
     load::{InFlight, LoadError},
     profile::ProfileError,
     render::RenderError,
@@ -131,6 +133,9 @@ pub enum CommandError {
     /// A file is no profile.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// The result of another tool cannot be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// The measurement could not begin.
     #[error(transparent)]
     Load(#[from] LoadError),
