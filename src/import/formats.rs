@@ -1,6 +1,12 @@
 //! Every format, in the order in which files are tried: one line each.
 
-use super::{Format, vllm};
+use super::{Format, guidellm, inference_perf, vllm};
 
 /// The first that recognises a file has it.
-pub(super) const FORMATS: &[Format] = &[vllm::SERVE, vllm::LATENCY, vllm::THROUGHPUT];
+pub(super) const FORMATS: &[Format] = &[
+    vllm::SERVE,
+    vllm::LATENCY,
+    vllm::THROUGHPUT,
+    inference_perf::FORMAT,
+    guidellm::FORMAT,
+];

@@ -20,7 +20,9 @@
 mod detect;
 mod error;
 mod formats;
+mod guidellm;
 mod head;
+mod inference_perf;
 mod json;
 mod numbers;
 mod run;

@@ -34,6 +34,9 @@ pub const KNOWN: &[Definitions] = &[
     AIPERF,
     AIPERF_RECORDS,
     SGLANG,
+    INFERENCE_PERF,
+    INFERENCE_PERF_USAGE,
+    GUIDELLM,
 ];
 
 const OWN: Definitions = Definitions {
@@ -104,6 +107,33 @@ const SGLANG: Definitions = Definitions {
     tpot: "(last byte − first token) / (output tokens − 1)",
     window: "the whole benchmark",
     tokens: "the length that was asked for, unless the server sends a `usage`",
+    ..OWN
+};
+
+const INFERENCE_PERF: Definitions = Definitions {
+    id: "inference-perf/1",
+    tool: "inference-perf",
+    ttft: "the first chunk with content, without reasoning",
+    itl: "the gaps between its tokens, those of one chunk at once",
+    e2e: "after its client has counted the answer's tokens",
+    tokens: "a tokenizer of inference-perf, from the text",
+    ..OWN
+};
+
+const INFERENCE_PERF_USAGE: Definitions = Definitions {
+    id: "inference-perf-usage/1",
+    tool: "inference-perf (`use_server_output_tokens`)",
+    tokens: OWN.tokens,
+    ..INFERENCE_PERF
+};
+
+const GUIDELLM: Definitions = Definitions {
+    id: "guidellm/1",
+    tool: "GuideLLM",
+    tpot: "its `inter_token_latency_ms`: (last token − first token) / (output tokens − 1), of each token, by nearest rank",
+    itl: "none",
+    e2e: "at the end of the answer, by nearest rank",
+    window: "its own measured time, ramps left out",
     ..OWN
 };
 

@@ -13,6 +13,7 @@ mod config;
 mod engine_page;
 mod exact;
 mod false_usage;
+mod foreign;
 mod github;
 mod history;
 mod honest;

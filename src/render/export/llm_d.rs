@@ -12,6 +12,7 @@ use super::pretty;
 use crate::{
     compare::Fingerprint,
     measure::{RequestLatency, request_latency_ms},
+    metric::DEFINITIONS_ID,
     plan::{Lengths, Load, Plan, Prompts, Shape},
     render::{RenderError, format},
     session::{CellRuns, RequestRecord, Run, Session},
@@ -119,13 +120,14 @@ fn load(place: &LlmDPlace<'_>) -> Option<Value> {
         Load::Rate { rate_rps, .. } => (Some(*rate_rps), None),
         Load::Ramp { .. } | Load::Stages { .. } | Load::Trace { .. } | Load::Capacity(_) => (None, None),
     };
+    let (tool, version) = tool_of(place.session);
     let (input, output) = lengths(plan, place.run);
     let input = input?;
     Some(json!({
         "metadata": {"cfg_id": id(&[&Fingerprint::of(place.session).plan_hash()]), "description": place.cell.name},
         "standardized": {
-            "tool": "perfgate",
-            "tool_version": place.session.tool_version,
+            "tool": tool,
+            "tool_version": version,
             "source": source(plan),
             "stage": place.stage,
             "input_seq_len": input,
@@ -137,10 +139,24 @@ fn load(place: &LlmDPlace<'_>) -> Option<Value> {
     }))
 }
 
+/// Who measured: another tool where its result was imported, with its version as far as that is known.
+fn tool_of(session: &Session) -> (&str, &str) {
+    if session.definitions == DEFINITIONS_ID {
+        return ("perfgate", &session.tool_version);
+    }
+    let is_version = |word: &str| word.starts_with(|sign: char| sign.is_ascii_digit());
+    let parts = session
+        .tool_version
+        .rsplit_once(' ')
+        .filter(|(_, version)| is_version(version));
+    parts.unwrap_or((&session.tool_version, "unknown"))
+}
+
 const fn source(plan: &Plan) -> &'static str {
     match plan.workload.prompts {
         Prompts::Synthetic { .. } | Prompts::SharedPrefix { .. } => "random",
         Prompts::Dataset { .. } | Prompts::Trace { .. } => "sampled",
+        Prompts::Foreign { .. } => "unknown",
     }
 }
 
@@ -155,7 +171,7 @@ fn lengths(plan: &Plan, run: &Run) -> (Option<Value>, Option<Value>) {
     match &plan.workload.prompts {
         Prompts::Synthetic { input_tokens } => (Some(asked_length(input_tokens)), output),
         Prompts::SharedPrefix { .. } => (input(), output),
-        Prompts::Dataset { .. } | Prompts::Trace { .. } => {
+        Prompts::Dataset { .. } | Prompts::Trace { .. } | Prompts::Foreign { .. } => {
             (input(), counted(counts(run, |record| record.output_tokens)))
         }
     }

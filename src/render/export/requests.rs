@@ -91,6 +91,7 @@ fn line<'a>(cell: &'a str, (number, run): (usize, &Run), record: &'a RequestReco
         tokens_from: match record.tokens_from {
             TokensFrom::Usage => "usage",
             TokensFrom::Chunks => "chunks",
+            TokensFrom::Tokenizer => "tokenizer",
         },
         chunks: record.chunks,
         retries: record.retries,
