@@ -10,6 +10,7 @@ use super::{
     Format, ImportError, Options,
     formats::FORMATS,
     head::{HEAD_BYTES, Head},
+    table,
 };
 
 /// A result has not so many files.
@@ -94,6 +95,7 @@ pub(super) fn detect(paths: &[PathBuf], options: &Options) -> Result<Found, Impo
                 });
             }
             (Some(own), _) => own,
+            (None, None) if !options.columns.is_empty() => (&table::FORMAT, ""),
             // Told what it is, though it does not look like it: its reader finds out.
             (None, Some(asked)) => (asked, ""),
             (None, None) => return Err(ImportError::Unknown { path: path.clone() }),

@@ -28,6 +28,8 @@ mod numbers;
 mod run;
 mod samples;
 mod session;
+mod table;
+mod triton;
 mod vllm;
 
 use std::path::{Path, PathBuf};

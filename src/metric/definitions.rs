@@ -37,6 +37,9 @@ pub const KNOWN: &[Definitions] = &[
     INFERENCE_PERF,
     INFERENCE_PERF_USAGE,
     GUIDELLM,
+    GENAI_PERF,
+    PERF_ANALYZER,
+    TABLE,
 ];
 
 const OWN: Definitions = Definitions {
@@ -135,6 +138,39 @@ const GUIDELLM: Definitions = Definitions {
     e2e: "at the end of the answer, by nearest rank",
     window: "its own measured time, ramps left out",
     ..OWN
+};
+
+const GENAI_PERF: Definitions = Definitions {
+    id: "genai-perf/1",
+    tool: "GenAI-Perf",
+    ttft: "the first response that is not empty",
+    tpot: "its `inter_token_latency`: (last response − first response) / (output tokens − 1)",
+    itl: "none",
+    e2e: "at the last response",
+    window: "the whole benchmark",
+    tokens: "a tokenizer of GenAI-Perf, from the text",
+};
+
+const PERF_ANALYZER: Definitions = Definitions {
+    id: "perf-analyzer/1",
+    tool: "perf_analyzer",
+    ttft: "the first response, even an empty one",
+    tpot: "none",
+    itl: "the gaps between responses, the one that ends a stream included",
+    e2e: "at the last response",
+    tokens: "nobody",
+    ..OWN
+};
+
+const TABLE: Definitions = Definitions {
+    id: "table/1",
+    tool: "a table of somebody's own",
+    ttft: "as the table has it",
+    tpot: "as the table has it",
+    itl: "none",
+    e2e: "as the table has it",
+    window: "first send to last end",
+    tokens: "as the table has them",
 };
 
 /// The definitions of this id, if they are known.
