@@ -24,6 +24,7 @@ pub(crate) fn code(error: &CommandError) -> u8 {
         CommandError::Sim(_)
         | CommandError::Target(_)
         | CommandError::Unreachable { .. }
+        | CommandError::Runner { .. }
         | CommandError::Unsearchable(_) => MEASUREMENT,
         CommandError::Forge(_) => FORGE,
         CommandError::Config(_)

@@ -33,6 +33,7 @@ pub mod reference;
 pub mod report;
 mod requests;
 pub mod run;
+pub mod runner;
 pub mod selftest;
 pub mod show;
 pub mod site;
@@ -215,6 +216,16 @@ pub enum CommandError {
     Secret {
         /// What it is (`the comment`).
         what: &'static str,
+    },
+    /// Another tool that was to measure did not.
+    #[error("the runner `{program}` {why}; {told}")]
+    Runner {
+        /// Its program.
+        program: String,
+        /// What happened.
+        why: String,
+        /// What it complained about.
+        told: String,
     },
     /// The runner cannot be told.
     #[error(transparent)]

@@ -3,10 +3,11 @@
 //! Its inter-token latency is what others call TPOT, over all tokens of a run. Percentiles are by nearest rank, so that they are kept
 //! as stated where no request failed.
 
+mod shape;
+
 use std::path::Path;
 
-use serde::Deserialize;
-
+use self::shape::{Benchmark, ByStatus, Counts, Metrics, Percentiles, Report, Request, Requests, Strategy, Timings};
 use super::{
     ForeignRun, Format, Head, ImportError,
     detect::Folder,
@@ -35,160 +36,6 @@ fn recognise(head: &Head) -> Option<&'static str> {
     let by_benchmark = ["benchmarks[].args.strategy", "benchmarks[].run_stats"];
     let since_0_4 = ["benchmarks[].config.strategy", "benchmarks[].scheduler_state"];
     (is_named || head.has_all(&by_benchmark) || head.has_all(&since_0_4)).then_some("result")
-}
-
-#[derive(Debug, Deserialize)]
-struct Report {
-    #[serde(default)]
-    metadata: Option<Metadata>,
-    benchmarks: Vec<Benchmark>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Metadata {
-    version: Num,
-    guidellm_version: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Benchmark {
-    /// Up to 0.3.
-    #[serde(default)]
-    args: Option<Config>,
-    #[serde(default)]
-    config: Option<Config>,
-    #[serde(default)]
-    worker: Option<Backend>,
-    #[serde(default)]
-    request_totals: Option<Counts>,
-    metrics: Metrics,
-    #[serde(default)]
-    requests: Option<Requests>,
-    #[serde(default)]
-    start_time: Num,
-    #[serde(default)]
-    warmup_duration: Num,
-}
-
-#[derive(Debug, Deserialize)]
-struct Config {
-    strategy: Strategy,
-    #[serde(default)]
-    backend: Option<Backend>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Strategy {
-    type_: String,
-    #[serde(default)]
-    streams: Num,
-    #[serde(default)]
-    rate: Num,
-    #[serde(default)]
-    max_concurrency: Num,
-}
-
-/// Under the names that versions had for the same.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Backend {
-    #[serde(alias = "backend_target")]
-    target: Option<String>,
-    #[serde(alias = "backend_model")]
-    model: Option<String>,
-    request_format: Option<String>,
-    stream: Option<bool>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Counts {
-    successful: Num,
-    errored: Num,
-    incomplete: Num,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Metrics {
-    request_totals: Option<Counts>,
-    requests_per_second: Option<ByStatus>,
-    request_latency: Option<ByStatus>,
-    prompt_token_count: Option<ByStatus>,
-    output_token_count: Option<ByStatus>,
-    time_to_first_token_ms: Option<ByStatus>,
-    inter_token_latency_ms: Option<ByStatus>,
-    output_tokens_per_second: Option<ByStatus>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ByStatus {
-    successful: Option<Distribution>,
-    total: Option<Distribution>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Distribution {
-    mean: Num,
-    count: Num,
-    total_sum: Num,
-    percentiles: Percentiles,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Percentiles {
-    p50: Num,
-    p95: Num,
-    p99: Num,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Requests {
-    successful: Option<Vec<Request>>,
-    errored: Option<Vec<Request>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Request {
-    info: Option<Info>,
-    prompt_tokens: Num,
-    output_tokens: Num,
-    /// Up to 0.3 the times stand here.
-    start_time: Num,
-    first_token_time: Num,
-    last_token_time: Num,
-    end_time: Num,
-    error: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Info {
-    timings: Timings,
-    error: Option<String>,
-}
-
-/// Seconds since 1970.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Timings {
-    targeted_start: Num,
-    resolve_start: Num,
-    request_start: Num,
-    #[serde(alias = "first_iteration")]
-    first_token_iteration: Num,
-    first_output_token_iteration: Num,
-    #[serde(alias = "last_iteration")]
-    last_token_iteration: Num,
-    token_iterations: Num,
-    request_end: Num,
-    resolve_end: Num,
 }
 
 fn read(folder: &Folder<'_>) -> Result<Vec<ForeignRun>, ImportError> {
@@ -402,7 +249,7 @@ fn tell(
     let mut told = Told::of(
         path,
         ("request_totals.successful", completed),
-        ("request_totals.errored", failed),
+        Some(("request_totals.errored", failed)),
     )?
     .tokens(total(&metrics.prompt_token_count), total(&metrics.output_token_count));
     let samples = numbers::count(completed).unwrap_or(0);

@@ -3,14 +3,15 @@
 //! Times are in seconds, and the P50 is called `median`. A stage does not say which it is, nor a request of which stage it is:
 //! stages are counted in the order of their files, and requests in the order of their starts.
 
+mod shape;
+
 use std::path::Path;
 
-use serde::Deserialize;
-
+use self::shape::{Info, LoadSummary, Report, Request, Statistics};
 use super::{
     ForeignRun, Format, Head, ImportError,
     detect::{Folder, Part},
-    json::{self, Num},
+    json,
     numbers::{self, Gaps, ns_of_s},
     run::{Told, bad, failed},
 };
@@ -40,118 +41,6 @@ fn recognise(head: &Head) -> Option<&'static str> {
     let text = head.text();
     let has = |line: &str| text.windows(line.len()).any(|window| window == line.as_bytes());
     (text.starts_with(b"api:") && has("\nload:\n") && has("\n  request_lifecycle:\n")).then_some("config")
-}
-
-/// One stage, or all of them together.
-#[derive(Debug, Deserialize)]
-struct Report {
-    load_summary: LoadSummary,
-    successes: Successes,
-    #[serde(default)]
-    failures: Failures,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct LoadSummary {
-    count: Num,
-    requested_rate: Num,
-    concurrency: Num,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Successes {
-    count: Num,
-    latency: Latency,
-    throughput: Throughput,
-    prompt_tokens: Option<Statistics>,
-    /// What older versions call the same.
-    prompt_len: Option<Statistics>,
-    output_len: Option<Statistics>,
-    token_count_mismatches: Num,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Latency {
-    request_latency: Option<Statistics>,
-    time_per_output_token: Option<Statistics>,
-    time_to_first_token: Option<Statistics>,
-    inter_token_latency: Option<Statistics>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Throughput {
-    output_tokens_per_sec: Num,
-    requests_per_sec: Num,
-}
-
-/// In seconds, or tokens; which percentiles there are is configured.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Statistics {
-    total: Num,
-    mean: Num,
-    #[serde(alias = "p50")]
-    median: Num,
-    p95: Num,
-    p99: Num,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Failures {
-    count: Num,
-    by_label: Option<std::collections::BTreeMap<String, Labelled>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Labelled {
-    count: Num,
-}
-
-#[derive(Debug, Deserialize)]
-struct Request {
-    start_time: f64,
-    end_time: f64,
-    #[serde(default)]
-    info: Option<Info>,
-    #[serde(default)]
-    error: Option<Trouble>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Info {
-    input_tokens: Num,
-    response_metrics: Option<Answer>,
-    /// Older versions have both here.
-    output_tokens: Num,
-    output_token_times: Option<Vec<f64>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Answer {
-    output_tokens: Num,
-    output_token_times: Option<Vec<f64>>,
-    server_usage: Option<Usage>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Usage {
-    completion_tokens: Num,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Trouble {
-    error_type: Option<String>,
-    error_msg: Option<String>,
 }
 
 /// What is read of `config.yaml`, as PyYAML writes it.
@@ -382,7 +271,7 @@ fn tell(path: &Path, report: &Report, has_requests: bool, run: &mut ForeignRun) 
         .count
         .finite()
         .ok_or_else(|| bad(path, "successes.count", "is missing".into()))?;
-    let failed = report.failures.count.finite().unwrap_or(0.0);
+    let failed = report.failures.count.finite().map(|count| ("failures.count", count));
     let total = |statistics: Option<Statistics>| {
         let statistics = statistics?;
         let total = statistics
@@ -397,7 +286,7 @@ fn tell(path: &Path, report: &Report, has_requests: bool, run: &mut ForeignRun) 
         .iter()
         .flatten()
         .filter_map(|(label, labelled)| Some((numbers::count_u32(labelled.count.finite()?)?, label.clone())));
-    let mut told = Told::of(path, ("successes.count", completed), ("failures.count", failed))?
+    let mut told = Told::of(path, ("successes.count", completed), failed)?
         .tokens(
             total(successes.prompt_tokens.or(successes.prompt_len)),
             total(successes.output_len),

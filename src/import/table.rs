@@ -199,7 +199,8 @@ fn run_of(part: &Part, load: Load, lines: &[Line], map: &Map<'_>) -> Result<Fore
         output = output.zip(count("output_tokens")?).map(|(sum, tokens)| sum + tokens);
     }
     let failed = f64::from(u32::try_from(samples.failed).unwrap_or(u32::MAX));
-    let mut told = Told::of(&part.path, ("lines", f64::from(completed)), ("error", failed))?.tokens(input, output);
+    let failed = map.columns.contains_key("error").then_some(("error", failed));
+    let mut told = Told::of(&part.path, ("lines", f64::from(completed)), failed)?.tokens(input, output);
     samples.tell(&mut told);
     run.run.stated = told.stated();
     if map.columns.contains_key("start") && map.columns.contains_key("e2e") {

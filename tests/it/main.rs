@@ -17,6 +17,7 @@ mod foreign;
 mod github;
 mod history;
 mod honest;
+mod import;
 mod load;
 mod made;
 mod manual;
@@ -25,6 +26,7 @@ mod post;
 #[cfg(unix)]
 mod pty;
 mod render;
+mod runner;
 mod schemas;
 mod selftest;
 mod settled;
