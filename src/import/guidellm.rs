@@ -193,8 +193,8 @@ impl Request {
         let first_of = |found: [Num; 2]| found.into_iter().find_map(Num::finite);
         let ns = |time_s: f64| ns_of_s(time_s - begin_s);
         let sent_ns = ns(start_s)?;
-        let end_s = [timings.request_end, timings.resolve_end, self.end_time];
-        let end_ns = ns(end_s.into_iter().find_map(Num::finite)?)?;
+        let ends = [timings.request_end, timings.resolve_end, self.end_time];
+        let end_ns = ns(ends.into_iter().find_map(Num::finite)?)?;
         let within = |time_s: Option<f64>| match time_s {
             Some(time_s) => ns(time_s).filter(|ns| (sent_ns..=end_ns).contains(ns)).map(Some),
             None => Some(None),
@@ -227,6 +227,9 @@ impl Request {
         Some(record)
     }
 }
+
+/// A latency at a percentile.
+type Family = fn(Percentile) -> Metric;
 
 /// Rates over GuideLLM's own time, and its percentiles where no request failed: others' are of the answers alone.
 fn tell(
@@ -270,7 +273,6 @@ fn tell(
         run.run.stated = told.stated();
         return Ok(());
     }
-    type Family = fn(Percentile) -> Metric;
     let families: [(&str, Family, &Option<ByStatus>, f64); 3] = [
         (
             "time_to_first_token_ms",

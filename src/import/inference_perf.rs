@@ -43,7 +43,7 @@ fn recognise(head: &Head) -> Option<&'static str> {
     (text.starts_with(b"api:") && has("\nload:\n") && has("\n  request_lifecycle:\n")).then_some("config")
 }
 
-/// What is read of `config.yaml`, as PyYAML writes it.
+/// What is read of `config.yaml`, as `PyYAML` writes it.
 #[derive(Debug, Default)]
 struct Config {
     text: String,
@@ -102,7 +102,7 @@ fn read(folder: &Folder<'_>) -> Result<Vec<ForeignRun>, ImportError> {
             let later = all.split_off(usize::try_from(count).unwrap_or(0).min(all.len()));
             (path.clone(), std::mem::replace(all, later))
         });
-        runs.push(run_of(part, report, own, &config)?);
+        runs.push(run_of(part, &report, own, &config)?);
     }
     Ok(runs)
 }
@@ -132,7 +132,7 @@ fn requests_of(folder: &Folder<'_>, reports: &[Report]) -> Result<Requests, Impo
     Ok(Some((part.path.clone(), all)))
 }
 
-fn run_of(part: &Part, report: Report, requests: Requests, config: &Config) -> Result<ForeignRun, ImportError> {
+fn run_of(part: &Part, report: &Report, requests: Requests, config: &Config) -> Result<ForeignRun, ImportError> {
     let path = &part.path;
     let definitions = if config.counts_by_usage() {
         "inference-perf-usage/1"
@@ -162,7 +162,7 @@ fn run_of(part: &Part, report: Report, requests: Requests, config: &Config) -> R
     if let Some((path, requests)) = requests {
         fill(&path, &requests, config, &mut run)?;
     }
-    tell(path, &report, has_requests, &mut run)?;
+    tell(path, report, has_requests, &mut run)?;
     let mismatches = report.successes.token_count_mismatches.finite().unwrap_or(0.0);
     if mismatches > 0.0 && !config.counts_by_usage() {
         run.notes.push(format!(
@@ -264,6 +264,9 @@ fn tokens_of(info: &Info, config: &Config) -> (Option<u32>, TokensFrom) {
     (own.finite().and_then(numbers::count_u32), TokensFrom::Tokenizer)
 }
 
+/// A latency at a percentile.
+type Family = fn(Percentile) -> Metric;
+
 /// What the report itself says: rates and gaps, and latencies where there are no requests.
 fn tell(path: &Path, report: &Report, has_requests: bool, run: &mut ForeignRun) -> Result<(), ImportError> {
     let successes = &report.successes;
@@ -308,13 +311,12 @@ fn tell(path: &Path, report: &Report, has_requests: bool, run: &mut ForeignRun) 
     for (key, metric, value) in rates {
         told.figure(path, key, (metric, value.finite(), samples))?;
     }
-    type Family = fn(Percentile) -> Metric;
     let latency = &successes.latency;
     let families: [(&str, Family, Option<Statistics>); 4] = [
-        ("inter_token_latency", Metric::Itl, latency.inter_token_latency),
+        ("inter_token_latency", Metric::Itl, latency.gaps),
         ("time_to_first_token", Metric::Ttft, latency.time_to_first_token),
         ("time_per_output_token", Metric::Tpot, latency.time_per_output_token),
-        ("request_latency", Metric::E2e, latency.request_latency),
+        ("request_latency", Metric::E2e, latency.whole),
     ];
     let of_requests = usize::from(has_requests) * 3;
     for (key, metric, statistics) in families.into_iter().take(4 - of_requests) {

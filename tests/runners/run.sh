@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Real tools as runners against `perfgate sim`: run.sh [inference-perf] [aiperf] [vllm]; without a word the first two.
 # Alike servers must pass or stay open, a server that is 15 % slower must be a regression. About five minutes a tool, and
-# 200 to 300 MB of wheels (vllm: 3 GB), kept under $PERFGATE_LAB.
+# 200 to 300 MB of wheels (vllm: 3 GB), kept under $PERFGATE_LAB. inference-perf needs Python 3.12: name one in $PYTHON.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/real/common.sh
@@ -38,7 +38,7 @@ gate() {
         cd "$work"
         export PATH="$LAB/venv-$tool/bin:$PATH"
         [[ $tool == aiperf ]] || export HF_HUB_OFFLINE=1
-        "$binary" gate --ab --runner "$tool" --runner-args "$option $LAB/model/tiny-llama" --baseline-url "$(<base.url)" \
+        "$binary" gate --ab --runner "$tool" "--runner-args=$option $LAB/model/tiny-llama" --baseline-url "$(<base.url)" \
             --candidate-url "$(<"$candidate.url")" --model sim --api completions --concurrency 4 --requests 240 --warmup 8 \
             --input-tokens 64 --output-tokens 32 --gate gpu_memory_peak_gb=off --report-dir "$tool-$candidate" \
             --output "$tool-$candidate.json" >"$tool-$candidate.txt"

@@ -72,10 +72,7 @@ pub fn gate(
         pair_noise: PairNoise::default(),
         console,
     };
-    let [baseline, candidate] = match &resolved.settings.runner {
-        Some(tool) => runner::measure_pairs(resolved, tool, &mut gate, (console, interrupt))?,
-        None => measure(&wanted, &mut gate, console, interrupt)?,
-    };
+    let [baseline, candidate] = runner::measure_arms(resolved, &wanted, &mut gate, (console, interrupt))?;
     let clean = |session: &Session| rules.guard.session(session, console).map(Cow::into_owned);
     let sessions = [clean(&baseline)?, clean(&candidate)?];
     for reason in gate.files.write(&sessions)? {

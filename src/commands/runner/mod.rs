@@ -14,8 +14,11 @@ mod preset;
 use std::path::PathBuf;
 
 use self::drive::{Drive, Driven};
-pub use self::pairs::measure_pairs;
-use super::{CommandError, Console, measure::OnRun};
+use super::{
+    CommandError, Console,
+    ab::{self, Follow, Wanted},
+    measure::OnRun,
+};
 use crate::{
     config::{Resolved, RunnerSettings},
     load::Interrupt,
@@ -65,6 +68,22 @@ pub fn measure(
     let mut session = session.ok_or_else(nothing_came)?;
     session.ended = Ended::Complete;
     Ok(session)
+}
+
+/// Measures both arms in alternation, with another tool where one is configured.
+///
+/// # Errors
+/// When the measurement cannot begin. Trouble after that is data: it is in the sessions.
+pub fn measure_arms(
+    resolved: &Resolved,
+    wanted: &Wanted<'_>,
+    follow: &mut dyn Follow,
+    (console, interrupt): (&dyn Console, &Interrupt),
+) -> Result<[Session; 2], CommandError> {
+    match &resolved.settings.runner {
+        Some(runner) => pairs::measure_pairs(resolved, runner, follow, (console, interrupt)),
+        None => ab::measure(wanted, follow, console, interrupt),
+    }
 }
 
 /// Where what the tool writes is kept.

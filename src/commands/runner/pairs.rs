@@ -16,7 +16,7 @@ use crate::{
 ///
 /// # Errors
 /// An arm has no address of a server that runs, or the first pair cannot be measured. Trouble after that is data.
-pub fn measure_pairs(
+pub(super) fn measure_pairs(
     resolved: &Resolved,
     runner: &RunnerSettings,
     follow: &mut dyn Follow,
@@ -52,9 +52,12 @@ pub fn measure_pairs(
         let mut sessions = pairs.finish(&Ended::Interrupted, None)?;
         follow.on_pair(&sessions);
         if pair + 1 < most && looks.contains(&(pair + 1)) {
-            sessions.iter_mut().for_each(|session| session.ended = Ended::Complete);
+            for session in &mut sessions {
+                session.ended = Ended::Complete;
+            }
             if let Some(why) = follow.why_stop(&sessions) {
-                return pairs.finish(&Ended::Complete, Some(format!("{why}, after {} pairs", pair + 1)));
+                let why = format!("{why}, after {} pairs", pair + 1);
+                return pairs.finish(&Ended::Complete, Some(&why));
             }
         }
     }
@@ -90,7 +93,7 @@ impl Pairs<'_> {
     /// One pair of every cell; `false` where nobody wants it any more, and then half a pair is left out.
     fn pair(&mut self, pair: u32) -> Result<bool, CommandError> {
         for load in &self.resolved.plan.loads {
-            let order = if pair % 2 == 0 { [0, 1] } else { [1, 0] };
+            let order = if pair.is_multiple_of(2) { [0, 1] } else { [1, 0] };
             let mut runs: [Option<Session>; 2] = [None, None];
             for arm in order {
                 let Some(drive) = self.drives.get(arm) else { continue };
@@ -113,7 +116,7 @@ impl Pairs<'_> {
     }
 
     /// Both sessions so far, as arms of one measurement.
-    fn finish(&self, ended: &Ended, stopped_early: Option<String>) -> Result<[Session; 2], CommandError> {
+    fn finish(&self, ended: &Ended, stopped_early: Option<&str>) -> Result<[Session; 2], CommandError> {
         let [Some(baseline), Some(candidate)] = &self.sessions else {
             return Err(super::nothing_came());
         };
@@ -126,7 +129,7 @@ impl Pairs<'_> {
                     looks: self.resolved.alternation.looks.clone(),
                     blocks: 1,
                     remeasured: Vec::new(),
-                    stopped_early: stopped_early.clone(),
+                    stopped_early: stopped_early.map(str::to_owned),
                 }),
                 ..session.clone()
             }),

@@ -39,9 +39,12 @@ impl Resolver {
         );
         let call = match (tool, command) {
             (None, None) => {
-                return match [args.is_some(), format.is_some(), timeout.is_some()].contains(&true) {
-                    true => Err(self.refuse("runner.tool", "there is no runner: give its `tool` or its `command`")),
-                    false => Ok(None),
+                let is_idle = args.is_none() && format.is_none() && timeout.is_none();
+                let message = "there is no runner: give its `tool` or its `command`";
+                return if is_idle {
+                    Ok(None)
+                } else {
+                    Err(self.refuse("runner.tool", message))
                 };
             }
             (Some(_), Some(_)) => {

@@ -39,10 +39,12 @@ pub(super) struct Successes {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Latency {
-    pub(super) request_latency: Option<Statistics>,
+    #[serde(rename = "request_latency")]
+    pub(super) whole: Option<Statistics>,
     pub(super) time_per_output_token: Option<Statistics>,
     pub(super) time_to_first_token: Option<Statistics>,
-    pub(super) inter_token_latency: Option<Statistics>,
+    #[serde(rename = "inter_token_latency")]
+    pub(super) gaps: Option<Statistics>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -132,6 +132,9 @@ fn in_ms(path: &Path, key: &str, unit: Option<&str>) -> Result<f64, ImportError>
     }
 }
 
+/// A latency at a percentile.
+type Family = fn(Percentile) -> Metric;
+
 fn tell(path: &Path, found: &Summary, run: &mut ForeignRun) -> Result<(), ImportError> {
     let completed = found.request_count.avg.finite();
     let completed = completed.ok_or_else(|| {
@@ -162,7 +165,6 @@ fn tell(path: &Path, found: &Summary, run: &mut ForeignRun) -> Result<(), Import
     for (key, metric, figure) in rates {
         told.figure(path, key, (metric, figure.avg.finite(), samples))?;
     }
-    type Family = fn(Percentile) -> Metric;
     let families: [(&str, Family, Option<&Figure>); 3] = [
         ("time_to_first_token", Metric::Ttft, found.time_to_first_token.as_ref()),
         // One value a request: what others call TPOT.

@@ -1,4 +1,4 @@
-//! What Triton's tools write: GenAI-Perf's summary, and perf_analyzer's export with the time of every response.
+//! What Triton's tools write: GenAI-Perf's summary, and `perf_analyzer`'s export with the time of every response.
 
 mod genai_perf;
 mod profile_export;

@@ -1,4 +1,4 @@
-//! perf_analyzer's export: when each request was sent, and when each of its responses came; one run for each experiment.
+//! `perf_analyzer`'s export: when each request was sent, and when each of its responses came; one run for each experiment.
 //!
 //! Responses are counted, not read: how many tokens they hold is not told, so that there is no TPOT and no token throughput.
 
