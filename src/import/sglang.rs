@@ -194,21 +194,7 @@ fn fill(path: &Path, found: &Bench, run: &mut ForeignRun) -> Result<(), ImportEr
         found.total_output_tokens.finite().and_then(numbers::count),
     );
     let mut told = told.failures(counted(&failures));
-    let mut samples = Samples {
-        failed: failures.len(),
-        ..Samples::default()
-    };
-    samples.ttft_ms = (0..found.ttfts.len())
-        .filter(|at| !is_failed(*at))
-        .filter_map(|at| found.ttfts.get(at).map(|seconds| seconds * 1e3))
-        .collect();
-    if let Some(negative) = samples.ttft_ms.iter().find(|ms| !(**ms >= 0.0 && ms.is_finite())) {
-        return Err(bad(
-            path,
-            "ttfts",
-            format!("holds `{}`; give seconds, zero or more", negative / 1e3),
-        ));
-    }
+    let samples = samples_of(path, found, is_failed)?;
     run.run.itl = gaps_of(path, found, is_failed)?;
     let gaps = samples::gaps(&run.run.itl);
     for (key, value) in &found.figures {
@@ -236,6 +222,22 @@ fn fill(path: &Path, found: &Bench, run: &mut ForeignRun) -> Result<(), ImportEr
     }
     run.run.stated = told.stated();
     Ok(())
+}
+
+/// Times to first token of the requests that did not fail.
+fn samples_of(path: &Path, found: &Bench, is_failed: impl Fn(usize) -> bool) -> Result<Samples, ImportError> {
+    let mut samples = Samples::default();
+    for (at, seconds) in found.ttfts.iter().enumerate() {
+        if is_failed(at) {
+            samples.failed += 1;
+        } else if *seconds >= 0.0 && seconds.is_finite() {
+            samples.ttft_ms.push(seconds * 1e3);
+        } else {
+            let key = format!("ttfts[{at}]");
+            return Err(bad(path, &key, format!("is `{seconds}`; give seconds, zero or more")));
+        }
+    }
+    Ok(samples)
 }
 
 fn counted(failures: &[&String]) -> Vec<(u32, String)> {

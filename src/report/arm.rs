@@ -168,23 +168,7 @@ fn facts(session: &Session) -> Vec<(String, String)> {
     let server = Some(without_credentials(&plan.target.url)).filter(|server| !server.is_empty());
     facts.maybe("Server", server.as_ref());
     facts.put("API", plan.target.api.name());
-    facts.put("Prompts", prompts(&plan.workload.prompts));
-    facts.maybe("Output tokens", output_tokens(plan).as_ref());
-    let loads: Vec<String> = plan.loads.iter().map(|load| plan.load_name(load)).collect();
-    facts.put("Load levels", loads.join(", "));
-    if let Prompts::Foreign { asked, .. } = &plan.workload.prompts {
-        let asked = asked
-            .iter()
-            .map(|(key, value)| (format!("asked: {key}"), value.clone()));
-        facts.0.extend(asked);
-    } else {
-        facts.put("Requests a run", requests(plan));
-        facts.put("Warm-up requests", plan.warmup_requests.to_string());
-    }
-    facts.put("Runs a cell", plan.repeats.to_string());
-    if !plan.workload.prompts.is_foreign() {
-        facts.put("Seed", plan.seed.to_string());
-    }
+    asked(&mut facts, plan);
     facts.maybe("SLO", health::slo(&plan.slo).as_ref());
     let fingerprint = Fingerprint::of(session);
     for (field, what) in UNUSUAL {
@@ -232,6 +216,27 @@ fn facts(session: &Session) -> Vec<(String, String)> {
     );
     facts.put("Metric definitions", &session.definitions);
     facts.0
+}
+
+/// What was asked for; of another tool's measurement, in that tool's own keys.
+fn asked(facts: &mut Facts, plan: &Plan) {
+    facts.put("Prompts", prompts(&plan.workload.prompts));
+    facts.maybe("Output tokens", output_tokens(plan).as_ref());
+    let loads: Vec<String> = plan.loads.iter().map(|load| plan.load_name(load)).collect();
+    facts.put("Load levels", loads.join(", "));
+    if let Prompts::Foreign { asked, .. } = &plan.workload.prompts {
+        let asked = asked
+            .iter()
+            .map(|(key, value)| (format!("asked: {key}"), value.clone()));
+        facts.0.extend(asked);
+    } else {
+        facts.put("Requests a run", requests(plan));
+        facts.put("Warm-up requests", plan.warmup_requests.to_string());
+    }
+    facts.put("Runs a cell", plan.repeats.to_string());
+    if !plan.workload.prompts.is_foreign() {
+        facts.put("Seed", plan.seed.to_string());
+    }
 }
 
 /// Of which branch it is, and what had CI measure it.
