@@ -172,7 +172,9 @@ mod tests {
     #[test]
     fn few_gaps_are_exact_and_many_have_four_digits() {
         let mut few = Gaps::default();
-        [30_123_457, 10, 30_123_457].into_iter().for_each(|gap| few.push(gap));
+        for gap in [30_123_457, 10, 30_123_457] {
+            few.push(gap);
+        }
         assert_eq!(few.counts().bins, [(10, 1), (30_123_457, 2)]);
         let mut many = Gaps::default();
         (0..100_000).for_each(|gap| many.push(10_000_000 + gap * 3));
