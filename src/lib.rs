@@ -14,8 +14,9 @@
 //! | | [`store`] | sessions and baselines at rest |
 //! | | [`git`] | files at a commit, ancestors, trailers, the commits of a range, work trees of our own |
 //! | | [`github`] | the forge behind a trait |
+//! | | [`import`] | results of other tools, found by their content, as sessions |
 //! | | [`profile`] | profiler files: which profiler wrote one, and what is in it: an [`op_table::OpTable`] |
-//! | | [`render`] | terminal, Markdown, HTML, JSON |
+//! | | [`render`] | terminal, Markdown, HTML, JSON; in `export` the forms of other tools |
 //! | | [`sim`] | the embedded inference engine |
 //! | 3 arithmetic | [`stats`] | quantiles, intervals, tests: numbers in, numbers out |
 //! | | [`measure`] | session → one value per run for each metric |
@@ -37,7 +38,7 @@
 //! ```text
 //! flags ─┐
 //! file  ─┴ config → Plan → load ×N (+ telemetry) → Run… → Session ─ measure → Measurements ─┬ store   (a baseline)
-//!                                                                                           └ compare → Comparison
+//! files of other tools ─────── import ───────────────→ Session                              └ compare → Comparison
 //!                                              Policy ──────────────────────── verdict → Judgement → Report
 //!                                              Report → render (terminal, Markdown, HTML, JSON) → files → exit code
 //! ```
@@ -51,6 +52,7 @@ pub mod config;
 pub mod git;
 pub mod github;
 pub mod history;
+pub mod import;
 pub mod load;
 pub mod measure;
 pub mod metric;

@@ -24,10 +24,12 @@ pub(crate) fn code(error: &CommandError) -> u8 {
         CommandError::Sim(_)
         | CommandError::Target(_)
         | CommandError::Unreachable { .. }
+        | CommandError::Runner { .. }
         | CommandError::Unsearchable(_) => MEASUREMENT,
         CommandError::Forge(_) => FORGE,
         CommandError::Config(_)
         | CommandError::Git(_)
+        | CommandError::Import(_)
         | CommandError::Profile(_)
         | CommandError::Store(_)
         | CommandError::Load(_)

@@ -11,7 +11,9 @@ use super::{
         CAPACITY_EXAMPLES, COMPARE_EXAMPLES, EXIT_CODES, GATE_EXAMPLES, HISTORY_EXAMPLES, NOISE_EXAMPLES,
         POST_EXAMPLES, SELFTEST_EXAMPLES, SWEEP_EXAMPLES, WATCH_EXAMPLES,
     },
+    export::{self, ExportArgs},
     forms::{FormArgs, FormatArg, SchemaOf},
+    import::{self, ImportArgs},
     posting::PostArgs,
     profile::ProfileVerb,
     screen::{LiveArgs, WideArgs},
@@ -115,6 +117,9 @@ pub(super) enum Verb {
         #[command(flatten)]
         form: FormArgs,
     },
+    /// Read the results of another tool (vLLM's bench, AIPerf, SGLang's, …) as a session.
+    #[command(after_help = import::EXAMPLES)]
+    Import(ImportArgs),
     /// Keep sessions to compare with.
     Baseline {
         #[command(subcommand)]
@@ -169,6 +174,9 @@ pub(super) enum Verb {
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
+    /// Write a session or a verdict as other tools read it: dashboards, Prometheus, test reporters, spreadsheets.
+    #[command(after_help = export::EXAMPLES)]
+    Export(ExportArgs),
     /// Look at the configuration.
     Config {
         #[command(subcommand)]

@@ -4,9 +4,11 @@ pub(crate) mod args;
 mod bisect;
 mod examples;
 mod exit;
+mod export;
 mod flags;
 mod follower;
 mod forms;
+mod import;
 mod manual;
 mod painter;
 mod posting;
@@ -103,6 +105,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::History(flags) => stored::history(&flags),
         Verb::BisectStep { socket } => Ok(commands::bisect::step(&socket)),
         Verb::Bisect { plan, search } => bisect::run(&plan, &search),
+        Verb::Import(args) => import::run(&args),
         Verb::Profile { verb } => profile::run(verb),
         Verb::Noise {
             files,
@@ -116,6 +119,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             let (resolved, _) = orders(plan.config.as_deref(), &plan.overrides, LiveArgs::default())?;
             Ok(Done::ok(config::show(&resolved)))
         }
+        Verb::Export(flags) => export::export(&flags),
         Verb::Site(flags) => site::site(&flags, &complain),
         Verb::Init { path, force } => commands::init::init(&path, force),
         Verb::Schema { of } => schema(of),

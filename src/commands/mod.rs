@@ -12,9 +12,11 @@ pub mod compare;
 pub mod demo;
 pub mod demo_bisect;
 mod engine;
+pub mod export;
 pub mod gate;
 pub mod guard;
 pub mod history;
+pub mod import;
 pub mod init;
 mod judged;
 mod kin;
@@ -32,6 +34,7 @@ pub mod reference;
 pub mod report;
 mod requests;
 pub mod run;
+pub mod runner;
 pub mod selftest;
 pub mod show;
 pub mod site;
@@ -45,6 +48,7 @@ use crate::{
     config::ConfigError,
     git::GitError,
     github::{ForgeError, StepError},
+    import::ImportError,
     load::{InFlight, LoadError},
     profile::ProfileError,
     render::RenderError,
@@ -131,6 +135,9 @@ pub enum CommandError {
     /// A file is no profile.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// The result of another tool cannot be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// The measurement could not begin.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -210,6 +217,16 @@ pub enum CommandError {
     Secret {
         /// What it is (`the comment`).
         what: &'static str,
+    },
+    /// Another tool that was to measure did not.
+    #[error("the runner `{program}` {why}; {told}")]
+    Runner {
+        /// Its program.
+        program: String,
+        /// What happened.
+        why: String,
+        /// What it complained about.
+        told: String,
     },
     /// The runner cannot be told.
     #[error(transparent)]

@@ -55,7 +55,11 @@ pub fn by_template(done: Done, template: &Template, file: &Path, (screen, consol
     }
 }
 
-fn read(file: &Path) -> Result<Report, CommandError> {
+/// Reads a `report.json`.
+///
+/// # Errors
+/// When it is none of a version that this perfgate reads.
+pub(super) fn read(file: &Path) -> Result<Report, CommandError> {
     let text = fs::read_to_string(file).map_err(|source| CommandError::File {
         what: "read",
         path: file.to_owned(),

@@ -13,6 +13,7 @@ use super::{
     guard::Guard,
     measure::{self, Arm, OnRun},
     present::Screen,
+    runner,
 };
 use crate::{
     config::Resolved,
@@ -79,9 +80,16 @@ pub fn measure_to_file(
     console: &dyn Console,
     interrupt: &Interrupt,
 ) -> Result<Measured, CommandError> {
-    to_file(resolved, resolved.plan.clone(), keys, console, |arm, on_run| {
-        measure::measure(arm, console, interrupt, on_run)
-    })
+    to_file(
+        resolved,
+        resolved.plan.clone(),
+        keys,
+        console,
+        |arm, on_run| match &resolved.settings.runner {
+            Some(tool) => runner::measure(resolved, tool, (console, interrupt), on_run),
+            None => measure::measure(arm, console, interrupt, on_run),
+        },
+    )
 }
 
 /// Measures a plan in any way into the session file, as [`measure_to_file`] does.

@@ -26,6 +26,7 @@ mod node;
 mod policy;
 mod resolve;
 mod resolver;
+mod runner;
 mod schema;
 mod settings;
 mod show;
@@ -45,6 +46,7 @@ pub use node::Source;
 pub use resolve::{
     FileText, HeaderSource, IdleAnswers, Measure, Origin, Resolved, Settings, Sweep, file_meant, resolve, resolve_text,
 };
+pub use runner::{Call, RunnerSettings, Tool};
 pub use schema::{json_schema, starter};
 pub use settings::DEFAULT_STORE;
 pub use show::show;

@@ -12,6 +12,7 @@ use super::{
     node::Source,
     policy::Rules,
     resolver::Resolver,
+    runner::RunnerSettings,
     texts::is_header_value,
 };
 use crate::{
@@ -73,6 +74,8 @@ pub struct Settings {
     pub dataset_dir: PathBuf,
     /// What becomes of `output_tokens` where every row of the dataset or trace states how long its answer is.
     pub idle_answers: Option<IdleAnswers>,
+    /// Another tool that measures in perfgate's place, where there is one.
+    pub runner: Option<RunnerSettings>,
     /// The configuration file that was read, if any.
     pub file: Option<PathBuf>,
     /// Commit, branch or tag that the rules of a pull request are read from, where one was named.

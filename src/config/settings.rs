@@ -22,6 +22,7 @@ impl Resolver {
             quiet: self.value("quiet", false, |twin| twin.quiet, bool::to_string),
             dataset_dir: self.dataset_dir(),
             idle_answers: None,
+            runner: None,
             trusted_ref: self.word("trusted_ref", "(the base of a pull request)", |twin| {
                 twin.trusted_ref.clone().map(|word| word.0)
             }),
@@ -85,7 +86,7 @@ impl Resolver {
         let (kind, path) = match &plan.workload.prompts {
             Prompts::Dataset { path, .. } => ("dataset", path),
             Prompts::Trace { path, .. } => ("trace", path),
-            Prompts::Synthetic { .. } | Prompts::SharedPrefix { .. } => return,
+            Prompts::Synthetic { .. } | Prompts::SharedPrefix { .. } | Prompts::Foreign { .. } => return,
         };
         let file = settings.dataset_dir.join(path);
         if !file.is_file() {

@@ -168,6 +168,13 @@ pub(super) fn utc_time(unix_s: u64) -> String {
     format!("{} {hour:02}:{minute:02} UTC", utc_day(unix_s))
 }
 
+/// The same as programs read it (`2026-11-22T00:46:05Z`).
+pub(super) fn utc_stamp(unix_s: u64) -> String {
+    let second = unix_s % SECONDS_PER_DAY;
+    let (hour, minute) = (second / 3600, second / 60 % 60);
+    format!("{}T{hour:02}:{minute:02}:{:02}Z", utc_day(unix_s), second % 60)
+}
+
 /// Seconds since 1970 as a day in UTC (`2026-11-22`).
 pub(super) fn utc_day(unix_s: u64) -> String {
     let (year, month, day) = civil_date(unix_s / SECONDS_PER_DAY);

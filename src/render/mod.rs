@@ -14,6 +14,7 @@ mod curve;
 mod details;
 mod escape;
 mod evidence;
+pub mod export;
 mod facts;
 mod figures;
 mod flow;

@@ -32,6 +32,7 @@ mod run_file;
 mod selftest_file;
 mod session_file;
 mod shelf;
+mod stated_file;
 mod strict;
 mod target_file;
 mod telemetry_file;
@@ -116,6 +117,14 @@ pub fn plan_json(plan: &Plan) -> Result<String, StoreError> {
 pub fn session_of_json(json: &str) -> Result<Session, StoreError> {
     let path = Path::new("session");
     read::session(path, read::parse(path, json.as_bytes())?)
+}
+
+/// Checks all that arithmetic relies on, of a session that came from elsewhere than a file of ours; `path` is what messages call it.
+///
+/// # Errors
+/// A value in it contradicts another.
+pub fn check_session(path: &Path, session: &Session) -> Result<(), StoreError> {
+    check::session(session).map_err(|fault| read::field(path, &fault.key, fault.problem))
 }
 
 /// Reads a session file and checks all that arithmetic relies on.

@@ -582,6 +582,10 @@ fn sample(path: &str) -> &'static str {
         "on_inconclusive" | "on_unmet_explanation" | "on_unmet_profile" => "block",
         "measure" => "ab",
         "ab.looks" => "3,6",
+        "runner.tool" | "runner.format" => "aiperf",
+        "runner.command" => "bench {out}",
+        "runner.args" => "--verbose",
+        "runner.timeout" => "7s",
         path if path.starts_with("arms.") => match path.rsplit('.').next() {
             Some("url" | "metrics") => "http://h:1",
             Some("command" | "build") => "serve --port {port}",
@@ -601,6 +605,7 @@ fn beside(path: &str) -> &'static str {
         "trace_speed" => "trace: a.jsonl",
         "batch" => "target: {api: embeddings}",
         "warmup_limit" => "warmup_requests: 5",
+        "runner.args" | "runner.format" | "runner.timeout" => "runner: vllm",
         _ => "",
     }
 }
@@ -667,7 +672,10 @@ fn every_key_of_the_file_is_in_the_table_and_the_other_way_round() {
             paths.insert(format!("{arm}.{key}"));
         }
     }
-    for group in ["ab", "arms"] {
+    for key in keys_of(&schema["$defs"]["Runner"]) {
+        paths.insert(format!("runner.{key}"));
+    }
+    for group in ["ab", "arms", "runner"] {
         paths.remove(group);
     }
     paths.remove("target.model");

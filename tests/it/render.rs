@@ -1,5 +1,6 @@
 //! Every renderer on every answer that the gate knows.
 
+mod export;
 mod fixtures;
 mod harmless;
 mod json;

@@ -35,7 +35,7 @@ pub use self::{
 use super::{
     CommandError, Console, Done, gate,
     present::{self, Format, Screen},
-    reference, run,
+    reference, run, runner,
     trust::{self, Rules},
 };
 use crate::{
@@ -72,7 +72,7 @@ pub fn gate(
         pair_noise: PairNoise::default(),
         console,
     };
-    let [baseline, candidate] = measure(&wanted, &mut gate, console, interrupt)?;
+    let [baseline, candidate] = runner::measure_arms(resolved, &wanted, &mut gate, (console, interrupt))?;
     let clean = |session: &Session| rules.guard.session(session, console).map(Cow::into_owned);
     let sessions = [clean(&baseline)?, clean(&candidate)?];
     for reason in gate.files.write(&sessions)? {

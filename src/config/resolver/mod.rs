@@ -7,6 +7,7 @@ mod arms;
 mod clashes;
 mod judging;
 mod load;
+mod runner;
 mod target;
 mod unused;
 mod workload;
@@ -88,6 +89,7 @@ impl Resolver {
         let (capacity, sweep) = (self.capacity(arrivals)?, self.sweep(arrivals)?);
         let (measure, alternation) = (self.measure(), self.alternation()?);
         let (arms, only_arm) = self.arms()?;
+        let runner = self.runner()?;
         self.check_clashes(&plan)?;
         if clashes::untimed(&plan).is_some() {
             rules.without(|metric| clashes::is_unknown(&plan, metric));
@@ -95,6 +97,7 @@ impl Resolver {
         let policy = self.policy(&rules);
         let settings = Settings {
             idle_answers: self.idle_answers(&plan),
+            runner,
             ..self.settings(file)
         };
         self.note_dataset(&plan, &settings);

@@ -3,6 +3,7 @@
 mod arms;
 mod judging;
 mod load;
+mod runner;
 mod target;
 mod workload;
 
@@ -15,6 +16,7 @@ pub(super) use self::{
     arms::{AbTwin, ArmTwin, ArmsTwin, MeasureTwin},
     judging::{ALL, ActionTwin, FieldRuleTwin, GateTwin, OnInconclusiveTwin, RequiresTwin, ThresholdTwin, UnmetTwin},
     load::{ArrivalsTwin, AxisTwin, CapacityTwin, RampTwin, Ratio, StageTwin, SweepTwin},
+    runner::{RunnerMap, RunnerTwin},
     target::{ApiTwin, HeaderTwin, SpreadTwin, TargetTwin, TimeoutsTwin},
     workload::{
         ConversationTwin, DatasetTwin, ImagesTwin, ModelTwin, SharedPrefixTwin, SloTwin, TraceTwin, WarmupTwin,
@@ -137,6 +139,8 @@ pub(super) struct ConfigFile {
     pub(super) ab: Option<AbTwin>,
     /// The two servers of an A/B measurement.
     pub(super) arms: Option<ArmsTwin>,
+    /// Another tool that measures in perfgate's place.
+    pub(super) runner: Option<RunnerTwin>,
     /// Baseline to compare with, by name or file.
     pub(super) baseline: Option<Word>,
     /// Folder of the stored baselines.

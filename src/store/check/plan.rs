@@ -59,7 +59,7 @@ fn workload(workload: &Workload) -> Checked {
                 "prompts.shared_prefix.prompts_per_group",
             )?;
         }
-        Prompts::Dataset { .. } | Prompts::Trace { .. } => {}
+        Prompts::Dataset { .. } | Prompts::Trace { .. } | Prompts::Foreign { .. } => {}
     }
     lengths(workload.output_tokens, "output_tokens")?;
     if let Some(conversation) = &workload.conversation {
@@ -114,7 +114,7 @@ fn loads(plan: &Plan) -> Checked {
     ensure(plan.loads.len() <= MAX_LOADS, "loads", || {
         format!("has {} entries; give at most {MAX_LOADS}", plan.loads.len())
     })?;
-    let is_trace = matches!(plan.workload.prompts, Prompts::Trace { .. });
+    let is_trace = matches!(plan.workload.prompts, Prompts::Trace { .. } | Prompts::Foreign { .. });
     for (at, load) in plan.loads.iter().enumerate() {
         let key = format!("loads[{at}]");
         load_level(load).map_err(|fault| fault.within(&key))?;

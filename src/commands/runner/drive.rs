@@ -1,0 +1,183 @@
+//! One run of another tool: start, wait, import.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use super::preset;
+use crate::{
+    commands::{CommandError, Console, measure::now_unix_s},
+    config::{Call, RunnerSettings},
+    import::{self, Options},
+    load::Interrupt,
+    plan::{Load, Plan},
+    process::{End, Running, withheld},
+    session::Session,
+};
+
+/// How long a tool may take to end once it is asked to.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// So many lines of what it complained about are told.
+const TOLD_LINES: usize = 20;
+
+/// A tool and what it measures.
+pub(super) struct Drive<'a> {
+    pub(super) runner: &'a RunnerSettings,
+    pub(super) plan: &'a Plan,
+    pub(super) url: &'a str,
+    /// Where what it writes is kept.
+    pub(super) folder: PathBuf,
+    pub(super) arm: Option<&'static str>,
+    pub(super) console: &'a dyn Console,
+    pub(super) interrupt: &'a Interrupt,
+}
+
+/// What came of a run.
+pub(super) enum Driven {
+    /// It is over, and this is what it wrote.
+    Done(Box<Session>),
+    /// Ctrl-C.
+    Unwanted,
+}
+
+impl Drive<'_> {
+    /// Runs the tool once at a load level.
+    pub(super) fn run(&self, load: &Load, repeat: u32) -> Result<Driven, CommandError> {
+        let cell = self.plan.loads.iter().position(|other| other == load).unwrap_or(0) + 1;
+        let arm = self.arm.map_or_else(String::new, |arm| format!("{arm}-"));
+        let name = format!("{arm}cell{cell}-run{}", repeat + 1);
+        let out = self.folder.join(&name);
+        empty(&out)?;
+        let place = preset::Place {
+            plan: self.plan,
+            load,
+            url: self.url,
+            out: &out,
+            repeat,
+        };
+        let words = match &self.runner.call {
+            Call::Command(words) => words.iter().map(|word| place.filled(word)).collect(),
+            Call::Tool(tool, args) => preset::command(*tool, args, &place)?,
+        };
+        self.console.say(&format!("{name}: {}", words.join(" ")));
+        let logs = [
+            self.folder.join(format!("{name}.out")),
+            self.folder.join(format!("{name}.err")),
+        ];
+        let started_unix_s = now_unix_s();
+        if !self.wait(&words, &logs)? {
+            return Ok(Driven::Unwanted);
+        }
+        let options = Options {
+            format: self.runner.format.clone(),
+            ..Options::default()
+        };
+        let mut session = import::import(&[out], &options)?.session;
+        session.started_unix_s = started_unix_s;
+        Ok(Driven::Done(Box::new(session)))
+    }
+
+    /// Whether it ended by itself and well; not, where nobody wanted it any more.
+    fn wait(&self, words: &[String], [out, err]: &[PathBuf; 2]) -> Result<bool, CommandError> {
+        let Some((program, args)) = words.split_first() else {
+            return Err(CommandError::Usage("the runner's command is empty".into()));
+        };
+        let mut command = Command::new(program);
+        command
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(log(out)?)
+            .stderr(log(err)?);
+        let keep: Vec<String> = self.plan.target.api_key_env.iter().cloned().collect();
+        withheld::secretive(&mut command, &keep);
+        let failed = |why: String| CommandError::Runner {
+            program: program.clone(),
+            why,
+            told: told(err),
+        };
+        let mut running =
+            Running::start(&mut command).map_err(|error| failed(format!("cannot be started: {error}")))?;
+        let wanted = || !self.interrupt.is_set();
+        match running.wait(Some(self.runner.timeout), PATIENCE, &wanted) {
+            End::Exited(status) if status.success() => Ok(true),
+            End::Exited(status) => Err(failed(format!("ended with {status}"))),
+            End::TooLong => Err(failed(format!(
+                "took longer than `runner.timeout` ({:?}) and was ended",
+                self.runner.timeout
+            ))),
+            End::Unwanted => Ok(false),
+        }
+    }
+}
+
+/// What an earlier run left there would be imported once more.
+fn empty(folder: &Path) -> Result<(), CommandError> {
+    let failed = |what| {
+        move |source| CommandError::File {
+            what,
+            path: folder.to_owned(),
+            source,
+        }
+    };
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(failed("empty"))?;
+    }
+    fs::create_dir_all(folder).map_err(failed("create"))
+}
+
+fn log(path: &Path) -> Result<File, CommandError> {
+    File::create(path).map_err(|source| CommandError::File {
+        what: "create",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The last lines of what it complained about.
+fn told(path: &Path) -> String {
+    let text = fs::read(path)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = lines.get(lines.len().saturating_sub(TOLD_LINES)..).unwrap_or_default();
+    if last.is_empty() {
+        return format!("it said nothing in `{}`", path.display());
+    }
+    format!("the end of `{}`:\n    {}", path.display(), last.join("\n    "))
+}
+
+/// What one run wrote joins what was there.
+pub(super) fn join(
+    so_far: Option<Session>,
+    mut run: Session,
+    commit: Option<&String>,
+) -> Result<Session, CommandError> {
+    run.commit = commit.cloned().or_else(|| run.commit.take());
+    let Some(mut session) = so_far else { return Ok(run) };
+    if session.definitions != run.definitions || session.environment.model != run.environment.model {
+        return Err(CommandError::Usage(
+            "the runner's runs are not of one tool and one model; was it changed meanwhile?".into(),
+        ));
+    }
+    for cell in run.cells {
+        let own = session.cells.iter_mut().find(|own| own.load == cell.load);
+        let Some(own) = own else {
+            session.plan.loads.push(cell.load.clone());
+            session.cells.push(cell);
+            continue;
+        };
+        for mut run in cell.runs {
+            run.repeat = u32::try_from(own.runs.len()).unwrap_or(u32::MAX);
+            own.runs.push(run);
+        }
+    }
+    let most = session.cells.iter().map(|cell| cell.runs.len()).max().unwrap_or(1);
+    session.plan.repeats = u32::try_from(most).unwrap_or(u32::MAX);
+    let new = run.notes.into_iter();
+    let new: Vec<String> = new.filter(|note| !session.notes.contains(note)).collect();
+    session.notes.extend(new);
+    Ok(session)
+}

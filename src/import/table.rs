@@ -1,0 +1,259 @@
+//! A plain table with a line for each request, CSV or JSON, whose columns are named by `--map`.
+//!
+//! `--map ttft_ms=ttft` takes TTFT in milliseconds from the column `ttft`; a number in place of a column (`concurrency=8`) is the same
+//! for all lines. Nothing is guessed: a figure without a column is absent.
+
+mod lines;
+
+use std::{collections::BTreeMap, path::Path};
+
+use self::lines::Line;
+use super::{
+    ForeignRun, Format, ImportError,
+    detect::{Folder, Part},
+    numbers::{self, ns_of_s},
+    run::{Told, bad, failed},
+    samples::Samples,
+};
+use crate::{
+    plan::{Arrivals, Load},
+    session::{Outcome, RequestRecord, TokensFrom},
+};
+
+pub(super) const FORMAT: Format = Format {
+    name: "table",
+    what: "a table of requests (`--map`)",
+    recognise: |_| None,
+    read,
+};
+
+/// Figures of a time, each with `_s`, `_ms`, `_us` or `_ns` behind it.
+const TIMES: [&str; 4] = ["start", "ttft", "tpot", "e2e"];
+/// The other figures.
+const OTHERS: [&str; 6] = [
+    "input_tokens",
+    "output_tokens",
+    "error",
+    "concurrency",
+    "rate_rps",
+    "run",
+];
+const UNITS: [(&str, f64); 4] = [("_ms", 1e-3), ("_us", 1e-6), ("_ns", 1e-9), ("_s", 1.0)];
+
+/// Where each figure comes from.
+struct Map<'a> {
+    path: &'a Path,
+    /// `columns[figure]` is a column, or a number, with what makes seconds of it.
+    columns: BTreeMap<&'a str, (&'a str, f64)>,
+}
+
+fn read(folder: &Folder<'_>) -> Result<Vec<ForeignRun>, ImportError> {
+    let mut runs = Vec::new();
+    for part in folder.files {
+        let map = Map::of(&part.path, &folder.options.columns)?;
+        runs.extend(runs_of(part, lines::read(part, folder)?, &map)?);
+    }
+    Ok(runs)
+}
+
+impl<'a> Map<'a> {
+    fn of(path: &'a Path, columns: &'a [(String, String)]) -> Result<Self, ImportError> {
+        let mut found = BTreeMap::new();
+        for (figure, column) in columns {
+            let timed = UNITS.iter().find_map(|(unit, seconds)| {
+                let stem = figure.strip_suffix(unit)?;
+                TIMES.contains(&stem).then_some((stem, *seconds))
+            });
+            let other = OTHERS.contains(&figure.as_str()).then_some((figure.as_str(), 1.0));
+            let Some((figure, factor)) = timed.or(other) else {
+                return Err(unusable(
+                    path,
+                    format!(
+                        "`--map {figure}=…` names no figure that is known: {} with `_s`, `_ms`, `_us` or `_ns`, or {}",
+                        TIMES.join(", "),
+                        OTHERS.join(", ")
+                    ),
+                ));
+            };
+            found.insert(figure, (column.as_str(), factor));
+        }
+        if !["ttft", "tpot", "e2e"].iter().any(|figure| found.contains_key(figure)) {
+            return Err(unusable(
+                path,
+                "say which column holds a latency, as in `--map ttft_ms=ttft` (`ttft`, `tpot`, `e2e`)".into(),
+            ));
+        }
+        Ok(Self { path, columns: found })
+    }
+
+    /// The value of a figure in a line; `None` where the line has none.
+    fn number(&self, figure: &str, line: &Line) -> Result<Option<f64>, ImportError> {
+        let Some((column, factor)) = self.columns.get(figure).copied() else {
+            return Ok(None);
+        };
+        let text = match line.get(column) {
+            Some(text) => text,
+            None if column.parse::<f64>().is_ok() => column,
+            None => return Err(self.no_column(column, line)),
+        };
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let number = text
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite() && *number >= 0.0);
+        let number = number.ok_or_else(|| {
+            bad(
+                self.path,
+                &line.place(column),
+                format!("is `{text}`, no number from 0 up"),
+            )
+        })?;
+        Ok(Some(number * factor))
+    }
+
+    fn no_column(&self, column: &str, line: &Line) -> ImportError {
+        let known: Vec<String> = line.columns().map(|name| format!("`{name}`")).collect();
+        unusable(
+            self.path,
+            format!("there is no column `{column}`; there are {}", known.join(", ")),
+        )
+    }
+
+    /// Why the request of a line failed; `None`: it did not.
+    fn failure(&self, line: &Line) -> Result<Option<Outcome>, ImportError> {
+        let Some((column, _)) = self.columns.get("error") else {
+            return Ok(None);
+        };
+        let text = line.get(column).ok_or_else(|| self.no_column(column, line))?;
+        let none = ["", "0", "false", "False", "null", "None"];
+        Ok((!none.contains(&text)).then(|| failed(text)))
+    }
+
+    fn load(&self, line: &Line) -> Result<Load, ImportError> {
+        if let Some(rate_rps) = self.number("rate_rps", line)?.filter(|rate| *rate > 0.0) {
+            return Ok(Load::Rate {
+                rate_rps,
+                arrivals: Arrivals::Poisson,
+            });
+        }
+        let streams = self.number("concurrency", line)?.and_then(numbers::count_u32);
+        streams
+            .filter(|streams| *streams > 0)
+            .map(Load::Concurrency)
+            .ok_or_else(|| {
+                unusable(
+                    self.path,
+                    "say how hard it pressed: `--map concurrency=8` or `--map rate_rps=4`, a number or a column".into(),
+                )
+            })
+    }
+}
+
+fn unusable(path: &Path, problem: String) -> ImportError {
+    ImportError::Unusable {
+        path: path.to_owned(),
+        problem,
+    }
+}
+
+/// One run for each load level, and for each value of `run`, in the order of the lines.
+fn runs_of(part: &Part, lines: Vec<Line>, map: &Map<'_>) -> Result<Vec<ForeignRun>, ImportError> {
+    let mut groups: Vec<(Load, String, Vec<Line>)> = Vec::new();
+    for line in lines {
+        let load = map.load(&line)?;
+        let run = match map.columns.get("run") {
+            Some((column, _)) => line.get(column).ok_or_else(|| map.no_column(column, &line))?.to_owned(),
+            None => String::new(),
+        };
+        match groups.iter_mut().find(|(own, name, _)| *own == load && *name == run) {
+            Some((_, _, lines)) => lines.push(line),
+            None => groups.push((load, run, vec![line])),
+        }
+    }
+    let runs = groups
+        .into_iter()
+        .map(|(load, _, lines)| run_of(part, load, &lines, map));
+    runs.collect()
+}
+
+fn run_of(part: &Part, load: Load, lines: &[Line], map: &Map<'_>) -> Result<ForeignRun, ImportError> {
+    let mut run = ForeignRun::new(&part.path, "table", "table/1", load);
+    run.workload = "table".into();
+    run.streaming = map.columns.contains_key("ttft");
+    let mut samples = Samples::default();
+    let (mut completed, mut input, mut output) = (0_u32, Some(0_u64), Some(0_u64));
+    for line in lines {
+        if map.failure(line)?.is_some() {
+            samples.failed += 1;
+            continue;
+        }
+        completed += 1;
+        let ms = |figure| Ok::<_, ImportError>(map.number(figure, line)?.map(|seconds| seconds * 1e3));
+        samples.ttft_ms.extend(ms("ttft")?);
+        samples.tpot_ms.extend(ms("tpot")?);
+        samples.e2e_ms.extend(ms("e2e")?);
+        let count = |figure| Ok::<_, ImportError>(map.number(figure, line)?.and_then(numbers::count));
+        input = input.zip(count("input_tokens")?).map(|(sum, tokens)| sum + tokens);
+        output = output.zip(count("output_tokens")?).map(|(sum, tokens)| sum + tokens);
+    }
+    let failed = f64::from(u32::try_from(samples.failed).unwrap_or(u32::MAX));
+    let failed = map.columns.contains_key("error").then_some(("error", failed));
+    let mut told = Told::of(&part.path, ("lines", f64::from(completed)), failed)?.tokens(input, output);
+    samples.tell(&mut told);
+    run.run.stated = told.stated();
+    if map.columns.contains_key("start") && map.columns.contains_key("e2e") {
+        run.run.requests = records(&part.path, lines, map)?;
+    }
+    Ok(run)
+}
+
+fn records(path: &Path, lines: &[Line], map: &Map<'_>) -> Result<Vec<RequestRecord>, ImportError> {
+    let starts: Vec<Option<f64>> = lines
+        .iter()
+        .map(|line| map.number("start", line))
+        .collect::<Result<_, _>>()?;
+    let begin_s = starts.iter().flatten().copied().fold(f64::INFINITY, f64::min);
+    let mut records = Vec::with_capacity(lines.len());
+    for (index, (line, start_s)) in lines.iter().zip(starts).enumerate() {
+        let lacks = |what: &str| bad(path, &line.place(what), "is empty, and every request has one".into());
+        let ns = |seconds: f64, what: &str| {
+            ns_of_s(seconds).ok_or_else(|| bad(path, &line.place(what), format!("is `{seconds}` s, which cannot be")))
+        };
+        let sent_ns = ns(start_s.ok_or_else(|| lacks("start"))? - begin_s, "start")?;
+        let outcome = map.failure(line)?;
+        let e2e_s = match (map.number("e2e", line)?, &outcome) {
+            (Some(e2e_s), _) => e2e_s,
+            (None, Some(_)) => 0.0,
+            (None, None) => return Err(lacks("e2e")),
+        };
+        let end_ns = sent_ns + ns(e2e_s, "e2e")?;
+        let first_ns = map
+            .number("ttft", line)?
+            .map(|seconds| ns(seconds, "ttft"))
+            .transpose()?;
+        let first_ns = first_ns.map(|ttft_ns| sent_ns + ttft_ns).filter(|_| outcome.is_none());
+        if first_ns.is_some_and(|first_ns| first_ns > end_ns) {
+            return Err(bad(
+                path,
+                &line.place("ttft"),
+                "is longer than the whole request".into(),
+            ));
+        }
+        let count = |figure| Ok::<_, ImportError>(map.number(figure, line)?.and_then(numbers::count_u32));
+        records.push(RequestRecord {
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+            sent_ns,
+            first_token_ns: first_ns,
+            last_token_ns: first_ns.map(|_| end_ns),
+            end_ns,
+            input_tokens: count("input_tokens")?,
+            output_tokens: count("output_tokens")?,
+            tokens_from: TokensFrom::Tokenizer,
+            outcome: outcome.unwrap_or_default(),
+            ..RequestRecord::default()
+        });
+    }
+    Ok(records)
+}
