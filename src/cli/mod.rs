@@ -227,7 +227,14 @@ fn orders(config: Option<&Path>, flags: &Overrides, live: LiveArgs) -> Result<(R
 fn orders_without_load(plan: &PlanArgs, live: LiveArgs) -> Result<(Resolved, Progress), CommandError> {
     let mut overrides = plan.overrides.clone();
     overrides.push("rate", "1");
-    orders(plan.config.as_deref(), &overrides, live)
+    let (resolved, console) = orders(plan.config.as_deref(), &overrides, live)?;
+    if let Some(scenario) = &resolved.plan.scenario {
+        return Err(CommandError::Usage(format!(
+            "the scenario `{}` fixes its load: measure it with `perfgate run`; for a search, remove it and give its limits as `slo`",
+            scenario.kind.name()
+        )));
+    }
+    Ok((resolved, console))
 }
 
 fn resolve_with(file: Option<&Path>, flags: &Overrides) -> Result<Resolved, CommandError> {

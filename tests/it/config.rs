@@ -581,6 +581,9 @@ fn sample(path: &str) -> &'static str {
         "family_error" => "5%",
         "on_inconclusive" | "on_unmet_explanation" | "on_unmet_profile" => "block",
         "measure" => "ab",
+        "scenario" => "mlperf-offline",
+        "benchmark" => "llama2-70b",
+        "test_minimum" => "requests=7,duration=7s",
         "ab.looks" => "3,6",
         path if path.starts_with("arms.") => match path.rsplit('.').next() {
             Some("url" | "metrics") => "http://h:1",
@@ -601,6 +604,9 @@ fn beside(path: &str) -> &'static str {
         "trace_speed" => "trace: a.jsonl",
         "batch" => "target: {api: embeddings}",
         "warmup_limit" => "warmup_requests: 5",
+        "scenario" => "benchmark: deepseek-r1",
+        "benchmark" => "{scenario: mlperf-offline, benchmark: deepseek-r1}",
+        "test_minimum" => "{scenario: mlperf-offline, benchmark: deepseek-r1}",
         _ => "",
     }
 }

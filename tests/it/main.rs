@@ -19,6 +19,7 @@ mod honest;
 mod load;
 mod made;
 mod manual;
+mod mlperf;
 mod noise;
 mod post;
 #[cfg(unix)]
