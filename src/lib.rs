@@ -14,6 +14,7 @@
 //! | | [`store`] | sessions and baselines at rest |
 //! | | [`git`] | files at a commit, ancestors, trailers, the commits of a range, work trees of our own |
 //! | | [`github`] | the forge behind a trait |
+//! | | [`import`] | results of other tools, found by their content, as sessions |
 //! | | [`profile`] | profiler files: which profiler wrote one |
 //! | | [`render`] | terminal, Markdown, HTML, JSON |
 //! | | [`sim`] | the embedded inference engine |
@@ -36,7 +37,7 @@
 //! ```text
 //! flags ─┐
 //! file  ─┴ config → Plan → load ×N (+ telemetry) → Run… → Session ─ measure → Measurements ─┬ store   (a baseline)
-//!                                                                                           └ compare → Comparison
+//! files of other tools ─────── import ───────────────→ Session                              └ compare → Comparison
 //!                                              Policy ──────────────────────── verdict → Judgement → Report
 //!                                              Report → render (terminal, Markdown, HTML, JSON) → files → exit code
 //! ```
@@ -50,6 +51,7 @@ pub mod config;
 pub mod git;
 pub mod github;
 pub mod history;
+pub mod import;
 pub mod load;
 pub mod measure;
 pub mod metric;

@@ -2,9 +2,12 @@
 //!
 //! Nothing else in the house assumes a direction or a unit. How a value is computed from records is `measure`'s.
 
+mod definitions;
 mod facts;
 
 use std::fmt;
+
+pub use definitions::{Definitions, KNOWN as KNOWN_DEFINITIONS, definitions, definitions_apart};
 
 /// Names the set of definitions below; two sessions with different ids are incomparable.
 pub const DEFINITIONS_ID: &str = "perfgate/1";

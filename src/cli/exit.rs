@@ -28,6 +28,7 @@ pub(crate) fn code(error: &CommandError) -> u8 {
         CommandError::Forge(_) => FORGE,
         CommandError::Config(_)
         | CommandError::Git(_)
+        | CommandError::Import(_)
         | CommandError::Profile(_)
         | CommandError::Store(_)
         | CommandError::Load(_)

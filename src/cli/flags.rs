@@ -12,6 +12,7 @@ use super::{
         POST_EXAMPLES, SELFTEST_EXAMPLES, SWEEP_EXAMPLES, WATCH_EXAMPLES,
     },
     forms::{FormArgs, FormatArg, SchemaOf},
+    import::{self, ImportArgs},
     posting::PostArgs,
     profile::ProfileVerb,
     screen::{LiveArgs, WideArgs},
@@ -115,6 +116,9 @@ pub(super) enum Verb {
         #[command(flatten)]
         form: FormArgs,
     },
+    /// Read the results of another tool (vLLM's bench, AIPerf, SGLang's, …) as a session.
+    #[command(after_help = import::EXAMPLES)]
+    Import(ImportArgs),
     /// Keep sessions to compare with.
     Baseline {
         #[command(subcommand)]

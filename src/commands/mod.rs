@@ -15,6 +15,7 @@ mod engine;
 pub mod gate;
 pub mod guard;
 pub mod history;
+pub mod import;
 pub mod init;
 mod judged;
 mod kin;
@@ -44,6 +45,7 @@ use crate::{
     config::ConfigError,
     git::GitError,
     github::{ForgeError, StepError},
+    import::ImportError,
     load::{InFlight, LoadError},
     profile::ProfileError,
     render::RenderError,
@@ -130,6 +132,9 @@ pub enum CommandError {
     /// A file is no profile.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// The result of another tool cannot be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// The measurement could not begin.
     #[error(transparent)]
     Load(#[from] LoadError),

@@ -7,6 +7,7 @@ mod itself;
 use super::{
     CommandError, Console, Done,
     ab::{self, Follow, Wanted},
+    import,
     present::Format,
     reference,
     trust::{self, Goal, Rules},
@@ -119,7 +120,7 @@ fn stored(asked: &Asked, rules: &Rules, console: &dyn Console) -> Result<Materia
         };
         let read = match asked.files.as_slice() {
             [] => baselines.read_with(&file, keep)?,
-            _ => store::read_with(&file, keep)?,
+            _ => import::read_with(&file, keep)?,
         };
         let found = match read {
             Stored::Baseline(baseline) => baseline.history,

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{CommandError, run};
+use super::{CommandError, import, run};
 use crate::{
     compare::{
         PairNoise,
@@ -231,6 +231,9 @@ pub fn answered(baselines: &Baselines, session: &Session, policy: &Policy) -> Re
 /// When there is no such file, or it is broken.
 pub fn file(path: &Path, candidate: Option<&Session>, policy: &Policy) -> Result<Found, CommandError> {
     let name = path.display().to_string();
+    if let Some(session) = import::session_of(path)? {
+        return Ok(Found::alone(name, session));
+    }
     let anywhere = Baselines::open(PathBuf::new())?;
     let found = read(&anywhere, path, candidate, policy, &any)?;
     found.map_or_else(|| Err(empty(&name)), |(_, found)| Ok(found.called(&name)))

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    CommandError, Done,
+    CommandError, Done, import,
     present::{Format, Screen},
 };
 use crate::{
@@ -12,13 +12,13 @@ use crate::{
     store::{self, Stored},
 };
 
-/// Reads a session, or the newest one of a baseline file.
+/// Reads a session, or the newest one of a baseline file, or the result of another tool.
 ///
 /// # Errors
 /// When the file is neither, or is broken.
 pub fn read_session(file: &Path) -> Result<Session, CommandError> {
     let mut newest = None;
-    match store::read_with(file, |session, _| store::keep_newer(&mut newest, session))? {
+    match import::read_with(file, |session, _| store::keep_newer(&mut newest, session))? {
         Stored::Session(session) => Ok(session),
         Stored::Baseline(_) => {
             newest.ok_or_else(|| CommandError::Usage(format!("baseline `{}` holds no session", file.display())))

@@ -85,7 +85,7 @@ impl Resolver {
         let (kind, path) = match &plan.workload.prompts {
             Prompts::Dataset { path, .. } => ("dataset", path),
             Prompts::Trace { path, .. } => ("trace", path),
-            Prompts::Synthetic { .. } | Prompts::SharedPrefix { .. } => return,
+            Prompts::Synthetic { .. } | Prompts::SharedPrefix { .. } | Prompts::Foreign { .. } => return,
         };
         let file = settings.dataset_dir.join(path);
         if !file.is_file() {

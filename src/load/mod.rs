@@ -113,6 +113,12 @@ pub use workload::PromptSet;
 /// Why a load cannot be generated at all.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    /// Prompts that only another tool knows.
+    #[error("the prompts `{name}` are those of another tool, whose result was imported; perfgate cannot send them")]
+    Foreign {
+        /// What the plan calls them.
+        name: String,
+    },
     /// The dataset is not readable.
     #[error("cannot read dataset `{path}`; give `dataset` the path of a JSONL, JSON or CSV file, or `synthetic`", path = path.display())]
     DatasetUnreadable {

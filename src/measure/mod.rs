@@ -13,6 +13,7 @@ pub mod scenario;
 pub mod selftest;
 pub mod settled;
 mod stage;
+mod stated;
 #[cfg(test)]
 pub(crate) mod synthetic;
 mod tail;
@@ -104,6 +105,8 @@ pub enum TokenCounts {
     Usage,
     /// All as chunks.
     Chunks,
+    /// All by a tokenizer of the tool that measured.
+    Tokenizer,
     /// Some by `usage`, some as chunks.
     Mixed,
 }
@@ -209,7 +212,7 @@ fn measure_level(cell: &CellRuns, plan: &Plan, level: &Load) -> CellMeasurements
 fn output_tokens_mean(cell: &CellRuns) -> Option<f64> {
     let completed = cell.runs.iter().flat_map(|run| &run.requests).filter(|r| r.completed());
     let counts: Option<Vec<f64>> = completed.map(|record| record.output_tokens.map(f64::from)).collect();
-    moments::mean(&counts?)
+    moments::mean(&counts?).or_else(|| stated::output_tokens_mean(cell))
 }
 
 fn token_counts(cell: &CellRuns) -> Option<TokenCounts> {
@@ -218,6 +221,7 @@ fn token_counts(cell: &CellRuns) -> Option<TokenCounts> {
     let counts = counted.map(|record| match record.tokens_from {
         TokensFrom::Usage => TokenCounts::Usage,
         TokensFrom::Chunks => TokenCounts::Chunks,
+        TokensFrom::Tokenizer => TokenCounts::Tokenizer,
     });
     counts.reduce(|all, one| if all == one { all } else { TokenCounts::Mixed })
 }

@@ -1,6 +1,6 @@
 //! One run's metrics from its request records. The definitions stand in [`crate::metric`].
 
-use super::{RunValue, Sample, capacity, goodput, tail::cliff, telemetry};
+use super::{RunValue, Sample, capacity, goodput, stated, tail::cliff, telemetry};
 use crate::{
     metric::{Metric, Percentile},
     plan::{Api, Load, Plan},
@@ -29,6 +29,7 @@ pub(super) fn values(run: &Run, load: &Load, plan: &Plan) -> Vec<(Metric, RunVal
     found.extend(gpu(run));
     found.extend(telemetry::values(run));
     found.extend(capacity::none());
+    stated::stand_in(&mut found, run);
     found
 }
 

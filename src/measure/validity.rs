@@ -65,7 +65,7 @@ fn invalid_run(session: &Session, load: &Load, run: &Run, by_failures: bool) -> 
     if run.search.is_some() {
         return None;
     }
-    let errors = too_many_errors(session, run).filter(|_| by_failures || run.requests.is_empty());
+    let errors = too_many_errors(session, run).filter(|_| by_failures || run.sent() == 0);
     errors.or_else(|| gone_because(run)).or_else(|| {
         let why = client_was_bottleneck(session, load, run)?;
         Some(format!("the client was the bottleneck: {why}"))

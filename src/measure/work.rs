@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Death, death};
+use super::{Death, death, stated};
 use crate::{
     session::{Finish, Run},
     stats::{moments, real},
@@ -40,15 +40,18 @@ impl Work {
         let mut output_tokens = counts.unwrap_or_default();
         output_tokens.sort_unstable();
         let lengths: Vec<f64> = output_tokens.iter().copied().map(f64::from).collect();
+        let told = stated::work(run);
         let inputs: Option<Vec<f64>> = completed().map(|record| record.input_tokens.map(f64::from)).collect();
         let mut finished = BTreeMap::new();
         for finish in completed().filter_map(|record| record.finish) {
             *finished.entry(finish).or_insert(0) += 1;
         }
         Self {
-            requests: run.requests.len(),
-            output_tokens_mean: moments::mean(&lengths),
-            input_tokens_mean: inputs.and_then(|inputs| moments::mean(&inputs)),
+            requests: run.sent(),
+            output_tokens_mean: moments::mean(&lengths).or(told.output_tokens_mean),
+            input_tokens_mean: inputs
+                .and_then(|inputs| moments::mean(&inputs))
+                .or(told.input_tokens_mean),
             output_tokens,
             finished,
             failed: run

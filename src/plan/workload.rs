@@ -1,6 +1,6 @@
 //! What is sent: prompts, answer lengths, conversations, images, and who counts the tokens.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// The prompts and answer lengths of every run.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +42,7 @@ impl Workload {
     pub fn name(&self) -> String {
         let prompts = self.name_of_prompts();
         let answers = match &self.prompts {
-            Prompts::Trace { .. } => String::new(),
+            Prompts::Trace { .. } | Prompts::Foreign { .. } => String::new(),
             _ => format!("/{}", self.output_tokens),
         };
         let turns = self
@@ -64,6 +64,7 @@ impl Workload {
                 ..
             } => format!("prefix-{groups}x{prefix_tokens}+{input_tokens}"),
             Prompts::Dataset { path, .. } | Prompts::Trace { path, .. } => file_name(path),
+            Prompts::Foreign { name, .. } => name.clone(),
         }
     }
 }
@@ -109,9 +110,21 @@ pub enum Prompts {
         /// SHA-256 of the file's bytes in hex; `None` until the file was read.
         sha256: Option<String>,
     },
+    /// Those of another tool, whose result was imported: of the plan's other numbers its owner is not known to have set any.
+    Foreign {
+        /// In a few signs (`random`).
+        name: String,
+        /// What the tool was asked for, as it says itself (`num_prompts` → `200`).
+        asked: BTreeMap<String, String>,
+    },
 }
 
 impl Prompts {
+    /// Whether another tool measured.
+    pub const fn is_foreign(&self) -> bool {
+        matches!(self, Self::Foreign { .. })
+    }
+
     /// A dataset at a path, read by its content.
     pub fn dataset(path: impl Into<String>) -> Self {
         Self::Dataset {

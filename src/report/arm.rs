@@ -90,9 +90,13 @@ fn lengths(session: &Session) -> Option<String> {
     };
     let input = mean(|record| record.input_tokens).unwrap_or_else(|| "an unknown number".into());
     let output = mean(|record| record.output_tokens)?;
-    Some(format!(
-        "{input} in, {output} out on average, as the server counts them"
-    ))
+    let own = |record: &RequestRecord| record.tokens_from == TokensFrom::Tokenizer;
+    let who = if completed(session).any(own) {
+        "the tool that measured"
+    } else {
+        "the server"
+    };
+    Some(format!("{input} in, {output} out on average, as {who} counts them"))
 }
 
 /// What the client itself adds on this machine, where that is known.
@@ -161,16 +165,26 @@ fn facts(session: &Session) -> Vec<(String, String)> {
     let mut facts = Facts::default();
     facts.maybe("Model", environment.model.as_ref().or(plan.target.model.as_ref()));
     facts.maybe("Engine", engine(session).as_ref());
-    facts.put("Server", without_credentials(&plan.target.url));
+    let server = Some(without_credentials(&plan.target.url)).filter(|server| !server.is_empty());
+    facts.maybe("Server", server.as_ref());
     facts.put("API", plan.target.api.name());
     facts.put("Prompts", prompts(&plan.workload.prompts));
     facts.maybe("Output tokens", output_tokens(plan).as_ref());
     let loads: Vec<String> = plan.loads.iter().map(|load| plan.load_name(load)).collect();
     facts.put("Load levels", loads.join(", "));
-    facts.put("Requests a run", requests(plan));
-    facts.put("Warm-up requests", plan.warmup_requests.to_string());
+    if let Prompts::Foreign { asked, .. } = &plan.workload.prompts {
+        let asked = asked
+            .iter()
+            .map(|(key, value)| (format!("asked: {key}"), value.clone()));
+        facts.0.extend(asked);
+    } else {
+        facts.put("Requests a run", requests(plan));
+        facts.put("Warm-up requests", plan.warmup_requests.to_string());
+    }
     facts.put("Runs a cell", plan.repeats.to_string());
-    facts.put("Seed", plan.seed.to_string());
+    if !plan.workload.prompts.is_foreign() {
+        facts.put("Seed", plan.seed.to_string());
+    }
     facts.maybe("SLO", health::slo(&plan.slo).as_ref());
     let fingerprint = Fingerprint::of(session);
     for (field, what) in UNUSUAL {
@@ -211,7 +225,11 @@ fn facts(session: &Session) -> Vec<(String, String)> {
         Ended::Interrupted => facts.put("Ended", "interrupted before its last run"),
         Ended::Aborted(reason) => facts.put("Ended", format!("stopped: {reason}")),
     }
-    facts.put("perfgate", &session.tool_version);
+    let is_foreign = plan.workload.prompts.is_foreign();
+    facts.put(
+        if is_foreign { "Measured by" } else { "perfgate" },
+        &session.tool_version,
+    );
     facts.put("Metric definitions", &session.definitions);
     facts.0
 }
@@ -235,6 +253,7 @@ fn prompts(prompts: &Prompts) -> String {
         } => format!("synthetic, {input_tokens} tokens after one of {groups} prefixes of {prefix_tokens} tokens"),
         Prompts::Dataset { path, .. } => format!("dataset `{path}`"),
         Prompts::Trace { path, .. } => format!("trace `{path}`"),
+        Prompts::Foreign { name, .. } => format!("`{name}`, of another tool"),
     }
 }
 
@@ -244,6 +263,7 @@ fn output_tokens(plan: &Plan) -> Option<String> {
     match plan.workload.prompts {
         _ if plan.target.api == Api::Embeddings => None,
         Prompts::Dataset { .. } | Prompts::Trace { .. } => Some(format!("as the file says, else {asked}")),
+        Prompts::Foreign { .. } => None,
         _ => Some(asked.to_string()),
     }
 }

@@ -1,13 +1,16 @@
 //! Signs that a session file was put together or cut by hand: nothing that perfgate writes has them.
 
-use crate::session::{CellRuns, Ended, Session};
+use crate::session::{CellRuns, Ended, Run, Session};
 
 /// What a reader should doubt of one session, in sentences; `arm` is what they call it.
 pub fn of(arm: &str, session: &Session) -> Vec<String> {
     let mut doubts = Vec::new();
     for cell in &session.cells {
-        doubts.extend(missing_runs(arm, session, cell));
-        doubts.extend(missing_requests(arm, session, cell));
+        // What another tool was to do, nobody here knows.
+        if !session.plan.workload.prompts.is_foreign() {
+            doubts.extend(missing_runs(arm, session, cell));
+            doubts.extend(missing_requests(arm, session, cell));
+        }
         doubts.extend(repeated_runs(arm, cell));
     }
     doubts
@@ -50,7 +53,8 @@ fn repeated_runs(arm: &str, cell: &CellRuns) -> Option<String> {
     let mut runs = cell.runs.iter().enumerate();
     let repeated = runs.any(|(at, run)| {
         let others = cell.runs.iter().take(at);
-        !run.requests.is_empty() && others.into_iter().any(|other| other.requests == run.requests)
+        let is_same = |other: &Run| other.requests == run.requests && other.stated == run.stated;
+        run.sent() > 0 && others.into_iter().any(is_same)
     });
     repeated.then(|| {
         format!(

@@ -8,6 +8,7 @@ mod provenance;
 mod request;
 mod run;
 mod selftest;
+mod stated;
 mod telemetry;
 
 pub use self::{
@@ -17,6 +18,7 @@ pub use self::{
     request::{Failure, FailureClass, Finish, Outcome, RequestRecord, TokensFrom, Turn, UsageClaim},
     run::{Block, ClientUse, GapCounts, GpuUse, HostUse, Lag, Run, Search, SearchEnd, SearchStep, Warmup, WarmupEnd},
     selftest::{Added, SelfTest},
+    stated::{Stated, StatedFigure},
     telemetry::{EnginePoint, EngineSeries, EngineUse, GpuPoint, GpuSeries, Stretch, Telemetry},
 };
 use crate::plan::{Load, Plan};

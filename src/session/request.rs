@@ -76,6 +76,8 @@ pub enum TokensFrom {
     Usage,
     /// The number of chunks with output, where the server sends no `usage`.
     Chunks,
+    /// The tokenizer of the tool that measured, which counted the text of the answer.
+    Tokenizer,
 }
 
 /// Token counts as a server stated them, those that cannot be true.

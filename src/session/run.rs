@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     request::{Outcome, RequestRecord},
+    stated::Stated,
     telemetry::Telemetry,
 };
 
@@ -39,6 +40,8 @@ pub struct Run {
     pub cache_reset: Option<String>,
     /// What a capacity search found; such a run holds no requests.
     pub search: Option<Search>,
+    /// What another tool stated of it, where its result was imported.
+    pub stated: Option<Box<Stated>>,
     /// Why the run ended before all its requests were sent, if it did.
     pub cut_short: Option<String>,
     /// Whether its server, which perfgate had started, ended by itself meanwhile.
@@ -226,6 +229,9 @@ impl Run {
     /// How many requests failed, by class key, with one message each, most frequent first.
     pub fn failures(&self) -> Vec<(String, u32, String)> {
         let mut classes: BTreeMap<String, (u32, String)> = BTreeMap::new();
+        if self.is_only_stated() {
+            return self.stated_failures();
+        }
         for record in &self.requests {
             if let Outcome::Failed(failure) = &record.outcome {
                 let entry = classes
@@ -287,13 +293,6 @@ impl Run {
         lags_ns
             .get(rank)
             .map(|lag_ns| Duration::from_nanos(*lag_ns).as_secs_f64() * 1e3)
-    }
-
-    /// Failed requests over all requests; `None` for a run without requests.
-    #[expect(clippy::cast_precision_loss, reason = "request counts are far below 2^52")]
-    pub fn error_rate(&self) -> Option<f64> {
-        let failed = self.requests.iter().filter(|record| !record.completed()).count();
-        (!self.requests.is_empty()).then(|| failed as f64 / self.requests.len() as f64)
     }
 }
 

@@ -124,6 +124,7 @@ impl From<&Run> for RunFile {
             client: run.client.map(ClientEntry),
             cache_reset: run.cache_reset.clone(),
             search: run.search.as_ref().map(SearchFile::from),
+            stated: run.stated.as_deref().map(|stated| Box::new(stated.into())),
             cut_short: run.cut_short.clone(),
             server_died: run.server_died,
         }
@@ -146,6 +147,7 @@ fn run_at(place: u32, file: RunFile, session_started_unix_s: u64) -> Run {
         client: file.client.map(|entry| entry.0),
         cache_reset: file.cache_reset,
         search: file.search.map(Search::from),
+        stated: file.stated.map(|stated| Box::new((*stated).into())),
         cut_short: file.cut_short,
         server_died: file.server_died,
     }

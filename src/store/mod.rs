@@ -33,6 +33,7 @@ mod scenario_file;
 mod selftest_file;
 mod session_file;
 mod shelf;
+mod stated_file;
 mod strict;
 mod target_file;
 mod telemetry_file;

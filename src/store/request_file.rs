@@ -142,6 +142,8 @@ enum TokensFromFile {
     Usage,
     /// The number of chunks with output.
     Chunks,
+    /// The tokenizer of the tool that measured.
+    Tokenizer,
 }
 
 /// A claim where one was not believed.

@@ -7,6 +7,7 @@ use super::{
     defaults::is_default,
     pairing_file::{BlockEntry, HostFile},
     request_file::Records,
+    stated_file::StatedFile,
     telemetry_file::TelemetryFile,
 };
 use crate::session::{ClientUse, GpuUse, HostUse, Lag, SearchEnd, SearchStep, Warmup, WarmupEnd};
@@ -57,6 +58,9 @@ pub(super) struct RunFile {
     /// What a capacity search found; such a run holds no requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) search: Option<SearchFile>,
+    /// What another tool stated of it, where its result was imported. Left out: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stated: Option<Box<StatedFile>>,
     /// Why the run ended before all its requests were sent; a run with this entry carries no verdict, except that its
     /// server died.
     #[serde(default, skip_serializing_if = "Option::is_none")]

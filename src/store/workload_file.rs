@@ -1,6 +1,6 @@
 //! How the prompts and answer lengths look in a file. Every `///` line here is the description in the JSON Schema.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -96,6 +96,14 @@ enum PromptsFile {
         /// SHA-256 of its bytes, in hex.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sha256: Option<String>,
+    },
+    /// Those of another tool, whose result was imported.
+    Foreign {
+        /// In a few signs.
+        name: String,
+        /// What the tool was asked for, as it says itself. Left out: nothing is known.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        asked: BTreeMap<String, String>,
     },
 }
 

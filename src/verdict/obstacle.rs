@@ -249,6 +249,7 @@ fn counted(counts: TokenCounts) -> &'static str {
     match counts {
         TokenCounts::Usage => "by the server's `usage`",
         TokenCounts::Chunks => "as chunks",
+        TokenCounts::Tokenizer => "by a tokenizer of the tool that measured",
         TokenCounts::Mixed => "some by `usage` and some as chunks",
     }
 }

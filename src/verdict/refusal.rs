@@ -4,9 +4,11 @@ use super::{Action, Bound, Check, Difference, Policy, Verdict, errors::DEATHS};
 use crate::{
     compare::{
         Comparison, different_work,
+        fingerprint::DEFINITIONS,
         work::{ALLOW, more_failures},
     },
     measure::{deaths, invalid_because, invalid_beside_failures},
+    metric::definitions_apart,
     session::{Ended, Session},
 };
 
@@ -126,9 +128,13 @@ fn incomparable(differences: &[Difference]) -> Option<String> {
         .filter(|difference| !difference.is_allowed())
         .collect();
     let told = open.iter().take(3).map(|d| {
+        let why = (d.field == DEFINITIONS).then(|| format!(": {}", definitions_apart(&d.baseline, &d.candidate)));
         format!(
-            "`{}` is `{}` in the baseline and `{}` here",
-            d.field, d.baseline, d.candidate
+            "`{}` is `{}` in the baseline and `{}` here{}",
+            d.field,
+            d.baseline,
+            d.candidate,
+            why.unwrap_or_default()
         )
     });
     let others: Vec<String> = open.iter().skip(3).map(|d| format!("`{}`", d.field)).collect();

@@ -41,7 +41,7 @@ fn named(resolved: &Resolved) -> Vec<PathBuf> {
     let plan = &resolved.plan;
     let prompts = match &plan.workload.prompts {
         Prompts::Dataset { path, .. } | Prompts::Trace { path, .. } => Some(path),
-        Prompts::Synthetic { .. } | Prompts::SharedPrefix { .. } => None,
+        Prompts::Synthetic { .. } | Prompts::SharedPrefix { .. } | Prompts::Foreign { .. } => None,
     };
     let tokenizer = match &plan.workload.tokenizer {
         Tokenizer::File { path, .. } => Some(path),

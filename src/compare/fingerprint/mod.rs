@@ -60,7 +60,7 @@ pub const FIELDS: [&str; 36] = [
 ];
 
 /// Beginnings of fields that the owner names (`hardware.rack`, `framework.config.tensor_parallel_size`).
-pub const OPEN_FIELDS: [&str; 3] = ["plan.extra_body.", "hardware.", "framework."];
+pub const OPEN_FIELDS: [&str; 4] = ["plan.extra_body.", "plan.asked.", "hardware.", "framework."];
 
 /// Fields of these that perfgate fills in by itself.
 pub const SEEN_FIELDS: [&str; 5] = [

@@ -26,16 +26,21 @@ pub(super) fn fields(session: &Session) -> Vec<(String, String)> {
     fields.put("plan.api", plan.target.api.name());
     target_fields(&mut fields, &plan.target);
     prompt_fields(&mut fields, &plan.workload.prompts);
-    fields.put("plan.output_tokens", plan.workload.output_tokens.to_string());
+    let is_foreign = plan.workload.prompts.is_foreign();
+    if !is_foreign {
+        fields.put("plan.output_tokens", plan.workload.output_tokens.to_string());
+    }
     workload_fields(&mut fields, &plan.workload);
     load_fields(&mut fields, session);
     // Each block fills and drains its streams: figures in blocks are not those of whole runs.
     let blocks = session.pairing.as_ref().map_or(1, |pairing| pairing.blocks);
     fields.unless(blocks == 1, "plan.blocks", || blocks.to_string());
-    fields.put("plan.requests", plan.requests_per_run.to_string());
-    fields.put("plan.warmup_requests", plan.warmup_requests.to_string());
-    fields.maybe("plan.warmup_limit", plan.warmup_limit.as_ref());
-    fields.put("plan.seed", plan.seed.to_string());
+    if !is_foreign {
+        fields.put("plan.requests", plan.requests_per_run.to_string());
+        fields.put("plan.warmup_requests", plan.warmup_requests.to_string());
+        fields.maybe("plan.warmup_limit", plan.warmup_limit.as_ref());
+        fields.put("plan.seed", plan.seed.to_string());
+    }
     fields.unless(plan.slo.is_empty(), "plan.slo", || slo(&plan.slo));
     fields.maybe("plan.scenario", plan.scenario.as_ref().map(scenario).as_ref());
     fields.all("plan.extra_body.", &plan.target.extra_body);
@@ -89,6 +94,10 @@ fn prompt_fields(fields: &mut Fields, prompts: &Prompts) {
             });
             let columns = [prompt_column, output_column].map(|column| column.as_deref().unwrap_or("-"));
             fields.unless(columns == ["-", "-"], "plan.dataset_columns", || columns.join(", "));
+        }
+        Prompts::Foreign { name, asked } => {
+            fields.put("plan.prompts", name);
+            fields.all("plan.asked.", asked);
         }
         Prompts::Trace { path, format, sha256 } => {
             fields.file("trace", path, sha256.as_ref());

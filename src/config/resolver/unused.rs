@@ -41,7 +41,7 @@ impl Resolver {
                     self.refuse_unused("output_tokens", &own("trace"), &["trace"])?;
                 }
             }
-            Prompts::Synthetic { .. } | Prompts::SharedPrefix { .. } => {}
+            Prompts::Synthetic { .. } | Prompts::SharedPrefix { .. } | Prompts::Foreign { .. } => {}
         }
         if plan.target.api == Api::Embeddings {
             self.refuse_unused("output_tokens", "embeddings have no answer of tokens", &["target.api"])?;
@@ -58,7 +58,7 @@ impl Resolver {
         let (kind, way_out) = match plan.workload.prompts {
             Prompts::Dataset { .. } => ("dataset", "remove it, or give the dataset `output_column: none`"),
             Prompts::Trace { .. } => ("trace", "remove it"),
-            Prompts::Synthetic { .. } | Prompts::SharedPrefix { .. } => return None,
+            Prompts::Synthetic { .. } | Prompts::SharedPrefix { .. } | Prompts::Foreign { .. } => return None,
         };
         let (layer, _) = self.useless("output_tokens", &[kind])?;
         let message =

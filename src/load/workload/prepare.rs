@@ -112,6 +112,7 @@ fn source(plan: &Plan, base_dir: &Path, words: &Words) -> Result<Source, LoadErr
             let trace = trace::read(&path, *format, plan.target.api, most)?;
             Ok(Source::Trace(Arc::new(trace)))
         }
+        Prompts::Foreign { name, .. } => Err(LoadError::Foreign { name: name.clone() }),
         Prompts::Synthetic { input_tokens } => Ok(Source::Synthetic(*input_tokens)),
         Prompts::SharedPrefix {
             groups,

@@ -5,6 +5,7 @@
 mod pairing;
 mod plan;
 mod run;
+mod stated;
 mod telemetry;
 
 use crate::{

@@ -63,7 +63,7 @@ fn workload(workload: &Workload) -> Checked {
                 "prompts.shared_prefix.prompts_per_group",
             )?;
         }
-        Prompts::Dataset { .. } | Prompts::Trace { .. } => {}
+        Prompts::Dataset { .. } | Prompts::Trace { .. } | Prompts::Foreign { .. } => {}
     }
     lengths(workload.output_tokens, "output_tokens")?;
     if let Some(conversation) = &workload.conversation {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Checked, MAX_EXACT, above_zero, each, ensure, is_above_zero, is_zero_or_more, pairing, plan, telemetry, time_of_day,
+    Checked, MAX_EXACT, above_zero, each, ensure, is_above_zero, is_zero_or_more, pairing, plan, stated, telemetry,
+    time_of_day,
 };
 use crate::{
     plan::{Load, Plan},
@@ -25,6 +26,9 @@ pub(super) fn run(run: &Run, load: &Load, plan: &Plan) -> Checked {
     pairing::host(&run.host)?;
     if let Some(client) = &run.client {
         client_use(client).map_err(|fault| fault.within("client"))?;
+    }
+    if let Some(stated) = &run.stated {
+        stated::stated(stated).map_err(|fault| fault.within("stated"))?;
     }
     search_of(run, load)
 }

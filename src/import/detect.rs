@@ -1,0 +1,271 @@
+//! Which files there are, and which format each is of, by its content.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Format, ImportError, Options,
+    formats::FORMATS,
+    head::{HEAD_BYTES, Head},
+};
+
+/// A result has not so many files.
+const MAX_FILES: usize = 20_000;
+/// Nor does it lie so deep.
+const MAX_DEPTH: usize = 8;
+
+/// Files of one format in one folder: what a format reads at once.
+pub(super) struct Folder<'a> {
+    pub(super) files: &'a [Part],
+    pub(super) options: &'a Options,
+}
+
+/// One file of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) path: PathBuf,
+    /// Which part of the result it is, in the format's own word.
+    pub(super) kind: &'static str,
+}
+
+/// What was found.
+pub(super) struct Found {
+    pub(super) groups: Vec<Group>,
+    pub(super) told: Vec<String>,
+}
+
+/// Files of one format in one folder.
+pub(super) struct Group {
+    pub(super) format: &'static Format,
+    folder: PathBuf,
+    pub(super) files: Vec<Part>,
+}
+
+impl Folder<'_> {
+    /// The files of one kind, in order.
+    pub(super) fn of(&self, kind: &str) -> Vec<&Part> {
+        self.files.iter().filter(|part| part.kind == kind).collect()
+    }
+
+    /// All bytes of a file, which is no larger than the options allow.
+    pub(super) fn bytes(&self, part: &Part) -> Result<Vec<u8>, ImportError> {
+        bytes_of(&part.path, self.options.max_bytes)
+    }
+}
+
+/// The format that a file is of, if it is known.
+pub(super) fn format_of(path: &Path) -> Option<&'static str> {
+    let head = head_of(path, u64::MAX).ok()?;
+    recognise(&head).map(|(format, _)| format.name)
+}
+
+fn recognise(head: &Head) -> Option<(&'static Format, &'static str)> {
+    if head.is_own() {
+        return None;
+    }
+    FORMATS
+        .iter()
+        .find_map(|format| Some((format, (format.recognise)(head)?)))
+}
+
+/// Looks at all files, and at those of all folders, in the order given.
+pub(super) fn detect(paths: &[PathBuf], options: &Options) -> Result<Found, ImportError> {
+    let asked = options.format.as_deref().map(named).transpose()?;
+    let mut found = Found {
+        groups: Vec::new(),
+        told: Vec::new(),
+    };
+    for path in paths {
+        if path.is_dir() {
+            look_into(path, (asked, options), &mut found)?;
+            continue;
+        }
+        let head = head_of(path, options.max_bytes)?;
+        let own = recognise(&head);
+        let (format, kind) = match (own, asked) {
+            (Some((format, _)), Some(asked)) if format.name != asked.name => {
+                return Err(ImportError::OtherFormat {
+                    path: path.clone(),
+                    found: format.what,
+                    asked: asked.what,
+                });
+            }
+            (Some(own), _) => own,
+            // Told what it is, though it does not look like it: its reader finds out.
+            (None, Some(asked)) => (asked, ""),
+            (None, None) => return Err(ImportError::Unknown { path: path.clone() }),
+        };
+        add(&mut found.groups, format, path.clone(), kind);
+    }
+    Ok(found)
+}
+
+fn named(name: &str) -> Result<&'static Format, ImportError> {
+    let known = FORMATS.iter().find(|format| format.name == name);
+    known.ok_or_else(|| ImportError::UnknownFormat {
+        name: name.to_owned(),
+        known: FORMATS
+            .iter()
+            .map(|format| format!("`{}`", format.name))
+            .collect::<Vec<_>>()
+            .join(", "),
+    })
+}
+
+fn add(groups: &mut Vec<Group>, format: &'static Format, path: PathBuf, kind: &'static str) {
+    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    let part = Part { path, kind };
+    let same = |group: &&mut Group| group.format.name == format.name && group.folder == folder;
+    match groups.iter_mut().find(same) {
+        Some(group) => group.files.push(part),
+        None => groups.push(Group {
+            format,
+            folder,
+            files: vec![part],
+        }),
+    }
+}
+
+/// The known results of a folder and those below it; what is not known is passed over.
+fn look_into(
+    folder: &Path,
+    (asked, options): (Option<&'static Format>, &Options),
+    found: &mut Found,
+) -> Result<(), ImportError> {
+    let mut files = Vec::new();
+    list(folder, 0, &mut files)?;
+    let before = found.groups.len();
+    let mut passed_over = 0;
+    for path in &files {
+        let known = match head_of(path, options.max_bytes) {
+            Ok(head) => recognise(&head),
+            Err(ImportError::Empty { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        match known.filter(|(format, _)| asked.is_none_or(|asked| asked.name == format.name)) {
+            Some((format, kind)) => add(&mut found.groups, format, path.clone(), kind),
+            None => passed_over += 1,
+        }
+    }
+    if found.groups.len() == before {
+        return Err(ImportError::NothingKnown {
+            path: folder.to_owned(),
+            files: files.len(),
+        });
+    }
+    if passed_over > 0 {
+        let files = if passed_over == 1 { "file" } else { "files" };
+        found.told.push(format!(
+            "{passed_over} other {files} of `{}` passed over",
+            folder.display()
+        ));
+    }
+    Ok(())
+}
+
+fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), ImportError> {
+    let failed = |source: io::Error| ImportError::Unreadable {
+        path: folder.to_owned(),
+        source,
+    };
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        entries.push((entry.path(), entry.file_type().map_err(failed)?));
+    }
+    entries.sort_by(|(one, _), (other, _)| in_order(one, other));
+    for (path, kind) in entries {
+        if kind.is_dir() && depth < MAX_DEPTH {
+            list(&path, depth + 1, files)?;
+        } else if kind.is_file() {
+            files.push(path);
+        }
+        if files.len() > MAX_FILES {
+            return Err(ImportError::TooMany {
+                path: folder.to_owned(),
+                limit: MAX_FILES,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// `run=2` before `run=10`.
+fn in_order(one: &Path, other: &Path) -> std::cmp::Ordering {
+    let key = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let digits = name.chars().filter(char::is_ascii_digit).count();
+        let letters: String = name.chars().filter(|sign| !sign.is_ascii_digit()).collect();
+        (letters, digits, name)
+    };
+    key(one).cmp(&key(other))
+}
+
+fn head_of(path: &Path, max_bytes: u64) -> Result<Head, ImportError> {
+    let bytes = beginning(path, HEAD_BYTES as u64, max_bytes)?;
+    let head = Head::of(&bytes);
+    if head.text().is_empty() {
+        return Err(ImportError::Empty { path: path.to_owned() });
+    }
+    Ok(head)
+}
+
+/// All bytes of a file.
+pub(super) fn bytes_of(path: &Path, max_bytes: u64) -> Result<Vec<u8>, ImportError> {
+    let bytes = beginning(path, max_bytes.saturating_add(1), max_bytes)?;
+    if bytes.len() as u64 > max_bytes {
+        return Err(ImportError::TooLarge {
+            path: path.to_owned(),
+            bytes: bytes.len() as u64,
+            limit: max_bytes,
+        });
+    }
+    Ok(bytes)
+}
+
+fn beginning(path: &Path, bytes: u64, max_bytes: u64) -> Result<Vec<u8>, ImportError> {
+    let failed = |source: io::Error| ImportError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let size = fs::metadata(path).map_err(failed)?.len();
+    if size > max_bytes {
+        return Err(ImportError::TooLarge {
+            path: path.to_owned(),
+            bytes: size,
+            limit: max_bytes,
+        });
+    }
+    let mut found = Vec::with_capacity(usize::try_from(size.min(bytes)).unwrap_or(0));
+    let file = File::open(path).map_err(failed)?;
+    file.take(bytes).read_to_end(&mut found).map_err(failed)?;
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_stand_in_the_order_of_their_numbers() {
+        let mut names: Vec<PathBuf> = ["run=10.json", "run=2.json", "a", "run=1.json"]
+            .map(PathBuf::from)
+            .into();
+        names.sort_by(|one, other| in_order(one, other));
+        assert_eq!(
+            names,
+            ["a", "run=1.json", "run=2.json", "run=10.json"].map(PathBuf::from)
+        );
+    }
+
+    #[test]
+    fn every_format_has_a_name_of_its_own() {
+        for (at, format) in FORMATS.iter().enumerate() {
+            let first = FORMATS.iter().position(|other| other.name == format.name);
+            assert_eq!(first, Some(at), "{}", format.name);
+        }
+    }
+}

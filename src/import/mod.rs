@@ -1,0 +1,117 @@
+//! Results of other tools as sessions: found by their content, read within limits, and each figure kept as its tool means it.
+//!
+//! `detect` looks at the beginning of each file and asks every format of [`formats`] whether it is its own; files of one folder
+//! and one format are read together, as tools split a run over several. Each format gives [`ForeignRun`]s; `session` puts those
+//! of one measurement together. `json` reads what Python writes (`NaN`, `Infinity`) without a tree of the whole file.
+//!
+//! # A format more
+//!
+//! 1. One file here (`mytool.rs`) with a `pub(super) const FORMAT: Format`: a name, what it is called, `recognise` (by
+//!    [`Head::has`], never by the file's name), and `read`, which makes a [`ForeignRun`] of each run in the files of one folder.
+//! 2. One line in `formats.rs`.
+//! 3. One entry in `metric/definitions.rs`: what the tool means by its words, under an id of its own (`mytool/1`). Two sessions of
+//!    different ids are incomparable, and those words say why.
+//!
+//! Latencies come from samples wherever the file has them with the times at which requests were sent
+//! ([`crate::session::RequestRecord`]); what it has instead of samples, and rates over a time that only the tool knows, go to
+//! [`crate::session::Stated`], whose figures stand in place of those of the records. Nothing is made up: a figure that is in
+//! neither is absent, with its reason.
+
+mod detect;
+mod error;
+mod formats;
+mod head;
+mod json;
+mod numbers;
+mod run;
+mod samples;
+mod session;
+mod vllm;
+
+use std::path::{Path, PathBuf};
+
+pub use self::error::ImportError;
+use self::{detect::Folder, head::Head, run::ForeignRun};
+use crate::session::Session;
+
+/// Larger files are refused before a byte of them is read, unless more is asked for.
+pub const MAX_BYTES: u64 = 1 << 30;
+
+/// How foreign files are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Name of the format that all files are of; `None`: by their content.
+    pub format: Option<String>,
+    /// Largest file that is read, in bytes.
+    pub max_bytes: u64,
+    /// Of a plain table: which column (or key) holds what (`ttft_ms` → `ttft`).
+    pub columns: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            format: None,
+            max_bytes: MAX_BYTES,
+            columns: Vec::new(),
+        }
+    }
+}
+
+/// What came of foreign files.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    /// All their runs as one session.
+    pub session: Session,
+    /// What its reader should know of the import itself, in sentences.
+    pub told: Vec<String>,
+}
+
+/// One format: how it is recognised and read.
+struct Format {
+    /// As `--format` takes it (`vllm-serve`).
+    name: &'static str,
+    /// What people call such a file.
+    what: &'static str,
+    /// Which part of a result it is, in the format's own word (`records`); `None`: it is none of this format.
+    recognise: fn(&Head) -> Option<&'static str>,
+    /// The runs in all files of one folder that are of this format.
+    read: fn(&Folder<'_>) -> Result<Vec<ForeignRun>, ImportError>,
+}
+
+/// Whether a file is a result of another tool, or a folder that may hold some.
+pub fn is_foreign(path: &Path) -> bool {
+    path.is_dir() || detect::format_of(path).is_some()
+}
+
+/// The names of all formats, with what they are.
+pub fn formats() -> impl Iterator<Item = (&'static str, &'static str)> {
+    formats::FORMATS.iter().map(|format| (format.name, format.what))
+}
+
+/// Reads the results of another tool: files, or folders of them, as the runs of one session.
+///
+/// # Errors
+/// A file is of no known format, of another one than asked for, too large, cut, or holds what cannot be; or the files are not of
+/// one measurement.
+pub fn import(paths: &[PathBuf], options: &Options) -> Result<Imported, ImportError> {
+    let found = detect::detect(paths, options)?;
+    let mut runs = Vec::new();
+    for group in &found.groups {
+        let folder = Folder {
+            files: &group.files,
+            options,
+        };
+        runs.extend((group.format.read)(&folder)?);
+    }
+    if runs.is_empty() {
+        return Err(ImportError::NoRun {
+            path: paths.first().cloned().unwrap_or_default(),
+        });
+    }
+    let session = session::session_of(runs)?;
+    Ok(Imported {
+        session,
+        told: found.told,
+    })
+}

@@ -1,0 +1,176 @@
+//! By which definitions figures were made: perfgate's own, and those of the tools whose results are imported.
+//!
+//! The same word means different things in these tools; `docs/import.md` has the same as a table.
+
+use super::DEFINITIONS_ID;
+
+/// What one tool means by its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Definitions {
+    /// Names them in files (`perfgate/1`).
+    pub id: &'static str,
+    /// Whose they are.
+    pub tool: &'static str,
+    /// When the first token counts as received.
+    pub ttft: &'static str,
+    /// How the time per output token is made.
+    pub tpot: &'static str,
+    /// What a gap between tokens is.
+    pub itl: &'static str,
+    /// When a request ends.
+    pub e2e: &'static str,
+    /// Over which time rates are counted.
+    pub window: &'static str,
+    /// Who counts output tokens.
+    pub tokens: &'static str,
+}
+
+/// All that are known.
+pub const KNOWN: &[Definitions] = &[
+    OWN,
+    VLLM_SERVE,
+    VLLM_LATENCY,
+    VLLM_THROUGHPUT,
+    AIPERF,
+    AIPERF_RECORDS,
+    SGLANG,
+];
+
+const OWN: Definitions = Definitions {
+    id: DEFINITIONS_ID,
+    tool: "perfgate",
+    ttft: "the first token that is not empty, reasoning included, on a connection that was open",
+    tpot: "(last token − first token) / (output tokens − 1)",
+    itl: "the gaps between chunks of all answers",
+    e2e: "at the last byte of the answer",
+    window: "first send to last end",
+    tokens: "the server's `usage`",
+};
+
+const VLLM_SERVE: Definitions = Definitions {
+    id: "vllm-serve/1",
+    tool: "vllm bench serve",
+    ttft: "the first chunk with a choice, even an empty one",
+    e2e: "at the last chunk with a choice",
+    window: "the whole benchmark",
+    tokens: "the server's `usage`, else a tokenizer",
+    ..OWN
+};
+
+const VLLM_LATENCY: Definitions = Definitions {
+    id: "vllm-latency/1",
+    tool: "vllm bench latency",
+    ttft: "none",
+    tpot: "none",
+    itl: "none",
+    e2e: "one batch inside the engine, without a server",
+    window: "none",
+    tokens: "none",
+};
+
+const VLLM_THROUGHPUT: Definitions = Definitions {
+    id: "vllm-throughput/1",
+    tool: "vllm bench throughput",
+    ttft: "none",
+    tpot: "none",
+    itl: "none",
+    e2e: "none",
+    window: "all prompts inside the engine, without a server",
+    tokens: "prompts and answers together",
+};
+
+const AIPERF: Definitions = Definitions {
+    id: "aiperf/1",
+    tool: "AIPerf",
+    ttft: "the first response that is not empty, reasoning included, with the time to open a connection",
+    tpot: "its `inter_token_latency`: (last response − first response) / (output tokens − 1)",
+    e2e: "at the last response with content",
+    window: "its own start to its own end",
+    tokens: "a tokenizer of AIPerf, or the server's `usage` where it was told so",
+    ..OWN
+};
+
+const AIPERF_RECORDS: Definitions = Definitions {
+    id: "aiperf-records/1",
+    tool: "AIPerf (records alone)",
+    window: "first send to last end",
+    ..AIPERF
+};
+
+const SGLANG: Definitions = Definitions {
+    id: "sglang-bench/1",
+    tool: "SGLang's bench_serving",
+    ttft: "the first token that is not empty, with the time to open a connection for each request",
+    tpot: "(last byte − first token) / (output tokens − 1)",
+    window: "the whole benchmark",
+    tokens: "the length that was asked for, unless the server sends a `usage`",
+    ..OWN
+};
+
+/// The definitions of this id, if they are known.
+pub fn definitions(id: &str) -> Option<&'static Definitions> {
+    KNOWN.iter().find(|known| known.id == id)
+}
+
+/// How two sets of definitions differ, in one sentence.
+pub fn definitions_apart(baseline: &str, candidate: &str) -> String {
+    let (Some(old), Some(new)) = (definitions(baseline), definitions(candidate)) else {
+        let unknown = if definitions(baseline).is_none() {
+            baseline
+        } else {
+            candidate
+        };
+        return format!("what `{unknown}` means by its figures is not known to this perfgate");
+    };
+    let aspects = [
+        ("TTFT ends with", old.ttft, new.ttft),
+        ("TPOT is", old.tpot, new.tpot),
+        ("ITL is", old.itl, new.itl),
+        ("a request ends", old.e2e, new.e2e),
+        ("rates are over", old.window, new.window),
+        ("output tokens are counted by", old.tokens, new.tokens),
+    ];
+    let told: Vec<String> = aspects
+        .into_iter()
+        .filter(|(_, old, new)| old != new)
+        .map(|(what, old, new)| format!("{what} {old} in the baseline and {new} here"))
+        .collect();
+    format!(
+        "{} and {} do not mean the same: {}",
+        old.tool,
+        new.tool,
+        if told.is_empty() {
+            "their definitions have another version".to_owned()
+        } else {
+            told.join(", ")
+        }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_is_there_once_and_has_its_version() {
+        for known in KNOWN {
+            assert_eq!(definitions(known.id), Some(known));
+            let (_, version) = known.id.split_once('/').unwrap();
+            assert!(version.parse::<u32>().is_ok(), "{}", known.id);
+        }
+    }
+
+    #[test]
+    fn two_tools_are_told_apart_in_what_differs_alone() {
+        let told = definitions_apart("perfgate/1", "vllm-serve/1");
+        assert!(
+            told.starts_with("perfgate and vllm bench serve do not mean the same: TTFT ends with"),
+            "{told}"
+        );
+        assert!(!told.contains("TPOT") && !told.contains("ITL"), "{told}");
+        assert_eq!(
+            definitions_apart("perfgate/1", "else/7"),
+            "what `else/7` means by its figures is not known to this perfgate"
+        );
+    }
+}
