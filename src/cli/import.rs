@@ -25,14 +25,17 @@ and what each tool means by its figures.";
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
     /// Result files of one tool, or folders of them: the runs of one session.
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "formats", value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Session file that is written.
     #[arg(short, long, value_name = "FILE", default_value = "session.json")]
     output: PathBuf,
-    /// Format of the files [default: by their content; `help` lists them]
+    /// Format of the files [default: by their content]
     #[arg(long, value_name = "NAME")]
     format: Option<String>,
+    /// List the formats that are known.
+    #[arg(long)]
+    formats: bool,
     /// Column (or key) of a plain table that holds a figure; repeatable.
     #[arg(long, value_name = "FIGURE=COLUMN", value_parser = column)]
     map: Vec<(String, String)>,
@@ -58,7 +61,7 @@ fn column(text: &str) -> Result<(String, String), String> {
 
 /// Runs it.
 pub(super) fn run(args: &ImportArgs) -> Result<Done, CommandError> {
-    if args.format.as_deref() == Some("help") {
+    if args.formats {
         return Ok(Done::ok(formats()));
     }
     let options = Options {

@@ -31,6 +31,8 @@ pub fn import(importing: &Importing<'_>, console: &dyn Console) -> Result<Done, 
         console.say(told);
     }
     let mut session = imported.session;
+    let first = importing.paths.first().map_or(Path::new(""), PathBuf::as_path);
+    store::check_session(first, &session)?;
     if let Some(commit) = importing.commit {
         session.commit = Some(commit.to_owned());
     }
@@ -74,6 +76,7 @@ pub(super) fn session_of(path: &Path) -> Result<Option<Session>, CommandError> {
     if !import::is_foreign(path) {
         return Ok(None);
     }
-    let imported = import::import(&[path.to_owned()], &Options::default())?;
-    Ok(Some(imported.session))
+    let session = import::import(&[path.to_owned()], &Options::default())?.session;
+    store::check_session(path, &session)?;
+    Ok(Some(session))
 }

@@ -96,7 +96,18 @@ pub(super) fn detect(paths: &[PathBuf], options: &Options) -> Result<Found, Impo
             (Some(own), _) => own,
             // Told what it is, though it does not look like it: its reader finds out.
             (None, Some(asked)) => (asked, ""),
-            (None, None) => return Err(ImportError::Unknown { path: path.clone() }),
+            (None, None) => {
+                let begins = head
+                    .first_line()
+                    .chars()
+                    .filter(|sign| !sign.is_control())
+                    .take(40)
+                    .collect();
+                return Err(ImportError::Unknown {
+                    path: path.clone(),
+                    begins,
+                });
+            }
         };
         add(&mut found.groups, format, path.clone(), kind);
     }

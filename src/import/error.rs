@@ -34,12 +34,14 @@ pub enum ImportError {
     },
     /// No tool that is known writes such files.
     #[error(
-        "`{}` is no result that is known; `perfgate import --help` lists the formats, and `--map` reads any table",
+        "`{}`, which begins with `{begins}`, is no result that is known; `perfgate import --formats` lists those that are",
         path.display()
     )]
     Unknown {
         /// The file.
         path: PathBuf,
+        /// Its first line, shortened.
+        begins: String,
     },
     /// A folder without any result.
     #[error("`{}` holds no result that is known among its {files} files", path.display())]
@@ -118,6 +120,14 @@ pub enum ImportError {
         path: PathBuf,
         /// Why, and what would be right.
         problem: String,
+    },
+    /// What belongs to runs that are not here; beside them it is passed over.
+    #[error("`{}` {problem}", path.display())]
+    Spare {
+        /// The file.
+        path: PathBuf,
+        /// What it holds, and what to give instead.
+        problem: &'static str,
     },
     /// Nothing was measured.
     #[error("`{}` holds no run", path.display())]

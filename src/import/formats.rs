@@ -1,6 +1,13 @@
 //! Every format, in the order in which files are tried: one line each.
 
-use super::{Format, vllm};
+use super::{Format, aiperf, sglang, vllm};
 
 /// The first that recognises a file has it.
-pub(super) const FORMATS: &[Format] = &[vllm::SERVE, vllm::LATENCY, vllm::THROUGHPUT];
+#[rustfmt::skip]
+pub(super) const FORMATS: &[Format] = &[
+    vllm::SERVE,
+    vllm::LATENCY,
+    vllm::THROUGHPUT,
+    aiperf::FORMAT,
+    sglang::FORMAT,
+];

@@ -128,27 +128,34 @@ pub(super) fn each<T: DeserializeOwned, S>(
     new: impl Fn() -> S,
     add: impl Fn(&mut S, T, usize) -> Result<(), ImportError>,
 ) -> Result<S, ImportError> {
-    let attempt = |bytes: &[u8]| -> Result<Result<S, serde_json::Error>, ImportError> {
+    let attempt = |bytes: &[u8]| -> Result<Result<S, (serde_json::Error, usize)>, ImportError> {
         let mut sum = new();
-        for (at, value) in (1..).zip(serde_json::Deserializer::from_slice(text_of(bytes)).into_iter::<T>()) {
-            match value {
-                Ok(value) => add(&mut sum, value, at)?,
-                Err(error) => return Ok(Err(error)),
+        let mut values = serde_json::Deserializer::from_slice(text_of(bytes)).into_iter::<T>();
+        for number in 1.. {
+            let begins = values.byte_offset();
+            match values.next() {
+                Some(Ok(value)) => add(&mut sum, value, number)?,
+                Some(Err(error)) => return Ok(Err((error, begins))),
+                None => break,
             }
         }
         Ok(Ok(sum))
     };
-    let error = match attempt(&bytes)? {
-        Ok(sum) => return Ok(sum),
-        Err(error) => error,
-    };
-    if error.is_syntax() && without_python(&mut bytes) {
-        return match attempt(&bytes)? {
-            Ok(sum) => Ok(sum),
-            Err(error) => Err(told(path, &error)),
-        };
+    let mut found = attempt(&bytes)?;
+    if found.as_ref().is_err_and(|(error, _)| error.is_syntax()) && without_python(&mut bytes) {
+        found = attempt(&bytes)?;
     }
-    Err(told(path, &error))
+    found.map_err(|(error, begins)| {
+        let text = text_of(&bytes).get(begins..).unwrap_or_default();
+        match broken::<T>(path, text, &error) {
+            ImportError::Value { path, key, problem } if error.line() > 1 => ImportError::Value {
+                path,
+                key: format!("line {}: {key}", error.line()),
+                problem,
+            },
+            other => other,
+        }
+    })
 }
 
 /// Some editors put a byte-order mark before the text.

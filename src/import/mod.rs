@@ -17,6 +17,7 @@
 //! [`crate::session::Stated`], whose figures stand in place of those of the records. Nothing is made up: a figure that is in
 //! neither is absent, with its reason.
 
+mod aiperf;
 mod detect;
 mod error;
 mod formats;
@@ -26,6 +27,7 @@ mod numbers;
 mod run;
 mod samples;
 mod session;
+mod sglang;
 mod vllm;
 
 use std::path::{Path, PathBuf};
@@ -75,7 +77,7 @@ struct Format {
     what: &'static str,
     /// Which part of a result it is, in the format's own word (`records`); `None`: it is none of this format.
     recognise: fn(&Head) -> Option<&'static str>,
-    /// The runs in all files of one folder that are of this format.
+    /// The runs in all files of one folder that are of this format; [`ImportError::Spare`] where they only belong to runs elsewhere.
     read: fn(&Folder<'_>) -> Result<Vec<ForeignRun>, ImportError>,
 }
 
@@ -96,18 +98,21 @@ pub fn formats() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// one measurement.
 pub fn import(paths: &[PathBuf], options: &Options) -> Result<Imported, ImportError> {
     let found = detect::detect(paths, options)?;
-    let mut runs = Vec::new();
+    let (mut runs, mut spare) = (Vec::new(), None);
     for group in &found.groups {
         let folder = Folder {
             files: &group.files,
             options,
         };
-        runs.extend((group.format.read)(&folder)?);
+        match (group.format.read)(&folder) {
+            Ok(found) => runs.extend(found),
+            Err(error @ ImportError::Spare { .. }) => spare = spare.or(Some(error)),
+            Err(error) => return Err(error),
+        }
     }
     if runs.is_empty() {
-        return Err(ImportError::NoRun {
-            path: paths.first().cloned().unwrap_or_default(),
-        });
+        let path = paths.first().cloned().unwrap_or_default();
+        return Err(spare.unwrap_or(ImportError::NoRun { path }));
     }
     let session = session::session_of(runs)?;
     Ok(Imported {

@@ -88,11 +88,11 @@ impl ForeignRun {
 pub(super) struct Told(Stated);
 
 impl Told {
-    /// So many requests completed and failed.
+    /// So many requests completed, and so many failed, where that is told.
     ///
     /// # Errors
     /// A count that is none.
-    pub(super) fn of(path: &Path, completed: (&str, f64), failed: (&str, f64)) -> Result<Self, ImportError> {
+    pub(super) fn of(path: &Path, completed: (&str, f64), failed: Option<(&str, f64)>) -> Result<Self, ImportError> {
         let count = |(key, number): (&str, f64)| {
             count_u32(number).ok_or_else(|| {
                 bad(
@@ -104,7 +104,7 @@ impl Told {
         };
         Ok(Self(Stated {
             completed: count(completed)?,
-            failed: count(failed)?,
+            failed: failed.map(count).transpose()?,
             ..Stated::default()
         }))
     }
@@ -115,9 +115,12 @@ impl Told {
         self
     }
 
-    /// Why requests failed.
+    /// Why requests failed; of more than there are, nothing.
     pub(super) fn failures(mut self, failures: Vec<(u32, String)>) -> Self {
-        self.0.failures = failures;
+        let told: u64 = failures.iter().map(|(count, _)| u64::from(*count)).sum();
+        if told <= u64::from(self.0.failed.unwrap_or(0)) {
+            self.0.failures = failures;
+        }
         self
     }
 

@@ -22,17 +22,19 @@ pub(super) fn stand_in(found: &mut [(Metric, RunValue)], run: &Run) {
 }
 
 fn count(run: &Run, stated: &Stated, metric: Metric) -> RunValue {
+    let untold = "the imported file does not tell how many requests failed";
     let value = match metric {
         Metric::Completed => f64::from(stated.completed),
-        Metric::Failed => f64::from(stated.failed),
-        _ => run.error_rate().ok_or("the run holds no request")?,
+        Metric::Failed => f64::from(stated.failed.ok_or(untold)?),
+        _ if run.knows_failures() => run.error_rate().ok_or("the run holds no request")?,
+        _ => return Err(untold.into()),
     };
     Ok(sample(value, run.sent()))
 }
 
 /// A figure as stated, or why there is none; `None` where the requests on record, or the reason at hand, say more.
 fn figure(stated: &Stated, metric: Metric, is_alone: bool) -> Option<RunValue> {
-    let (completed, failed) = (stated.completed, stated.failed);
+    let (completed, failed) = (stated.completed, stated.failed.unwrap_or(0));
     let is_of_requests = !metric.is_watched()
         && !metric.needs_schedule()
         && !matches!(metric, Metric::GpuMemoryPeakGb | Metric::GpuUtilizationPct);
@@ -63,8 +65,9 @@ fn hides_failures(stated: &Stated, metric: Metric) -> bool {
     let Some(percentile) = metric.percentile().filter(|_| !matches!(metric, Metric::Itl(_))) else {
         return false;
     };
-    let all = u64::from(stated.completed) + u64::from(stated.failed);
-    u64::from(stated.failed) * 100 > all * u64::from(100 - percentile.percent())
+    let failed = u64::from(stated.failed.unwrap_or(0));
+    let all = u64::from(stated.completed) + failed;
+    failed * 100 > all * u64::from(100 - percentile.percent())
 }
 
 /// Mean lengths of a run that has no records.
@@ -129,7 +132,7 @@ mod tests {
         Run {
             stated: Some(Box::new(Stated {
                 completed,
-                failed,
+                failed: Some(failed),
                 output_tokens: Some(u64::from(completed) * 32),
                 figures: figures.map(|(metric, value)| (metric, figure(value))).into(),
                 ..Stated::default()

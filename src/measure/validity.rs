@@ -74,9 +74,10 @@ fn invalid_run(session: &Session, load: &Load, run: &Run, by_failures: bool) -> 
 
 fn too_many_errors(session: &Session, run: &Run) -> Option<String> {
     let limit = session.plan.max_error_rate;
-    let Some(rate) = run.error_rate() else {
+    if run.sent() == 0 {
         return Some("it holds no request".into());
-    };
+    }
+    let rate = run.error_rate()?;
     let worst = || {
         let (class, count, message) = run.failures().into_iter().next()?;
         Some(format!("; {count} × {class}: {message}"))

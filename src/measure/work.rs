@@ -47,7 +47,8 @@ impl Work {
             *finished.entry(finish).or_insert(0) += 1;
         }
         Self {
-            requests: run.sent(),
+            // Of a run whose failures nobody told, none can be held against another's.
+            requests: if run.knows_failures() { run.sent() } else { 0 },
             output_tokens_mean: moments::mean(&lengths).or(told.output_tokens_mean),
             input_tokens_mean: inputs
                 .and_then(|inputs| moments::mean(&inputs))

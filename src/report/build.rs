@@ -3,7 +3,7 @@
 use super::{
     Judging, Report, Stored,
     arm::{describe_measured, say_none_replaced},
-    conduct, detail, doubts, held, method, overridden,
+    conduct, detail, doubts, held, imported, method, overridden,
     past::{self, Past, Windows},
     rest, scenario, tails, telemetry, wording,
 };
@@ -233,6 +233,7 @@ fn of_session(arm: &str, session: &Session) -> Vec<String> {
             "the {arm} was interrupted: only its finished runs are compared"
         ));
     }
+    warnings.extend(imported::of(arm, session));
     warnings.extend(doubts::of(arm, session));
     warnings.extend(conduct::of(arm, session));
     warnings.extend(scenario::warnings(arm, session));

@@ -11,6 +11,7 @@ mod detail;
 mod doubts;
 mod health;
 mod held;
+mod imported;
 mod method;
 mod never_full;
 mod overridden;

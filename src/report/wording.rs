@@ -242,9 +242,12 @@ fn settling(judgement: &Judgement, (baseline, candidate): (Option<&Session>, &Se
     }
     let asked = usize::try_from(candidate.plan.requests_per_run).unwrap_or(usize::MAX);
     if let Some(needed) = judgement.requests_needed.filter(|needed| *needed > asked) {
-        steps.push(format!(
-            "measure both sides with more requests a run: `--requests {needed}`"
-        ));
+        let how = if candidate.plan.workload.prompts.is_foreign() {
+            format!("{needed} or more")
+        } else {
+            format!("`--requests {needed}`")
+        };
+        steps.push(format!("measure both sides with more requests a run: {how}"));
     }
     if judgement.checks.is_empty() {
         steps.push("gate a metric: set a limit under `gates` in `perfgate.yaml`".into());
@@ -295,6 +298,11 @@ fn more_runs(judgement: &Judgement, baseline: Option<&Session>, candidate: &Sess
         Lacking::Candidate => ("the candidate", new),
     };
     let repeats = (runs + more).max(MIN_RUNS);
+    if candidate.plan.workload.prompts.is_foreign() {
+        return Some(format!(
+            "measure {sides} again, and import {repeats} results or more of each"
+        ));
+    }
     Some(format!("measure {sides} again with more runs: `--repeat {repeats}`"))
 }
 

@@ -10,8 +10,8 @@ use crate::metric::Metric;
 pub struct Stated {
     /// Requests that completed.
     pub completed: u32,
-    /// Requests that did not.
-    pub failed: u32,
+    /// Requests that did not; `None`: the tool does not tell, and nothing is known of errors.
+    pub failed: Option<u32>,
     /// Why, with how many each; empty where the tool does not tell.
     pub failures: Vec<(u32, String)>,
     /// Prompt tokens of all completed requests together.
@@ -41,7 +41,7 @@ impl Run {
     pub fn sent(&self) -> usize {
         let stated = self.stated.as_ref().filter(|_| self.requests.is_empty());
         stated.map_or(self.requests.len(), |stated| {
-            stated.completed as usize + stated.failed as usize
+            stated.completed as usize + stated.failed.unwrap_or(0) as usize
         })
     }
 
@@ -50,15 +50,20 @@ impl Run {
         let stated = self.stated.as_ref().filter(|_| self.requests.is_empty());
         stated.map_or_else(
             || self.requests.iter().filter(|record| !record.completed()).count(),
-            |stated| stated.failed as usize,
+            |stated| stated.failed.unwrap_or(0) as usize,
         )
     }
 
-    /// Failed requests over all requests; `None` for a run without requests.
+    /// Whether it is known how many failed.
+    pub fn knows_failures(&self) -> bool {
+        !self.is_only_stated() || self.stated.as_ref().is_some_and(|stated| stated.failed.is_some())
+    }
+
+    /// Failed requests over all requests; `None` for a run without requests, or of which nobody tells.
     #[expect(clippy::cast_precision_loss, reason = "request counts are far below 2^52")]
     pub fn error_rate(&self) -> Option<f64> {
         let sent = self.sent();
-        (sent > 0).then(|| self.failed() as f64 / sent as f64)
+        (sent > 0 && self.knows_failures()).then(|| self.failed() as f64 / sent as f64)
     }
 
     /// Failures as they were stated, by class key, with a message each, most frequent first.
@@ -67,7 +72,7 @@ impl Run {
             return Vec::new();
         };
         let told: u32 = stated.failures.iter().map(|(count, _)| *count).sum();
-        let untold = stated.failed.saturating_sub(told);
+        let untold = stated.failed.unwrap_or(0).saturating_sub(told);
         let why_untold = "the imported file does not tell why".to_owned();
         let mut rows = stated.failures.clone();
         rows.extend((untold > 0).then_some((untold, why_untold)));
@@ -87,7 +92,7 @@ mod tests {
     fn requests_on_record_come_before_what_was_stated() {
         let stated = Stated {
             completed: 90,
-            failed: 10,
+            failed: Some(10),
             failures: vec![(7, "Bad Request".into())],
             ..Stated::default()
         };

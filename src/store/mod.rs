@@ -120,6 +120,14 @@ pub fn session_of_json(json: &str) -> Result<Session, StoreError> {
     read::session(path, read::parse(path, json.as_bytes())?)
 }
 
+/// Checks all that arithmetic relies on, of a session that came from elsewhere than a file of ours; `path` is what messages call it.
+///
+/// # Errors
+/// A value in it contradicts another.
+pub fn check_session(path: &Path, session: &Session) -> Result<(), StoreError> {
+    check::session(session).map_err(|fault| read::field(path, &fault.key, fault.problem))
+}
+
 /// Reads a session file and checks all that arithmetic relies on.
 ///
 /// # Errors

@@ -16,8 +16,9 @@ use crate::{
 pub(super) struct StatedFile {
     /// Requests that completed.
     completed: u32,
-    /// Requests that did not.
-    failed: u32,
+    /// Requests that did not. Left out: not told, and nothing is known of errors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failed: Option<u32>,
     /// Why: how many, with a message. Left out: not told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     failures: Vec<(u32, String)>,

@@ -16,6 +16,7 @@ mod false_usage;
 mod github;
 mod history;
 mod honest;
+mod import;
 mod load;
 mod made;
 mod manual;

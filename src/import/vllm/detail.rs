@@ -8,7 +8,7 @@ use super::serve::{Serve, stated_percentiles};
 use crate::{
     import::{
         ImportError,
-        numbers::{Gaps, ns_of_s},
+        numbers::{Gaps, count, ns_of_s},
         run::{ForeignRun, bad, failed},
         samples::Samples,
     },
@@ -81,8 +81,9 @@ impl Arrays {
         if !message.is_empty() {
             return Some(failed(message));
         }
+        // A negative time is no failure, and is refused where it is read.
         let answered = self.output_lens.get(at).is_some_and(|tokens| *tokens > 0)
-            && self.ttfts.get(at).is_some_and(|ttft_s| *ttft_s > 0.0);
+            && self.ttfts.get(at).is_some_and(|ttft_s| ttft_s.abs() > 0.0);
         (!answered).then(|| {
             Outcome::Failed(Box::new(Failure {
                 class: FailureClass::NoTokens,
@@ -191,7 +192,15 @@ fn samples_of(arrays: &Arrays, all: usize) -> Samples {
 /// A file whose figures do not follow from its samples was changed by hand, or means something else than is known.
 fn hold_against(found: &Serve, run: &mut ForeignRun) {
     let records = &run.run.requests;
-    if records.iter().any(|record| !record.completed()) {
+    let completed = records.iter().filter(|record| record.completed()).count();
+    if found.completed.finite().and_then(count) != Some(completed as u64) {
+        run.notes.push(format!(
+            "`completed` of `{}` says {}, and {completed} of its requests have an answer, which is what counts",
+            run.path.display(),
+            found.completed.finite().unwrap_or_default()
+        ));
+    }
+    if completed < records.len() {
         return;
     }
     let ms = |from: u64, to: u64| std::time::Duration::from_nanos(to.saturating_sub(from)).as_secs_f64() * 1e3;

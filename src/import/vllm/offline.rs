@@ -45,7 +45,7 @@ pub(in crate::import) fn read_latency(folder: &Folder<'_>) -> Result<Vec<Foreign
             samples.e2e_ms.push(seconds * 1e3);
         }
         let iterations = count_of(found.latencies.len());
-        let mut told = Told::of(&part.path, ("latencies", iterations), ("failed", 0.0))?;
+        let mut told = Told::of(&part.path, ("latencies", iterations), Some(("failed", 0.0)))?;
         samples.tell(&mut told);
         Ok(offline(&part.path, ("vllm bench latency", "vllm-latency/1"), told))
     });
@@ -61,7 +61,7 @@ pub(in crate::import) fn read_throughput(folder: &Folder<'_>) -> Result<Vec<Fore
         if !found.elapsed_time.finite().is_some_and(|seconds| seconds > 0.0) {
             return Err(bad(&part.path, "elapsed_time", "is no time above zero".into()));
         }
-        let mut told = Told::of(&part.path, ("num_requests", requests), ("failed", 0.0))?;
+        let mut told = Told::of(&part.path, ("num_requests", requests), Some(("failed", 0.0)))?;
         let qps = (Metric::Qps, found.requests_per_second.finite(), 0);
         told.figure(&part.path, "requests_per_second", qps)?;
         let mut run = offline(&part.path, ("vllm bench throughput", "vllm-throughput/1"), told);

@@ -170,16 +170,13 @@ fn fill(path: &Path, mut found: Serve, run: &mut ForeignRun) -> Result<(), Impor
         .completed
         .finite()
         .ok_or_else(|| bad(path, "completed", "is missing".into()))?;
+    // Older versions do not count failures, but know how many prompts there were.
     let failed = found
         .failed
         .finite()
         .or_else(|| Some(found.num_prompts.finite()? - completed));
-    let mut told = Told::of(
-        path,
-        ("completed", completed),
-        ("failed", failed.unwrap_or(0.0).max(0.0)),
-    )?
-    .tokens(
+    let failed = failed.map(|failed| ("failed", failed));
+    let mut told = Told::of(path, ("completed", completed), failed)?.tokens(
         found.total_input_tokens.finite().and_then(numbers::count),
         found.total_output_tokens.finite().and_then(numbers::count),
     );

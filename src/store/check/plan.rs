@@ -118,7 +118,7 @@ fn loads(plan: &Plan) -> Checked {
     ensure(plan.loads.len() <= MAX_LOADS, "loads", || {
         format!("has {} entries; give at most {MAX_LOADS}", plan.loads.len())
     })?;
-    let is_trace = matches!(plan.workload.prompts, Prompts::Trace { .. });
+    let is_trace = matches!(plan.workload.prompts, Prompts::Trace { .. } | Prompts::Foreign { .. });
     for (at, load) in plan.loads.iter().enumerate() {
         let key = format!("loads[{at}]");
         load_level(load).map_err(|fault| fault.within(&key))?;

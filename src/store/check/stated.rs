@@ -5,8 +5,9 @@ use crate::session::Stated;
 
 pub(super) fn stated(stated: &Stated) -> Checked {
     let told: u64 = stated.failures.iter().map(|(count, _)| u64::from(*count)).sum();
-    ensure(told <= u64::from(stated.failed), "failures", || {
-        format!("tell of {told} requests, but `failed` is `{}`", stated.failed)
+    let failed = stated.failed.unwrap_or(0);
+    ensure(told <= u64::from(failed), "failures", || {
+        format!("tell of {told} requests, but `failed` is `{failed}`")
     })?;
     for (key, tokens) in [
         ("input_tokens", stated.input_tokens),

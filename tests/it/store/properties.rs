@@ -1,12 +1,13 @@
 use std::fs;
 
 use perfgate::{
+    metric::Metric,
     plan::Load,
     session::{
         Block, CellRuns, ClientUse, Ended, EnginePoint, EngineSeries, EngineUse, Failure, FailureClass, Finish,
         GapCounts, GpuPoint, GpuSeries, GpuUse, HostUse, Lag, Origin, Outcome, PairArm, Pairing, Remeasured,
-        RequestRecord, Run, Search, SearchEnd, SearchStep, Session, Stretch, Telemetry, TokensFrom, Turn, UsageClaim,
-        Warmup, WarmupEnd,
+        RequestRecord, Run, Search, SearchEnd, SearchStep, Session, Stated, StatedFigure, Stretch, Telemetry,
+        TokensFrom, Turn, UsageClaim, Warmup, WarmupEnd,
     },
     store,
 };
@@ -168,7 +169,7 @@ fn runs() -> impl Strategy<Value = Run> {
     let ends = sample::select(vec![WarmupEnd::Planned, WarmupEnd::Steady, WarmupEnd::Limit]);
     let cut = (option::of(".*"), any::<bool>());
     let rest = (any::<u32>(), 0..9_u32, cut, 0..3_u32);
-    let places = (blocks(), hosts(), telemetry());
+    let places = (blocks(), hosts(), telemetry(), option::of(stated()));
     let side = (
         ends,
         option::of(clients()),
@@ -178,7 +179,7 @@ fn runs() -> impl Strategy<Value = Run> {
     );
     (collection::vec(records(), 0..6), gaps, gpu, rest, side).prop_map(
         |(mut requests, gaps, gpu, (replaced_connections, warm, (cut_short, server_died), shift), side)| {
-            let (end, client, cache_reset, search, (blocks, host, telemetry)) = side;
+            let (end, client, cache_reset, search, (blocks, host, telemetry, stated)) = side;
             for (index, record) in (shift..).zip(&mut requests) {
                 record.index = index;
             }
@@ -204,9 +205,26 @@ fn runs() -> impl Strategy<Value = Run> {
                 client,
                 cache_reset,
                 search,
+                stated: stated.map(Box::new),
                 cut_short,
                 server_died,
             }
+        },
+    )
+}
+
+fn stated() -> impl Strategy<Value = Stated> {
+    let figure = (0.0..1e12_f64, 0..1_u64 << 53).prop_map(|(value, samples)| StatedFigure { value, samples });
+    let figures = collection::btree_map(sample::select(Metric::ALL.to_vec()), figure, 0..5);
+    let tokens = || option::of(0..1_u64 << 53);
+    (any::<u32>(), option::of(10_u32..99), ".*", tokens(), tokens(), figures).prop_map(
+        |(completed, failed, why, input_tokens, output_tokens, figures)| Stated {
+            completed,
+            failed,
+            failures: failed.map(|_| (7, why)).into_iter().collect(),
+            input_tokens,
+            output_tokens,
+            figures,
         },
     )
 }

@@ -1,0 +1,334 @@
+//! `profile_export.jsonl`: one request a line, with every gap between its chunks.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::{
+    import::{
+        ImportError, json,
+        numbers::{Gaps, ns_of_ms},
+        run::{ForeignRun, bad, failed},
+    },
+    plan::Load,
+    session::{Failure, FailureClass, Outcome, RequestRecord, TokensFrom, Warmup, WarmupEnd},
+};
+
+/// One line. What it has besides is passed over unread.
+#[derive(Deserialize)]
+struct Line {
+    metadata: Metadata,
+    #[serde(default)]
+    metrics: Option<Metrics>,
+    #[serde(default)]
+    error: Option<Trouble>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    request_start_ns: u64,
+    request_end_ns: Option<u64>,
+    benchmark_phase: Option<Phase>,
+    #[serde(default)]
+    was_cancelled: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Phase {
+    Warmup,
+    #[serde(other)]
+    Measured,
+}
+
+#[derive(Default, Deserialize)]
+struct Metrics {
+    time_to_first_token: Option<One>,
+    time_to_first_output_token: Option<One>,
+    request_latency: Option<One>,
+    output_sequence_length: Option<One>,
+    input_sequence_length: Option<One>,
+    usage_completion_tokens: Option<One>,
+    usage_completion_tokens_diff_pct: Option<One>,
+    inter_chunk_latency: Option<Many>,
+}
+
+#[derive(Deserialize)]
+struct One {
+    value: f64,
+    unit: Option<Unit>,
+}
+
+#[derive(Deserialize)]
+struct Many {
+    value: Vec<f64>,
+    unit: Option<Unit>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+enum Unit {
+    #[serde(rename = "s", alias = "sec")]
+    S,
+    #[serde(rename = "us")]
+    Us,
+    #[serde(rename = "ns")]
+    Ns,
+    #[serde(other)]
+    Ms,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Trouble {
+    Text(String),
+    Details {
+        code: Option<i64>,
+        #[serde(rename = "type")]
+        kind: Option<String>,
+        message: Option<String>,
+    },
+}
+
+impl Trouble {
+    fn words(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Details { code, kind, message } => {
+                let code = code.map(|code| code.to_string());
+                let parts = [code, kind, message];
+                parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+            }
+        }
+    }
+}
+
+/// Milliseconds of what is stated in a unit.
+fn ms(value: f64, unit: Option<Unit>) -> f64 {
+    value
+        * match unit {
+            Some(Unit::S) => 1e3,
+            Some(Unit::Us) => 1e-3,
+            Some(Unit::Ns) => 1e-6,
+            Some(Unit::Ms) | None => 1.0,
+        }
+}
+
+/// All records of a run, warm-up counted and left out.
+pub(super) struct Rows {
+    path: PathBuf,
+    /// Of the first send, in nanoseconds since 1970.
+    begin_ns: u64,
+    /// Stamps count from 1970 until [`Rows::fill`].
+    rows: Vec<Row>,
+    gaps: Gaps,
+    warmup: Warmup,
+    is_streamed: bool,
+}
+
+struct Row {
+    start_ns: u64,
+    latency_ns: u64,
+    ttft_ns: Option<u64>,
+    answer_ns: Option<u64>,
+    chunks: u32,
+    input_tokens: Option<u32>,
+    output_tokens: Option<u32>,
+    is_usage: bool,
+    outcome: Outcome,
+}
+
+/// Reads all lines.
+pub(super) fn read(path: &Path, bytes: Vec<u8>) -> Result<Rows, ImportError> {
+    let new = || Rows {
+        path: path.to_owned(),
+        begin_ns: u64::MAX,
+        rows: Vec::new(),
+        gaps: Gaps::default(),
+        warmup: Warmup {
+            requests: 0,
+            failed: 0,
+            end: WarmupEnd::Planned,
+        },
+        is_streamed: false,
+    };
+    let rows = json::each(path, bytes, new, Rows::add)?;
+    if rows.rows.is_empty() {
+        return Err(ImportError::NoRun { path: path.to_owned() });
+    }
+    Ok(rows)
+}
+
+impl Rows {
+    fn add(&mut self, line: Line, number: usize) -> Result<(), ImportError> {
+        let is_failed = line.error.is_some() || line.metadata.was_cancelled;
+        if line.metadata.benchmark_phase == Some(Phase::Warmup) {
+            self.warmup.requests += 1;
+            self.warmup.failed += u32::from(is_failed);
+            return Ok(());
+        }
+        let metrics = line.metrics.unwrap_or_default();
+        let key = |what: &str| format!("line {number}: {what}");
+        let path = self.path.clone();
+        let time = |what: &str, one: Option<&One>| {
+            let Some(one) = one else { return Ok(None) };
+            let ns = ns_of_ms(ms(one.value, one.unit));
+            ns.map(Some).ok_or_else(|| {
+                bad(
+                    &path,
+                    &key(what),
+                    format!("is `{}`; give a time, zero or more", one.value),
+                )
+            })
+        };
+        let start_ns = line.metadata.request_start_ns;
+        let whole = line.metadata.request_end_ns.map(|end_ns| end_ns.checked_sub(start_ns));
+        let whole = match whole {
+            Some(None) if !is_failed => {
+                return Err(bad(
+                    &path,
+                    &key("request_end_ns"),
+                    "is before `request_start_ns`".into(),
+                ));
+            }
+            whole => whole.flatten(),
+        };
+        let latency_ns = time("request_latency", metrics.request_latency.as_ref())?
+            .or(whole)
+            .unwrap_or(0);
+        let count = |one: Option<&One>| one.and_then(|one| crate::import::numbers::count_u32(one.value));
+        let output_tokens = count(metrics.output_sequence_length.as_ref());
+        let usage = count(metrics.usage_completion_tokens.as_ref());
+        let chunks = metrics
+            .inter_chunk_latency
+            .as_ref()
+            .map_or(0, |many| many.value.len() + 1);
+        let row = Row {
+            start_ns,
+            latency_ns,
+            ttft_ns: time("time_to_first_token", metrics.time_to_first_token.as_ref())?,
+            answer_ns: time(
+                "time_to_first_output_token",
+                metrics.time_to_first_output_token.as_ref(),
+            )?,
+            chunks: u32::try_from(chunks).unwrap_or(u32::MAX),
+            input_tokens: count(metrics.input_sequence_length.as_ref()),
+            output_tokens,
+            is_usage: usage.is_some() && usage == output_tokens && metrics.usage_completion_tokens_diff_pct.is_none(),
+            outcome: outcome(line.error, line.metadata.was_cancelled),
+        };
+        if row.outcome == Outcome::Completed {
+            for gap in metrics.inter_chunk_latency.iter().flat_map(|many| &many.value) {
+                let unit = metrics.inter_chunk_latency.as_ref().and_then(|many| many.unit);
+                let ns = ns_of_ms(ms(*gap, unit));
+                let wrong = || {
+                    bad(
+                        &path,
+                        &key("inter_chunk_latency"),
+                        format!("holds `{gap}`, which is no gap"),
+                    )
+                };
+                self.gaps.push(ns.ok_or_else(wrong)?);
+            }
+        }
+        self.begin_ns = self.begin_ns.min(start_ns);
+        self.is_streamed |= row.ttft_ns.is_some();
+        self.rows.push(row);
+        Ok(())
+    }
+
+    /// Requests that completed.
+    pub(super) fn completed(&self) -> usize {
+        self.rows.iter().filter(|row| row.outcome == Outcome::Completed).count()
+    }
+
+    /// The most that were in flight at once: what is known of the load where nobody tells it.
+    pub(super) fn load(&self) -> Load {
+        let mut events: Vec<(u64, i32)> = self
+            .rows
+            .iter()
+            .flat_map(|row| [(row.start_ns, 1), (row.start_ns.saturating_add(row.latency_ns), -1)])
+            .collect();
+        events.sort_unstable();
+        let (mut now, mut most) = (0, 1);
+        for (_, step) in events {
+            now += step;
+            most = most.max(now);
+        }
+        Load::Concurrency(u32::try_from(most).unwrap_or(1))
+    }
+
+    /// The records of a run.
+    pub(super) fn fill(self, run: &mut ForeignRun) -> Result<(), ImportError> {
+        run.streaming = self.is_streamed || (run.streaming && self.completed() == 0);
+        run.started_unix_s = Some(self.begin_ns / 1_000_000_000);
+        if self.warmup.requests > 0 {
+            run.run.warmup = self.warmup;
+        }
+        let (begin_ns, path, is_streamed) = (self.begin_ns, self.path, self.is_streamed);
+        let records = (0_u32..)
+            .zip(self.rows)
+            .map(|(index, row)| row.record(index, begin_ns, is_streamed));
+        run.run.requests = records.collect();
+        if let Some(at) = run
+            .run
+            .requests
+            .iter()
+            .position(|record| record.first_token_ns > Some(record.end_ns))
+        {
+            return Err(bad(
+                &path,
+                &format!("request {at}"),
+                "has its first token after its end".into(),
+            ));
+        }
+        run.run.itl = self.gaps.counts();
+        Ok(())
+    }
+}
+
+fn outcome(error: Option<Trouble>, was_cancelled: bool) -> Outcome {
+    match error {
+        Some(trouble) => failed(&trouble.words()),
+        None if was_cancelled => Outcome::Failed(Box::new(Failure {
+            class: FailureClass::Truncated,
+            message: "cancelled by AIPerf".into(),
+        })),
+        None => Outcome::Completed,
+    }
+}
+
+impl Row {
+    fn record(self, index: u32, begin_ns: u64, is_streamed: bool) -> RequestRecord {
+        let sent_ns = self.start_ns - begin_ns;
+        let end_ns = sent_ns.saturating_add(self.latency_ns);
+        let has_answer = self.ttft_ns.is_some() || !is_streamed;
+        let outcome = match self.outcome {
+            Outcome::Completed if !has_answer => Outcome::Failed(Box::new(Failure {
+                class: FailureClass::NoTokens,
+                message: "no time to first token was recorded".into(),
+            })),
+            outcome => outcome,
+        };
+        let is_whole = outcome == Outcome::Completed;
+        let first_token_ns = self.ttft_ns.filter(|_| is_whole).map(|ttft_ns| sent_ns + ttft_ns);
+        let answer_ns = self.answer_ns.filter(|_| is_whole && self.answer_ns != self.ttft_ns);
+        RequestRecord {
+            index,
+            sent_ns,
+            first_token_ns,
+            first_answer_ns: answer_ns.map(|answer_ns| sent_ns + answer_ns).or(first_token_ns),
+            last_token_ns: first_token_ns.map(|_| end_ns),
+            end_ns,
+            input_tokens: self.input_tokens,
+            output_tokens: self.output_tokens.filter(|_| is_whole),
+            chunks: self.chunks,
+            tokens_from: if self.is_usage {
+                TokensFrom::Usage
+            } else {
+                TokensFrom::Tokenizer
+            },
+            outcome,
+            ..RequestRecord::default()
+        }
+    }
+}

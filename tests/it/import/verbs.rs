@@ -1,0 +1,148 @@
+//! The verbs that take other tools' files as they are.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use tempfile::TempDir;
+
+use super::data;
+use crate::command::expect;
+
+/// A detailed result of `vllm bench serve` of 220 requests, with times this many times as long, a hair apart in each run.
+fn vllm(run: u32, slower: f64) -> String {
+    const REQUESTS: u32 = 220;
+    let jitter = |index: u32| 1.0 + f64::from((index * 7919 + run * 104_729) % 1000) / 10_000.0;
+    let mut lists = [const { String::new() }; 5];
+    let mut begins = [0.0_f64; 4];
+    for index in 0..REQUESTS {
+        let (ttft, gap) = (0.05 * slower * jitter(index), 0.01 * slower * jitter(index + 31));
+        let stream = &mut begins[usize::try_from(index % 4).unwrap()];
+        let gaps = vec![gap.to_string(); 31].join(", ");
+        let latency = ttft + gap * 31.0;
+        let entries = [
+            ttft.to_string(),
+            format!("[{gaps}]"),
+            latency.to_string(),
+            stream.to_string(),
+            "32".to_owned(),
+        ];
+        for (list, entry) in lists.iter_mut().zip(entries) {
+            let comma = if list.is_empty() { "" } else { ", " };
+            write!(list, "{comma}{entry}").unwrap();
+        }
+        *stream += latency;
+    }
+    let [ttfts, itls, latencies, starts, lens] = lists;
+    let duration = begins.iter().copied().fold(0.0, f64::max);
+    let rate = f64::from(REQUESTS) / duration;
+    format!(
+        "{{\"date\": \"20261121-2243{run:02}\", \"backend\": \"openai\", \"model_id\": \"tiny\", \"num_prompts\": {REQUESTS}, \
+         \"request_rate\": \"inf\", \"max_concurrency\": 4, \"duration\": {duration}, \"completed\": {REQUESTS}, \"failed\": 0, \
+         \"total_output_tokens\": {}, \"request_throughput\": {rate}, \"output_throughput\": {}, \"ttfts\": [{ttfts}], \
+         \"itls\": [{itls}], \"latencies\": [{latencies}], \"start_times\": [{starts}], \"output_lens\": [{lens}]}}",
+        REQUESTS * 32,
+        rate * 32.0
+    )
+}
+
+fn write_runs(folder: &Path, runs: u32, slower: f64) {
+    fs::create_dir_all(folder).unwrap();
+    for run in 0..runs {
+        fs::write(folder.join(format!("run{run}.json")), vllm(run, slower)).unwrap();
+    }
+}
+
+#[test]
+fn two_raw_files_of_vllm_are_compared_without_any_configuration_and_never_pass() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("base.json"), vllm(0, 1.0)).unwrap();
+    for (slower, what) in [(1.0, "as fast"), (3.0, "three times as slow")] {
+        fs::write(at("head.json"), vllm(1, slower)).unwrap();
+        let (text, _) = expect(folder.path(), 3, &["compare", "base.json", "head.json"]);
+        assert!(text.contains("inconclusive"), "{what}: {text}");
+        let flat: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for told in [
+            "one run of vllm bench serve at vllm-bench @ c=4 shows how large its figures are, and not how far its runs lie apart",
+            "nothing passes by it; import three runs or more",
+            "measure both sides again, and import 3 results or more of each",
+        ] {
+            assert!(flat.contains(told), "{what}: {told}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn folders_of_runs_are_judged() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    write_runs(&at("base"), 5, 1.0);
+    write_runs(&at("slow"), 5, 2.5);
+    let (text, _) = expect(folder.path(), 1, &["compare", "base", "slow"]);
+    assert!(text.contains("TPOT P95"), "{text}");
+    // An import is the same session, and a baseline like any other.
+    expect(folder.path(), 0, &["import", "base", "-o", "base.json"]);
+    let (text, _) = expect(folder.path(), 1, &["compare", "base.json", "slow"]);
+    assert!(text.contains("regression"), "{text}");
+    expect(
+        folder.path(),
+        0,
+        &["baseline", "save", "base", "--name", "main", "--store", "kept"],
+    );
+    let (text, _) = expect(folder.path(), 1, &["compare", "slow", "--store", "kept"]);
+    assert!(text.contains("regression"), "{text}");
+    let (text, _) = expect(folder.path(), 0, &["noise", "base"]);
+    assert!(text.contains("vllm-bench @ c=4"), "{text}");
+}
+
+#[test]
+fn other_tools_are_incomparable_and_the_report_says_why() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| data(name).to_str().unwrap().to_owned();
+    let (text, _) = expect(
+        folder.path(),
+        3,
+        &[
+            "compare",
+            &at("vllm/detailed.json"),
+            &at("aiperf/profile_export_aiperf.json"),
+        ],
+    );
+    let flat: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        flat.contains("vllm bench serve and AIPerf do not mean the same: TTFT ends with the first chunk with a choice"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_import_tells_what_it_read_and_what_it_could_not() {
+    let folder = TempDir::new().unwrap();
+    let aiperf = data("aiperf").to_str().unwrap().to_owned();
+    let (text, told) = expect(
+        folder.path(),
+        0,
+        &["import", &aiperf, "-o", "x.json", "--commit", "abc"],
+    );
+    assert!(
+        text.starts_with("imported 1 run of AIPerf 0.13.0 (aiperf @ c=4) into `x.json`"),
+        "{text}"
+    );
+    assert!(told.contains("1 other file of"), "{told}");
+    let (text, _) = expect(folder.path(), 0, &["show", "x.json"]);
+    assert!(text.contains("abc") && text.contains("aiperf/1"), "{text}");
+    let (text, _) = expect(folder.path(), 0, &["import", "--formats"]);
+    assert!(
+        text.contains("vllm-serve ") && text.contains("a result of AIPerf"),
+        "{text}"
+    );
+    fs::write(
+        folder.path().join("cut.json"),
+        "{\"model_id\": \"x\", \"num_prompts\": 1, \"request_rate\": 1, \"completed\": ",
+    )
+    .unwrap();
+    let (_, trouble) = expect(folder.path(), 2, &["import", "cut.json"]);
+    assert!(
+        trouble.contains("`cut.json` ends in the middle, at line 1"),
+        "{trouble}"
+    );
+}
