@@ -9,6 +9,7 @@ mod follower;
 mod forms;
 mod import;
 mod manual;
+mod mlperf;
 mod painter;
 mod posting;
 mod profile;
@@ -104,6 +105,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::BisectStep { socket } => Ok(commands::bisect::step(&socket)),
         Verb::Bisect { plan, search } => bisect::run(&plan, &search),
         Verb::Import(args) => import::run(&args),
+        Verb::Mlperf { verb } => mlperf::run(&verb),
         Verb::Profile { verb } => profile::run(&verb),
         Verb::Noise {
             files,

@@ -1,6 +1,6 @@
 //! Every format, in the order in which files are tried: one line each.
 
-use super::{Format, aiperf, sglang, vllm};
+use super::{Format, aiperf, mlperf, sglang, vllm};
 
 /// The first that recognises a file has it.
 #[rustfmt::skip]
@@ -10,4 +10,5 @@ pub(super) const FORMATS: &[Format] = &[
     vllm::THROUGHPUT,
     aiperf::FORMAT,
     sglang::FORMAT,
+    mlperf::LOADGEN,
 ];

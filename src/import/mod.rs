@@ -23,6 +23,7 @@ mod error;
 mod formats;
 mod head;
 mod json;
+pub mod mlperf;
 mod numbers;
 mod run;
 mod samples;

@@ -34,6 +34,7 @@ pub const KNOWN: &[Definitions] = &[
     AIPERF,
     AIPERF_RECORDS,
     SGLANG,
+    LOADGEN,
 ];
 
 const OWN: Definitions = Definitions {
@@ -105,6 +106,17 @@ const SGLANG: Definitions = Definitions {
     window: "the whole benchmark",
     tokens: "the length that was asked for, unless the server sends a `usage`",
     ..OWN
+};
+
+const LOADGEN: Definitions = Definitions {
+    id: "mlperf-loadgen/1",
+    tool: "MLPerf LoadGen",
+    ttft: "the first token, counted from the time at which the query was due",
+    tpot: "(end − first token) / (output tokens − 1), in whole nanoseconds",
+    itl: "none",
+    e2e: "when the system says that it is done, counted from the time at which the query was due",
+    window: "its start to the end of the last query (Server), to the longest latency (Offline)",
+    tokens: "the system under test itself",
 };
 
 /// The definitions of this id, if they are known.

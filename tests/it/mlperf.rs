@@ -1,6 +1,8 @@
 //! `MLPerf` scenarios: what the keys resolve to, what is refused, and a run against `perfgate sim` from end to end.
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
+mod logs;
+
 use std::{fs, time::Duration};
 
 use perfgate::{
