@@ -178,11 +178,11 @@ mod tests {
         for part in [
             "8 × MI300X",
             "VALID",
-            "24594 tokens/s",
+            "24 594 tokens/s",
             "3074 tokens/s",
             "(95.7 % of 2000 ms)",
             "(96.7 % of 200.0 ms)",
-            "12296 tokens/s at `synthetic-512/128 @ 8 req/s`, 1537 tokens/s per GPU, 50.0 % of the submission's",
+            "12 296 tokens/s at `synthetic-512/128 @ 8 req/s`, 1537 tokens/s per GPU, 50.0 % of the submission's",
             "no MLPerf result",
         ] {
             assert!(text.contains(part), "{part}: {text}");

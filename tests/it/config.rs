@@ -605,8 +605,7 @@ fn beside(path: &str) -> &'static str {
         "batch" => "target: {api: embeddings}",
         "warmup_limit" => "warmup_requests: 5",
         "scenario" => "benchmark: deepseek-r1",
-        "benchmark" => "{scenario: mlperf-offline, benchmark: deepseek-r1}",
-        "test_minimum" => "{scenario: mlperf-offline, benchmark: deepseek-r1}",
+        "benchmark" | "test_minimum" => "{scenario: mlperf-offline, benchmark: deepseek-r1}",
         _ => "",
     }
 }

@@ -1,4 +1,5 @@
 //! Logs of `LoadGen` as sessions, and a submission beside a session.
+#![expect(clippy::indexing_slicing, reason = "test helpers")]
 
 use std::{
     fs,
@@ -217,7 +218,7 @@ fn logs_that_hold_no_result_are_refused_with_the_reason() {
     );
 }
 
-/// A submission of two scenarios, as MLCommons has them laid out.
+/// A submission of two scenarios, as `MLCommons` has them laid out.
 fn submission() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("closed/Acme");
