@@ -19,8 +19,8 @@ Examples:
   perfgate import results/ -o session.json
   perfgate import run1.json run2.json run3.json -o main.json
   perfgate compare vllm-base.json vllm-head.json
-Other tools' files stand wherever a session file does: `compare`, `show`, `noise`, `baseline save`. docs/import.md has the formats
-and what each tool means by its figures.";
+Such files stand wherever a session file does: `compare`, `show`, `noise`, `baseline save`. docs/import.md tells what each tool
+means by its figures.";
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
@@ -80,11 +80,10 @@ pub(super) fn run(args: &ImportArgs) -> Result<Done, CommandError> {
 }
 
 fn formats() -> String {
-    let names = || crate::import::formats().map(|(name, _)| name.len());
-    let width = names().max().unwrap_or(0);
-    crate::import::formats()
-        .map(|(name, what)| format!("{name:width$}  {what}\n"))
-        .collect()
+    let all = || crate::import::formats();
+    let width = all().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines: Vec<String> = all().map(|(name, what)| format!("{name:width$}  {what}")).collect();
+    lines.join("\n")
 }
 
 #[cfg(test)]

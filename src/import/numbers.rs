@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn seconds_and_counts_that_cannot_be_are_none() {
         assert_eq!(ns_of_s(0.032_517_809_5), Some(32_517_810));
-        assert_eq!(ns_of_ms(1019.573_01), Some(1_019_573_010));
+        assert_eq!(ns_of_ms(1_019.573_01), Some(1_019_573_010));
         for bad in [-1e-3, f64::NAN, f64::INFINITY, 1e8] {
             assert_eq!(ns_of_s(bad), None, "{bad}");
         }

@@ -150,6 +150,7 @@ impl Told {
     }
 
     /// As a run keeps it.
+    #[expect(clippy::unnecessary_wraps, reason = "a run keeps an option")]
     pub(super) fn stated(self) -> Option<Box<Stated>> {
         Some(Box::new(self.0))
     }

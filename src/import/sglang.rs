@@ -143,7 +143,7 @@ fn read(folder: &Folder<'_>) -> Result<Vec<ForeignRun>, ImportError> {
             folder.bytes(part)?,
             Vec::new,
             |runs, object: Object<Bench>, _| {
-                runs.push(run_of(&part.path, object.0)?);
+                runs.push(run_of(&part.path, &object.0)?);
                 Ok(())
             },
         )?;
@@ -152,8 +152,8 @@ fn read(folder: &Folder<'_>) -> Result<Vec<ForeignRun>, ImportError> {
     Ok(runs)
 }
 
-fn run_of(path: &Path, found: Bench) -> Result<ForeignRun, ImportError> {
-    let mut run = ForeignRun::new(path, "SGLang bench_serving", "sglang-bench/1", load_of(path, &found)?);
+fn run_of(path: &Path, found: &Bench) -> Result<ForeignRun, ImportError> {
+    let mut run = ForeignRun::new(path, "SGLang bench_serving", "sglang-bench/1", load_of(path, found)?);
     run.environment.model.clone_from(&found.server.model_path);
     run.environment.engine_version.clone_from(&found.server.version);
     run.environment.engine_name = found.server.version.as_ref().map(|_| "sglang".into());
@@ -170,7 +170,7 @@ fn run_of(path: &Path, found: Bench) -> Result<ForeignRun, ImportError> {
         run.ask("max_concurrency", found.max_concurrency.finite().as_ref());
     }
     run.labels.extend(found.tag.clone().map(|tag| ("tag".into(), tag)));
-    fill(path, &found, &mut run)?;
+    fill(path, found, &mut run)?;
     Ok(run)
 }
 

@@ -1,4 +1,5 @@
 //! Results of other tools: the figures of their own tables, files that cannot be, and the verbs that take them.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
 
 mod bad;
 mod proof;

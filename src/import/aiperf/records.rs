@@ -119,7 +119,7 @@ pub(super) struct Rows {
     /// Of the first send, in nanoseconds since 1970.
     begin_ns: u64,
     /// Stamps count from 1970 until [`Rows::fill`].
-    rows: Vec<Row>,
+    all: Vec<Row>,
     gaps: Gaps,
     warmup: Warmup,
     is_streamed: bool,
@@ -142,7 +142,7 @@ pub(super) fn read(path: &Path, bytes: Vec<u8>) -> Result<Rows, ImportError> {
     let new = || Rows {
         path: path.to_owned(),
         begin_ns: u64::MAX,
-        rows: Vec::new(),
+        all: Vec::new(),
         gaps: Gaps::default(),
         warmup: Warmup {
             requests: 0,
@@ -152,7 +152,7 @@ pub(super) fn read(path: &Path, bytes: Vec<u8>) -> Result<Rows, ImportError> {
         is_streamed: false,
     };
     let rows = json::each(path, bytes, new, Rows::add)?;
-    if rows.rows.is_empty() {
+    if rows.all.is_empty() {
         return Err(ImportError::NoRun { path: path.to_owned() });
     }
     Ok(rows)
@@ -232,19 +232,19 @@ impl Rows {
         }
         self.begin_ns = self.begin_ns.min(start_ns);
         self.is_streamed |= row.ttft_ns.is_some();
-        self.rows.push(row);
+        self.all.push(row);
         Ok(())
     }
 
     /// Requests that completed.
     pub(super) fn completed(&self) -> usize {
-        self.rows.iter().filter(|row| row.outcome == Outcome::Completed).count()
+        self.all.iter().filter(|row| row.outcome == Outcome::Completed).count()
     }
 
     /// The most that were in flight at once: what is known of the load where nobody tells it.
     pub(super) fn load(&self) -> Load {
         let mut events: Vec<(u64, i32)> = self
-            .rows
+            .all
             .iter()
             .flat_map(|row| [(row.start_ns, 1), (row.start_ns.saturating_add(row.latency_ns), -1)])
             .collect();
@@ -266,7 +266,7 @@ impl Rows {
         }
         let (begin_ns, path, is_streamed) = (self.begin_ns, self.path, self.is_streamed);
         let records = (0_u32..)
-            .zip(self.rows)
+            .zip(self.all)
             .map(|(index, row)| row.record(index, begin_ns, is_streamed));
         run.run.requests = records.collect();
         if let Some(at) = run

@@ -20,6 +20,16 @@ use crate::{
 /// The file's own figures may differ from what its samples make by so much: rounding.
 const ROUNDING: f64 = 1e-6;
 
+/// What became of the samples.
+pub(super) enum Detail {
+    /// There are none.
+    None,
+    /// They are requests.
+    Records,
+    /// Nobody knows the times of these.
+    Samples(Samples),
+}
+
 /// The lists, as long as there were requests, or empty.
 #[derive(Debug, Default)]
 pub(super) struct Arrays {
@@ -103,16 +113,11 @@ impl Arrays {
     }
 }
 
-/// Fills requests and gaps; `None` without samples, `Some(None)` where they became requests, else what can be made of samples
-/// that nobody knows the times of.
-pub(super) fn fill(
-    path: &Path,
-    found: &mut Serve,
-    run: &mut ForeignRun,
-) -> Result<Option<Option<Samples>>, ImportError> {
+/// Fills requests and gaps.
+pub(super) fn fill(path: &Path, found: &mut Serve, run: &mut ForeignRun) -> Result<Detail, ImportError> {
     let arrays = std::mem::take(&mut found.detail);
     let Some(all) = arrays.requests(path)? else {
-        return Ok(None);
+        return Ok(Detail::None);
     };
     let mut gaps = Gaps::default();
     for (at, of_request) in arrays
@@ -127,13 +132,13 @@ pub(super) fn fill(
     }
     run.run.itl = gaps.counts();
     if arrays.start_times.is_empty() {
-        return Ok(Some(Some(samples_of(&arrays, all))));
+        return Ok(Detail::Samples(samples_of(&arrays, all)));
     }
     let begin_s = arrays.start_times.iter().copied().fold(f64::INFINITY, f64::min);
     let records = (0..all).map(|at| record(path, &arrays, at, begin_s));
     run.run.requests = records.collect::<Result<_, _>>()?;
     hold_against(found, run);
-    Ok(Some(None))
+    Ok(Detail::Records)
 }
 
 fn ns(path: &Path, key: impl Fn() -> String, seconds: f64) -> Result<u64, ImportError> {

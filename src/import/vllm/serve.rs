@@ -192,8 +192,7 @@ fn fill(path: &Path, mut found: Serve, run: &mut ForeignRun) -> Result<(), Impor
     }
     let gaps = samples::gaps(&run.run.itl);
     for (key, metric, value) in stated_percentiles(&found.percentiles) {
-        let of_records =
-            matches!(detailed, Some(ref samples) if samples.is_none()) && !matches!(metric, Metric::Itl(_));
+        let of_records = matches!(detailed, detail::Detail::Records) && !matches!(metric, Metric::Itl(_));
         if of_records {
             continue;
         }
@@ -203,7 +202,7 @@ fn fill(path: &Path, mut found: Serve, run: &mut ForeignRun) -> Result<(), Impor
         };
         told.figure(path, key, (metric, Some(value), samples))?;
     }
-    if let Some(Some(samples)) = detailed {
+    if let detail::Detail::Samples(samples) = detailed {
         samples.tell(&mut told);
     }
     run.run.stated = told.stated();

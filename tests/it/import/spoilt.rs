@@ -83,7 +83,9 @@ fn apply(bytes: &mut Vec<u8>, change: &Change) {
 
 fn hold(name: &str, changes: &[Change]) {
     let mut bytes = fs::read(data(name)).unwrap();
-    changes.iter().for_each(|change| apply(&mut bytes, change));
+    for change in changes {
+        apply(&mut bytes, change);
+    }
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("x");
     fs::write(&path, &bytes).unwrap();
