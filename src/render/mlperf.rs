@@ -178,11 +178,11 @@ mod tests {
         for part in [
             "8 × MI300X",
             "VALID",
-            "24 594 tokens/s",
+            "24\u{202f}594 tokens/s",
             "3074 tokens/s",
-            "(95.7 % of 2000 ms)",
+            "1.91 s (95.7 % of 2.00 s)",
             "(96.7 % of 200.0 ms)",
-            "12 296 tokens/s at `synthetic-512/128 @ 8 req/s`, 1537 tokens/s per GPU, 50.0 % of the submission's",
+            "12\u{202f}296 tokens/s at `synthetic-512/128 @ 8 req/s`, 1537 tokens/s per GPU, 50.0 % of the submission's",
             "no MLPerf result",
         ] {
             assert!(text.contains(part), "{part}: {text}");
