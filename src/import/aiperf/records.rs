@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::{
     import::{
         ImportError, json,
-        numbers::{Gaps, ns_of_ms},
+        numbers::{Gaps, count_u32, ns_of_ms},
         run::{ForeignRun, bad, failed},
     },
     plan::Load,
@@ -160,77 +160,28 @@ pub(super) fn read(path: &Path, bytes: Vec<u8>) -> Result<Rows, ImportError> {
 
 impl Rows {
     fn add(&mut self, line: Line, number: usize) -> Result<(), ImportError> {
-        let is_failed = line.error.is_some() || line.metadata.was_cancelled;
-        if line.metadata.benchmark_phase == Some(Phase::Warmup) {
+        let metadata = line.metadata;
+        if metadata.benchmark_phase == Some(Phase::Warmup) {
             self.warmup.requests += 1;
-            self.warmup.failed += u32::from(is_failed);
+            self.warmup.failed += u32::from(line.error.is_some() || metadata.was_cancelled);
             return Ok(());
         }
+        let place = Place {
+            path: &self.path,
+            number,
+        };
         let metrics = line.metrics.unwrap_or_default();
-        let key = |what: &str| format!("line {number}: {what}");
-        let path = self.path.clone();
-        let time = |what: &str, one: Option<&One>| {
-            let Some(one) = one else { return Ok(None) };
-            let ns = ns_of_ms(ms(one.value, one.unit));
-            ns.map(Some).ok_or_else(|| {
-                bad(
-                    &path,
-                    &key(what),
-                    format!("is `{}`; give a time, zero or more", one.value),
-                )
-            })
-        };
-        let start_ns = line.metadata.request_start_ns;
-        let whole = line.metadata.request_end_ns.map(|end_ns| end_ns.checked_sub(start_ns));
-        let whole = match whole {
-            Some(None) if !is_failed => {
-                return Err(bad(
-                    &path,
-                    &key("request_end_ns"),
-                    "is before `request_start_ns`".into(),
-                ));
-            }
-            whole => whole.flatten(),
-        };
-        let latency_ns = time("request_latency", metrics.request_latency.as_ref())?
-            .or(whole)
-            .unwrap_or(0);
-        let count = |one: Option<&One>| one.and_then(|one| crate::import::numbers::count_u32(one.value));
-        let output_tokens = count(metrics.output_sequence_length.as_ref());
-        let usage = count(metrics.usage_completion_tokens.as_ref());
-        let chunks = metrics
+        let row = row_of(&place, &metadata, &metrics, outcome(line.error, metadata.was_cancelled))?;
+        if let Some(many) = metrics
             .inter_chunk_latency
-            .as_ref()
-            .map_or(0, |many| many.value.len() + 1);
-        let row = Row {
-            start_ns,
-            latency_ns,
-            ttft_ns: time("time_to_first_token", metrics.time_to_first_token.as_ref())?,
-            answer_ns: time(
-                "time_to_first_output_token",
-                metrics.time_to_first_output_token.as_ref(),
-            )?,
-            chunks: u32::try_from(chunks).unwrap_or(u32::MAX),
-            input_tokens: count(metrics.input_sequence_length.as_ref()),
-            output_tokens,
-            is_usage: usage.is_some() && usage == output_tokens && metrics.usage_completion_tokens_diff_pct.is_none(),
-            outcome: outcome(line.error, line.metadata.was_cancelled),
-        };
-        if row.outcome == Outcome::Completed {
-            for gap in metrics.inter_chunk_latency.iter().flat_map(|many| &many.value) {
-                let unit = metrics.inter_chunk_latency.as_ref().and_then(|many| many.unit);
-                let ns = ns_of_ms(ms(*gap, unit));
-                let wrong = || {
-                    bad(
-                        &path,
-                        &key("inter_chunk_latency"),
-                        format!("holds `{gap}`, which is no gap"),
-                    )
-                };
-                self.gaps.push(ns.ok_or_else(wrong)?);
+            .filter(|_| row.outcome == Outcome::Completed)
+        {
+            for gap in many.value {
+                let wrong = || place.bad("inter_chunk_latency", format!("holds `{gap}`, which is no gap"));
+                self.gaps.push(ns_of_ms(ms(gap, many.unit)).ok_or_else(wrong)?);
             }
         }
-        self.begin_ns = self.begin_ns.min(start_ns);
+        self.begin_ns = self.begin_ns.min(row.start_ns);
         self.is_streamed |= row.ttft_ns.is_some();
         self.all.push(row);
         Ok(())
@@ -284,6 +235,55 @@ impl Rows {
         run.run.itl = self.gaps.counts();
         Ok(())
     }
+}
+
+/// Where a line stands, for messages.
+struct Place<'a> {
+    path: &'a Path,
+    number: usize,
+}
+
+impl Place<'_> {
+    fn bad(&self, what: &str, problem: String) -> ImportError {
+        bad(self.path, &format!("line {}: {what}", self.number), problem)
+    }
+
+    /// A time in nanoseconds, where it is told.
+    fn time(&self, what: &str, one: Option<&One>) -> Result<Option<u64>, ImportError> {
+        let Some(one) = one else { return Ok(None) };
+        let wrong = || self.bad(what, format!("is `{}`; give a time, zero or more", one.value));
+        ns_of_ms(ms(one.value, one.unit)).map(Some).ok_or_else(wrong)
+    }
+}
+
+fn row_of(place: &Place<'_>, metadata: &Metadata, metrics: &Metrics, outcome: Outcome) -> Result<Row, ImportError> {
+    let start_ns = metadata.request_start_ns;
+    let whole = metadata.request_end_ns.map(|end_ns| end_ns.checked_sub(start_ns));
+    if whole == Some(None) && outcome == Outcome::Completed {
+        return Err(place.bad("request_end_ns", "is before `request_start_ns`".into()));
+    }
+    let latency_ns = place.time("request_latency", metrics.request_latency.as_ref())?;
+    let count = |one: &Option<One>| one.as_ref().and_then(|one| count_u32(one.value));
+    let output_tokens = count(&metrics.output_sequence_length);
+    let usage = count(&metrics.usage_completion_tokens);
+    let chunks = metrics
+        .inter_chunk_latency
+        .as_ref()
+        .map_or(0, |many| many.value.len() + 1);
+    Ok(Row {
+        start_ns,
+        latency_ns: latency_ns.or(whole.flatten()).unwrap_or(0),
+        ttft_ns: place.time("time_to_first_token", metrics.time_to_first_token.as_ref())?,
+        answer_ns: place.time(
+            "time_to_first_output_token",
+            metrics.time_to_first_output_token.as_ref(),
+        )?,
+        chunks: u32::try_from(chunks).unwrap_or(u32::MAX),
+        input_tokens: count(&metrics.input_sequence_length),
+        output_tokens,
+        is_usage: usage.is_some() && usage == output_tokens && metrics.usage_completion_tokens_diff_pct.is_none(),
+        outcome,
+    })
 }
 
 fn outcome(error: Option<Trouble>, was_cancelled: bool) -> Outcome {
