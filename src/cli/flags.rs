@@ -14,6 +14,7 @@ use super::{
     export::{self, ExportArgs},
     forms::{FormArgs, FormatArg, SchemaOf},
     import::{self, ImportArgs},
+    mlperf::MlperfVerb,
     posting::PostArgs,
     profile::ProfileVerb,
     screen::{LiveArgs, WideArgs},
@@ -120,6 +121,11 @@ pub(super) enum Verb {
     /// Read the results of another tool (vLLM's bench, AIPerf, SGLang's, …) as a session.
     #[command(after_help = import::EXAMPLES)]
     Import(ImportArgs),
+    /// Look at a benchmark submission (the logs of its runs, its systems), and put a session beside it.
+    Mlperf {
+        #[command(subcommand)]
+        verb: MlperfVerb,
+    },
     /// Keep sessions to compare with.
     Baseline {
         #[command(subcommand)]

@@ -10,6 +10,7 @@ mod follower;
 mod forms;
 mod import;
 mod manual;
+mod mlperf;
 mod painter;
 mod posting;
 mod profile;
@@ -106,6 +107,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::BisectStep { socket } => Ok(commands::bisect::step(&socket)),
         Verb::Bisect { plan, search } => bisect::run(&plan, &search),
         Verb::Import(args) => import::run(&args),
+        Verb::Mlperf { verb } => mlperf::run(&verb),
         Verb::Profile { verb } => profile::run(verb),
         Verb::Noise {
             files,
@@ -232,7 +234,14 @@ fn orders(config: Option<&Path>, flags: &Overrides, live: LiveArgs) -> Result<(R
 fn orders_without_load(plan: &PlanArgs, live: LiveArgs) -> Result<(Resolved, Progress), CommandError> {
     let mut overrides = plan.overrides.clone();
     overrides.push("rate", "1");
-    orders(plan.config.as_deref(), &overrides, live)
+    let (resolved, console) = orders(plan.config.as_deref(), &overrides, live)?;
+    if let Some(scenario) = &resolved.plan.scenario {
+        return Err(CommandError::Usage(format!(
+            "the scenario `{}` fixes its load: measure it with `perfgate run`; for a search, remove it and give its limits as `slo`",
+            scenario.kind.name()
+        )));
+    }
+    Ok((resolved, console))
 }
 
 fn resolve_with(file: Option<&Path>, flags: &Overrides) -> Result<Resolved, CommandError> {

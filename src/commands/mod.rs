@@ -23,6 +23,7 @@ mod kin;
 pub mod live;
 mod meaning;
 pub mod measure;
+pub mod mlperf;
 pub mod noise;
 mod origin;
 pub mod post;

@@ -58,7 +58,7 @@ pub fn run(
     if measured.session.ended == Ended::Complete {
         console.say(&format!("session written to `{}`", measured.path.display()));
     }
-    let bad = trouble(&measured);
+    let bad = trouble(&measured).or_else(|| not_valid(&measured));
     if let Some(reason) = &bad {
         console.warn(reason);
     }
@@ -180,6 +180,15 @@ pub fn trouble(measured: &Measured) -> Option<String> {
         (Ended::Complete, Some(reason)) => Some(format!("invalid: {reason}; what was measured is kept in `{path}`")),
         (Ended::Complete, None) => None,
     }
+}
+
+/// What the rules of its scenario hold against a measurement that is else whole.
+fn not_valid(measured: &Measured) -> Option<String> {
+    let why = report::invalid_by_scenario(&measured.session)?;
+    Some(format!(
+        "{why}; what was measured is kept in `{}`",
+        measured.path.display()
+    ))
 }
 
 /// Rewrites the file as runs finish, but spends at most a tenth of the time on it.

@@ -148,6 +148,26 @@ impl Rules {
         }
     }
 
+    /// Takes away the built-in gates of some metrics; who asks for one has it.
+    pub(super) fn without_built_in(&mut self, is_unwanted: impl Fn(Metric) -> bool) {
+        self.gates
+            .retain(|metric, (_, source)| *source != Source::Default || !is_unwanted(*metric));
+    }
+
+    /// Whether a layer lets a latency be longer than this, or its ceiling be off.
+    pub(super) fn weakens(&self, metric: Metric, bound: f64) -> bool {
+        let own = self.ceilings.get(&metric);
+        own.is_some_and(|(own, _)| own.is_none_or(|own| own > bound))
+    }
+
+    /// Sets the ceiling of a latency where no layer has a lower one.
+    pub(super) fn bound(&mut self, metric: Metric, bound: f64, source: Source) {
+        let own = self.ceilings.get(&metric).and_then(|(own, _)| *own);
+        if own.is_none_or(|own| own > bound) {
+            self.ceilings.insert(metric, (Some(bound), source));
+        }
+    }
+
     /// Each rule with its key, as text, and its place: gates in metric order, then ceilings, then fields.
     pub(super) fn rows(&self) -> Vec<(String, String, Source)> {
         let off = || "off".to_owned();

@@ -5,6 +5,7 @@ use std::fmt::{Display, Write};
 use super::{node::Source, resolve::Resolved};
 use crate::{
     metric::{Better, Metric},
+    plan::Slo,
     verdict::{Action, Evidence, Gate, Limit},
 };
 
@@ -75,6 +76,14 @@ pub(super) fn ceiling(metric: Metric, bound: f64) -> String {
         "fraction" => format!("{side} {}", percent(bound)),
         unit => format!("{side} {bound} {unit}"),
     }
+}
+
+/// What users are promised, in words (`ttft 2000 ms, tpot 200 ms`).
+pub(super) fn slo(slo: &Slo) -> String {
+    let limits = [("ttft", slo.ttft_ms), ("tpot", slo.tpot_ms), ("e2e", slo.e2e_ms)];
+    let limits = limits.into_iter().filter_map(|(name, limit)| Some((name, limit?)));
+    let limits: Vec<String> = limits.map(|(name, limit_ms)| format!("{name} {limit_ms} ms")).collect();
+    limits.join(", ")
 }
 
 /// What a regression does, as the file has it.

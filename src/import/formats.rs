@@ -1,6 +1,6 @@
 //! Every format, in the order in which files are tried: one line each.
 
-use super::{Format, aiperf, guidellm, inference_perf, sglang, table, triton, vllm};
+use super::{Format, aiperf, guidellm, inference_perf, mlperf, sglang, table, triton, vllm};
 
 /// The first that recognises a file has it.
 #[rustfmt::skip]
@@ -15,4 +15,5 @@ pub(super) const FORMATS: &[Format] = &[
     triton::GENAI_PERF,
     triton::PERF_ANALYZER,
     table::FORMAT,
+    mlperf::LOADGEN,
 ];

@@ -25,6 +25,7 @@ mod guidellm;
 mod head;
 mod inference_perf;
 mod json;
+pub mod mlperf;
 mod numbers;
 mod run;
 mod samples;

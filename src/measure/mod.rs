@@ -9,6 +9,7 @@ pub mod lockstep;
 mod offered;
 mod promise;
 mod run;
+pub mod scenario;
 pub mod selftest;
 pub mod settled;
 mod stage;

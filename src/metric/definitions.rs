@@ -40,6 +40,7 @@ pub const KNOWN: &[Definitions] = &[
     GENAI_PERF,
     PERF_ANALYZER,
     TABLE,
+    LOADGEN,
 ];
 
 const OWN: Definitions = Definitions {
@@ -171,6 +172,17 @@ const TABLE: Definitions = Definitions {
     e2e: "as the table has it",
     window: "first send to last end",
     tokens: "as the table has them",
+};
+
+const LOADGEN: Definitions = Definitions {
+    id: "mlperf-loadgen/1",
+    tool: "MLPerf LoadGen",
+    ttft: "the first token, counted from the time at which the query was due",
+    tpot: "(end − first token) / (output tokens − 1), in whole nanoseconds",
+    itl: "none",
+    e2e: "when the system says that it is done, counted from the time at which the query was due",
+    window: "its start to the end of the last query (Server), to the longest latency (Offline)",
+    tokens: "the system under test itself",
 };
 
 /// The definitions of this id, if they are known.

@@ -30,6 +30,7 @@ mod live;
 #[cfg(test)]
 mod made;
 mod markdown;
+mod mlperf;
 mod noise;
 mod own;
 mod past;
@@ -62,6 +63,7 @@ pub use json::{
 pub use listing::{BaselineRow, terminal_baselines, terminal_doubts};
 pub use live::{LEAST_VIEW, LiveLine, live_line, live_view};
 pub use markdown::{NoResult, comment, comment_without_result, markdown, one_line};
+pub use mlperf::{Beside, SubmittedResult, SubmittedSystem, terminal_submission};
 pub use noise::{suggestion_yaml, terminal_noise};
 pub use own::{MOST_TEMPLATE_BYTES, Template};
 pub use posting::{Past, Posting, marker, past_results};

@@ -1,6 +1,6 @@
 //! One arm for people: its facts, its figures, its failures.
 
-use super::{Arm, CellFigures, Figure, health};
+use super::{Arm, CellFigures, Figure, health, scenario};
 use crate::{
     compare::Fingerprint,
     measure::selftest::{Limit, limits},
@@ -56,7 +56,7 @@ pub(super) fn describe_measured(name: &str, session: &Session, measured: &Measur
         fingerprint: Fingerprint::of(session).hash(),
         pair_id: session.pairing.as_ref().map(|pairing| pairing.id.clone()),
         slo: session.plan.slo,
-        facts: facts(session),
+        facts: facts(session).into_iter().chain(scenario::facts(session)).collect(),
         cells: cells.collect(),
         failures: failures(session),
     }

@@ -5,7 +5,7 @@ use super::{
     arm::{describe_measured, say_none_replaced},
     conduct, detail, doubts, held, imported, method, overridden,
     past::{self, Past, Windows},
-    rest, tails, telemetry, wording,
+    rest, scenario, tails, telemetry, wording,
 };
 use crate::{
     compare::{Design, PairNoise, compare_within},
@@ -236,6 +236,7 @@ fn of_session(arm: &str, session: &Session) -> Vec<String> {
     warnings.extend(imported::of(arm, session));
     warnings.extend(doubts::of(arm, session));
     warnings.extend(conduct::of(arm, session));
+    warnings.extend(scenario::warnings(arm, session));
     for cell in &session.cells {
         let sum = |of: fn(&crate::session::Run) -> u32| cell.runs.iter().map(|run| u64::from(of(run))).sum::<u64>();
         let (failed, all) = (sum(|run| run.warmup.failed), sum(|run| run.warmup.requests));

@@ -17,6 +17,7 @@ mod never_full;
 mod overridden;
 mod past;
 mod rest;
+mod scenario;
 mod tails;
 mod telemetry;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use detail::{ArmDetail, CellDetail, Flow, Latency, Moment, Spread};
 pub use doubts::of as signs_of_editing;
 pub use past::{Middle, Past, PastCourse, PastPoint, PastSession, PastStep};
 pub use rest::unseen_rest;
+pub use scenario::invalid_by_scenario;
 pub use telemetry::{ArmCourse, CellTelemetry, Course, RunCourse, Sampled};
 
 pub use crate::{

@@ -5,6 +5,7 @@ pub mod change_point;
 pub mod cusum;
 pub mod draws;
 pub mod e_process;
+pub mod early_stopping;
 pub mod fisher;
 pub mod holm;
 pub mod mann_whitney;

@@ -29,6 +29,7 @@ mod plan_file;
 mod read;
 mod request_file;
 mod run_file;
+mod scenario_file;
 mod selftest_file;
 mod session_file;
 mod shelf;

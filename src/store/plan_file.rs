@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     defaults::{self, is_default},
     load_file::LoadEntry,
+    scenario_file::ScenarioEntry,
     target_file::TargetFile,
     workload_file::WorkloadFile,
 };
@@ -48,6 +49,9 @@ pub(super) struct PlanFile {
     /// What users are promised. Left out: nothing.
     #[serde(default, skip_serializing_if = "is_default", with = "SloFile")]
     slo: Slo,
+    /// The `MLPerf` scenario by whose rules it was measured. Left out: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scenario: Option<ScenarioEntry>,
     /// The hardware as its owner describes it (`"gpu": "H100-80GB SXM"`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     hardware: BTreeMap<String, String>,
@@ -85,6 +89,7 @@ impl From<&Plan> for PlanFile {
             seed: plan.seed,
             max_error_rate: plan.max_error_rate,
             slo: plan.slo,
+            scenario: plan.scenario.clone().map(ScenarioEntry),
             hardware: plan.hardware.clone(),
             framework: plan.framework.clone(),
         }
@@ -104,6 +109,7 @@ impl From<PlanFile> for Plan {
             seed: file.seed,
             max_error_rate: file.max_error_rate,
             slo: file.slo,
+            scenario: file.scenario.map(|entry| entry.0),
             hardware: file.hardware,
             framework: file.framework,
         }

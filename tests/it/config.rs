@@ -581,6 +581,9 @@ fn sample(path: &str) -> &'static str {
         "family_error" => "5%",
         "on_inconclusive" | "on_unmet_explanation" | "on_unmet_profile" => "block",
         "measure" => "ab",
+        "scenario" => "mlperf-offline",
+        "benchmark" => "llama2-70b",
+        "test_minimum" => "requests=7,duration=7s",
         "ab.looks" => "3,6",
         "runner.tool" | "runner.format" => "aiperf",
         "runner.command" => "bench {out}",
@@ -606,6 +609,8 @@ fn beside(path: &str) -> &'static str {
         "batch" => "target: {api: embeddings}",
         "warmup_limit" => "warmup_requests: 5",
         "runner.args" | "runner.format" | "runner.timeout" => "runner: vllm",
+        "scenario" => "benchmark: deepseek-r1",
+        "benchmark" | "test_minimum" => "{scenario: mlperf-offline, benchmark: deepseek-r1}",
         _ => "",
     }
 }

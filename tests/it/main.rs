@@ -21,6 +21,7 @@ mod import;
 mod load;
 mod made;
 mod manual;
+mod mlperf;
 mod noise;
 mod post;
 mod profiles;

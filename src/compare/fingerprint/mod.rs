@@ -20,7 +20,7 @@ pub const NOT_STATED: &str = "not stated";
 pub const DEFINITIONS: &str = "definitions";
 
 /// Fields that a fingerprint can have beside those in [`OPEN_FIELDS`].
-pub const FIELDS: [&str; 35] = [
+pub const FIELDS: [&str; 36] = [
     DEFINITIONS,
     "plan.model",
     "plan.models",
@@ -54,6 +54,7 @@ pub const FIELDS: [&str; 35] = [
     "plan.warmup_limit",
     "plan.seed",
     "plan.slo",
+    "plan.scenario",
     "engine.name",
     "engine.version",
 ];

@@ -3,7 +3,8 @@
 use super::Fields;
 use crate::{
     plan::{
-        CacheReset, DatasetFormat, Load, ModelShare, Prompts, Slo, Target, ThinkTime, Tokenizer, TraceFormat, Workload,
+        CacheReset, DatasetFormat, Load, ModelShare, Prompts, Scenario, Slo, Target, ThinkTime, Tokenizer, TraceFormat,
+        Workload,
     },
     session::Session,
 };
@@ -41,6 +42,7 @@ pub(super) fn fields(session: &Session) -> Vec<(String, String)> {
         fields.put("plan.seed", plan.seed.to_string());
     }
     fields.unless(plan.slo.is_empty(), "plan.slo", || slo(&plan.slo));
+    fields.maybe("plan.scenario", plan.scenario.as_ref().map(scenario).as_ref());
     fields.all("plan.extra_body.", &plan.target.extra_body);
     fields.0
 }
@@ -162,6 +164,17 @@ fn load_fields(fields: &mut Fields, session: &Session) {
         .collect();
     let unknown = schedules.iter().all(|hash| *hash == "-");
     fields.unless(unknown, SCHEDULE, || schedules.join(", "));
+}
+
+fn scenario(scenario: &Scenario) -> String {
+    let shortened = if scenario.is_shortened { ", shortened" } else { "" };
+    format!(
+        "{} of {}, {} requests and {:?} at least{shortened}",
+        scenario.kind.name(),
+        scenario.benchmark,
+        scenario.min_requests,
+        scenario.min_duration
+    )
 }
 
 fn slo(slo: &Slo) -> String {

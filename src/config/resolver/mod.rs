@@ -1,13 +1,14 @@
 //! Takes each key from the highest layer that has it, or from the defaults that stand here, and notes which it was.
 //!
-//! `target`, `load` and `workload` each make their part of the plan; `clashes` refuses parts that contradict each other,
-//! `unused` those that would do nothing.
+//! `target`, `load` and `workload` each make their part of the plan, and `scenario` replaces what an `MLPerf` scenario sets;
+//! `clashes` refuses parts that contradict each other, `unused` those that would do nothing.
 
 mod arms;
 mod clashes;
 mod judging;
 mod load;
 mod runner;
+mod scenario;
 mod target;
 mod unused;
 mod workload;
@@ -67,7 +68,7 @@ impl Resolver {
         let loads = self.loads(&workload.prompts, arrivals)?;
         let requests_per_run = self.count("num_requests", 200, |twin| twin.num_requests.map(Whole::as_u32));
         let (warmup_requests, warmup_limit) = self.warmup();
-        let plan = Plan {
+        let mut plan = Plan {
             target,
             loads,
             workload,
@@ -75,6 +76,7 @@ impl Resolver {
             requests_per_run,
             warmup_limit,
             slo: self.slo(),
+            scenario: None,
             warmup_requests,
             repeats: self.count("repeat", 5, |twin| twin.repeat.map(Whole::as_u32)),
             max_error_rate: self.value(
@@ -89,6 +91,7 @@ impl Resolver {
         let (capacity, sweep) = (self.capacity(arrivals)?, self.sweep(arrivals)?);
         let (measure, alternation) = (self.measure(), self.alternation()?);
         let (arms, only_arm) = self.arms()?;
+        self.apply_scenario(&mut plan, &mut rules)?;
         let runner = self.runner()?;
         self.check_clashes(&plan)?;
         if clashes::untimed(&plan).is_some() {
@@ -246,12 +249,6 @@ impl Resolver {
 
     fn slo(&mut self) -> Slo {
         let get = |twin: &ConfigFile| twin.slo.map(SloTwin::slo);
-        let text = |slo: &Slo| {
-            let limits = [("ttft", slo.ttft_ms), ("tpot", slo.tpot_ms), ("e2e", slo.e2e_ms)];
-            let limits = limits.into_iter().filter_map(|(name, limit)| Some((name, limit?)));
-            let limits: Vec<String> = limits.map(|(name, limit_ms)| format!("{name} {limit_ms} ms")).collect();
-            limits.join(", ")
-        };
-        self.given("slo", get, text).unwrap_or_default()
+        self.given("slo", get, show::slo).unwrap_or_default()
     }
 }

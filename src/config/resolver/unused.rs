@@ -157,7 +157,7 @@ impl Resolver {
     }
 
     /// Whether a key was given for this call.
-    fn is_typed(&self, key: &str) -> bool {
+    pub(super) fn is_typed(&self, key: &str) -> bool {
         let given = self.layers.iter().rfind(|layer| layer.names(key));
         given.is_some_and(|layer| is_typed(layer, key))
     }

@@ -4,6 +4,7 @@ mod arms;
 mod judging;
 mod load;
 mod runner;
+mod scenario;
 mod target;
 mod workload;
 
@@ -17,6 +18,7 @@ pub(super) use self::{
     judging::{ALL, ActionTwin, FieldRuleTwin, GateTwin, OnInconclusiveTwin, RequiresTwin, ThresholdTwin, UnmetTwin},
     load::{ArrivalsTwin, AxisTwin, CapacityTwin, RampTwin, Ratio, StageTwin, SweepTwin},
     runner::{RunnerMap, RunnerTwin},
+    scenario::{BenchmarkTwin, ScenarioTwin, TestMinimumTwin},
     target::{ApiTwin, HeaderTwin, SpreadTwin, TargetTwin, TimeoutsTwin},
     workload::{
         ConversationTwin, DatasetTwin, ImagesTwin, ModelTwin, SharedPrefixTwin, SloTwin, TraceTwin, WarmupTwin,
@@ -102,6 +104,12 @@ pub(super) struct ConfigFile {
     pub(super) max_error_rate: Option<Share>,
     /// What users are promised: requests within these limits are goodput.
     pub(super) slo: Option<SloTwin>,
+    /// Measure by the rules of an `MLPerf` scenario, those of `benchmark`: they set load, limits, duration and counts.
+    pub(super) scenario: Option<ScenarioTwin>,
+    /// The `MLPerf` benchmark whose limits the scenario has.
+    pub(super) benchmark: Option<BenchmarkTwin>,
+    /// Smaller minima than the scenario's, to try it out; no run is valid then.
+    pub(super) test_minimum: Option<TestMinimumTwin>,
     /// What `perfgate capacity` searches.
     pub(super) capacity: Option<CapacityTwin>,
     /// What `perfgate sweep` climbs.

@@ -18,6 +18,10 @@ pub(super) fn plan(plan: &Plan) -> Checked {
     above_zero(plan.requests_per_run, "requests_per_run")?;
     above_zero(plan.repeats, "repeats")?;
     slo(&plan.slo).map_err(|fault| fault.within("slo"))?;
+    if let Some(scenario) = &plan.scenario {
+        above_zero(scenario.min_requests, "scenario.min_requests")?;
+        slo(&scenario.limits).map_err(|fault| fault.within("scenario.limits"))?;
+    }
     if let Some(limit) = plan.warmup_limit {
         ensure(limit >= plan.warmup_requests, "warmup_limit", || {
             format!("is `{limit}`, below `warmup_requests` `{}`", plan.warmup_requests)
