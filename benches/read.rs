@@ -104,6 +104,7 @@ fn plan() -> Plan {
         seed: 42,
         max_error_rate: 0.01,
         slo: Slo::default(),
+        price: None,
         hardware: BTreeMap::new(),
         framework: BTreeMap::new(),
     }

@@ -223,6 +223,7 @@ fn plan(url: &str, case: &Case) -> Plan {
         seed: 42,
         max_error_rate: 0.01,
         slo: Slo::default(),
+        price: None,
         hardware: [].into(),
         framework: [].into(),
     }

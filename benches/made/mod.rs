@@ -100,6 +100,7 @@ fn plan(loads: Vec<Load>, repeats: u32) -> Plan {
         seed: 42,
         max_error_rate: 0.01,
         slo: Slo::default(),
+        price: None,
         hardware: BTreeMap::new(),
         framework: BTreeMap::new(),
     }

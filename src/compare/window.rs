@@ -286,9 +286,11 @@ pub(super) fn between_sessions(drift: VariancePrior, sample: SampleVariance, ses
 /// an SLO at least by what drifting times would make of these very requests. With it what that is worth at least.
 fn drift(metric: Metric, runs: &[RunValue]) -> VariancePrior {
     let (sd, df) = match metric {
-        Metric::GpuMemoryPeakGb | Metric::ErrorRate | Metric::Completed | Metric::Failed => {
-            (COUNT_DRIFT, DRIFT_DF_LEAST)
-        }
+        Metric::GpuMemoryPeakGb
+        | Metric::KvCacheCapacityTokens
+        | Metric::ErrorRate
+        | Metric::Completed
+        | Metric::Failed => (COUNT_DRIFT, DRIFT_DF_LEAST),
         Metric::SloAttainment => (
             SHARE_DRIFT.max(fall_of_a_drift(runs).unwrap_or(0.0)),
             SHARE_DRIFT_DF_LEAST,

@@ -219,6 +219,7 @@ mod tests {
             seed: 1,
             max_error_rate: 0.0,
             slo: Slo::default(),
+            price: None,
             hardware: [].into(),
             framework: [].into(),
         }

@@ -4,6 +4,7 @@
 
 mod load;
 mod pairs;
+mod price;
 mod slo;
 mod target;
 mod workload;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 pub use self::{
     load::{Arrivals, Axis, Capacity, Load, RampShape, Stage, StageLength, StageLevel},
     pairs::{Alternation, ArmPlace, Arms, Launch},
+    price::Price,
     slo::Slo,
     target::{Api, CacheReset, FromVariable, Http, METRICS_INTERVAL, MetricsPage, Secrets, Spread, Target, Timeouts},
     workload::{
@@ -44,6 +46,8 @@ pub struct Plan {
     pub max_error_rate: f64,
     /// What users are promised; empty where there is no goodput to speak of.
     pub slo: Slo,
+    /// What the GPUs cost; `None`: nobody said.
+    pub price: Option<Price>,
     /// The hardware as its owner describes it, flattened (`gpu` → `H100-80GB SXM`).
     pub hardware: BTreeMap<String, String>,
     /// The serving framework as its owner describes it, flattened (`config.tensor_parallel_size` → `8`).
@@ -64,6 +68,7 @@ impl Plan {
             seed: 42,
             max_error_rate: 0.01,
             slo: Slo::default(),
+            price: None,
             hardware: BTreeMap::new(),
             framework: BTreeMap::new(),
         }

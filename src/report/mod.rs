@@ -4,11 +4,13 @@
 
 mod arm;
 mod build;
+mod clocks;
 mod conduct;
 mod cost;
 mod counts;
 mod detail;
 mod doubts;
+mod headroom;
 mod health;
 mod held;
 mod method;
@@ -16,6 +18,7 @@ mod never_full;
 mod overridden;
 mod past;
 mod rest;
+mod server_clock;
 mod tails;
 mod telemetry;
 #[cfg(test)]
@@ -36,7 +39,7 @@ pub use detail::{ArmDetail, CellDetail, Flow, Latency, Moment, Spread};
 pub use doubts::of as signs_of_editing;
 pub use past::{Middle, Past, PastCourse, PastPoint, PastSession, PastStep};
 pub use rest::unseen_rest;
-pub use telemetry::{ArmCourse, CellTelemetry, Course, RunCourse, Sampled};
+pub use telemetry::{ArmCourse, CellTelemetry, Course, RunCourse, Sampled, Teller};
 
 pub use crate::{
     obligation::{Obligation, Place, Settled},

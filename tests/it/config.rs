@@ -579,7 +579,8 @@ fn sample(path: &str) -> &'static str {
         "ceilings" => "ttft_p95<=2s",
         "confidence" => "0.95",
         "family_error" => "5%",
-        "on_inconclusive" | "on_unmet_explanation" | "on_unmet_profile" => "block",
+        "price" => "gpu_hour=2.5,gpus=8",
+        "on_inconclusive" | "on_unmet_explanation" | "on_unmet_profile" | "memory_headroom" => "block",
         "measure" => "ab",
         "ab.looks" => "3,6",
         path if path.starts_with("arms.") => match path.rsplit('.').next() {

@@ -54,6 +54,7 @@ fn plan(url: &str, requests: u32) -> Plan {
         seed: 42,
         max_error_rate: 0.01,
         slo: Slo::default(),
+        price: None,
         hardware: [].into(),
         framework: [].into(),
     }

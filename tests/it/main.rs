@@ -19,6 +19,7 @@ mod honest;
 mod load;
 mod made;
 mod manual;
+mod memory_gate;
 mod noise;
 mod post;
 #[cfg(unix)]

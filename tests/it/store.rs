@@ -112,6 +112,7 @@ fn plan() -> Plan {
         seed: u64::MAX,
         max_error_rate: 0.5,
         slo: Slo::default(),
+        price: None,
         hardware: BTreeMap::from([("gpu".into(), "H100-80GB SXM".into())]),
         framework: BTreeMap::from([("config.tensor_parallel_size".into(), "8".into())]),
     }
