@@ -40,7 +40,10 @@ pub fn facts_of_pages(pages: &[Vec<u8>]) -> Facts {
             return;
         }
         for (label, fact) in VLLM_LABELS {
-            if let Some(value) = sample.label(label).filter(|value| value != "None" && !value.is_empty()) {
+            if let Some(value) = sample
+                .label(label)
+                .filter(|value| value != "None" && (1..=LONGEST).contains(&value.len()))
+            {
                 facts.entry(fact.to_owned()).or_insert(value);
             }
         }
@@ -51,6 +54,9 @@ pub fn facts_of_pages(pages: &[Vec<u8>]) -> Facts {
     }
     facts
 }
+
+/// A longer one is no fact.
+const LONGEST: usize = 64;
 
 const KV_TOKENS: &str = "kv_cache_tokens";
 
@@ -100,7 +106,8 @@ fn value(text: &str, is_whole: bool) -> Option<String> {
     } else {
         found.trim_end_matches("GiB").trim_end_matches("GB").to_owned()
     };
-    found.starts_with(|sign: char| sign.is_ascii_digit()).then_some(found)
+    let is_number = found.starts_with(|sign: char| sign.is_ascii_digit()) && found.len() <= LONGEST;
+    is_number.then_some(found)
 }
 
 /// `n_slots = 8, n_ctx_slot = 1024, kv_unified = 'false'`: slots share one cache where it is unified, and have a part each
