@@ -4,10 +4,12 @@
 
 mod definitions;
 mod facts;
+mod told;
 
 use std::fmt;
 
 pub use definitions::{Definitions, KNOWN as KNOWN_DEFINITIONS, definitions, definitions_apart};
+pub use told::{Aggregate, Told};
 
 /// Names the set of definitions below; two sessions with different ids are incomparable.
 pub const DEFINITIONS_ID: &str = "perfgate/1";
@@ -54,7 +56,7 @@ impl Percentile {
 }
 
 /// Which direction of change a user welcomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Better {
     /// Latencies, errors, memory.
     Lower,
@@ -117,11 +119,21 @@ pub enum Metric {
     GpuPowerW,
     /// What they used for one output token.
     EnergyPerOutputTokenJ,
+    /// Tokens that the engine's KV cache has room for.
+    KvCacheCapacityTokens,
+    /// GPU memory that was free at its peak.
+    GpuMemoryHeadroomPct,
+    /// Share of the drafted tokens that the model accepted (speculative decoding).
+    SpecDecodeAcceptanceRate,
+    /// What a million output tokens cost at the price of the GPUs.
+    CostPerMillionOutputTokens,
+    /// A series of the server's page of metrics that a configuration asks for by name.
+    Told(&'static Told),
 }
 
 impl Metric {
-    /// Every metric, in the order in which reports list them.
-    pub const ALL: [Self; 40] = [
+    /// Every metric that has a name of its own, in the order in which reports list them.
+    pub const ALL: [Self; 44] = [
         Self::Qps,
         Self::Ttft(Percentile::P50),
         Self::Ttft(Percentile::P95),
@@ -162,6 +174,10 @@ impl Metric {
         Self::PrefixCacheHitRate,
         Self::GpuPowerW,
         Self::EnergyPerOutputTokenJ,
+        Self::KvCacheCapacityTokens,
+        Self::GpuMemoryHeadroomPct,
+        Self::SpecDecodeAcceptanceRate,
+        Self::CostPerMillionOutputTokens,
     ];
 
     /// The six indicators that every report must contain, a percentile pair counting as one.
@@ -181,9 +197,10 @@ impl Metric {
         self.facts().key
     }
 
-    /// The metric with this key, if there is one.
+    /// The metric with this key, if there is one; a [`Told`] one by a key that says all of it.
     pub fn from_key(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|metric| metric.key() == key)
+        let named = Self::ALL.into_iter().find(|metric| metric.key() == key);
+        named.or_else(|| Told::from_key(key).map(Self::Told))
     }
 
     /// What people call it (`TPOT P95`).
@@ -191,7 +208,8 @@ impl Metric {
         self.facts().label
     }
 
-    /// Unit of every value of this metric (`ms`, `req/s`, `tokens/s`, `inputs/s`, `GB`, `%`, `fraction`, `requests`, `W`, `J`).
+    /// Unit of every value of this metric (`ms`, `req/s`, `tokens/s`, `inputs/s`, `GB`, `%`, `fraction`, `requests`, `tokens`, `W`, `J`, `money`); of
+    /// a [`Told`] one what its configuration says.
     pub fn unit(self) -> &'static str {
         self.facts().unit
     }
@@ -244,7 +262,11 @@ impl Metric {
     /// GPUs that could be watched: elsewhere its absence is no news.
     pub fn is_special(self) -> bool {
         let promise = matches!(self, Self::GoodputRps | Self::GoodputTokensPerS | Self::SloAttainment);
-        promise || self.is_watched() || matches!(self, Self::Ttfa(_) | Self::InputsPerS)
+        let asked_for = matches!(
+            self,
+            Self::Ttfa(_) | Self::InputsPerS | Self::CostPerMillionOutputTokens
+        );
+        promise || self.is_watched() || asked_for
     }
 
     /// Whether it is of samples beside the requests, over the time that the run took.
@@ -257,6 +279,10 @@ impl Metric {
                 | Self::PrefixCacheHitRate
                 | Self::GpuPowerW
                 | Self::EnergyPerOutputTokenJ
+                | Self::KvCacheCapacityTokens
+                | Self::GpuMemoryHeadroomPct
+                | Self::SpecDecodeAcceptanceRate
+                | Self::Told(_)
         )
     }
 
@@ -319,7 +345,10 @@ mod tests {
                 "inputs_per_s",
                 "max_rate_under_slo",
                 "max_concurrency_under_slo",
-                "prefix_cache_hit_rate"
+                "prefix_cache_hit_rate",
+                "kv_cache_capacity_tokens",
+                "gpu_memory_headroom_pct",
+                "spec_decode_acceptance_rate"
             ]
         );
     }

@@ -224,6 +224,7 @@ fn plan(url: &str, case: &Case) -> Plan {
         max_error_rate: 0.01,
         slo: Slo::default(),
         scenario: None,
+        price: None,
         hardware: [].into(),
         framework: [].into(),
     }

@@ -29,13 +29,14 @@ pub(crate) struct JudgeArgs {
 }
 
 /// Keys that move a judgement of what was already measured, or where it goes.
-const JUDGE_FLAGS: [&str; 14] = [
+const JUDGE_FLAGS: [&str; 15] = [
     "threshold",
     "gate",
     "ceiling",
     "confidence",
     "family-error",
     "on-inconclusive",
+    "memory-headroom",
     "on-unmet-explanation",
     "on-unmet-profile",
     "trusted-ref",

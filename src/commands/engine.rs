@@ -1,11 +1,11 @@
 //! The engine beside a run: its page of metrics, fetched as the load generator knows how to.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     load::Runner,
     session::EngineUse,
-    telemetry::{EngineWatch, RunClock},
+    telemetry::{EngineWatch, RunClock, facts_of_pages},
 };
 
 /// A page that takes longer is a gap.
@@ -21,6 +21,7 @@ impl Engine {
             let (pages, every) = (Arc::clone(pages), pages.interval());
             let is_silent = pages.are_silent();
             let watch = EngineWatch::new(Arc::new(move || pages.fetch(TIMEOUT)), every);
+            let watch = watch.asking_for(runner.told_series());
             if is_silent { watch.of_silent() } else { watch }
         }))
     }
@@ -46,4 +47,11 @@ impl Engine {
             EngineWatch::finish,
         )
     }
+}
+
+/// What the engine states of itself on its pages of metrics; nothing where they do not come.
+pub(super) fn facts(runner: &Runner) -> BTreeMap<String, String> {
+    let pages = runner.metrics_pages().filter(|pages| !pages.are_silent());
+    let fetched = pages.and_then(|pages| pages.fetch(TIMEOUT).ok());
+    fetched.map_or_else(BTreeMap::new, |pages| facts_of_pages(&pages))
 }

@@ -5,7 +5,13 @@ mod model;
 use std::{path::Path, time::SystemTime};
 
 use self::model::{choose_model, notes};
-use super::{CommandError, Console, Stage, engine::Engine, meaning, origin, requests::Requests, selftest};
+use super::{
+    CommandError, Console, Stage,
+    engine::{self, Engine},
+    meaning, origin,
+    requests::Requests,
+    selftest,
+};
 use crate::{
     config::IdleAnswers,
     load::{Interrupt, Probe, PromptSet, Runner, Stopped},
@@ -128,6 +134,7 @@ pub fn prepare(arm: Arm<'_>, console: &dyn Console, interrupt: &Interrupt) -> Re
     }
     plan.workload.tokenizer = runner.fit_prompts(interrupt)?;
     let mut session = begin(plan, &probe, None);
+    session.environment.engine_facts.extend(engine::facts(&runner));
     meaning::refuse_in_session(&secrets, &session)?;
     session.commit = arm.commit;
     for cell in &mut session.cells {
@@ -220,6 +227,8 @@ pub(super) fn one_run(
     announce(false);
     let (clock, mut engine) = (RunClock::default(), Engine::of(runner));
     engine.begin(&clock);
+    let mut host = telemetry::HostWatch::default();
+    host.begin(&clock);
     let (sampler, steal) = (telemetry::Sampler::start(&clock), telemetry::StealWatch::start());
     console.gpu(sampler.now());
     let started_unix_s = now_unix_s();
@@ -231,6 +240,7 @@ pub(super) fn one_run(
         warmup,
         gpu: seen.gpu,
         telemetry: Telemetry {
+            host: host.finish(),
             gpus: seen.series,
             engine,
         },
@@ -277,6 +287,7 @@ fn begin(plan: Plan, probe: &Probe, commit: Option<String>) -> Session {
     let environment = Environment {
         engine_name: probe.engine_name.clone(),
         engine_version: probe.engine_version.clone(),
+        engine_facts: probe.facts.clone(),
         model: plan.target.model.clone(),
         gpus: machine.gpus,
         gpu_driver: machine.gpu_driver,

@@ -16,7 +16,7 @@ mod synthetic;
 pub mod window;
 pub mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use background::{Background, Design, PairNoise, PairVariance};
 pub use change::{Change, Noise, Prior, PriorFrom, Stored, Tested};
@@ -122,6 +122,8 @@ pub struct Side {
     pub samples_fewest: usize,
     /// Mean samples of the runs that have a value.
     pub samples_mean: f64,
+    /// Of GPU memory: whether the engine takes it at start, whatever the requests need.
+    pub is_reserved: bool,
 }
 
 impl Side {
@@ -138,6 +140,7 @@ impl Side {
             missing: missing.collect(),
             samples_fewest: samples.iter().copied().min().unwrap_or(0),
             samples_mean: moments::mean(&lengths).unwrap_or(0.0),
+            is_reserved: measured().any(|sample| sample.is_reserved),
             samples,
         }
     }
@@ -240,7 +243,12 @@ fn compare_cell(baseline: &CellMeasurements, candidate: &CellMeasurements) -> Ce
         .filter(|drift| drift.is_finite());
     let series =
         |cell: &CellMeasurements, metric: Metric| Side::of(cell.series.get(&metric).map_or(&[], Vec::as_slice));
-    let metrics = Metric::ALL.into_iter().map(|metric| {
+    let told = baseline.series.keys().chain(candidate.series.keys());
+    let told: BTreeSet<Metric> = told
+        .copied()
+        .filter(|metric| matches!(metric, Metric::Told(_)))
+        .collect();
+    let metrics = Metric::ALL.into_iter().chain(told).map(|metric| {
         let sides = (series(baseline, metric), series(candidate, metric));
         (metric, compare_metric(sides.0, sides.1))
     });

@@ -287,9 +287,11 @@ pub(super) fn between_sessions(drift: VariancePrior, sample: SampleVariance, ses
 /// rates drift. With it what that is worth at least.
 fn drift(metric: Metric, runs: &[RunValue]) -> VariancePrior {
     let (sd, df) = match metric {
-        Metric::GpuMemoryPeakGb | Metric::ErrorRate | Metric::Completed | Metric::Failed => {
-            (COUNT_DRIFT, DRIFT_DF_LEAST)
-        }
+        Metric::GpuMemoryPeakGb
+        | Metric::KvCacheCapacityTokens
+        | Metric::ErrorRate
+        | Metric::Completed
+        | Metric::Failed => (COUNT_DRIFT, DRIFT_DF_LEAST),
         Metric::SloAttainment => (
             SHARE_DRIFT.max(fall_of_a_drift(runs, fall_of_share).unwrap_or(0.0)),
             SHARE_DRIFT_DF_LEAST,

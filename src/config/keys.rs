@@ -219,6 +219,8 @@ pub const KEYS: &[Key] = &[
     key!(Judging Scalar, "confidence", "CONFIDENCE", "confidence", "SHARE", "How sure it must be that a change is beyond its limit before it blocks [default: 0.9]"),
     key!(Judging Scalar, "family_error", "FAMILY_ERROR", "family-error", "SHARE", "Chance that anything is called a real change without one, over all blocking checks [default: 0.01]"),
     key!(Judging Scalar, "on_inconclusive", "ON_INCONCLUSIVE", "on-inconclusive", "HOW", "What a gate does that could not be settled: `warn` (exit 3), `block` (exit 1) or `pass` (exit 0) [default: warn]"),
+    key!(Judging Scalar, "memory_headroom", "MEMORY_HEADROOM", "memory-headroom", "HOW", "What less than 10 % of free GPU memory at the peak does: `off`, `warn` or `block` [default: warn]"),
+    key!(Judging Fields, "price", "PRICE", "price", "FIELDS", "What the GPUs cost, for the cost of a million output tokens: `gpu_hour=2.5,gpus=8`"),
     key!(Judging Scalar, "on_unmet_explanation", "ON_UNMET_EXPLANATION", "on-unmet-explanation", "HOW", "What an explanation does that is still owed: `ask` (it is shown), `hold` (exit 3) or `block` (exit 1) [default: ask]"),
     key!(Judging Scalar, "on_unmet_profile", "ON_UNMET_PROFILE", "on-unmet-profile", "HOW", "What a profiling report does that is still owed: `ask` (it is shown), `hold` (exit 3) or `block` (exit 1) [default: hold]"),
     key!(Judging Scalar, "trusted_ref", "TRUSTED_REF", "trusted-ref", "REF", "Commit, branch or tag that the rules and baselines of a gate are read from, instead of the work tree [default: the base of a pull request on GitHub]"),

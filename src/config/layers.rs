@@ -260,11 +260,16 @@ impl Layer {
             .twin
             .gates
             .iter()
-            .flat_map(|gates| gates.keys())
-            .map(|key| ("gates", key.as_str()));
+            .flatten()
+            .filter(|(key, gate)| gate.metric(key).is_ok_and(|metric| metric.is_none()))
+            .map(|(key, _)| ("gates", key.as_str()));
         let limits = self.twin.threshold.iter().flat_map(|threshold| threshold.metrics());
         let ceilings = self.twin.ceilings.iter().flat_map(|bounds| bounds.keys());
         let ceilings = ceilings.map(|key| ("ceilings", key.as_str()));
+        for (key, gate) in self.twin.gates.iter().flatten() {
+            gate.metric(key)
+                .map_err(|message| self.error(&format!("gates.{key}"), &message))?;
+        }
         for (path, key) in gates.chain(ceilings).chain(limits.map(|(key, _)| ("threshold", key))) {
             if Metric::from_key(key).is_some() || (path == "threshold" && key == ALL) {
                 continue;

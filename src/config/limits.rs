@@ -71,11 +71,11 @@ impl Amount {
         found.map(|(_, _, factor)| self.value * factor).ok_or_else(|| {
             let units = UNITS.iter().filter(|(_, of, _)| *of == own);
             let units: Vec<String> = units.map(|(name, _, _)| format!("`{name}`")).collect();
-            format!(
-                "`{metric}` is not measured in `{}`; give {}",
-                self.unit,
-                units.join(", ")
-            )
+            let units = match units.as_slice() {
+                [] => "a number alone".to_owned(),
+                units => units.join(", "),
+            };
+            format!("`{metric}` is not measured in `{}`; give {units}", self.unit)
         })
     }
 

@@ -1,6 +1,6 @@
 //! From layers to the policy: the rule table, and what each layer changes in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     error::ConfigError,
@@ -12,7 +12,7 @@ use super::{
     twin::{ALL, ActionTwin, FieldRuleTwin, GateTwin, RequiresTwin},
 };
 use crate::{
-    metric::{Better, Metric, Percentile},
+    metric::{Better, Metric, Percentile, Told},
     verdict::{self, Action, Evidence, FieldRule, Gate, Policy},
 };
 
@@ -94,7 +94,7 @@ impl Rules {
     }
 
     fn set(&mut self, layer: &Layer, key: &str, twin: &GateTwin, path: &str) -> Result<(), String> {
-        let Some(metric) = Metric::from_key(key) else {
+        let Some(metric) = twin.metric(key)? else {
             return Ok(());
         };
         let source = layer.source(path);
@@ -166,6 +166,21 @@ impl Rules {
         if own.is_none_or(|own| own > bound) {
             self.ceilings.insert(metric, (Some(bound), source));
         }
+    }
+
+    /// The series that are asked for by name.
+    pub(super) fn told(&self) -> Vec<&'static Told> {
+        let gated = self.gates.iter().filter(|(_, (gate, _))| gate.is_some());
+        let bounded = self.ceilings.iter().filter(|(_, (bound, _))| bound.is_some());
+        let metrics: BTreeSet<Metric> = gated
+            .map(|(metric, _)| *metric)
+            .chain(bounded.map(|(metric, _)| *metric))
+            .collect();
+        let told = metrics.into_iter().filter_map(|metric| match metric {
+            Metric::Told(told) => Some(told),
+            _ => None,
+        });
+        told.collect()
     }
 
     /// Each rule with its key, as text, and its place: gates in metric order, then ceilings, then fields.

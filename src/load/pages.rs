@@ -18,7 +18,10 @@ use super::{
     hidden::Hidden,
     server_words, tls,
 };
-use crate::plan::{Http, MetricsPage, Target};
+use crate::{
+    metric::Told,
+    plan::{Http, MetricsPage, Target},
+};
 
 /// The page of vLLM with all its histograms has 60 kB; of a hundred models behind one server it has some megabytes.
 const MOST_BYTES: usize = 8 << 20;
@@ -173,6 +176,11 @@ impl Runner {
     /// Where the server tells how it is doing; `None` where nobody is to ask.
     pub fn metrics_pages(&self) -> Option<&Arc<MetricsPages>> {
         self.metrics.as_ref()
+    }
+
+    /// The series of that page that the plan asks for by name.
+    pub fn told_series(&self) -> &[&'static Told] {
+        &self.target.told
     }
 
     /// Has the server's page of metrics at an address of its own.

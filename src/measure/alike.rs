@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{CellMeasurements, Measurements, measure, measure_cell, without_cut_runs};
+use super::{CellMeasurements, Measurements, cost, measure, measure_cell, without_cut_runs};
 use crate::{
     metric::Metric,
     session::{CellRuns, RequestRecord, Run, Session},
@@ -40,6 +40,7 @@ pub fn measure_alike(baseline: &Session, candidate: &Session) -> (Measurements, 
             places.len()
         ));
     }
+    cost::fill(&mut old, candidate.plan.price);
     (old, new, told)
 }
 

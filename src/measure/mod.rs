@@ -2,8 +2,11 @@
 
 mod alike;
 mod capacity;
+mod clocks;
+mod cost;
 pub mod deaths;
 mod goodput;
+mod gpu;
 pub mod live;
 pub mod lockstep;
 mod offered;
@@ -22,10 +25,15 @@ mod usable;
 pub mod validity;
 mod work;
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 pub use alike::measure_alike;
+pub use clocks::{clocks_apart, power_limits_apart};
 pub use deaths::{Death, death, deaths};
+pub use gpu::headroom_pct;
 pub(crate) use offered::asked_rps;
 pub use offered::offered_rps;
 pub use promise::{Kept, kept, why_unseen};
@@ -37,7 +45,7 @@ pub use work::Work;
 use crate::{
     metric::Metric,
     plan::{Load, Plan},
-    session::{CellRuns, Pairing, Session, TokensFrom},
+    session::{CellRuns, EngineUse, Pairing, Session, TokensFrom},
     stats::moments,
 };
 
@@ -126,6 +134,8 @@ pub struct Sample {
     /// Of a percentile: how far the values just above it lie above those just below it (0.2 = 20 %), where that is a cliff
     /// between two modes.
     pub cliff: Option<f64>,
+    /// Of GPU memory: whether the engine takes it at start, whatever the requests need.
+    pub is_reserved: bool,
     /// Of an attainment or a goodput: what it would be if all times were one, two, … times [`SLOWER_STEP`] longer and as many
     /// requests came.
     pub slower: Option<[f64; SLOWER_STEPS]>,
@@ -141,13 +151,41 @@ pub const SLOWER_STEPS: usize = 5;
 /// A value that does not exist is an `Err` with the reason, never a zero or a NaN. A run that Ctrl-C cut is left out.
 pub fn measure(session: &Session) -> Measurements {
     let cells = session.cells.iter();
-    Measurements {
+    let mut measured = Measurements {
         commit: session.commit.clone(),
         started_unix_s: session.started_unix_s,
         pairing: session.pairing.clone(),
         cells: cells
             .flat_map(|cell| measure_cell(&without_cut_runs(session, cell), &session.plan))
             .collect(),
+    };
+    of_the_engine(&mut measured, session);
+    cost::fill(&mut measured, session.plan.price);
+    measured
+}
+
+/// What the engine stated once, and what is known of it by name.
+fn of_the_engine(measured: &mut Measurements, session: &Session) {
+    let tokens = session.environment.engine_facts.get("kv_cache_tokens");
+    let tokens = tokens
+        .and_then(|tokens| tokens.parse::<f64>().ok())
+        .filter(|tokens| *tokens > 0.0);
+    let is_reserved = gpu::takes_memory_at_start(session.environment.engine_name.as_deref());
+    for cell in &mut measured.cells {
+        let capacities = cell
+            .series
+            .get_mut(&Metric::KvCacheCapacityTokens)
+            .into_iter()
+            .flatten();
+        for value in capacities.filter(|value| value.is_err()) {
+            if let Some(tokens) = tokens {
+                *value = Ok(run::sample(tokens, 1));
+            }
+        }
+        let peaks = cell.series.get_mut(&Metric::GpuMemoryPeakGb).into_iter().flatten();
+        for sample in peaks.flatten() {
+            sample.is_reserved = is_reserved;
+        }
     }
 }
 
@@ -189,12 +227,17 @@ pub fn levels<'a>(cell: &'a CellRuns, plan: &Plan) -> Vec<Cow<'a, CellRuns>> {
 /// The runs of a cell at one level.
 fn measure_level(cell: &CellRuns, plan: &Plan, level: &Load) -> CellMeasurements {
     let mut series: BTreeMap<Metric, Vec<RunValue>> = BTreeMap::new();
-    for metric in Metric::ALL {
+    let asked = asked_for(cell, plan);
+    for metric in Metric::ALL.into_iter().chain(asked.iter().copied()) {
         series.insert(metric, Vec::with_capacity(cell.runs.len()));
     }
     for run in &cell.runs {
         for (metric, value) in run::values(run, level, plan) {
             series.entry(metric).or_default().push(usable::usable(metric, value));
+        }
+        for metric in &asked {
+            let value = usable::usable(*metric, telemetry::told(run, *metric));
+            series.entry(*metric).or_default().push(value);
         }
     }
     CellMeasurements {
@@ -208,6 +251,16 @@ fn measure_level(cell: &CellRuns, plan: &Plan, level: &Load) -> CellMeasurements
         work: cell.runs.iter().map(Work::of).collect(),
         skipped: cell.skipped.clone(),
     }
+}
+
+/// The series that the plan asks for by name, or that any run was asked for.
+fn asked_for(cell: &CellRuns, plan: &Plan) -> BTreeSet<Metric> {
+    let planned = plan.target.told.iter().map(|told| Metric::Told(told));
+    let of_runs = cell.runs.iter().flat_map(|run| match &run.telemetry.engine {
+        EngineUse::Sampled(series) => series.told.as_slice(),
+        EngineUse::NotSampled(_) => &[],
+    });
+    planned.chain(of_runs.map(|told| told.metric)).collect()
 }
 
 fn output_tokens_mean(cell: &CellRuns) -> Option<f64> {

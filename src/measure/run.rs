@@ -1,10 +1,10 @@
 //! One run's metrics from its request records. The definitions stand in [`crate::metric`].
 
-use super::{RunValue, Sample, capacity, goodput, stated, tail::cliff, telemetry};
+use super::{RunValue, Sample, capacity, goodput, gpu, stated, tail::cliff, telemetry};
 use crate::{
     metric::{Metric, Percentile},
     plan::{Api, Load, Plan},
-    session::{GpuUse, RequestRecord, Run},
+    session::{RequestRecord, Run},
     stats::{quantile, real},
 };
 
@@ -26,7 +26,7 @@ pub(super) fn values(run: &Run, load: &Load, plan: &Plan) -> Vec<(Metric, RunVal
     found.push((Metric::Qps, throughput(run, |_| Ok(1.0))));
     found.extend(goodput::values(run, &plan.slo, load.is_open()));
     found.extend(outcomes(run));
-    found.extend(gpu(run));
+    found.extend(gpu::values(run));
     found.extend(telemetry::values(run));
     found.extend(capacity::none());
     stated::stand_in(&mut found, run);
@@ -263,7 +263,7 @@ fn one(latencies: &Latencies, percentile: Percentile) -> RunValue {
             samples: latencies.sorted.len(),
             completed_only,
             cliff: cliff(percentile, latencies.sorted.len(), |p| latencies.quantile(p)),
-            slower: None,
+            ..Sample::default()
         }),
         None => Err(too_many(latencies, percentile, completed_only)),
     }
@@ -341,38 +341,6 @@ fn outcomes(run: &Run) -> Vec<(Metric, RunValue)> {
         (Metric::Completed, of_all(real(samples - failed(run)))),
         (Metric::Failed, of_all(real(failed(run)))),
     ]
-}
-
-fn gpu(run: &Run) -> Vec<(Metric, RunValue)> {
-    let (memory, utilization) = match &run.gpu {
-        GpuUse::NotMeasured(reason) => (Err(reason.clone()), Err(reason.clone())),
-        GpuUse::Measured { samples: 0, .. } => {
-            let reason = "the GPU was sampled no time during the run".to_owned();
-            (Err(reason.clone()), Err(reason))
-        }
-        GpuUse::Measured {
-            memory_peak_bytes,
-            utilization_mean_pct,
-            samples,
-        } => {
-            let samples = usize::try_from(*samples).unwrap_or(usize::MAX);
-            let sample = |value: f64| sample(value, samples);
-            let utilization = utilization_mean_pct
-                .is_finite()
-                .then_some(sample(*utilization_mean_pct))
-                .ok_or_else(|| format!("GPU utilisation is `{utilization_mean_pct}`, which is no number"));
-            (Ok(sample(gb(*memory_peak_bytes))), utilization)
-        }
-    };
-    vec![
-        (Metric::GpuMemoryPeakGb, memory),
-        (Metric::GpuUtilizationPct, utilization),
-    ]
-}
-
-#[expect(clippy::cast_precision_loss, reason = "2^52 bytes are four petabytes")]
-fn gb(bytes: u64) -> f64 {
-    bytes as f64 / 1e9
 }
 
 fn failed(run: &Run) -> usize {

@@ -185,6 +185,7 @@ fn plan(loads: Vec<Load>, runs: &[Figures]) -> Plan {
         max_error_rate: 0.01,
         slo: Slo::default(),
         scenario: None,
+        price: None,
         hardware: BTreeMap::from([("gpu".to_owned(), "H100-80GB SXM".to_owned())]),
         framework: BTreeMap::new(),
     }
@@ -192,8 +193,9 @@ fn plan(loads: Vec<Load>, runs: &[Figures]) -> Plan {
 
 fn environment() -> Environment {
     Environment {
-        engine_name: Some("vllm".into()),
+        engine_name: Some("llama.cpp".into()),
         engine_version: Some("0.6.4".into()),
+        engine_facts: BTreeMap::new(),
         model: Some("llama".into()),
         gpus: vec!["NVIDIA H100 80GB HBM3".into()],
         gpu_driver: Some("535.129.03".into()),

@@ -24,6 +24,8 @@ pub(super) fn values(run: &Run) -> Vec<(Metric, RunValue)> {
         (Metric::QueueWaitingP95, of(waiting_p95)),
         (Metric::Preemptions, of(preemptions)),
         (Metric::PrefixCacheHitRate, of(hit_rate)),
+        (Metric::KvCacheCapacityTokens, of(kv_capacity)),
+        (Metric::SpecDecodeAcceptanceRate, of(acceptance)),
         (Metric::GpuPowerW, gpus(run).and_then(power)),
         (
             Metric::EnergyPerOutputTokenJ,
@@ -83,6 +85,45 @@ fn preemptions(series: &EngineSeries) -> RunValue {
         .preemptions
         .ok_or_else(|| format!("{}, or its counter went back", untold("its preemptions")))?;
     Ok(sample(count(counted), series.samples as usize))
+}
+
+/// A constant of the engine: one sample tells it.
+fn kv_capacity(series: &EngineSeries) -> RunValue {
+    let tokens = series.kv_capacity_tokens.filter(|tokens| *tokens > 0);
+    let tokens = tokens.ok_or_else(|| untold("how much room its KV cache has"))?;
+    Ok(sample(count(tokens), series.samples as usize))
+}
+
+fn acceptance(series: &EngineSeries) -> RunValue {
+    let told = series.draft_tokens.zip(series.accepted_tokens);
+    let why = || format!("{}, or its counter went back", untold("the tokens that it drafted"));
+    let (drafted, accepted) = told.ok_or_else(why)?;
+    if drafted == 0 {
+        return Err("no token was drafted".into());
+    }
+    if accepted > drafted {
+        return Err(format!(
+            "the engine counted {accepted} accepted among {drafted} drafted tokens"
+        ));
+    }
+    Ok(sample(count(accepted) / count(drafted), series.samples as usize))
+}
+
+/// A series that was asked for by name.
+pub(super) fn told(run: &Run, metric: Metric) -> RunValue {
+    let series = sampled(run)?;
+    let found = series.told.iter().find(|told| told.metric == metric);
+    let found = found.ok_or("nobody asked for it when this was measured")?;
+    let value = found
+        .value
+        .ok_or("the server's page of metrics does not have it, or its counter went back")?;
+    let Metric::Told(told) = metric else {
+        return Err("it is no series".into());
+    };
+    if !told.aggregate.is_of_counter() {
+        enough(found.samples as usize, FEWEST)?;
+    }
+    Ok(sample(value, series.samples as usize))
 }
 
 fn hit_rate(series: &EngineSeries) -> RunValue {
@@ -176,6 +217,9 @@ mod tests {
             preemptions: Some(0),
             prefix_queries: Some(200),
             prefix_hits: Some(50),
+            draft_tokens: Some(80),
+            accepted_tokens: Some(60),
+            kv_capacity_tokens: Some(4096),
             ..EngineSeries::default()
         }
     }
@@ -200,6 +244,7 @@ mod tests {
             telemetry: Telemetry {
                 gpus,
                 engine: EngineUse::Sampled(engine),
+                ..Telemetry::default()
             },
             ..Figures::default().run()
         }
@@ -222,6 +267,8 @@ mod tests {
             (Metric::QueueWaitingP95, 3.0),
             (Metric::Preemptions, 0.0),
             (Metric::PrefixCacheHitRate, 0.25),
+            (Metric::KvCacheCapacityTokens, 4096.0),
+            (Metric::SpecDecodeAcceptanceRate, 0.75),
             (Metric::GpuPowerW, 800.0),
             // 200 requests of 17 tokens.
             (Metric::EnergyPerOutputTokenJ, 1.0),
@@ -272,6 +319,8 @@ mod tests {
             Metric::QueueWaitingP95,
             Metric::Preemptions,
             Metric::PrefixCacheHitRate,
+            Metric::KvCacheCapacityTokens,
+            Metric::SpecDecodeAcceptanceRate,
         ] {
             let told = reason(&silent, metric);
             assert!(told.starts_with("the engine's page of metrics does not tell"), "{told}");
@@ -288,5 +337,25 @@ mod tests {
         assert!(reason(&run(none.clone(), vec![]), Metric::PrefixCacheHitRate).starts_with("nothing was looked up"));
         none.prefix_queries = Some(49);
         assert!(value(&run(none, vec![]), Metric::PrefixCacheHitRate).is_err());
+    }
+
+    #[test]
+    fn a_series_that_was_asked_for_is_a_figure_or_says_why_not() {
+        use crate::{
+            metric::{Aggregate, Better, Told},
+            session::ToldValue,
+        };
+        let depth = |aggregate| Metric::Told(Told::of("depth", aggregate, Better::Lower, None).unwrap());
+        let with = |metric, value, samples| {
+            let told = vec![ToldValue { metric, value, samples }];
+            run(EngineSeries { told, ..engine(20) }, vec![])
+        };
+        let (max, delta) = (depth(Aggregate::Max), depth(Aggregate::Delta));
+        let value = |run: &Run, metric| told(run, metric).map(|sample| sample.value);
+        assert_eq!(value(&with(max, Some(7.0), 5), max), Ok(7.0));
+        assert!(value(&with(max, Some(7.0), 4), max).is_err_and(|why| why.starts_with("it takes 5 samples")));
+        assert_eq!(value(&with(delta, Some(7.0), 1), delta), Ok(7.0));
+        assert!(value(&with(delta, None, 9), delta).is_err_and(|why| why.contains("does not have it")));
+        assert!(value(&with(max, Some(7.0), 9), delta).is_err_and(|why| why.contains("nobody asked")));
     }
 }

@@ -88,7 +88,8 @@ const E2E_FROM_SCHEDULE: Family = Family {
 };
 const OUTPUT: &str = "output tokens of completed requests / (last end − first send)";
 const GPU_MEMORY: &str = "highest sum over the visible GPUs of memory in use, in 10^9 bytes";
-const GPU_UTILIZATION: &str = "mean over samples and visible GPUs of NVML's GPU utilisation";
+const GPU_UTILIZATION: &str =
+    "mean over samples and visible GPUs of NVML's GPU utilisation, while requests are in flight";
 const TTFA: Family = Family {
     names: [
         ("ttfa_p50", "TTFA P50"),
@@ -113,7 +114,41 @@ const WAITING: &str =
 const PREEMPTIONS: &str = "requests that the engine took out of work again during the run, by its own counter";
 const HITS: &str = "prompt tokens found in the engine's prefix cache / prompt tokens looked up, by its own counters";
 const POWER: &str = "mean over samples of NVML's power, summed over the visible GPUs";
-const ENERGY: &str = "energy that the visible GPUs used, by NVML's counters / output tokens of completed requests";
+const ENERGY: Facts = facts(
+    "energy_per_output_token_j",
+    "Energy per output token",
+    "J",
+    Better::Lower,
+    "energy that the visible GPUs used, by NVML's counters / output tokens of completed requests",
+);
+const CAPACITY: Facts = facts(
+    "kv_cache_capacity_tokens",
+    "KV-cache capacity",
+    "tokens",
+    Better::Higher,
+    "tokens that the engine's KV cache has room for, over all replicas, as its page of metrics or its log tells",
+);
+const HEADROOM: Facts = facts(
+    "gpu_memory_headroom_pct",
+    "GPU memory headroom",
+    "%",
+    Better::Higher,
+    "smallest share of a visible GPU's memory that was free at its peak",
+);
+const ACCEPTANCE: Facts = facts(
+    "spec_decode_acceptance_rate",
+    "Accepted draft tokens",
+    "fraction",
+    Better::Higher,
+    "drafted tokens that the model accepted / drafted tokens, by the engine's own counters",
+);
+const COST: Facts = facts(
+    "cost_per_million_output_tokens",
+    "Cost per million output tokens",
+    "money",
+    Better::Lower,
+    "price of the GPUs for the time that a million output tokens take at the run's output throughput",
+);
 const COMPLETED: &str = "requests that ended with a whole, non-empty answer";
 
 impl Metric {
@@ -164,13 +199,12 @@ impl Metric {
             Self::Preemptions => facts("preemptions", "Preemptions", "requests", Lower, PREEMPTIONS),
             Self::PrefixCacheHitRate => facts("prefix_cache_hit_rate", "Prefix-cache hits", "fraction", Higher, HITS),
             Self::GpuPowerW => facts("gpu_power_w", "GPU power", "W", Lower, POWER),
-            Self::EnergyPerOutputTokenJ => facts(
-                "energy_per_output_token_j",
-                "Energy per output token",
-                "J",
-                Lower,
-                ENERGY,
-            ),
+            Self::EnergyPerOutputTokenJ => ENERGY,
+            Self::KvCacheCapacityTokens => CAPACITY,
+            Self::GpuMemoryHeadroomPct => HEADROOM,
+            Self::SpecDecodeAcceptanceRate => ACCEPTANCE,
+            Self::CostPerMillionOutputTokens => COST,
+            Self::Told(told) => told.facts(),
         }
     }
 }

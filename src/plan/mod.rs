@@ -5,6 +5,7 @@
 mod load;
 mod pairs;
 mod scenario;
+mod price;
 mod slo;
 mod target;
 mod workload;
@@ -15,6 +16,7 @@ pub use self::{
     load::{Arrivals, Axis, Capacity, Load, RampShape, Stage, StageLength, StageLevel},
     pairs::{Alternation, ArmPlace, Arms, Launch},
     scenario::{BENCHMARKS, Benchmark, MIN_DURATION, RULES, Scenario, ScenarioKind},
+    price::Price,
     slo::Slo,
     target::{Api, CacheReset, FromVariable, Http, METRICS_INTERVAL, MetricsPage, Secrets, Spread, Target, Timeouts},
     workload::{
@@ -48,6 +50,8 @@ pub struct Plan {
     pub slo: Slo,
     /// The `MLPerf` scenario by whose rules it is measured, if one was asked for.
     pub scenario: Option<Scenario>,
+    /// What the GPUs cost; `None`: nobody said.
+    pub price: Option<Price>,
     /// The hardware as its owner describes it, flattened (`gpu` → `H100-80GB SXM`).
     pub hardware: BTreeMap<String, String>,
     /// The serving framework as its owner describes it, flattened (`config.tensor_parallel_size` → `8`).
@@ -69,6 +73,7 @@ impl Plan {
             max_error_rate: 0.01,
             slo: Slo::default(),
             scenario: None,
+            price: None,
             hardware: BTreeMap::new(),
             framework: BTreeMap::new(),
         }

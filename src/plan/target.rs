@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
+use crate::metric::Told;
+
 /// The server under test.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
@@ -39,6 +41,8 @@ pub struct Target {
     pub metrics: MetricsPage,
     /// Time between two looks there.
     pub metrics_interval: Duration,
+    /// Series of that page that are wanted beside what is known of engines.
+    pub told: Vec<&'static Told>,
 }
 
 /// Where a server tells how it is doing, in the Prometheus text format.
@@ -90,6 +94,7 @@ impl Target {
             cache_reset: CacheReset::Auto,
             metrics: MetricsPage::Auto,
             metrics_interval: METRICS_INTERVAL,
+            told: Vec::new(),
         }
     }
 }

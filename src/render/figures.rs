@@ -169,6 +169,12 @@ fn wanted(cell: &CellFigures, rows: Rows) -> Vec<Metric> {
         Rows::Indicators => Metric::INDICATORS.into_iter().chain(BESIDE).collect(),
         Rows::Measured => Metric::ALL
             .into_iter()
+            .chain(
+                cell.metrics
+                    .keys()
+                    .copied()
+                    .filter(|metric| matches!(metric, Metric::Told(_))),
+            )
             .filter(|metric| !metric.is_capacity() && (level.is_open() || !metric.needs_schedule()))
             .collect(),
     }

@@ -59,7 +59,10 @@ impl Scale {
 
     /// Number and unit.
     pub(super) fn with_unit(self, value: f64) -> String {
-        format!("{}{SPACE}{}", self.number(value), self.unit)
+        match self.unit {
+            "" => self.number(value),
+            unit => format!("{}{SPACE}{unit}", self.number(value)),
+        }
     }
 
     /// A round value of an axis without idle zeros, and its unit.

@@ -164,7 +164,7 @@ fn facts(session: &Session) -> Vec<(String, String)> {
     let (plan, environment) = (&session.plan, &session.environment);
     let mut facts = Facts::default();
     facts.maybe("Model", environment.model.as_ref().or(plan.target.model.as_ref()));
-    facts.maybe("Engine", engine(session).as_ref());
+    facts.of_engine(session);
     let server = Some(without_credentials(&plan.target.url)).filter(|server| !server.is_empty());
     facts.maybe("Server", server.as_ref());
     facts.put("API", plan.target.api.name());
@@ -308,6 +308,18 @@ fn engine(session: &Session) -> Option<String> {
     }
 }
 
+/// What else the engine states of itself; the words are its own, or those of whoever answers in its place.
+fn states(session: &Session) -> Option<String> {
+    const MOST: usize = 20;
+    const MOST_SIGNS: usize = 64;
+    let facts = session.environment.engine_facts.iter().take(MOST);
+    let short = |text: &String| text.chars().take(MOST_SIGNS).collect::<String>();
+    let facts: Vec<String> = facts
+        .map(|(name, value)| format!("{} {}", short(name), short(value)))
+        .collect();
+    (!facts.is_empty()).then(|| facts.join(", "))
+}
+
 /// An address without user, password, query and fragment: reports are posted where others read them.
 fn without_credentials(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
@@ -329,6 +341,11 @@ fn without_credentials(url: &str) -> String {
 struct Facts(Vec<(String, String)>);
 
 impl Facts {
+    fn of_engine(&mut self, session: &Session) {
+        self.maybe("Engine", engine(session).as_ref());
+        self.maybe("Engine states", states(session).as_ref());
+    }
+
     fn put(&mut self, what: &str, value: impl Into<String>) {
         self.0.push((what.to_owned(), value.into()));
     }

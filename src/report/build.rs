@@ -3,9 +3,9 @@
 use super::{
     Judging, Report, Stored,
     arm::{describe_measured, say_none_replaced},
-    conduct, detail, doubts, held, imported, method, overridden,
+    clocks, conduct, detail, doubts, headroom, held, imported, method, overridden,
     past::{self, Past, Windows},
-    rest, scenario, tails, telemetry, wording,
+    rest, scenario, server_clock, tails, telemetry, wording,
 };
 use crate::{
     compare::{Design, PairNoise, compare_within},
@@ -13,8 +13,8 @@ use crate::{
     obligation::{Given, obligations, settle},
     session::{Ended, Session, TokensFrom},
     verdict::{
-        Check, Difference, Judgement, Lacking, Policy, Refusal, Verdict, differences, judge, judge_alone, refuse,
-        refuse_failures, refuse_work,
+        Check, Difference, Headroom, Judgement, Lacking, Policy, Refusal, Verdict, differences, judge, judge_alone,
+        refuse, refuse_failures, refuse_work,
     },
 };
 
@@ -76,7 +76,8 @@ pub fn build_knowing(
     let checks = outcome.as_ref().map_or(&alone, |judgement| &judgement.checks);
     let past = past::of_report(reference, measured, checks, windows.as_ref());
     let of_old = old.iter().flat_map(|(_, _, old)| tails::of("baseline", old));
-    let of_old: Vec<String> = of_old.chain(cut).collect();
+    let full = headroom::of_both(baseline, candidate.1, policy);
+    let of_old: Vec<String> = full.into_iter().chain(of_old).chain(cut).collect();
     let of_new = tails::of("candidate", &new);
     let cliffs = tails::two_modes(old.as_ref().map(|(_, _, old)| old), &new, policy);
     let of_figures = of_old.into_iter().chain(of_new).chain(cliffs).collect();
@@ -187,6 +188,7 @@ fn all_warnings(
     if let Some((_, session)) = baseline {
         warnings.extend(counted_differently(session, candidate));
         warnings.extend(rest::unseen(session, candidate));
+        warnings.extend(clocks::of(session, candidate));
         if session == candidate {
             warnings.push("both sides are the same session: nothing can differ".into());
         }
@@ -207,7 +209,12 @@ fn ended_early(candidate: &Session, outcome: Result<&Judgement, &Refusal>) -> Op
 /// What a reader should know of a session by itself, in sentences.
 pub fn warnings(session: &Session) -> Vec<String> {
     let notes = session.notes.iter().map(|note| format!("session: {note}"));
-    of_session("session", session).into_iter().chain(notes).collect()
+    let headroom = headroom::of("session", session, Headroom::default());
+    of_session("session", session)
+        .into_iter()
+        .chain(headroom)
+        .chain(notes)
+        .collect()
 }
 
 /// A session with its name, measured.
@@ -237,6 +244,7 @@ fn of_session(arm: &str, session: &Session) -> Vec<String> {
     warnings.extend(doubts::of(arm, session));
     warnings.extend(conduct::of(arm, session));
     warnings.extend(scenario::warnings(arm, session));
+    warnings.extend(server_clock::of(arm, session));
     for cell in &session.cells {
         let sum = |of: fn(&crate::session::Run) -> u32| cell.runs.iter().map(|run| u64::from(of(run))).sum::<u64>();
         let (failed, all) = (sum(|run| run.warmup.failed), sum(|run| run.warmup.requests));

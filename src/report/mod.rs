@@ -4,11 +4,13 @@
 
 mod arm;
 mod build;
+mod clocks;
 mod conduct;
 mod cost;
 mod counts;
 mod detail;
 mod doubts;
+mod headroom;
 mod health;
 mod held;
 mod imported;
@@ -18,6 +20,7 @@ mod overridden;
 mod past;
 mod rest;
 mod scenario;
+mod server_clock;
 mod tails;
 mod telemetry;
 #[cfg(test)]
@@ -39,7 +42,7 @@ pub use doubts::of as signs_of_editing;
 pub use past::{Middle, Past, PastCourse, PastPoint, PastSession, PastStep};
 pub use rest::unseen_rest;
 pub use scenario::invalid_by_scenario;
-pub use telemetry::{ArmCourse, CellTelemetry, Course, RunCourse, Sampled};
+pub use telemetry::{ArmCourse, CellTelemetry, Course, RunCourse, Sampled, Teller};
 
 pub use crate::{
     obligation::{Obligation, Place, Settled},

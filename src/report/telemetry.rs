@@ -2,8 +2,11 @@
 //!
 //! Bounded whatever the number of runs and cells.
 
+mod host;
+mod sampled;
 mod words;
 
+pub use self::sampled::{Sampled, Teller};
 use self::words::{missing, troubles};
 use crate::{
     plan::Load,
@@ -20,29 +23,6 @@ const FEWEST: usize = 4;
 const STRETCHES: usize = 40;
 /// A run with fewer samples has no course.
 const FEWEST_SAMPLES: usize = 3;
-
-/// Something that was sampled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sampled {
-    /// Share of the KV cache in use, in percent.
-    KvUsed,
-    /// Requests in work.
-    Running,
-    /// Requests that wait.
-    Waiting,
-    /// Memory in use, of all GPUs, in 10⁹ bytes.
-    GpuMemory,
-    /// Utilisation, mean of all GPUs, in percent.
-    GpuUtilization,
-    /// Power, of all GPUs, in watts.
-    GpuPower,
-    /// Clock of the processors of the slowest GPU, in megahertz.
-    SmClock,
-    /// Clock of the memory of the slowest GPU, in megahertz.
-    MemoryClock,
-    /// Temperature of the hottest GPU, in degrees Celsius.
-    Temperature,
-}
 
 /// The courses of one cell of both arms.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,58 +72,6 @@ pub struct RunCourse {
     pub most: Option<f64>,
 }
 
-impl Sampled {
-    /// All of them, in the order in which they are drawn.
-    pub const ALL: [Self; 9] = [
-        Self::KvUsed,
-        Self::Running,
-        Self::Waiting,
-        Self::GpuMemory,
-        Self::GpuUtilization,
-        Self::GpuPower,
-        Self::SmClock,
-        Self::MemoryClock,
-        Self::Temperature,
-    ];
-
-    /// As a heading.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::KvUsed => "KV cache in use",
-            Self::Running => "Requests in work",
-            Self::Waiting => "Requests waiting in the engine",
-            Self::GpuMemory => "GPU memory in use",
-            Self::GpuUtilization => "GPU utilisation",
-            Self::GpuPower => "GPU power",
-            Self::SmClock => "SM clock",
-            Self::MemoryClock => "GPU memory clock",
-            Self::Temperature => "GPU temperature",
-        }
-    }
-
-    /// Unit of its values; empty of counts.
-    pub const fn unit(self) -> &'static str {
-        match self {
-            Self::KvUsed | Self::GpuUtilization => "%",
-            Self::Running | Self::Waiting => "",
-            Self::GpuMemory => "GB",
-            Self::GpuPower => "W",
-            Self::SmClock | Self::MemoryClock => "MHz",
-            Self::Temperature => "°C",
-        }
-    }
-
-    /// Whether it is its peak that matters, and not its mean.
-    pub const fn is_peak(self) -> bool {
-        matches!(self, Self::KvUsed | Self::Waiting | Self::GpuMemory | Self::Temperature)
-    }
-
-    /// Whether a GPU tells it, and not the engine.
-    pub const fn is_of_gpu(self) -> bool {
-        !matches!(self, Self::KvUsed | Self::Running | Self::Waiting)
-    }
-}
-
 /// A moment of a run: when, how many samples, what.
 type Moment = (u64, u32, f64);
 
@@ -169,6 +97,10 @@ fn of_cell(cell: &CellRuns, arms: &[(&'static str, &CellRuns)], most: usize) -> 
     let mut untold = Vec::new();
     for of in Sampled::ALL {
         let drawn: Vec<ArmCourse> = arms.iter().filter_map(|arm| arm_course(of, *arm, most)).collect();
+        if of == Sampled::HostSteal && drawn.iter().all(|arm| arm.level(of).is_none_or(|level| level <= 0.0)) {
+            // Nothing was stolen, or nobody could tell.
+            continue;
+        }
         if drawn.is_empty() {
             untold.push(of);
         } else {
@@ -203,7 +135,7 @@ fn samples(moments: &[Moment]) -> usize {
 
 fn run_course(of: Sampled, run: &Run, moments: &[Moment], most: usize) -> RunCourse {
     let gaps = in_order(&gaps_of(of, run));
-    let series = run.telemetry.gpus.iter().filter(|_| of.is_of_gpu());
+    let series = run.telemetry.gpus.iter().filter(|_| of.teller() == Teller::Gpu);
     let throttled = in_order(series.flat_map(|series| &series.throttled));
     let stretches = STRETCHES.min(most);
     let weights: f64 = moments.iter().map(|(_, samples, _)| f64::from(*samples)).sum();
@@ -229,8 +161,10 @@ fn length_s(run: &Run, moments: &[Moment]) -> f64 {
 
 /// The values of one thing in one run, rising in time.
 fn moments_of(of: Sampled, run: &Run) -> Vec<Moment> {
-    if of.is_of_gpu() {
-        return of_gpus(of, &run.telemetry.gpus);
+    match of.teller() {
+        Teller::Gpu => return of_gpus(of, &run.telemetry.gpus),
+        Teller::Host => return host::moments(of, &run.telemetry.host),
+        Teller::Engine => {}
     }
     let EngineUse::Sampled(series) = &run.telemetry.engine else {
         return Vec::new();
@@ -282,7 +216,10 @@ fn together(of: Sampled, values: &[f64]) -> Option<f64> {
 }
 
 fn gaps_of(of: Sampled, run: &Run) -> Vec<Stretch> {
-    if of.is_of_gpu() {
+    if of.teller() == Teller::Host {
+        return Vec::new();
+    }
+    if of.teller() == Teller::Gpu {
         let gaps = run.telemetry.gpus.iter().flat_map(|series| &series.gaps);
         return gaps.cloned().collect();
     }

@@ -11,6 +11,8 @@ mod selftest;
 mod stated;
 mod telemetry;
 
+use std::collections::BTreeMap;
+
 pub use self::{
     origin::Origin,
     pairing::{PairArm, Pairing, Remeasured},
@@ -19,7 +21,10 @@ pub use self::{
     run::{Block, ClientUse, GapCounts, GpuUse, HostUse, Lag, Run, Search, SearchEnd, SearchStep, Warmup, WarmupEnd},
     selftest::{Added, SelfTest},
     stated::{Stated, StatedFigure},
-    telemetry::{EnginePoint, EngineSeries, EngineUse, GpuPoint, GpuSeries, Stretch, Telemetry},
+    telemetry::{
+        EnginePoint, EngineSeries, EngineUse, GpuPoint, GpuSeries, HostPoint, ServerClock, ServerLatency, Stretch,
+        Telemetry, ToldValue,
+    },
 };
 use crate::plan::{Load, Plan};
 
@@ -70,6 +75,8 @@ pub struct Environment {
     pub engine_name: Option<String>,
     /// Its version as the server reports it (`0.32.0`).
     pub engine_version: Option<String>,
+    /// What else the engine states of itself at start, by name (`max_model_len` → `4096`): none of it is in the fingerprint.
+    pub engine_facts: BTreeMap<String, String>,
     /// The model that was asked for, resolved.
     pub model: Option<String>,
     /// GPUs visible to this machine, in NVML order (`NVIDIA H100 80GB HBM3`).

@@ -80,7 +80,7 @@ impl Driver {
             limits,
             inbox: Mutex::default(),
             arrival: Condvar::new(),
-            metrics: Mutex::new(Metrics::new(&config.model, config.kv_blocks)),
+            metrics: Mutex::new(Metrics::new(&config.model, (config.kv_blocks, config.block_tokens))),
             prefixes: Mutex::new(PrefixCache::new(
                 config.block_tokens,
                 if config.prefix_cache { config.kv_blocks } else { 0 },

@@ -80,6 +80,7 @@ pub(super) struct Metrics {
     pub(super) occupancy: Occupancy,
     model_label: String,
     kv_blocks: u32,
+    block_tokens: u32,
     live: HashMap<u64, Live>,
     prefix_queries: u64,
     prefix_hits: u64,
@@ -94,11 +95,12 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    pub(super) fn new(model: &str, kv_blocks: u32) -> Self {
+    pub(super) fn new(model: &str, (kv_blocks, block_tokens): (u32, u32)) -> Self {
         Self {
             occupancy: Occupancy::default(),
             model_label: escaped(model),
             kv_blocks,
+            block_tokens,
             live: HashMap::new(),
             prefix_queries: 0,
             prefix_hits: 0,
@@ -199,6 +201,7 @@ impl Metrics {
             generation,
             &self.generation_tokens,
         );
+        page.cache(self.kv_blocks, self.block_tokens);
         page.success(&[
             ("stop", self.finished_stop),
             ("length", self.finished_length),
@@ -228,6 +231,17 @@ impl Page<'_> {
             self.text,
             "vllm:{name}{{engine=\"0\",model_name=\"{}\"}} {value}",
             self.model
+        );
+    }
+
+    /// How the cache is set up stands in labels.
+    fn cache(&mut self, blocks: u32, block_tokens: u32) {
+        self.head("cache_config_info", "gauge", "Information of the LLMEngine CacheConfig");
+        let tokens = u64::from(blocks) * u64::from(block_tokens);
+        let _ = writeln!(
+            self.text,
+            "vllm:cache_config_info{{block_size=\"{block_tokens}\",engine=\"0\",kv_cache_size_tokens=\"{tokens}\",\
+             num_gpu_blocks=\"{blocks}\"}} 1"
         );
     }
 
@@ -292,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_request_is_counted_with_its_latencies() {
-        let mut metrics = Metrics::new("tiny", 100);
+        let mut metrics = Metrics::new("tiny", (100, 16));
         metrics.arrived(&request(1, 1_000_000));
         metrics.prefilled(10);
         token(&mut metrics, 1, false, 9_000_000);
@@ -303,6 +317,7 @@ mod tests {
         for line in [
             "# TYPE vllm:generation_tokens_total counter",
             r#"vllm:kv_cache_usage_perc{engine="0",model_name="tiny"} 0.25"#,
+            r#"vllm:cache_config_info{block_size="16",engine="0",kv_cache_size_tokens="1600",num_gpu_blocks="100"} 1"#,
             r#"vllm:prefix_cache_queries_total{engine="0",model_name="tiny"} 10"#,
             r#"vllm:prefix_cache_hits_total{engine="0",model_name="tiny"} 4"#,
             r#"vllm:prompt_tokens_total{engine="0",model_name="tiny"} 10"#,
@@ -330,7 +345,7 @@ mod tests {
 
     #[test]
     fn an_aborted_request_is_counted_once_and_has_no_e2e_latency() {
-        let mut metrics = Metrics::new("tiny", 100);
+        let mut metrics = Metrics::new("tiny", (100, 16));
         metrics.arrived(&request(1, 0));
         token(&mut metrics, 1, false, 1);
         metrics.aborted(1);

@@ -59,6 +59,7 @@ impl From<&Environment> for EnvironmentFile {
         Self {
             engine_name: environment.engine_name,
             engine_version: environment.engine_version,
+            engine_facts: environment.engine_facts,
             model: environment.model,
             gpus: environment.gpus,
             gpu_driver: environment.gpu_driver,
@@ -74,6 +75,7 @@ impl From<EnvironmentFile> for Environment {
         Self {
             engine_name: file.engine_name,
             engine_version: file.engine_version,
+            engine_facts: file.engine_facts,
             model: file.model,
             gpus: file.gpus,
             gpu_driver: file.gpu_driver,

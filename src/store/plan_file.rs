@@ -15,7 +15,7 @@ use super::{
     target_file::TargetFile,
     workload_file::WorkloadFile,
 };
-use crate::plan::{Plan, Slo, Target};
+use crate::plan::{Plan, Price, Slo, Target};
 
 /// What was asked: two sessions of equal plans measured the same thing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +52,9 @@ pub(super) struct PlanFile {
     /// The `MLPerf` scenario by whose rules it was measured. Left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scenario: Option<ScenarioEntry>,
+    /// What the GPUs cost. Left out: nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    price: Option<PriceFile>,
     /// The hardware as its owner describes it (`"gpu": "H100-80GB SXM"`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     hardware: BTreeMap<String, String>,
@@ -76,6 +79,17 @@ pub(super) struct SloFile {
     e2e_ms: Option<f64>,
 }
 
+/// What the GPUs cost, in whatever money their owner counts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PriceFile {
+    /// One GPU for an hour.
+    gpu_hour: f64,
+    /// How many the server under test takes.
+    #[schemars(range(min = 1))]
+    gpus: u32,
+}
+
 impl From<&Plan> for PlanFile {
     fn from(plan: &Plan) -> Self {
         Self {
@@ -90,6 +104,7 @@ impl From<&Plan> for PlanFile {
             max_error_rate: plan.max_error_rate,
             slo: plan.slo,
             scenario: plan.scenario.clone().map(ScenarioEntry),
+            price: plan.price.map(|Price { gpu_hour, gpus }| PriceFile { gpu_hour, gpus }),
             hardware: plan.hardware.clone(),
             framework: plan.framework.clone(),
         }
@@ -110,6 +125,7 @@ impl From<PlanFile> for Plan {
             max_error_rate: file.max_error_rate,
             slo: file.slo,
             scenario: file.scenario.map(|entry| entry.0),
+            price: file.price.map(|PriceFile { gpu_hour, gpus }| Price { gpu_hour, gpus }),
             hardware: file.hardware,
             framework: file.framework,
         }

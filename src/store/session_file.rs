@@ -2,6 +2,8 @@
 //!
 //! Values that most requests share are left out of the file: a session of 300,000 requests is read at every comparison.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +89,9 @@ pub(super) struct EnvironmentFile {
     /// Its version as the server reports it (`0.32.0`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) engine_version: Option<String>,
+    /// What else it stated of itself at start, by name (`"max_model_len": "4096"`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) engine_facts: BTreeMap<String, String>,
     /// The model that answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) model: Option<String>,

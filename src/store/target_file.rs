@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::defaults::{self, is_default, is_true, nanoseconds};
-use crate::plan::{Api, CacheReset, Http, METRICS_INTERVAL, MetricsPage, Spread, Target, Timeouts};
+use crate::{
+    metric::Told,
+    plan::{Api, CacheReset, Http, METRICS_INTERVAL, MetricsPage, Spread, Target, Timeouts},
+};
 
 /// The server under test. Header values and API keys are never in a file.
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -68,6 +71,27 @@ pub(super) struct TargetFile {
     )]
     #[schemars(with = "u64")]
     metrics_interval: Duration,
+    /// Series of that page that were wanted by name, each by the key of its metric. Left out: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "told_file")]
+    #[schemars(with = "Vec<String>")]
+    told: Vec<&'static Told>,
+}
+
+/// Metrics that a configuration asks for, by their keys.
+mod told_file {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    use crate::metric::{Metric, Told};
+
+    pub(super) fn serialize<S: Serializer>(told: &[&'static Told], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(told.iter().map(|told| Metric::Told(told).key()))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<&'static Told>, D::Error> {
+        let keys = Vec::<String>::deserialize(from)?;
+        let read = |key: String| Told::from_key(&key).ok_or_else(|| D::Error::custom(format!("`{key}` is no metric")));
+        keys.into_iter().map(read).collect()
+    }
 }
 
 fn metrics_interval() -> Duration {

@@ -3,7 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::session::{EnginePoint, EngineSeries, EngineUse, GpuPoint, GpuSeries, Stretch, Telemetry};
+use crate::{
+    metric::Metric,
+    session::{
+        EnginePoint, EngineSeries, EngineUse, GpuPoint, GpuSeries, HostPoint, ServerClock, ServerLatency, Stretch,
+        Telemetry, ToldValue,
+    },
+};
 
 /// What was sampled beside a run, on the clock of the run.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -15,7 +21,14 @@ pub(super) struct TelemetryFile {
     /// The engine. Left out: not sampled.
     #[serde(default, skip_serializing_if = "EngineFile::is_default")]
     engine: EngineFile,
+    /// The machine that perfgate ran on: `[time in ns, samples, mean share of all cores' time that was worked in %, mean share
+    /// that the hypervisor gave to others in %, largest load average, most memory in use in bytes, mean of the bytes that came
+    /// in over the network each second, mean of those that went out]`, rising in time; null: not known. Left out: not sampled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    host: Vec<HostRow>,
 }
+
+type HostRow = (u64, u32, f64, f64, Option<f64>, Option<u64>, Option<f64>, Option<f64>);
 
 /// One GPU over a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +49,12 @@ struct GpuSeriesFile {
     /// Energy that it used over the run, by its own counter. Left out: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     energy_j: Option<f64>,
+    /// Memory that processes may use, in use or free. Left out: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    memory_total_bytes: Option<u64>,
+    /// What it might draw at most, the lowest limit of the run. Left out: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    power_limit_w: Option<f64>,
 }
 
 type GpuRow = (u64, u32, u64, f64, Option<f64>, Option<f64>, Option<f64>, Option<u32>);
@@ -84,6 +103,60 @@ struct EngineSeriesFile {
     /// Those that were found. Left out: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     prefix_hits: Option<u64>,
+    /// Tokens that were drafted (speculative decoding). Left out: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    draft_tokens: Option<u64>,
+    /// Those that the model accepted. Left out: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accepted_tokens: Option<u64>,
+    /// Tokens that its KV cache has room for. Left out: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kv_capacity_tokens: Option<u64>,
+    /// Latencies as the engine counted them: `[which, how many, mean in ms, lower bound and upper bound of the bucket that P95
+    /// is in, in ms]`; null: P95 is above all bounds. Left out: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    latencies: Vec<LatencyRow>,
+    /// Series that were asked for by name: `[key of the metric, value, samples]`; null: not known. Left out: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    told: Vec<(String, Option<f64>, u32)>,
+}
+
+type LatencyRow = (ClockFile, u64, f64, Option<(f64, f64)>);
+
+/// A latency as a server counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ClockFile {
+    /// From its arrival to the first token.
+    Ttft,
+    /// Time per output token after the first.
+    Tpot,
+    /// Gap between two tokens.
+    Itl,
+    /// From its arrival to the end.
+    E2e,
+}
+
+impl From<ServerClock> for ClockFile {
+    fn from(clock: ServerClock) -> Self {
+        match clock {
+            ServerClock::Ttft => Self::Ttft,
+            ServerClock::Tpot => Self::Tpot,
+            ServerClock::Itl => Self::Itl,
+            ServerClock::E2e => Self::E2e,
+        }
+    }
+}
+
+impl From<ClockFile> for ServerClock {
+    fn from(clock: ClockFile) -> Self {
+        match clock {
+            ClockFile::Ttft => Self::Ttft,
+            ClockFile::Tpot => Self::Tpot,
+            ClockFile::Itl => Self::Itl,
+            ClockFile::E2e => Self::E2e,
+        }
+    }
 }
 
 type EngineRow = (u64, u32, Option<f64>, Option<f64>, Option<f64>);
@@ -105,6 +178,7 @@ impl From<&Telemetry> for TelemetryFile {
         Self {
             gpus: telemetry.gpus.iter().map(Into::into).collect(),
             engine: (&telemetry.engine).into(),
+            host: telemetry.host.iter().map(host_row).collect(),
         }
     }
 }
@@ -114,7 +188,34 @@ impl From<TelemetryFile> for Telemetry {
         Self {
             gpus: file.gpus.into_iter().map(Into::into).collect(),
             engine: file.engine.into(),
+            host: file.host.into_iter().map(host_point).collect(),
         }
+    }
+}
+
+fn host_row(point: &HostPoint) -> HostRow {
+    (
+        point.at_ns,
+        point.samples,
+        point.cpu_pct,
+        point.steal_pct,
+        point.load,
+        point.memory_used_bytes,
+        point.received_bytes_per_s,
+        point.sent_bytes_per_s,
+    )
+}
+
+fn host_point((at_ns, samples, cpu_pct, steal_pct, load, memory, received, sent): HostRow) -> HostPoint {
+    HostPoint {
+        at_ns,
+        samples,
+        cpu_pct,
+        steal_pct,
+        load,
+        memory_used_bytes: memory,
+        received_bytes_per_s: received,
+        sent_bytes_per_s: sent,
     }
 }
 
@@ -138,6 +239,8 @@ impl From<&GpuSeries> for GpuSeriesFile {
             throttled: series.throttled.iter().map(Into::into).collect(),
             gaps: series.gaps.iter().map(Into::into).collect(),
             energy_j: series.energy_j,
+            memory_total_bytes: series.memory_total_bytes,
+            power_limit_w: series.power_limit_w,
         }
     }
 }
@@ -161,6 +264,8 @@ impl From<GpuSeriesFile> for GpuSeries {
             throttled: file.throttled.into_iter().map(Into::into).collect(),
             gaps: file.gaps.into_iter().map(Into::into).collect(),
             energy_j: file.energy_j,
+            memory_total_bytes: file.memory_total_bytes,
+            power_limit_w: file.power_limit_w,
         }
     }
 }
@@ -171,6 +276,8 @@ impl From<&EngineUse> for EngineFile {
             EngineUse::NotSampled(reason) => return Self::NotSampled(reason.clone()),
             EngineUse::Sampled(series) => series,
         };
+        let latency = |found: &ServerLatency| (found.of.into(), found.count, found.mean_ms, found.p95_within_ms);
+        let told = |told: &ToldValue| (told.metric.key().to_owned(), told.value, told.samples);
         let row = |point: &EnginePoint| (point.at_ns, point.samples, point.kv_used, point.running, point.waiting);
         Self::Sampled(EngineSeriesFile {
             every_ns: series.every_ns,
@@ -182,6 +289,11 @@ impl From<&EngineUse> for EngineFile {
             preemptions: series.preemptions,
             prefix_queries: series.prefix_queries,
             prefix_hits: series.prefix_hits,
+            draft_tokens: series.draft_tokens,
+            accepted_tokens: series.accepted_tokens,
+            kv_capacity_tokens: series.kv_capacity_tokens,
+            latencies: series.latencies.iter().map(latency).collect(),
+            told: series.told.iter().map(told).collect(),
         })
     }
 }
@@ -199,6 +311,17 @@ impl From<EngineFile> for EngineUse {
             running,
             waiting,
         };
+        let latency = |(of, count, mean_ms, p95_within_ms): LatencyRow| ServerLatency {
+            of: of.into(),
+            count,
+            mean_ms,
+            p95_within_ms,
+        };
+        // A series under a key that is none says nothing of any metric.
+        let told = |(key, value, samples): (String, Option<f64>, u32)| {
+            let metric = Metric::from_key(&key)?;
+            Some(ToldValue { metric, value, samples })
+        };
         Self::Sampled(EngineSeries {
             every_ns: series.every_ns,
             samples: series.samples,
@@ -209,6 +332,11 @@ impl From<EngineFile> for EngineUse {
             preemptions: series.preemptions,
             prefix_queries: series.prefix_queries,
             prefix_hits: series.prefix_hits,
+            draft_tokens: series.draft_tokens,
+            accepted_tokens: series.accepted_tokens,
+            kv_capacity_tokens: series.kv_capacity_tokens,
+            latencies: series.latencies.into_iter().map(latency).collect(),
+            told: series.told.into_iter().filter_map(told).collect(),
         })
     }
 }

@@ -9,6 +9,8 @@ use std::{
 /// Of a log in a message.
 const TAIL_LINES: usize = 10;
 const TAIL_BYTES: u64 = 2000;
+/// An engine states how it is set up in its first lines.
+const TEXT_BYTES: u64 = 1 << 20;
 
 #[derive(Clone, Debug)]
 pub(super) struct Log {
@@ -31,6 +33,18 @@ impl Log {
             from: file.metadata()?.len(),
         };
         Ok((file, log))
+    }
+
+    /// What this start has said so far, its first megabyte.
+    pub(super) fn text(&self) -> String {
+        let read = || -> io::Result<Vec<u8>> {
+            let mut file = File::open(&self.path)?;
+            file.seek(SeekFrom::Start(self.from))?;
+            let mut bytes = Vec::new();
+            file.take(TEXT_BYTES).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
     }
 
     /// The last lines of this start, indented; empty where there are none.

@@ -148,6 +148,11 @@ impl Start {
 }
 
 impl Server {
+    /// What it has said since it was started, its first megabyte.
+    pub fn said(&self) -> String {
+        self.log.text()
+    }
+
     /// Why it ended, with the end of its log; `None` while it runs.
     pub fn ended(&mut self) -> Option<TargetError> {
         self.ended = self.ended.or_else(|| self.child.try_wait().ok().flatten());

@@ -1,97 +1,52 @@
 //! What engines call the same things on their pages of metrics: requests in work and waiting, KV cache, preemptions,
-//! prefix-cache hits.
+//! prefix-cache hits, drafted tokens, latencies; and the series that a configuration asks for by name.
 //!
-//! Names change from version to version; each thing has a list of them, the newest first, and the first one that a page
-//! has counts. A thing under none of its names is absent, never 0.
+//! A thing under none of its names is absent, never 0.
 
+mod facts;
+mod latencies;
+mod names;
+
+use std::collections::BTreeMap;
+
+pub use self::facts::{facts_of_log, facts_of_pages};
+pub(super) use self::latencies::Latencies;
+use self::names::{NAMES, Thing};
 use super::prometheus::{self, NoMetrics, Sample};
 
 /// What an engine says of itself at one moment; absent: its page does not tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Moment {
     /// Share of the KV cache in use, 0 to 1; the fullest where there are several.
     pub(super) kv_used: Option<f64>,
+    /// Tokens that it has room for.
+    pub(super) kv_capacity_tokens: Option<f64>,
     /// Requests in work.
     pub(super) running: Option<f64>,
     /// Requests that wait for their turn.
     pub(super) waiting: Option<f64>,
-    /// Requests that were taken out of work again, since the engine started.
+    /// Its counters.
+    pub(super) counts: Counts,
+    /// Its histograms of latencies.
+    pub(super) latencies: Latencies,
+    /// The series that were asked for, by name; absent: the page does not have them.
+    pub(super) told: BTreeMap<&'static str, f64>,
+}
+
+/// What an engine has counted since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Counts {
+    /// Requests that were taken out of work again.
     pub(super) preemptions: Option<f64>,
-    /// Prompt tokens that were looked up in the prefix cache, since the engine started.
+    /// Prompt tokens that were looked up in the prefix cache.
     pub(super) prefix_queries: Option<f64>,
     /// Those that were found.
     pub(super) prefix_hits: Option<f64>,
+    /// Tokens that were drafted.
+    pub(super) drafted: Option<f64>,
+    /// Those that the model accepted.
+    pub(super) accepted: Option<f64>,
 }
-
-/// A thing that engines have names for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Thing {
-    KvUsed,
-    Running,
-    Waiting,
-    Preemptions,
-    PrefixQueries,
-    PrefixHits,
-    /// Prompt tokens that were not found in the prefix cache.
-    PrefixMisses,
-}
-
-/// A thing, a name, and the label that a series of this name must have to mean it.
-type Name = (Thing, &'static str, Option<(&'static str, &'static str)>);
-
-const fn plain(thing: Thing, name: &'static str) -> Name {
-    (thing, name, None)
-}
-
-/// Triton has one name for many things.
-const fn triton(thing: Thing, name: &'static str, key: &'static str, value: &'static str) -> Name {
-    (thing, name, Some((key, value)))
-}
-
-/// Of one engine the newest name first. Sources: vLLM 0.32 and llama.cpp b11434 as they run; the metrics pages of the
-/// documentation of `SGLang`, TGI, TensorRT-LLM and its Triton backend; vLLM's names of before 0.10, llama.cpp's of before
-/// its KV cache was unified.
-const NAMES: [Name; 29] = [
-    plain(Thing::KvUsed, "vllm:kv_cache_usage_perc"),
-    plain(Thing::KvUsed, "vllm:gpu_cache_usage_perc"),
-    plain(Thing::KvUsed, "sglang:token_usage"),
-    plain(Thing::KvUsed, "trtllm_kv_cache_utilization"),
-    plain(Thing::KvUsed, "llamacpp:kv_cache_usage_ratio"),
-    triton(
-        Thing::KvUsed,
-        "nv_trt_llm_kv_cache_block_metrics",
-        "kv_cache_block_type",
-        "fraction",
-    ),
-    plain(Thing::Running, "vllm:num_requests_running"),
-    plain(Thing::Running, "sglang:num_running_reqs"),
-    plain(Thing::Running, "tgi_batch_current_size"),
-    plain(Thing::Running, "trtllm_num_requests_running"),
-    plain(Thing::Running, "llamacpp:requests_processing"),
-    triton(
-        Thing::Running,
-        "nv_trt_llm_request_metrics",
-        "request_type",
-        "scheduled",
-    ),
-    plain(Thing::Waiting, "vllm:num_requests_waiting"),
-    plain(Thing::Waiting, "sglang:num_queue_reqs"),
-    plain(Thing::Waiting, "tgi_queue_size"),
-    plain(Thing::Waiting, "trtllm_num_requests_waiting"),
-    plain(Thing::Waiting, "llamacpp:requests_deferred"),
-    triton(Thing::Waiting, "nv_trt_llm_request_metrics", "request_type", "waiting"),
-    plain(Thing::Preemptions, "vllm:num_preemptions_total"),
-    plain(Thing::Preemptions, "sglang:num_retracted_requests_total"),
-    plain(Thing::Preemptions, "sglang:num_retracted_reqs_total"),
-    plain(Thing::PrefixQueries, "vllm:prefix_cache_queries_total"),
-    plain(Thing::PrefixQueries, "vllm:gpu_prefix_cache_queries_total"),
-    plain(Thing::PrefixQueries, "sglang:prompt_tokens_total"),
-    plain(Thing::PrefixHits, "vllm:prefix_cache_hits_total"),
-    plain(Thing::PrefixHits, "vllm:gpu_prefix_cache_hits_total"),
-    plain(Thing::PrefixHits, "sglang:cached_tokens_total"),
-    plain(Thing::PrefixHits, "llamacpp:prompt_tokens_cached_total"),
-    plain(Thing::PrefixMisses, "llamacpp:prompt_tokens_total"),
-];
 
 /// Why a server cannot be watched through its page.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,29 +57,49 @@ pub(super) enum Unreadable {
     Unknown,
 }
 
-/// One moment of all replicas, of each its page: requests and counts add up, of KV caches the fullest counts.
+/// One moment of all replicas, of each its page: requests and counts add up, of KV caches the fullest counts. Beside what
+/// is known of engines, the series of these names.
 ///
 /// What one replica does not tell is absent: the sum of the others would look like less work.
 ///
 /// # Errors
-/// A page that is none of metrics, or has none of an engine that is known here.
-pub(super) fn moment<'a>(pages: impl IntoIterator<Item = &'a [u8]>) -> Result<Moment, Unreadable> {
+/// A page that is none of metrics, or has none of an engine that is known here and none that was asked for.
+pub(super) fn moment<'a>(
+    pages: impl IntoIterator<Item = &'a [u8]>,
+    asked: &[&'static str],
+) -> Result<Moment, Unreadable> {
     let mut all: Option<Moment> = None;
     for page in pages {
-        let one = of_page(page)?;
-        all = Some(all.map_or(one, |all| all.and(&one)));
+        let one = of_page(page, asked)?;
+        all = Some(match all {
+            Some(all) => all.and(one),
+            None => one,
+        });
     }
     all.filter(|moment| *moment != Moment::default())
         .ok_or(Unreadable::Unknown)
 }
 
-fn of_page(page: &[u8]) -> Result<Moment, NoMetrics> {
+fn of_page(page: &[u8], asked: &[&'static str]) -> Result<Moment, NoMetrics> {
     let mut found = [None; NAMES.len()];
+    let mut capacity_tokens = None;
+    let mut latencies = Latencies::default();
+    let mut told = BTreeMap::new();
     prometheus::read(page, |sample| {
+        if !(sample.value.is_finite() && sample.value >= 0.0) {
+            return;
+        }
         for ((thing, name, label), place) in NAMES.iter().zip(&mut found) {
-            if sample.name == *name && has(&sample, *label) && sample.value.is_finite() && sample.value >= 0.0 {
+            if sample.name == *name && has(&sample, *label) {
                 *place = Some(joined(*thing, *place, sample.value));
             }
+        }
+        if let Some(tokens) = facts::capacity_in_labels(&sample) {
+            capacity_tokens = Some(capacity_tokens.unwrap_or(0.0) + tokens);
+        }
+        latencies.take(&sample);
+        if let Some(name) = asked.iter().find(|name| **name == sample.name) {
+            *told.entry(*name).or_insert(0.0) += sample.value;
         }
     })?;
     let first = |wanted: Thing| {
@@ -133,13 +108,21 @@ fn of_page(page: &[u8]) -> Result<Moment, NoMetrics> {
     };
     let prefix_hits = first(Thing::PrefixHits);
     let looked_up = || Some(first(Thing::PrefixMisses)? + prefix_hits?);
+    let in_blocks = || Some(first(Thing::KvBlocks)? * first(Thing::KvBlockTokens)?);
     Ok(Moment {
         kv_used: first(Thing::KvUsed),
+        kv_capacity_tokens: capacity_tokens.or_else(|| first(Thing::KvTokens)).or_else(in_blocks),
         running: first(Thing::Running),
         waiting: first(Thing::Waiting),
-        preemptions: first(Thing::Preemptions),
-        prefix_queries: first(Thing::PrefixQueries).or_else(looked_up),
-        prefix_hits,
+        counts: Counts {
+            preemptions: first(Thing::Preemptions),
+            prefix_queries: first(Thing::PrefixQueries).or_else(looked_up),
+            prefix_hits,
+            drafted: first(Thing::Drafted),
+            accepted: first(Thing::Accepted),
+        },
+        latencies,
+        told,
     })
 }
 
@@ -151,28 +134,50 @@ fn has(sample: &Sample<'_>, label: Option<(&str, &str)>) -> bool {
 fn joined(thing: Thing, before: Option<f64>, value: f64) -> f64 {
     match (thing, before) {
         (_, None) => value,
-        (Thing::KvUsed, Some(before)) => before.max(value),
+        (Thing::KvUsed | Thing::KvBlockTokens, Some(before)) => before.max(value),
         (_, Some(before)) => before + value,
     }
 }
 
+fn sum(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    Some(one? + other?)
+}
+
 impl Moment {
-    fn and(&self, other: &Self) -> Self {
-        let sum = |of: fn(&Self) -> Option<f64>| Some(of(self)? + of(other)?);
+    fn and(self, other: Self) -> Self {
+        let mut told = self.told;
+        told.retain(|name, value| {
+            let more = other.told.get(name);
+            *value += more.copied().unwrap_or(0.0);
+            more.is_some()
+        });
         Self {
             kv_used: self.kv_used.zip(other.kv_used).map(|(one, two)| one.max(two)),
-            running: sum(|moment| moment.running),
-            waiting: sum(|moment| moment.waiting),
-            preemptions: sum(|moment| moment.preemptions),
-            prefix_queries: sum(|moment| moment.prefix_queries),
-            prefix_hits: sum(|moment| moment.prefix_hits),
+            kv_capacity_tokens: sum(self.kv_capacity_tokens, other.kv_capacity_tokens),
+            running: sum(self.running, other.running),
+            waiting: sum(self.waiting, other.waiting),
+            counts: self.counts.and(other.counts),
+            latencies: self.latencies.and(other.latencies),
+            told,
+        }
+    }
+}
+
+impl Counts {
+    fn and(self, other: Self) -> Self {
+        Self {
+            preemptions: sum(self.preemptions, other.preemptions),
+            prefix_queries: sum(self.prefix_queries, other.prefix_queries),
+            prefix_hits: sum(self.prefix_hits, other.prefix_hits),
+            drafted: sum(self.drafted, other.drafted),
+            accepted: sum(self.accepted, other.accepted),
         }
     }
 }
 
 /// How many requests servers hold, in work and waiting, by a page of each; `None` where one does not tell.
 pub fn held_requests<'a>(pages: impl IntoIterator<Item = &'a [u8]>) -> Option<u32> {
-    let moment = moment(pages).ok()?;
+    let moment = moment(pages, &[]).ok()?;
     let counts = [moment.running, moment.waiting];
     let all = counts.into_iter().flatten().reduce(|one, two| one + two)?;
     Some(whole(all))
@@ -194,7 +199,7 @@ mod tests {
     use super::*;
 
     fn told(page: &str) -> Result<Moment, Unreadable> {
-        moment([page.as_bytes()])
+        moment([page.as_bytes()], &[])
     }
 
     #[test]
@@ -229,9 +234,13 @@ mod tests {
             kv_used: Some(0.75),
             running: Some(5.0),
             waiting: Some(0.0),
-            preemptions: Some(4.0),
-            prefix_queries: Some(100.0),
-            prefix_hits: Some(40.0),
+            counts: Counts {
+                preemptions: Some(4.0),
+                prefix_queries: Some(100.0),
+                prefix_hits: Some(40.0),
+                ..Counts::default()
+            },
+            ..Moment::default()
         };
         assert_eq!(told(vllm), Ok(expected));
         let triton = "nv_trt_llm_request_metrics{model=\"m\",request_type=\"context\",version=\"1\"} 1\n\
@@ -251,8 +260,8 @@ mod tests {
     #[test]
     fn llama_cpp_counts_what_was_not_in_its_cache() {
         let page = "llamacpp:prompt_tokens_total 60\nllamacpp:prompt_tokens_cached_total 40\n";
-        let moment = told(page).unwrap();
-        assert_eq!((moment.prefix_queries, moment.prefix_hits), (Some(100.0), Some(40.0)));
+        let counts = told(page).unwrap().counts;
+        assert_eq!((counts.prefix_queries, counts.prefix_hits), (Some(100.0), Some(40.0)));
         let old = told("llamacpp:prompt_tokens_total 60\n");
         assert_eq!(old, Err(Unreadable::Unknown), "an old one tells nothing of its cache");
     }
@@ -261,16 +270,58 @@ mod tests {
     fn replicas_add_up_and_what_one_does_not_tell_is_absent() {
         let one = "vllm:num_requests_running 2\nvllm:kv_cache_usage_perc 0.5\nvllm:num_preemptions_total 1\n";
         let two = "vllm:num_requests_running 3\nvllm:kv_cache_usage_perc 0.25\n";
-        let both = moment([one.as_bytes(), two.as_bytes()]).unwrap();
+        let both = moment([one.as_bytes(), two.as_bytes()], &[]).unwrap();
         let expected = Moment {
             running: Some(5.0),
             kv_used: Some(0.5),
             ..Moment::default()
         };
         assert_eq!(both, expected);
-        let dead = moment([one.as_bytes(), b"<html>"]);
+        let dead = moment([one.as_bytes(), b"<html>"], &[]);
         assert_eq!(dead, Err(Unreadable::NoMetrics(NoMetrics::Html)));
-        assert_eq!(moment([]), Err(Unreadable::Unknown));
+        assert_eq!(moment([], &[]), Err(Unreadable::Unknown));
+    }
+
+    #[test]
+    fn the_room_of_kv_caches_is_told_in_three_ways_and_adds_up_over_engines() {
+        let capacity = |page: &str| told(page).map(|moment| moment.kv_capacity_tokens);
+        for (page, expected) in [
+            (
+                "vllm:cache_config_info{kv_cache_size_tokens=\"512\",num_gpu_blocks=\"9\",block_size=\"16\"} 1\n",
+                Some(512.0),
+            ),
+            (
+                "vllm:cache_config_info{engine=\"0\",num_gpu_blocks=\"9\",block_size=\"16\"} 1\n\
+                 vllm:cache_config_info{engine=\"1\",num_gpu_blocks=\"10\",block_size=\"16\"} 1\n",
+                Some(304.0),
+            ),
+            ("sglang:max_total_num_tokens{tp_rank=\"0\"} 4096\n", Some(4096.0)),
+            (
+                "nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type=\"max\"} 100\n\
+                 nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type=\"tokens_per\"} 64\n",
+                Some(6400.0),
+            ),
+            (
+                "vllm:num_requests_running 1\nvllm:cache_config_info{num_gpu_blocks=\"None\",block_size=\"16\"} 1\n",
+                None,
+            ),
+        ] {
+            assert_eq!(capacity(page), Ok(expected), "{page}");
+        }
+    }
+
+    #[test]
+    fn what_was_asked_for_is_told_by_name_and_absent_where_one_replica_lacks_it() {
+        let (one, two) = (
+            "custom_depth{a=\"1\"} 2\ncustom_depth{a=\"2\"} 3\nother 1\n",
+            "custom_depth 4\n",
+        );
+        let asked = ["custom_depth", "other"];
+        let alone = moment([one.as_bytes()], &asked).unwrap().told;
+        assert_eq!(alone, BTreeMap::from([("custom_depth", 5.0), ("other", 1.0)]));
+        let both = moment([one.as_bytes(), two.as_bytes()], &asked).unwrap().told;
+        assert_eq!(both, BTreeMap::from([("custom_depth", 9.0)]));
+        assert_eq!(moment([one.as_bytes()], &[]), Err(Unreadable::Unknown));
     }
 
     #[test]
@@ -282,15 +333,29 @@ mod tests {
                 eprintln!("skipped: there is no {}", folder.display());
                 continue;
             }
-            for (name, kv_used, preemptions, prefix) in [
-                ("vllm-0.32.0.metrics.txt", Some(0.0), Some(0.0), all(31274.0, 128.0)),
-                ("llama-server.metrics.txt", None, None, all(6589.0 + 3290.0, 3290.0)),
+            for (name, kv_used, preemptions, prefix, capacity) in [
+                (
+                    "vllm-0.32.0.metrics.txt",
+                    Some(0.0),
+                    Some(0.0),
+                    all(31274.0, 128.0),
+                    Some(524_288.0),
+                ),
+                (
+                    "llama-server.metrics.txt",
+                    None,
+                    None,
+                    all(6589.0 + 3290.0, 3290.0),
+                    None,
+                ),
             ] {
                 let page = fs::read(folder.join(name)).unwrap();
-                let moment = moment([page.as_slice()]).unwrap();
+                let moment = moment([page.as_slice()], &[]).unwrap();
+                let counts = moment.counts;
                 assert_eq!((moment.running, moment.waiting), (Some(0.0), Some(0.0)), "{name}");
-                assert_eq!((moment.kv_used, moment.preemptions), (kv_used, preemptions), "{name}");
-                assert_eq!((moment.prefix_queries, moment.prefix_hits), prefix, "{name}");
+                assert_eq!((moment.kv_used, counts.preemptions), (kv_used, preemptions), "{name}");
+                assert_eq!((counts.prefix_queries, counts.prefix_hits), prefix, "{name}");
+                assert_eq!(moment.kv_capacity_tokens, capacity, "{name}");
                 let mut samples = 0;
                 prometheus::read(&page, |_| samples += 1).unwrap();
                 let text = String::from_utf8(page).unwrap();

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 mod clock;
 mod engine;
+mod host;
 mod machine;
 mod now;
 mod nvml;
@@ -22,7 +23,8 @@ mod visible;
 mod watch;
 
 pub use clock::RunClock;
-pub use engine::held_requests;
+pub use engine::{facts_of_log, facts_of_pages, held_requests};
+pub use host::HostWatch;
 pub use machine::{Machine, machine};
 pub use now::GpuNow;
 pub use sampler::{SAMPLE_INTERVAL, Sampler, Seen};

@@ -32,6 +32,8 @@ const THROTTLES: [(ThrottleReasons, &str); 4] = [
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Reading {
     pub(super) memory_used_bytes: u64,
+    /// What processes may use, in use or free.
+    pub(super) memory_total_bytes: u64,
     pub(super) utilization_pct: u32,
     /// What holds its clocks down; empty where it does not tell.
     pub(super) throttled: Vec<&'static str>,
@@ -45,6 +47,8 @@ pub(super) struct Reading {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct State {
     pub(super) power_w: Option<f64>,
+    /// What it may draw at most, as it is enforced.
+    pub(super) power_limit_w: Option<f64>,
     pub(super) sm_clock_mhz: Option<u32>,
     pub(super) memory_clock_mhz: Option<u32>,
     pub(super) temperature_c: Option<u32>,
@@ -72,6 +76,7 @@ impl Gpu {
         let utilization = utilization.map_err(|error| self.unanswered("utilisation", &error))?;
         Ok(Reading {
             memory_used_bytes: memory.used,
+            memory_total_bytes: memory.used.saturating_add(memory.free),
             utilization_pct: utilization.gpu,
             throttled: self.throttled(),
             processes: self.processes(),
@@ -83,6 +88,7 @@ impl Gpu {
         let milli = |thousandths: f64| thousandths / 1000.0;
         State {
             power_w: self.device.power_usage().ok().map(f64::from).map(milli),
+            power_limit_w: self.device.enforced_power_limit().ok().map(f64::from).map(milli),
             sm_clock_mhz: self.device.clock_info(Clock::SM).ok(),
             memory_clock_mhz: self.device.clock_info(Clock::Memory).ok(),
             temperature_c: self.device.temperature(TemperatureSensor::Gpu).ok(),

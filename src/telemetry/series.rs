@@ -26,6 +26,10 @@ pub(super) struct Course {
     energy: Option<[Energy; 2]>,
     /// The first and the last sample.
     sampled_ns: Option<(u64, u64)>,
+    /// The least that processes could use, as any sample told.
+    memory_total_bytes: Option<u64>,
+    /// The lowest limit of its power that any sample told.
+    power_limit_w: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +48,8 @@ impl Course {
             gaps: Stretches::default(),
             energy: None,
             sampled_ns: None,
+            memory_total_bytes: None,
+            power_limit_w: None,
         }
     }
 
@@ -51,6 +57,10 @@ impl Course {
     pub(super) fn add(&mut self, at_ns: u64, reading: &Reading) {
         self.sampled_ns = Some((self.sampled_ns.map_or(at_ns, |(first, _)| first), at_ns));
         self.points.add(Held::of(at_ns, reading));
+        let total = Some(reading.memory_total_bytes).filter(|bytes| *bytes > 0);
+        self.memory_total_bytes = [self.memory_total_bytes, total].into_iter().flatten().min();
+        let limits = [self.power_limit_w, reading.state.power_limit_w].into_iter().flatten();
+        self.power_limit_w = limits.reduce(f64::min);
         let reasons = reading.throttled.join(", ");
         self.throttled.at(at_ns, (!reasons.is_empty()).then_some(&reasons));
         if let Some(joules) = reading.state.energy_j {
@@ -74,6 +84,8 @@ impl Course {
             throttled: self.throttled.into_stretches(ended_ns),
             gaps: self.gaps.into_stretches(ended_ns),
             energy_j: energy.map(|energy| rounded(energy, 1e3)),
+            memory_total_bytes: self.memory_total_bytes,
+            power_limit_w: self.power_limit_w,
         })
     }
 
@@ -174,6 +186,7 @@ mod tests {
     fn reading(memory: u64, utilization_pct: u32, power_w: Option<f64>) -> Reading {
         Reading {
             memory_used_bytes: memory,
+            memory_total_bytes: 1000,
             utilization_pct,
             state: State {
                 power_w,
@@ -202,6 +215,7 @@ mod tests {
         }
         let series = course.finish(100).unwrap();
         assert_eq!((series.index, series.points.len()), (3, 13));
+        assert_eq!(series.memory_total_bytes, Some(1000));
         assert_eq!(
             series.points.iter().map(|point| point.memory_used_bytes).max(),
             Some(900)

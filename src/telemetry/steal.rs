@@ -4,9 +4,40 @@ use std::fs;
 
 /// CPU time of the whole machine since it started, in clock ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct CpuTimes {
-    steal: u64,
-    all: u64,
+pub(super) struct CpuTimes {
+    pub(super) steal: u64,
+    /// Nothing to do, or nothing but a disk to wait for.
+    pub(super) idle: u64,
+    pub(super) all: u64,
+}
+
+/// Shares of a stretch of CPU time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct CpuShares {
+    pub(super) worked_pct: f64,
+    pub(super) steal_pct: f64,
+}
+
+impl CpuTimes {
+    /// What happened since an earlier moment; `None` where no tick has passed.
+    pub(super) fn since(&self, before: &Self) -> Option<CpuShares> {
+        let (all, idle) = (
+            self.all.saturating_sub(before.all),
+            self.idle.saturating_sub(before.idle),
+        );
+        let steal = self.steal.saturating_sub(before.steal);
+        let worked = all.saturating_sub(idle).saturating_sub(steal);
+        let pct = |ticks: u64| (share(ticks, all) * 1000.0).round() / 10.0;
+        (all > 0).then(|| CpuShares {
+            worked_pct: pct(worked),
+            steal_pct: pct(steal),
+        })
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "clock ticks of a run are far below 2^52")]
+fn share(ticks: u64, all: u64) -> f64 {
+    ticks as f64 / all as f64
 }
 
 /// Counts stolen CPU time over one or several stretches.
@@ -39,10 +70,9 @@ impl StealWatch {
     }
 
     /// The share of all CPU time that was stolen, 0 to 1; `None` where the system does not tell.
-    #[expect(clippy::cast_precision_loss, reason = "clock ticks of a run are far below 2^52")]
     pub fn stop(mut self) -> Option<f64> {
         self.rest();
-        (self.all > 0).then(|| self.steal as f64 / self.all as f64)
+        (self.all > 0).then(|| share(self.steal, self.all))
     }
 }
 
@@ -51,7 +81,7 @@ fn now() -> Option<CpuTimes> {
 }
 
 /// The first line: `cpu  user nice system idle iowait irq softirq steal …`; what guests used is in `user` already.
-fn cpu_times(stat: &str) -> Option<CpuTimes> {
+pub(super) fn cpu_times(stat: &str) -> Option<CpuTimes> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
     let ticks: Vec<u64> = line
         .split_ascii_whitespace()
@@ -59,6 +89,7 @@ fn cpu_times(stat: &str) -> Option<CpuTimes> {
         .collect();
     Some(CpuTimes {
         steal: *ticks.get(7)?,
+        idle: ticks.get(3)? + ticks.get(4)?,
         all: ticks.iter().take(8).sum(),
     })
 }
@@ -70,7 +101,14 @@ mod tests {
     #[test]
     fn the_eighth_figure_of_the_first_line_is_stolen() {
         let stat = "cpu  10 20 30 40 5 6 7 8 100 200\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
-        assert_eq!(cpu_times(stat), Some(CpuTimes { steal: 8, all: 126 }));
+        assert_eq!(
+            cpu_times(stat),
+            Some(CpuTimes {
+                steal: 8,
+                idle: 45,
+                all: 126
+            })
+        );
         for broken in ["", "cpu  1 2 3 4 5 6 7\n", "intr 5\n", "cpu  a b c\n"] {
             assert_eq!(cpu_times(broken), None, "{broken}");
         }

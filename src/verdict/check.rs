@@ -26,6 +26,8 @@ pub(super) struct Draft {
     pub(super) evidence: Option<Evidence>,
     /// What would settle it, in words, where it is open.
     pub(super) remedy: Option<String>,
+    /// In which gate's place it stands, and why.
+    pub(super) reads: Option<String>,
 }
 
 /// What a check is decided on.
@@ -152,6 +154,7 @@ impl Draft {
             is_in_family: true,
             evidence: None,
             remedy: None,
+            reads: None,
         }
     }
 
@@ -203,6 +206,9 @@ impl Draft {
         };
         let told = self.told(&change, &tested, limit, &said);
         self.check.reason = format!("{}: {told}", figures(&self.check));
+        if let Some(why) = &self.reads {
+            self.check.reason = format!("{why}: {}", self.check.reason);
+        }
         self.check.explanation = Some(explain::check(self, &said));
     }
 

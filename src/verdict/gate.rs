@@ -3,7 +3,7 @@
 use super::{
     Action, Bound, Check, Evidence, Policy, Verdict, ceiling,
     check::{self, Draft, figures},
-    coupled, errors,
+    coupled, errors, memory,
     rule::{Lacking, Rule},
     wording,
 };
@@ -179,7 +179,10 @@ fn drafts(comparison: &Comparison, policy: &Policy, rule: &Rule) -> (Vec<Draft>,
     for cell in &comparison.cells {
         let here = |metric: Metric| can_have(cell, metric) && !errors::is_counted(cell, metric);
         let gates = policy.gates.iter().filter(|(metric, _)| here(**metric));
-        drafts.extend(gates.map(|(metric, gate)| Draft::of(cell, *metric, gate, rule)));
+        drafts.extend(gates.flat_map(|(metric, gate)| match metric {
+            Metric::GpuMemoryPeakGb => memory::drafts(cell, gate, policy, rule),
+            _ => vec![Draft::of(cell, *metric, gate, rule)],
+        }));
     }
     for LeftOut {
         cell,

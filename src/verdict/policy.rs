@@ -71,6 +71,32 @@ pub enum OnInconclusive {
     Pass,
 }
 
+/// What it does that less GPU memory is free at its peak than is safe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Headroom {
+    /// Nothing.
+    Off,
+    /// It is told.
+    #[default]
+    Warn,
+    /// It is a ceiling, and blocks.
+    Block,
+}
+
+impl Headroom {
+    /// What is safe, in percent of a GPU's memory.
+    pub const LEAST_PCT: f64 = 10.0;
+
+    /// As it stands in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Warn => "warn",
+            Self::Block => "block",
+        }
+    }
+}
+
 /// What evidence that is still owed does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OnUnmet {
@@ -143,6 +169,8 @@ pub struct Policy {
     pub on_inconclusive: OnInconclusive,
     /// What evidence does that is still owed.
     pub unmet: Unmet,
+    /// What too little free GPU memory does.
+    pub headroom: Headroom,
 }
 
 impl Policy {
@@ -233,6 +261,7 @@ impl Default for Policy {
             family_error: Self::FAMILY_ERROR,
             on_inconclusive: OnInconclusive::Warn,
             unmet: Unmet::default(),
+            headroom: Headroom::default(),
         }
     }
 }

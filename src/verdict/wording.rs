@@ -32,7 +32,7 @@ pub(crate) fn bound(metric: Metric, bound: Bound) -> String {
         Bound::Relative(change) => limit(change),
         Bound::Absolute(size) => {
             let (factor, unit) = unit_of_change(metric);
-            format!("{} {unit}", plain(size * factor, true))
+            with(&plain(size * factor, true), unit)
         }
         Bound::Value(value) => {
             let side = match metric.better() {
@@ -40,7 +40,7 @@ pub(crate) fn bound(metric: Metric, bound: Bound) -> String {
                 Better::Higher => '≥',
             };
             let (factor, unit) = unit_of_value(metric);
-            format!("{side} {} {unit}", plain(value * factor, false))
+            format!("{side} {}", with(&plain(value * factor, false), unit))
         }
         Bound::NoMoreFailures if metric == Metric::ErrorRate => "no more failures".into(),
         Bound::NoMoreFailures => "no more SLO misses".into(),
@@ -51,7 +51,7 @@ pub(crate) fn bound(metric: Metric, bound: Bound) -> String {
 pub(crate) fn value(metric: Metric, value: f64) -> String {
     match unit_of_value(metric) {
         (_, "%") if metric.unit() == FRACTION => share(value),
-        (_, unit) => format!("{} {unit}", amount(value, false)),
+        (_, unit) => with(&amount(value, false), unit),
     }
 }
 
@@ -67,19 +67,27 @@ pub(crate) fn interval_of_values(metric: Metric, (low, high): (f64, f64)) -> Str
 /// A value that is known to the last digit (`80.01 GB`).
 pub(crate) fn exact(metric: Metric, value: f64) -> String {
     let (factor, unit) = unit_of_value(metric);
-    format!("{} {unit}", plain(value * factor, false))
+    with(&plain(value * factor, false), unit)
 }
 
 /// A change in a metric's unit (`+55 ms`, `−3 points` of a share).
 pub(crate) fn difference(metric: Metric, by: f64) -> String {
     let (factor, unit) = unit_of_change(metric);
-    format!("{} {unit}", amount(by * factor, true))
+    with(&amount(by * factor, true), unit)
 }
 
 /// Its interval (`+35 … +75 ms`).
 pub(crate) fn difference_interval(metric: Metric, (low, high): (f64, f64)) -> String {
     let (factor, _) = unit_of_change(metric);
     format!("{} … {}", amount(low * factor, true), difference(metric, high))
+}
+
+/// A number and its unit; a series that is gated by name may have none.
+fn with(number: &str, unit: &str) -> String {
+    match unit {
+        "" => number.to_owned(),
+        unit => format!("{number} {unit}"),
+    }
 }
 
 const FRACTION: &str = "fraction";

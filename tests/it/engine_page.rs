@@ -189,7 +189,8 @@ fn a_page_that_is_huge_is_given_up_and_one_that_never_comes_does_not_hold_the_ru
 #[test]
 fn a_page_that_dies_in_the_middle_of_a_run_leaves_a_gap() {
     let url = page(|number, stream| {
-        if number < 4 {
+        // One look before the session, and one before the run.
+        if number < 5 {
             say(&stream, "200 OK", PAGE.as_bytes());
         }
     });

@@ -55,6 +55,7 @@ fn plan(url: &str, requests: u32) -> Plan {
         max_error_rate: 0.01,
         slo: Slo::default(),
         scenario: None,
+        price: None,
         hardware: [].into(),
         framework: [].into(),
     }

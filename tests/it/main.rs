@@ -21,6 +21,7 @@ mod import;
 mod load;
 mod made;
 mod manual;
+mod memory_gate;
 mod mlperf;
 mod noise;
 mod post;

@@ -113,6 +113,7 @@ fn plan() -> Plan {
         max_error_rate: 0.5,
         slo: Slo::default(),
         scenario: None,
+        price: None,
         hardware: BTreeMap::from([("gpu".into(), "H100-80GB SXM".into())]),
         framework: BTreeMap::from([("config.tensor_parallel_size".into(), "8".into())]),
     }

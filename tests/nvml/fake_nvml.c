@@ -5,6 +5,8 @@
  * FAKE_NVML_NEW_PROCESSES  how many processes come after the first sample (default 0); one is always there
  * FAKE_NVML_PROCESSES      a file with the ids of the processes on every GPU, read anew each time; in place of those
  * FAKE_NVML_FAIL   which call fails: `init`, `memory`, `utilization`, or `state`: power, clocks, temperature and energy
+ * FAKE_NVML_USED_MIB       how much memory every GPU uses, all the time; in place of the below
+ * FAKE_NVML_POWER_LIMIT_W  what every GPU may draw at most (default 700)
  * FAKE_NVML_LOST_AFTER     after how many samples a GPU has fallen off the bus (default: never)
  *
  * GPU i uses (i + 1) * 1000 MiB, and 500 MiB more in the first sample alone; its utilisation is 90 - 60 * i. It draws
@@ -74,6 +76,8 @@ int nvmlDeviceGetMemoryInfo_v2(void *device, struct memory *memory) {
     if (lost_after && samples[index] >= (unsigned)atoi(lost_after)) return GPU_IS_LOST;
     if (memory->version != (sizeof(struct memory) | (2u << 24))) return WRONG_VERSION;
     unsigned long long used_mib = (index + 1) * 1000ull + (samples[index]++ == 0 ? 500 : 0);
+    const char *full = getenv("FAKE_NVML_USED_MIB");
+    if (full) used_mib = strtoull(full, NULL, 10);
     memory->total = 81559ull << 20;
     memory->reserved = 551ull << 20;
     memory->used = used_mib << 20;
@@ -97,6 +101,14 @@ static unsigned power_w(void *device) { return 300 + 100 * index_of(device); }
 int nvmlDeviceGetPowerUsage(void *device, unsigned *milliwatts) {
     if (fails("state")) return NOT_SUPPORTED;
     *milliwatts = 1000 * power_w(device);
+    return OK;
+}
+
+int nvmlDeviceGetEnforcedPowerLimit(void *device, unsigned *milliwatts) {
+    (void)device;
+    const char *watts = getenv("FAKE_NVML_POWER_LIMIT_W");
+    if (fails("state")) return NOT_SUPPORTED;
+    *milliwatts = 1000 * (watts ? (unsigned)atoi(watts) : 700);
     return OK;
 }
 

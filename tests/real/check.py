@@ -3,6 +3,7 @@
 usage: check.py session SESSION.json SHOW.json REQUESTS REPEATS OUTPUT_TOKENS
        check.py verdict REPORT.json EXIT_CODE VERDICT…
        check.py blocked REPORT.json METRIC…
+       check.py check REPORT.json METRIC VERDICT
 """
 
 import json
@@ -88,4 +89,12 @@ def blocked(report_path, *metrics):
         print(f"   {check['metric']} {check['change']:+.1%}, 90 % interval {low:+.1%} to {high:+.1%}")
 
 
-{"session": session, "verdict": verdict, "blocked": blocked}[sys.argv[1]](*sys.argv[2:])
+def check(report_path, metric, expected):
+    checks = [check for check in read(report_path)["checks"] if check["metric"] == metric]
+    demand(checks, f"no check of `{metric}`")
+    for found in checks:
+        demand(found["verdict"] == expected, f"`{metric}` is `{found['verdict']}`, not `{expected}`: {found['reason']}")
+        print(f"   {found['cell']}: {found['baseline']} to {found['candidate']}: {found['reason']}")
+
+
+{"session": session, "verdict": verdict, "blocked": blocked, "check": check}[sys.argv[1]](*sys.argv[2:])

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     commands::{Console, measure::why_dead},
     load::Interrupt,
-    measure::{client_was_bottleneck, deaths::gone_because},
+    measure::{client_was_bottleneck, deaths::gone_because, power_limits_apart},
     session::{PairArm, Remeasured, Run, Session},
     target::TargetError,
 };
@@ -313,7 +313,14 @@ fn spoilt(sessions: &[Session; 2], attempt: &Attempt) -> Vec<Spoilt> {
                 let why = client_was_bottleneck(session, load, run)?;
                 Some(format!("the client was the bottleneck: {why}"))
             };
-            if let Some(reason) = dead.or_else(|| disturbance::of(run)).or_else(client) {
+            // A cap that somebody set meanwhile, or between the two.
+            let capped = || {
+                let [old, new] = runs;
+                let why = power_limits_apart(old.as_ref()?, new.as_ref()?).filter(|_| arm == PairArm::Candidate)?;
+                Some(format!("the arms had other power limits: {why}"))
+            };
+            let other = || capped().or_else(client);
+            if let Some(reason) = dead.or_else(|| disturbance::of(run)).or_else(other) {
                 found.push(Spoilt {
                     cell,
                     arm,

@@ -10,7 +10,7 @@ use crate::{
     load::{BlockedRun, Interrupt, Stopped},
     plan::Load,
     session::{GpuUse, HostUse, PairArm, Run, Telemetry, Warmup},
-    telemetry::{RunClock, Sampler, Seen, StealWatch},
+    telemetry::{HostWatch, RunClock, Sampler, Seen, StealWatch},
 };
 
 /// Why there are no figures of the GPU.
@@ -78,6 +78,7 @@ struct Measured<'a> {
     run: BlockedRun<'a>,
     resting: Resting<'a>,
     engine: Engine,
+    host: HostWatch,
     steal: StealWatch,
 }
 
@@ -87,6 +88,7 @@ impl<'a> Measured<'a> {
             run: sides.of(arm).runner.in_blocks(load, prompts, blocks),
             resting: Resting::watch(sides.of(arm.other())),
             engine: Engine::of(&sides.of(arm).runner),
+            host: HostWatch::default(),
             steal: StealWatch::default(),
         }
     }
@@ -99,9 +101,11 @@ impl<'a> Measured<'a> {
         let clock = RunClock::from(self.run.next_start_ns());
         self.engine.begin(&clock);
         self.resting.begin();
+        self.host.begin(&clock);
         self.steal.resume();
         self.run.send_next(&watch.with(&clock), interrupt)?;
         self.steal.rest();
+        self.host.end();
         self.resting.end();
         self.engine.end();
         Ok(())
@@ -120,6 +124,7 @@ impl<'a> Measured<'a> {
             telemetry: Telemetry {
                 gpus: Vec::new(),
                 engine: self.engine.finish(),
+                host: self.host.finish(),
             },
             host,
             ..self.run.finish()

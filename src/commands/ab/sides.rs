@@ -19,6 +19,7 @@ use crate::{
     report::unseen_rest,
     session::{PairArm, Pairing, Session},
     target::{self, Server, Start, TargetError},
+    telemetry::facts_of_log,
 };
 
 /// What is to be measured in alternation.
@@ -241,6 +242,7 @@ fn prepare(
     if let Some(why) = probe.trouble.filter(|_| probe.is_unreachable) {
         return Err(CommandError::Unreachable { arm: arm.name(), why });
     }
+    add_facts(&mut session, server.as_ref());
     if let Some(page) = arm.pick(&wanted.arms.metrics) {
         ask_at(&mut runner, (arm, page))?;
         session.plan.target.metrics = MetricsPage::Url(page.clone());
@@ -260,6 +262,13 @@ fn prepare(
         start_took,
     };
     Ok((session, side))
+}
+
+/// What its engine has said of itself, beside what its pages state.
+fn add_facts(session: &mut Session, server: Option<&Server>) {
+    for (fact, value) in server.map(|server| facts_of_log(&server.said())).unwrap_or_default() {
+        session.environment.engine_facts.entry(fact).or_insert(value);
+    }
 }
 
 /// Has an arm asked at the page that was named how many requests it holds; whoever names one wants it to be asked, and that

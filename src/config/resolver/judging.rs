@@ -2,8 +2,8 @@
 
 use super::Resolver;
 use crate::{
-    config::twin::{ConfigFile, OnInconclusiveTwin, UnmetTwin},
-    verdict::{OnInconclusive, OnUnmet, Unmet},
+    config::twin::{ConfigFile, HeadroomTwin, OnInconclusiveTwin, UnmetTwin},
+    verdict::{Headroom, OnInconclusive, OnUnmet, Unmet},
 };
 
 impl Resolver {
@@ -23,6 +23,17 @@ impl Resolver {
             };
             text.to_owned()
         })
+    }
+
+    pub(super) fn headroom(&mut self) -> Headroom {
+        let read = |twin: &ConfigFile| {
+            twin.memory_headroom.map(|how| match how {
+                HeadroomTwin::Off => Headroom::Off,
+                HeadroomTwin::Warn => Headroom::Warn,
+                HeadroomTwin::Block => Headroom::Block,
+            })
+        };
+        self.value("memory_headroom", Headroom::Warn, read, |how| how.name().to_owned())
     }
 
     pub(super) fn unmet(&mut self) -> Unmet {

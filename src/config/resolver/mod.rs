@@ -26,12 +26,13 @@ use super::{
     resolve::{Origin, Resolved, Settings},
     show,
     texts::FreeMap,
-    twin::{ConfigFile, SloTwin, WarmupTwin},
+    twin::{ConfigFile, PriceTwin, SloTwin, WarmupTwin},
     values::Whole,
 };
 use crate::{
-    plan::{Plan, Slo},
-    verdict::Policy,
+    metric::Metric,
+    plan::{Plan, Price, Slo},
+    verdict::{Headroom, Policy},
 };
 
 /// Warm-up requests of a run.
@@ -62,7 +63,8 @@ impl Resolver {
     }
 
     pub(super) fn resolve(mut self, file: Option<PathBuf>, mut rules: Rules) -> Result<Resolved, ConfigError> {
-        let (target, header_sources) = self.target();
+        let (mut target, header_sources) = self.target();
+        target.told = rules.told();
         let workload = self.workload()?;
         let arrivals = self.arrivals()?;
         let loads = self.loads(&workload.prompts, arrivals)?;
@@ -77,6 +79,7 @@ impl Resolver {
             warmup_limit,
             slo: self.slo(),
             scenario: None,
+            price: self.price(),
             warmup_requests,
             repeats: self.count("repeat", 5, |twin| twin.repeat.map(Whole::as_u32)),
             max_error_rate: self.value(
@@ -197,8 +200,15 @@ impl Resolver {
             self.note("allow", show::list(&names), source);
             names.into_iter().collect()
         });
+        let mut built = rules.policy();
+        let headroom = self.headroom();
+        if headroom == Headroom::Block {
+            let least = built.ceilings.entry(Metric::GpuMemoryHeadroomPct);
+            least.or_insert(Headroom::LEAST_PCT);
+        }
         Policy {
             allow,
+            headroom,
             confidence: self.value(
                 "confidence",
                 Policy::CONFIDENCE,
@@ -213,7 +223,7 @@ impl Resolver {
             ),
             on_inconclusive: self.on_inconclusive(),
             unmet: self.unmet(),
-            ..rules.policy()
+            ..built
         }
     }
 
@@ -245,6 +255,13 @@ impl Resolver {
                 (DEFAULT_WARMUP.min(limit), Some(limit))
             }
         }
+    }
+
+    fn price(&mut self) -> Option<Price> {
+        let get = |twin: &ConfigFile| twin.price.map(PriceTwin::price);
+        self.given("price", get, |price| {
+            format!("{} an hour × {} GPUs", price.gpu_hour, price.gpus)
+        })
     }
 
     fn slo(&mut self) -> Slo {

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use crate::config::{either::scalar_or_map, limits::Limit, values::Scalar};
+use super::told::ToldTwin;
+use crate::{
+    config::{either::scalar_or_map, limits::Limit, values::Scalar},
+    metric::Metric,
+};
 
 /// One limit for all gated metrics, or limits by metric.
 #[derive(Clone, Debug, JsonSchema)]
@@ -47,10 +51,12 @@ pub(in crate::config) enum Off {
 }
 
 /// The rule of one metric.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub(in crate::config) struct RuleTwin {
+    /// A series of the server's page of metrics that this is the rule of; its key is a name of your own then.
+    pub(in crate::config) metric: Option<ToldTwin>,
     /// Largest harmless change for the worse.
     pub(in crate::config) threshold: Limit,
     /// What a regression does; `block` where absent.
@@ -76,6 +82,16 @@ pub(in crate::config) enum FieldRuleTwin {
     Refuse,
     Warn,
     Ignore,
+}
+
+/// What too little free GPU memory does.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum HeadroomTwin {
+    Off,
+    Warn,
+    Block,
 }
 
 /// What an open gate does.
@@ -133,6 +149,23 @@ impl<'de> Deserialize<'de> for GateTwin {
             "a limit such as `5%`, `off`, `warn`, or a map with `threshold`",
         )
         .map(|either| either.map_or_else(Self::Rule, |LimitOrOff(gate)| gate))
+    }
+}
+
+impl GateTwin {
+    /// The metric that it is a rule of, under this key; `None` where there is none of that name.
+    ///
+    /// # Errors
+    /// A sentence on a series that is none, or on a key that is a metric already.
+    pub(in crate::config) fn metric(&self, key: &str) -> Result<Option<Metric>, String> {
+        let named = Metric::from_key(key);
+        let Self::Rule(RuleTwin { metric: Some(told), .. }) = self else {
+            return Ok(named);
+        };
+        if named.is_some() {
+            return Err(format!("`{key}` is a metric already; give this one another name"));
+        }
+        told.told().map(|told| Some(Metric::Told(told)))
     }
 }
 

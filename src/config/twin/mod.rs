@@ -5,7 +5,9 @@ mod judging;
 mod load;
 mod runner;
 mod scenario;
+mod price;
 mod target;
+mod told;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -15,10 +17,14 @@ use serde::Deserialize;
 
 pub(super) use self::{
     arms::{AbTwin, ArmTwin, ArmsTwin, MeasureTwin},
-    judging::{ALL, ActionTwin, FieldRuleTwin, GateTwin, OnInconclusiveTwin, RequiresTwin, ThresholdTwin, UnmetTwin},
+    judging::{
+        ALL, ActionTwin, FieldRuleTwin, GateTwin, HeadroomTwin, OnInconclusiveTwin, RequiresTwin, ThresholdTwin,
+        UnmetTwin,
+    },
     load::{ArrivalsTwin, AxisTwin, CapacityTwin, RampTwin, Ratio, StageTwin, SweepTwin},
     runner::{RunnerMap, RunnerTwin},
     scenario::{BenchmarkTwin, ScenarioTwin, TestMinimumTwin},
+    price::PriceTwin,
     target::{ApiTwin, HeaderTwin, SpreadTwin, TargetTwin, TimeoutsTwin},
     workload::{
         ConversationTwin, DatasetTwin, ImagesTwin, ModelTwin, SharedPrefixTwin, SloTwin, TraceTwin, WarmupTwin,
@@ -110,6 +116,8 @@ pub(super) struct ConfigFile {
     pub(super) benchmark: Option<BenchmarkTwin>,
     /// Smaller minima than the scenario's, to try it out; no run is valid then.
     pub(super) test_minimum: Option<TestMinimumTwin>,
+    /// What the GPUs of the server cost, for the cost of a million output tokens.
+    pub(super) price: Option<PriceTwin>,
     /// What `perfgate capacity` searches.
     pub(super) capacity: Option<CapacityTwin>,
     /// What `perfgate sweep` climbs.
@@ -130,6 +138,8 @@ pub(super) struct ConfigFile {
     pub(super) family_error: Option<FamilyError>,
     /// What a gate does that could not be settled: exit code 3, 1 or 0; its word stays `inconclusive`.
     pub(super) on_inconclusive: Option<OnInconclusiveTwin>,
+    /// What less than 10 % of free GPU memory at its peak does: a warning, a blocking ceiling, or nothing.
+    pub(super) memory_headroom: Option<HeadroomTwin>,
     /// What an explanation does that is still owed: `ask` (it is shown), `hold` (exit code 3) or `block` (exit code 1).
     pub(super) on_unmet_explanation: Option<UnmetTwin>,
     /// The same of a profiling report.

@@ -146,8 +146,14 @@ fn arm(twin: ArmTwin) -> Result<Arm, RenderError> {
 }
 
 fn cell_twin(cell: &CellFigures, metrics: Metrics) -> CellTwin {
+    let told = cell
+        .metrics
+        .keys()
+        .copied()
+        .filter(|metric| matches!(metric, Metric::Told(_)));
     let held = Metric::ALL
         .into_iter()
+        .chain(told)
         .filter(|metric| metrics == Metrics::All || cell.metrics.contains_key(metric));
     CellTwin {
         cell: cell.name.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{FEWEST_SAMPLES, Sampled, gaps_of, seconds};
+use super::{FEWEST_SAMPLES, Sampled, Teller, gaps_of, seconds};
 use crate::session::{CellRuns, EngineUse, GpuUse, Run};
 
 /// Why things are not drawn that no arm has enough samples of.
@@ -20,19 +20,19 @@ pub(super) fn missing(arms: &[(&'static str, &CellRuns)], untold: &[Sampled]) ->
         said.extend(of_engine.map(|reason| format!("{arm}, the engine: {reason}")));
         said.extend(of_gpu.map(|reason| format!("{arm}, GPU: {reason}")));
     }
-    let names = |is_of_gpu: bool| {
-        let names = untold.iter().filter(|of| of.is_of_gpu() == is_of_gpu);
+    let names = |teller: Teller| {
+        let names = untold.iter().filter(|of| of.teller() == teller);
         names.map(|of| of.name()).collect::<Vec<_>>().join(", ")
     };
     let all = |is_told: fn(&Run) -> bool| arms.iter().all(|(_, cell)| cell.runs.iter().any(is_told));
-    let of_engine = names(false);
+    let of_engine = names(Teller::Engine);
     if !of_engine.is_empty() && all(|run| matches!(run.telemetry.engine, EngineUse::Sampled(_))) {
         said.push(format!(
             "not drawn: {of_engine}; the engine's page of metrics does not tell, or fewer than {FEWEST_SAMPLES} samples fell \
              into each run"
         ));
     }
-    let of_gpu = names(true);
+    let of_gpu = names(Teller::Gpu);
     if !of_gpu.is_empty() && all(|run| matches!(run.gpu, GpuUse::Measured { .. })) {
         said.push(format!(
             "not drawn: {of_gpu}; the GPU does not tell, or the session holds fewer than {FEWEST_SAMPLES} samples of each run"

@@ -22,6 +22,11 @@ pub(super) fn plan(plan: &Plan) -> Checked {
         above_zero(scenario.min_requests, "scenario.min_requests")?;
         slo(&scenario.limits).map_err(|fault| fault.within("scenario.limits"))?;
     }
+    if let Some(price) = plan.price {
+        each(&[("gpu_hour", price.gpu_hour)], is_above_zero, "a price above zero")
+            .and_then(|()| above_zero(price.gpus, "gpus"))
+            .map_err(|fault| fault.within("price"))?;
+    }
     if let Some(limit) = plan.warmup_limit {
         ensure(limit >= plan.warmup_requests, "warmup_limit", || {
             format!("is `{limit}`, below `warmup_requests` `{}`", plan.warmup_requests)

@@ -1,13 +1,15 @@
 //! What holds of the samples beside a run.
 
 use super::{Checked, MAX_EXACT, above_zero, each, ensure, is_zero_or_more};
-use crate::session::{EngineSeries, EngineUse, GpuPoint, GpuSeries, Stretch, Telemetry};
+use crate::session::{EngineSeries, EngineUse, GpuPoint, GpuSeries, HostPoint, ServerLatency, Stretch, Telemetry};
 
 /// No run of ours has more; a file with millions of them would be drawn for minutes.
 const MOST_POINTS: usize = 10_000;
 /// No machine has more GPUs, and no run of ours more stretches of one kind.
 const MOST_GPUS: usize = 1024;
 const MOST_STRETCHES: usize = 1000;
+/// No configuration asks for more series.
+const MOST_TOLD: usize = 1000;
 
 pub(super) fn telemetry(telemetry: &Telemetry) -> Checked {
     ensure(telemetry.gpus.len() <= MOST_GPUS, "telemetry.gpus", || {
@@ -21,6 +23,7 @@ pub(super) fn telemetry(telemetry: &Telemetry) -> Checked {
         })?;
         gpu(series).map_err(|fault| fault.within(&place))?;
     }
+    host(&telemetry.host).map_err(|fault| fault.within("telemetry.host"))?;
     match &telemetry.engine {
         EngineUse::NotSampled(_) => Ok(()),
         EngineUse::Sampled(series) => engine(series).map_err(|fault| fault.within("telemetry.engine.sampled")),
@@ -34,6 +37,9 @@ fn gpu(series: &GpuSeries) -> Checked {
     }
     if let Some(energy_j) = series.energy_j {
         each(&[("energy_j", energy_j)], is_zero_or_more, "joules, zero or more")?;
+    }
+    if let Some(limit_w) = series.power_limit_w {
+        each(&[("power_limit_w", limit_w)], is_zero_or_more, "watts, zero or more")?;
     }
     stretches(&series.throttled, "throttled")?;
     stretches(&series.gaps, "gaps")
@@ -66,7 +72,51 @@ fn engine(series: &EngineSeries) -> Checked {
     }
     let waiting = series.waiting_p95.unwrap_or(0.0);
     each(&[("waiting_p95", waiting)], is_zero_or_more, "a number, zero or more")?;
+    latencies(&series.latencies)?;
+    ensure(series.told.len() <= MOST_TOLD, "told", || {
+        format!("are more than {MOST_TOLD}")
+    })?;
+    for told in &series.told {
+        let value = told.value.unwrap_or(0.0);
+        each(&[(told.metric.key(), value)], f64::is_finite, "a number").map_err(|fault| fault.within("told"))?;
+    }
     stretches(&series.gaps, "gaps")
+}
+
+fn latencies(latencies: &[ServerLatency]) -> Checked {
+    for (at, latency) in latencies.iter().enumerate() {
+        let place = format!("latencies[{at}]");
+        let twice = latencies.iter().take(at).any(|other| other.of == latency.of);
+        ensure(!twice, &place, || "is of a latency that stands there already".into())?;
+        let (low, high) = latency.p95_within_ms.unwrap_or_default();
+        each(
+            &[
+                ("mean_ms", latency.mean_ms),
+                ("p95_within_ms", low),
+                ("p95_within_ms", high),
+            ],
+            is_zero_or_more,
+            "milliseconds, zero or more",
+        )
+        .map_err(|fault| fault.within(&place))?;
+    }
+    Ok(())
+}
+
+fn host(host: &[HostPoint]) -> Checked {
+    points(host.iter().map(|point| (point.at_ns, point.samples)))?;
+    for (at, point) in host.iter().enumerate() {
+        let numbers = [
+            ("cpu_pct", point.cpu_pct),
+            ("steal_pct", point.steal_pct),
+            ("load", point.load.unwrap_or(0.0)),
+            ("received_bytes_per_s", point.received_bytes_per_s.unwrap_or(0.0)),
+            ("sent_bytes_per_s", point.sent_bytes_per_s.unwrap_or(0.0)),
+        ];
+        each(&numbers, is_zero_or_more, "a number, zero or more")
+            .map_err(|fault| fault.within(format_args!("points[{at}]")))?;
+    }
+    Ok(())
 }
 
 /// Points stand for at least one sample each, rise in time, and are not too many.

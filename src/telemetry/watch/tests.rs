@@ -1,9 +1,20 @@
-use std::sync::{
-    Mutex,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
-use super::*;
+use super::{
+    tally::{TRIES, WENT_BACK, p95},
+    *,
+};
+use crate::{
+    metric::{Aggregate, Better},
+    session::EngineSeries,
+    telemetry::engine::Counts,
+};
 
 const EVERY: Duration = Duration::from_millis(5);
 
@@ -12,9 +23,11 @@ fn moment(waiting: f64, preemptions: f64) -> Moment {
         kv_used: Some(waiting / 100.0),
         running: Some(2.0),
         waiting: Some(waiting),
-        preemptions: Some(preemptions),
-        prefix_queries: None,
-        prefix_hits: None,
+        counts: Counts {
+            preemptions: Some(preemptions),
+            ..Counts::default()
+        },
+        ..Moment::default()
     }
 }
 
@@ -252,4 +265,73 @@ fn a_server_without_a_page_is_asked_three_times_and_told() {
         watch.finish(),
         EngineUse::NotSampled("the page is HTML, no metrics".into())
     );
+}
+
+fn asked(aggregate: Aggregate) -> &'static Told {
+    Told::of("queue_depth", aggregate, Better::Lower, None).unwrap()
+}
+
+#[test]
+fn series_that_were_asked_for_become_one_number_each_and_are_absent_where_they_went_away() {
+    let all = Aggregate::ALL.map(asked);
+    let with = |value: Option<f64>| {
+        Ok(Moment {
+            told: value.map(|value| ("queue_depth", value)).into_iter().collect(),
+            ..moment(0.0, 0.0)
+        })
+    };
+    let values = |looks: [Option<f64>; 4]| {
+        let [before, one, two, after] = looks;
+        let mut tally = Tally::of(&all);
+        tally.before(&with(before));
+        tally.take(1_000_000_000, &with(one));
+        tally.take(2_000_000_000, &with(two));
+        tally.close(4_000_000_000, Some(&with(after)));
+        let told = series(tally.finish(EVERY)).told;
+        told.iter().map(|told| told.value).collect::<Vec<_>>()
+    };
+    let [max, mean, rate, delta] = [Some(7.0), Some(6.5), Some(2.0), Some(8.0)];
+    assert_eq!(
+        values([Some(2.0), Some(6.0), Some(7.0), Some(10.0)]),
+        [max, mean, rate, delta]
+    );
+    // The engine was started anew.
+    assert_eq!(
+        values([Some(9.0), Some(6.0), Some(7.0), Some(10.0)]),
+        [max, mean, None, None]
+    );
+    assert_eq!(values([Some(2.0), Some(6.0), None, Some(10.0)])[2..], [None, None]);
+    assert_eq!(values([None; 4]), [None; 4]);
+}
+
+#[test]
+fn a_gauge_that_falls_was_not_started_anew() {
+    let mut tally = Tally::of(&[asked(Aggregate::Max)]);
+    for (at_ns, depth) in [(1, 5.0), (2, 3.0)] {
+        let told = BTreeMap::from([("queue_depth", depth)]);
+        tally.take(
+            at_ns,
+            &Ok(Moment {
+                told,
+                ..moment(0.0, 0.0)
+            }),
+        );
+    }
+    let found = series(tally.finish(EVERY));
+    assert_eq!((found.gaps, found.told[0].value), (vec![], Some(5.0)));
+}
+
+#[test]
+fn the_room_of_the_kv_cache_is_the_least_that_was_told() {
+    let mut tally = Tally::default();
+    for (at_ns, tokens) in [(1, Some(4096.0)), (2, None), (3, Some(2048.0))] {
+        tally.take(
+            at_ns,
+            &Ok(Moment {
+                kv_capacity_tokens: tokens,
+                ..moment(0.0, 0.0)
+            }),
+        );
+    }
+    assert_eq!(series(tally.finish(EVERY)).kv_capacity_tokens, Some(2048));
 }

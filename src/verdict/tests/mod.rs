@@ -5,6 +5,7 @@ mod ceilings;
 mod degenerate;
 mod directions;
 mod gate;
+mod memory;
 mod story;
 mod vectors;
 

@@ -38,6 +38,7 @@ fn side(runs: usize) -> Side {
         samples: vec![1000; runs],
         samples_fewest: 1000,
         samples_mean: 1000.0,
+        ..Side::default()
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use perfgate::plan::{
-    Api, Arrivals, Axis, CacheReset, Capacity, Conversation, DatasetFormat, Http, Images, Lengths, Load, MetricsPage,
-    ModelShare, Plan, Prompts, RampShape, Shape, Slo, Spread, Stage, StageLength, StageLevel, Target, ThinkTime,
-    Tokenizer, TraceFormat, Workload,
+use perfgate::{
+    metric::{Aggregate, Better, Told},
+    plan::{
+        Api, Arrivals, Axis, CacheReset, Capacity, Conversation, DatasetFormat, Http, Images, Lengths, Load,
+        MetricsPage, ModelShare, Plan, Price, Prompts, RampShape, Shape, Slo, Spread, Stage, StageLength, StageLevel,
+        Target, ThinkTime, Tokenizer, TraceFormat, Workload,
+    },
 };
 use proptest::{collection, option, prelude::*, sample};
 
@@ -217,9 +220,17 @@ pub(super) fn slos() -> impl Strategy<Value = Slo> {
 
 pub(super) fn plans() -> impl Strategy<Value = Plan> {
     let texts = collection::btree_map(".*", ".*", 0..3);
-    let rest = (any::<u64>(), 0.0..=1.0, texts, slos(), option::of(3..99_u32));
+    let price =
+        option::of((1e-6..1e6, 1..9_u32)).prop_map(|price| price.map(|(gpu_hour, gpus)| Price { gpu_hour, gpus }));
+    let rest = (any::<u64>(), 0.0..=1.0, texts, slos(), option::of(3..99_u32), price);
     (targets(), loads(), workloads(), rest).prop_map(
-        |(target, mut loads, workload, (seed, max_error_rate, hardware, slo, warmup_limit))| {
+        |(mut target, mut loads, workload, (seed, max_error_rate, hardware, slo, warmup_limit, price))| {
+            // Half of them ask for a series by name.
+            if price.is_some() {
+                target.told = Told::of("queue", Aggregate::Rate, Better::Lower, Some("req/s"))
+                    .into_iter()
+                    .collect();
+            }
             if !matches!(workload.prompts, Prompts::Trace { .. }) {
                 loads.retain(|load| !matches!(load, Load::Trace { .. }));
             }
@@ -233,6 +244,7 @@ pub(super) fn plans() -> impl Strategy<Value = Plan> {
                 seed,
                 max_error_rate,
                 slo,
+                price,
                 warmup_limit,
                 hardware,
                 ..plan()

@@ -1,13 +1,13 @@
 use std::fs;
 
 use perfgate::{
-    metric::Metric,
+    metric::{Aggregate, Better, Metric, Told},
     plan::Load,
     session::{
         Block, CellRuns, ClientUse, Ended, EnginePoint, EngineSeries, EngineUse, Failure, FailureClass, Finish,
-        GapCounts, GpuPoint, GpuSeries, GpuUse, HostUse, Lag, Origin, Outcome, PairArm, Pairing, Remeasured,
-        RequestRecord, Run, Search, SearchEnd, SearchStep, Session, Stated, StatedFigure, Stretch, Telemetry,
-        TokensFrom, Turn, UsageClaim, Warmup, WarmupEnd,
+        GapCounts, GpuPoint, GpuSeries, GpuUse, HostPoint, HostUse, Lag, Origin, Outcome, PairArm, Pairing, Remeasured,
+        RequestRecord, Run, Search, SearchEnd, SearchStep, ServerClock, ServerLatency, Session, Stated, StatedFigure, Stretch,
+        Telemetry, TokensFrom, ToldValue, Turn, UsageClaim, Warmup, WarmupEnd,
     },
     store,
 };
@@ -252,6 +252,44 @@ fn stretches() -> impl Strategy<Value = Vec<Stretch>> {
     collection::vec(stretch, 0..3)
 }
 
+fn latencies(mean_ms: Option<f64>, beyond: Option<u64>, samples: u32) -> Vec<ServerLatency> {
+    let latency = |mean_ms| ServerLatency {
+        of: ServerClock::Itl,
+        count: samples.into(),
+        mean_ms,
+        p95_within_ms: beyond.map(|_| (mean_ms, mean_ms)),
+    };
+    mean_ms.map(latency).into_iter().collect()
+}
+
+fn told(value: Option<f64>, samples: u32) -> Vec<ToldValue> {
+    let told = Told::of("queue", Aggregate::Max, Better::Lower, None);
+    let metric = told.map(Metric::Told);
+    metric
+        .map(|metric| ToldValue { metric, value, samples })
+        .into_iter()
+        .collect()
+}
+
+fn host() -> impl Strategy<Value = Vec<HostPoint>> {
+    let number = || option::of(0.0..1e9);
+    let own = (1..=u32::MAX, number(), number(), any::<Option<u64>>(), number());
+    rising(own).prop_map(|points| {
+        let point =
+            |(at_ns, (samples, load, rate, memory_used_bytes, pct)): (u64, (u32, _, _, _, Option<f64>))| HostPoint {
+                at_ns,
+                samples,
+                cpu_pct: pct.unwrap_or(0.0),
+                steal_pct: 0.5,
+                load,
+                memory_used_bytes,
+                received_bytes_per_s: rate,
+                sent_bytes_per_s: pct,
+            };
+        points.into_iter().map(point).collect::<Vec<_>>()
+    })
+}
+
 fn telemetry() -> impl Strategy<Value = Telemetry> {
     let number = || option::of(0.0..1e9);
     let own = (
@@ -261,7 +299,8 @@ fn telemetry() -> impl Strategy<Value = Telemetry> {
         (number(), number(), number()),
         any::<Option<u32>>(),
     );
-    let gpu = (rising(own), stretches(), stretches(), number()).prop_map(|(points, throttled, gaps, energy_j)| {
+    let ends = (number(), any::<Option<u64>>());
+    let gpu = (rising(own), stretches(), stretches(), ends).prop_map(|(points, throttled, gaps, ends)| {
         let point = |(at_ns, (samples, memory_used_bytes, utilization_pct, rest, temperature_c))| {
             let (power_w, sm_clock_mhz, memory_clock_mhz): (_, _, _) = rest;
             GpuPoint {
@@ -280,14 +319,24 @@ fn telemetry() -> impl Strategy<Value = Telemetry> {
             points: points.into_iter().map(point).collect(),
             throttled,
             gaps,
-            energy_j,
+            energy_j: ends.0,
+            memory_total_bytes: ends.1,
+            power_limit_w: ends.0,
         }
     });
     let own = (1..=u32::MAX, number(), number(), number());
     let counts = (any::<Option<u64>>(), any::<Option<u64>>(), any::<Option<u64>>());
-    let rest = (any::<u64>(), 1..=u32::MAX, any::<u32>(), number(), counts);
+    let more = (
+        any::<Option<u64>>(),
+        any::<Option<u64>>(),
+        any::<Option<u64>>(),
+        number(),
+    );
+    let rest = (any::<u64>(), 1..=u32::MAX, any::<u32>(), number(), (counts, more));
     let sampled = (rising(own), stretches(), rest).prop_map(|(points, gaps, rest)| {
-        let (every_ns, samples, missed, waiting_p95, (preemptions, prefix_queries, prefix_hits)) = rest;
+        let (every_ns, samples, missed, waiting_p95, (counts, more)) = rest;
+        let (preemptions, prefix_queries, prefix_hits) = counts;
+        let (draft_tokens, accepted_tokens, kv_capacity_tokens, number) = more;
         let point = |(at_ns, (samples, kv_used, running, waiting))| EnginePoint {
             at_ns,
             samples,
@@ -305,14 +354,19 @@ fn telemetry() -> impl Strategy<Value = Telemetry> {
             preemptions,
             prefix_queries,
             prefix_hits,
+            draft_tokens,
+            accepted_tokens,
+            kv_capacity_tokens,
+            latencies: latencies(number, preemptions, samples),
+            told: told(number, samples),
         })
     });
     let engine = prop_oneof![".*".prop_map(EngineUse::NotSampled), sampled];
-    (collection::vec(gpu, 0..3), engine).prop_map(|(mut gpus, engine)| {
+    (collection::vec(gpu, 0..3), engine, host()).prop_map(|(mut gpus, engine, host)| {
         for (index, series) in (0..).zip(&mut gpus) {
             series.index = index;
         }
-        Telemetry { gpus, engine }
+        Telemetry { gpus, engine, host }
     })
 }
 

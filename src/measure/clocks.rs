@@ -1,0 +1,110 @@
+//! At which clocks and power limits the GPUs of a run worked: where two arms differ in them, a GPU is compared with another
+//! one, and not a server.
+
+use crate::{
+    session::{CellRuns, GpuPoint, GpuSeries, Run},
+    stats::moments::mean,
+};
+
+/// Power limits that differ by more than this are two (1 %).
+const SAME_LIMIT: f64 = 0.01;
+/// Mean clocks that differ by more than this are told (5 %).
+const SAME_CLOCK: f64 = 0.05;
+
+/// In what the power limits of two runs differ, in words; `None` where they are alike or not known.
+pub fn power_limits_apart(old: &Run, new: &Run) -> Option<String> {
+    let pairs = new.telemetry.gpus.iter().filter_map(|gpu| {
+        let other = old.telemetry.gpus.iter().find(|other| other.index == gpu.index)?;
+        Some((gpu.index, other.power_limit_w?, gpu.power_limit_w?))
+    });
+    let mut apart = pairs.filter(|(_, old, new)| (new / old - 1.0).abs() > SAME_LIMIT);
+    apart.next().map(|(index, old, new)| {
+        format!("GPU {index} may draw {old:.0} W for the baseline and {new:.0} W for the candidate")
+    })
+}
+
+/// In what the clocks and power limits of two arms differ at one level, in words.
+pub fn clocks_apart(old: &CellRuns, new: &CellRuns) -> Vec<String> {
+    let limits = old.runs.first().zip(new.runs.first());
+    let limits = limits.and_then(|(old, new)| power_limits_apart(old, new));
+    let kinds = [
+        ("SM", sm_clock as fn(&GpuSeries) -> Option<f64>),
+        ("memory", memory_clock),
+    ];
+    let clocks = kinds.into_iter().filter_map(|(name, of)| {
+        let (old, new) = (mean_of(old, of)?, mean_of(new, of)?);
+        let by = new / old - 1.0;
+        (by.abs() > SAME_CLOCK).then(|| {
+            format!("the mean {name} clock is {old:.0} MHz for the baseline and {new:.0} MHz for the candidate")
+        })
+    });
+    limits.into_iter().chain(clocks).collect()
+}
+
+fn sm_clock(series: &GpuSeries) -> Option<f64> {
+    mean_clock(series, |point| point.sm_clock_mhz)
+}
+
+fn memory_clock(series: &GpuSeries) -> Option<f64> {
+    mean_clock(series, |point| point.memory_clock_mhz)
+}
+
+/// Of the points in which the GPU worked: an idle one saves power.
+fn mean_clock(series: &GpuSeries, of: impl Fn(&GpuPoint) -> Option<f64>) -> Option<f64> {
+    let working = series.points.iter().filter(|point| point.utilization_pct > 0.0);
+    let clocks: Vec<f64> = working.filter_map(of).collect();
+    mean(&clocks).filter(|clock| *clock > 0.0)
+}
+
+/// Of the slowest GPU of each run, over all runs.
+fn mean_of(cell: &CellRuns, of: impl Fn(&GpuSeries) -> Option<f64>) -> Option<f64> {
+    let slowest = cell
+        .runs
+        .iter()
+        .map(|run| run.telemetry.gpus.iter().filter_map(&of).reduce(f64::min));
+    let slowest: Option<Vec<f64>> = slowest.collect();
+    mean(&slowest?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::synthetic::{Figures, session};
+
+    fn cell(limit_w: Option<f64>, clock_mhz: f64) -> CellRuns {
+        let mut cell = session(&[4], &[Figures::default(); 2]).cells.remove(0);
+        let point = |utilization_pct, sm_clock_mhz| GpuPoint {
+            utilization_pct,
+            sm_clock_mhz: Some(sm_clock_mhz),
+            ..GpuPoint::default()
+        };
+        for run in &mut cell.runs {
+            run.telemetry.gpus = vec![GpuSeries {
+                points: vec![point(0.0, 210.0), point(90.0, clock_mhz)],
+                power_limit_w: limit_w,
+                ..GpuSeries::default()
+            }];
+        }
+        cell
+    }
+
+    #[test]
+    fn limits_and_clocks_of_working_gpus_are_tried_on_both_sides() {
+        let apart = |old, new| clocks_apart(&old, &new);
+        assert_eq!(
+            apart(cell(Some(700.0), 1980.0), cell(Some(706.0), 1900.0)),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            apart(cell(Some(700.0), 1980.0), cell(Some(500.0), 1980.0)),
+            ["GPU 0 may draw 700 W for the baseline and 500 W for the candidate"]
+        );
+        assert_eq!(
+            apart(cell(None, 1980.0), cell(Some(500.0), 1800.0)),
+            ["the mean SM clock is 1980 MHz for the baseline and 1800 MHz for the candidate"]
+        );
+        let mut without = cell(None, 1980.0);
+        without.runs[0].telemetry.gpus.clear();
+        assert_eq!(apart(without, cell(None, 900.0)), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,203 @@
+//! The GPUs of a run: peak memory, what was free at that peak, and how busy they were while requests were in flight.
+
+use super::{RunValue, run::sample};
+use crate::{
+    metric::Metric,
+    session::{GpuSeries, GpuUse, Run},
+};
+
+pub(super) fn values(run: &Run) -> Vec<(Metric, RunValue)> {
+    let (memory, utilization) = match &run.gpu {
+        GpuUse::NotMeasured(reason) => (Err(reason.clone()), Err(reason.clone())),
+        GpuUse::Measured { samples: 0, .. } => {
+            let reason = "the GPU was sampled no time during the run".to_owned();
+            (Err(reason.clone()), Err(reason))
+        }
+        GpuUse::Measured {
+            memory_peak_bytes,
+            utilization_mean_pct,
+            samples,
+        } => {
+            let samples = usize::try_from(*samples).unwrap_or(usize::MAX);
+            let (busy_pct, of) = busy(run).unwrap_or((*utilization_mean_pct, samples));
+            let utilization = busy_pct
+                .is_finite()
+                .then_some(sample(busy_pct, of))
+                .ok_or_else(|| format!("GPU utilisation is `{busy_pct}`, which is no number"));
+            (Ok(sample(bytes(*memory_peak_bytes) / 1e9, samples)), utilization)
+        }
+    };
+    vec![
+        (Metric::GpuMemoryPeakGb, memory),
+        (Metric::GpuUtilizationPct, utilization),
+        (Metric::GpuMemoryHeadroomPct, headroom(run)),
+    ]
+}
+
+/// Mean utilisation over the points in which a request was in flight, and of how many samples; `None` where the GPUs were
+/// not followed to the end, or no point met a request.
+fn busy(run: &Run) -> Option<(f64, usize)> {
+    let whole = run.telemetry.gpus.iter().all(|series| series.gaps.is_empty());
+    let flights = flights(run);
+    let (mut sum, mut weight, mut fewest) = (0.0, 0.0, usize::MAX);
+    for series in run.telemetry.gpus.iter().filter(|_| whole) {
+        let mut samples = 0;
+        for (place, point) in series.points.iter().enumerate() {
+            let until_ns = series.points.get(place + 1).map_or(u64::MAX, |next| next.at_ns);
+            if is_in_flight(&flights, (point.at_ns, until_ns)) {
+                sum += point.utilization_pct * f64::from(point.samples);
+                weight += f64::from(point.samples);
+                samples += point.samples as usize;
+            }
+        }
+        fewest = fewest.min(samples);
+    }
+    (weight > 0.0 && fewest > 0).then(|| (sum / weight, fewest))
+}
+
+/// When requests were in flight: stretches that do not meet, rising.
+fn flights(run: &Run) -> Vec<(u64, u64)> {
+    let mut spans: Vec<(u64, u64)> = run
+        .requests
+        .iter()
+        .map(|record| (record.sent_ns, record.end_ns))
+        .collect();
+    spans.sort_unstable();
+    let mut found: Vec<(u64, u64)> = Vec::new();
+    for (from, to) in spans {
+        match found.last_mut().filter(|last| from <= last.1) {
+            Some(last) => last.1 = last.1.max(to),
+            None => found.push((from, to)),
+        }
+    }
+    found
+}
+
+fn is_in_flight(flights: &[(u64, u64)], (from, until): (u64, u64)) -> bool {
+    let next = flights.partition_point(|flight| flight.1 < from);
+    flights.get(next).is_some_and(|flight| flight.0 < until)
+}
+
+/// The least share of its memory that any GPU had free at its own peak.
+pub fn headroom_pct(run: &Run) -> Option<f64> {
+    let told = run.telemetry.gpus.iter().map(free_pct);
+    let told: Option<Vec<f64>> = told.collect();
+    told?.into_iter().reduce(f64::min)
+}
+
+fn headroom(run: &Run) -> RunValue {
+    if let GpuUse::NotMeasured(reason) = &run.gpu {
+        return Err(reason.clone());
+    }
+    let samples = run.telemetry.gpus.iter().map(samples).min().unwrap_or(0);
+    headroom_pct(run)
+        .map(|free_pct| sample(free_pct, samples))
+        .ok_or_else(|| "the run does not hold how much memory its GPUs have".into())
+}
+
+fn free_pct(series: &GpuSeries) -> Option<f64> {
+    let total = series.memory_total_bytes.filter(|bytes| *bytes > 0)?;
+    let peak = series.points.iter().map(|point| point.memory_used_bytes).max()?;
+    Some(bytes(total.saturating_sub(peak)) / bytes(total) * 100.0)
+}
+
+fn samples(series: &GpuSeries) -> usize {
+    series.points.iter().map(|point| point.samples as usize).sum()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "2^52 bytes are four petabytes")]
+fn bytes(count: u64) -> f64 {
+    count as f64
+}
+
+/// Marks the peaks of engines that take their memory at start, as far as that is known of them by name.
+pub(super) fn takes_memory_at_start(engine: Option<&str>) -> bool {
+    matches!(engine, Some("vllm" | "sglang"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        measure::synthetic::Figures,
+        session::{GpuPoint, RequestRecord, Telemetry},
+    };
+
+    fn gpu(index: u32, points: &[(u64, f64)]) -> GpuSeries {
+        let points = points.iter().map(|(at_s, utilization_pct)| GpuPoint {
+            at_ns: at_s * 1_000_000_000,
+            samples: 10,
+            memory_used_bytes: if *at_s == 2 { 950 } else { 500 },
+            utilization_pct: *utilization_pct,
+            ..GpuPoint::default()
+        });
+        GpuSeries {
+            index,
+            points: points.collect(),
+            memory_total_bytes: Some(1000),
+            ..GpuSeries::default()
+        }
+    }
+
+    fn run(gpus: Vec<GpuSeries>, flights_s: &[(u64, u64)]) -> Run {
+        let record = |(from, to): &(u64, u64)| RequestRecord {
+            sent_ns: from * 1_000_000_000,
+            end_ns: to * 1_000_000_000,
+            ..RequestRecord::default()
+        };
+        Run {
+            requests: flights_s.iter().map(record).collect(),
+            telemetry: Telemetry {
+                gpus,
+                ..Telemetry::default()
+            },
+            ..Figures::default().run()
+        }
+    }
+
+    fn value(run: &Run, metric: Metric) -> Result<f64, String> {
+        let found = values(run).into_iter().find(|(other, _)| *other == metric);
+        found.unwrap().1.map(|sample| sample.value)
+    }
+
+    #[test]
+    fn only_points_in_which_a_request_was_in_flight_count_as_utilisation() {
+        let course = [(0, 0.0), (1, 80.0), (2, 100.0), (3, 10.0), (4, 60.0)];
+        let of = |flights: &[(u64, u64)]| value(&run(vec![gpu(0, &course)], flights), Metric::GpuUtilizationPct);
+        assert_eq!(
+            of(&[(1, 2), (1, 3)]),
+            Ok((80.0 + 100.0 + 10.0) / 3.0),
+            "one answer ends as the point at 3 begins"
+        );
+        assert_eq!(of(&[(4, 5)]), Ok(60.0));
+        assert_eq!(of(&[(0, 9)]), Ok(50.0));
+        let mut lost = gpu(0, &course);
+        lost.gaps.push(crate::session::Stretch::default());
+        assert_eq!(
+            value(&run(vec![lost], &[(1, 2)]), Metric::GpuUtilizationPct),
+            Ok(90.0),
+            "the whole run's"
+        );
+        assert_eq!(value(&run(vec![], &[(1, 2)]), Metric::GpuUtilizationPct), Ok(90.0));
+    }
+
+    #[test]
+    fn headroom_is_of_the_fullest_gpu_at_its_peak() {
+        let course = [(0, 0.0), (2, 0.0)];
+        let mut small = gpu(1, &course);
+        small.memory_total_bytes = Some(980);
+        let found = value(
+            &run(vec![gpu(0, &course), small], &[(0, 1)]),
+            Metric::GpuMemoryHeadroomPct,
+        );
+        assert!(found.is_ok_and(|pct| (pct - 30.0 / 980.0 * 100.0).abs() < 1e-9));
+        let mut untold = gpu(0, &course);
+        untold.memory_total_bytes = None;
+        for gpus in [vec![untold.clone(), gpu(1, &course)], vec![]] {
+            assert!(value(&run(gpus, &[(0, 1)]), Metric::GpuMemoryHeadroomPct).is_err());
+        }
+        let mut nowhere = run(vec![gpu(0, &course)], &[(0, 1)]);
+        nowhere.gpu = GpuUse::NotMeasured("no driver".into());
+        assert_eq!(value(&nowhere, Metric::GpuMemoryHeadroomPct), Err("no driver".into()));
+    }
+}
