@@ -114,11 +114,13 @@ pub enum Metric {
     GpuPowerW,
     /// What they used for one output token.
     EnergyPerOutputTokenJ,
+    /// From the command that starts the server to its first answer.
+    StartupS,
 }
 
 impl Metric {
     /// Every metric, in the order in which reports list them.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::Qps,
         Self::Ttft(Percentile::P50),
         Self::Ttft(Percentile::P95),
@@ -159,6 +161,7 @@ impl Metric {
         Self::PrefixCacheHitRate,
         Self::GpuPowerW,
         Self::EnergyPerOutputTokenJ,
+        Self::StartupS,
     ];
 
     /// The six indicators that every report must contain, a percentile pair counting as one.
@@ -188,7 +191,7 @@ impl Metric {
         self.facts().label
     }
 
-    /// Unit of every value of this metric (`ms`, `req/s`, `tokens/s`, `inputs/s`, `GB`, `%`, `fraction`, `requests`, `W`, `J`).
+    /// Unit of every value of this metric (`ms`, `req/s`, `tokens/s`, `inputs/s`, `GB`, `%`, `fraction`, `requests`, `W`, `J`, `s`).
     pub fn unit(self) -> &'static str {
         self.facts().unit
     }
@@ -237,11 +240,11 @@ impl Metric {
         matches!(self, Self::TtftFromSchedule(_) | Self::E2eFromSchedule(_))
     }
 
-    /// Whether only some sessions have it, those with an SLO, with reasoning, with inputs to embed, or with an engine and
-    /// GPUs that could be watched: elsewhere its absence is no news.
+    /// Whether only some sessions have it, those with an SLO, with reasoning, with inputs to embed, with an engine and
+    /// GPUs that could be watched, or with a server that perfgate started: elsewhere its absence is no news.
     pub fn is_special(self) -> bool {
         let promise = matches!(self, Self::GoodputRps | Self::GoodputTokensPerS | Self::SloAttainment);
-        promise || self.is_watched() || matches!(self, Self::Ttfa(_) | Self::InputsPerS)
+        promise || self.is_watched() || matches!(self, Self::Ttfa(_) | Self::InputsPerS | Self::StartupS)
     }
 
     /// Whether it is of samples beside the requests, over the time that the run took.

@@ -53,7 +53,7 @@ use crate::{
     },
     config::{self, Overrides, Resolved},
     load::Interrupt,
-    render, store,
+    render, store, target,
 };
 
 /// Runs one command line and gives its exit code.
@@ -151,7 +151,8 @@ fn measure(plan: &PlanArgs, live: LiveArgs) -> Result<Done, CommandError> {
         trust::secrets(&resolved, Goal::Target, &variable)?,
         &Guard::of_job(&resolved, &variable),
     );
-    run::run(&resolved, keys, screen(), &console, &Interrupt::on_ctrl_c())
+    let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);
+    run::run(&resolved, keys, screen(), &console, &interrupt)
 }
 
 fn find_capacity(plan: &PlanArgs, search: &SearchArgs, live: LiveArgs) -> Result<Done, CommandError> {
@@ -160,7 +161,7 @@ fn find_capacity(plan: &PlanArgs, search: &SearchArgs, live: LiveArgs) -> Result
         trust::secrets(&resolved, Goal::Target, &variable)?,
         &Guard::of_job(&resolved, &variable),
     );
-    let (search, interrupt) = (search.capacity(&resolved), Interrupt::on_ctrl_c());
+    let (search, interrupt) = (search.capacity(&resolved), Interrupt::on_ctrl_c_then(target::stop_all));
     capacity::capacity(&resolved, search, keys, screen(), &console, &interrupt)
 }
 
@@ -170,7 +171,7 @@ fn climb(plan: &PlanArgs, ladder: &LadderArgs, live: LiveArgs) -> Result<Done, C
         trust::secrets(&resolved, Goal::Target, &variable)?,
         &Guard::of_job(&resolved, &variable),
     );
-    let (ladder, interrupt) = (ladder.ladder(&resolved), Interrupt::on_ctrl_c());
+    let (ladder, interrupt) = (ladder.ladder(&resolved), Interrupt::on_ctrl_c_then(target::stop_all));
     sweep::sweep(&resolved, &ladder, keys, screen(), &console, &interrupt)
 }
 

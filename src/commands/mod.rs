@@ -32,6 +32,7 @@ pub mod report;
 mod requests;
 pub mod run;
 pub mod selftest;
+pub mod served;
 pub mod show;
 pub mod site;
 pub mod sweep;

@@ -114,6 +114,7 @@ const PREEMPTIONS: &str = "requests that the engine took out of work again durin
 const HITS: &str = "prompt tokens found in the engine's prefix cache / prompt tokens looked up, by its own counters";
 const POWER: &str = "mean over samples of NVML's power, summed over the visible GPUs";
 const ENERGY: &str = "energy that the visible GPUs used, by NVML's counters / output tokens of completed requests";
+const STARTUP: &str = "first answer of a server that perfgate starts − its command; one value for each start";
 const COMPLETED: &str = "requests that ended with a whole, non-empty answer";
 
 impl Metric {
@@ -171,6 +172,7 @@ impl Metric {
                 Lower,
                 ENERGY,
             ),
+            Self::StartupS => facts("startup_s", "Startup", "s", Lower, STARTUP),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A plan holds no secret: the API key and header values travel apart, in [`Secrets`].
 
+mod launch;
 mod load;
 mod pairs;
 mod slo;
@@ -11,8 +12,9 @@ mod workload;
 use std::collections::BTreeMap;
 
 pub use self::{
+    launch::{Launch, Reset, Says},
     load::{Arrivals, Axis, Capacity, Load, RampShape, Stage, StageLength, StageLevel},
-    pairs::{Alternation, ArmPlace, Arms, Launch},
+    pairs::{Alternation, ArmPlace, Arms},
     slo::Slo,
     target::{Api, CacheReset, FromVariable, Http, METRICS_INTERVAL, MetricsPage, Secrets, Spread, Target, Timeouts},
     workload::{

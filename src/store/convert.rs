@@ -126,6 +126,7 @@ impl From<&Run> for RunFile {
             search: run.search.as_ref().map(SearchFile::from),
             cut_short: run.cut_short.clone(),
             server_died: run.server_died,
+            startup_s: run.startup_s,
         }
     }
 }
@@ -148,6 +149,7 @@ fn run_at(place: u32, file: RunFile, session_started_unix_s: u64) -> Run {
         search: file.search.map(Search::from),
         cut_short: file.cut_short,
         server_died: file.server_died,
+        startup_s: file.startup_s,
     }
 }
 

@@ -68,7 +68,7 @@ impl Build {
 
     fn command(&self, log: &File) -> io::Result<Command> {
         let mut command = Command::new(self.program());
-        withheld::secretive(&mut command, &[]);
+        withheld::secretive(&mut command);
         command
             .args(self.command.iter().skip(1))
             .envs(&self.env)

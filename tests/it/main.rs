@@ -26,6 +26,8 @@ mod pty;
 mod render;
 mod schemas;
 mod selftest;
+#[cfg(target_os = "linux")]
+mod served;
 mod settled;
 mod sim;
 mod site;

@@ -2,6 +2,7 @@
 
 mod arms;
 mod judging;
+mod launch;
 mod load;
 mod target;
 mod workload;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 pub(super) use self::{
     arms::{AbTwin, ArmTwin, ArmsTwin, MeasureTwin},
     judging::{ALL, ActionTwin, FieldRuleTwin, GateTwin, OnInconclusiveTwin, RequiresTwin, ThresholdTwin, UnmetTwin},
+    launch::{ReadyTwin, VersionTwin},
     load::{ArrivalsTwin, AxisTwin, CapacityTwin, RampTwin, Ratio, StageTwin, SweepTwin},
     target::{ApiTwin, HeaderTwin, SpreadTwin, TargetTwin, TimeoutsTwin},
     workload::{

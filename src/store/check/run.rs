@@ -26,6 +26,9 @@ pub(super) fn run(run: &Run, load: &Load, plan: &Plan) -> Checked {
     if let Some(client) = &run.client {
         client_use(client).map_err(|fault| fault.within("client"))?;
     }
+    if let Some(startup_s) = run.startup_s {
+        each(&[("startup_s", startup_s)], is_zero_or_more, "a number of seconds")?;
+    }
     search_of(run, load)
 }
 

@@ -166,7 +166,7 @@ fn runs() -> impl Strategy<Value = Run> {
         }),
     ];
     let ends = sample::select(vec![WarmupEnd::Planned, WarmupEnd::Steady, WarmupEnd::Limit]);
-    let cut = (option::of(".*"), any::<bool>());
+    let cut = (option::of(".*"), any::<bool>(), option::of(0.0..1e6));
     let rest = (any::<u32>(), 0..9_u32, cut, 0..3_u32);
     let places = (blocks(), hosts(), telemetry());
     let side = (
@@ -177,7 +177,7 @@ fn runs() -> impl Strategy<Value = Run> {
         places,
     );
     (collection::vec(records(), 0..6), gaps, gpu, rest, side).prop_map(
-        |(mut requests, gaps, gpu, (replaced_connections, warm, (cut_short, server_died), shift), side)| {
+        |(mut requests, gaps, gpu, (replaced_connections, warm, (cut_short, server_died, startup_s), shift), side)| {
             let (end, client, cache_reset, search, (blocks, host, telemetry)) = side;
             for (index, record) in (shift..).zip(&mut requests) {
                 record.index = index;
@@ -206,6 +206,7 @@ fn runs() -> impl Strategy<Value = Run> {
                 search,
                 cut_short,
                 server_died,
+                startup_s,
             }
         },
     )
