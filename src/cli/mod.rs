@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 mod bisect;
+mod check;
 mod examples;
 mod exit;
 mod flags;
@@ -58,12 +59,19 @@ use crate::{
 
 /// Runs one command line and gives its exit code.
 pub fn main(args: impl Iterator<Item = OsString>) -> u8 {
+    let args: Vec<OsString> = args.collect();
+    // A mistake on the command line says nothing of a commit.
+    let mistake = if args.get(1).is_some_and(|verb| verb == check::NAME) {
+        commands::check::OURS
+    } else {
+        exit::USAGE
+    };
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
-            // clap knows whether this is help (standard output, 0) or a mistake (standard error, 2).
+            // clap knows whether this is help (standard output, 0) or a mistake (standard error).
             let _ = error.print();
-            return u8::try_from(error.exit_code()).unwrap_or(exit::USAGE);
+            return if error.exit_code() == 0 { 0 } else { mistake };
         }
     };
     match dispatch(cli.verb) {
@@ -72,7 +80,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> u8 {
             if print(&done.text) || done.exit_code != 0 {
                 done.exit_code
             } else {
-                exit::USAGE
+                mistake
             }
         }
         Err(error) => {
@@ -102,6 +110,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::History(flags) => stored::history(&flags),
         Verb::BisectStep { socket } => Ok(commands::bisect::step(&socket)),
         Verb::Bisect { plan, search } => bisect::run(&plan, &search),
+        Verb::Check { plan, check, live } => Ok(check::run(&plan, &check, live)),
         Verb::Profile { verb } => profile::run(&verb),
         Verb::Noise {
             files,

@@ -6,6 +6,7 @@ mod answering;
 mod bisect;
 mod capacity;
 mod chain;
+mod check;
 mod checkout;
 mod command;
 mod commits;
