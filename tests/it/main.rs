@@ -4,6 +4,8 @@ mod ab;
 mod again;
 mod answering;
 mod bisect;
+#[cfg(target_os = "linux")]
+mod bisect_long;
 mod capacity;
 mod chain;
 mod check;
