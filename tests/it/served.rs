@@ -186,7 +186,7 @@ fn a_slower_start_is_a_regression_where_it_is_gated() {
 fn a_server_is_as_new_before_each_run_and_is_stopped_by_its_own_command() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let more = "      reset: [sh, -c, 'echo reset {port} >> done']\n      stop: [sh, -c, 'echo stop {port} >> done']\n";
+    let more = "      reset: [sh, -c, 'echo reset {port} >> done']\n      stop: [sh, -c, 'echo stop {port} >> done; exit 1']\n";
     configure(folder, "", more);
     measured(folder, &run(&[]));
     let port = session(folder).plan.target.url.rsplit(':').next().unwrap().to_owned();
