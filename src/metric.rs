@@ -127,13 +127,15 @@ pub enum Metric {
     SpecDecodeAcceptanceRate,
     /// What a million output tokens cost at the price of the GPUs.
     CostPerMillionOutputTokens,
+    /// From the command that starts the server to its first answer.
+    StartupS,
     /// A series of the server's page of metrics that a configuration asks for by name.
     Told(&'static Told),
 }
 
 impl Metric {
     /// Every metric that has a name of its own, in the order in which reports list them.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::Qps,
         Self::Ttft(Percentile::P50),
         Self::Ttft(Percentile::P95),
@@ -178,6 +180,7 @@ impl Metric {
         Self::GpuMemoryHeadroomPct,
         Self::SpecDecodeAcceptanceRate,
         Self::CostPerMillionOutputTokens,
+        Self::StartupS,
     ];
 
     /// The six indicators that every report must contain, a percentile pair counting as one.
@@ -208,8 +211,8 @@ impl Metric {
         self.facts().label
     }
 
-    /// Unit of every value of this metric (`ms`, `req/s`, `tokens/s`, `inputs/s`, `GB`, `%`, `fraction`, `requests`, `tokens`, `W`, `J`, `money`); of
-    /// a [`Told`] one what its configuration says.
+    /// Unit of every value of this metric (`ms`, `req/s`, `tokens/s`, `inputs/s`, `GB`, `%`, `fraction`, `requests`, `tokens`, `W`, `J`, `s`,
+    /// `money`); of a [`Told`] one what its configuration says.
     pub fn unit(self) -> &'static str {
         self.facts().unit
     }
@@ -258,13 +261,13 @@ impl Metric {
         matches!(self, Self::TtftFromSchedule(_) | Self::E2eFromSchedule(_))
     }
 
-    /// Whether only some sessions have it, those with an SLO, with reasoning, with inputs to embed, or with an engine and
-    /// GPUs that could be watched: elsewhere its absence is no news.
+    /// Whether only some sessions have it, those with an SLO, with reasoning, with inputs to embed, with an engine and
+    /// GPUs that could be watched, or with a server that perfgate started: elsewhere its absence is no news.
     pub fn is_special(self) -> bool {
         let promise = matches!(self, Self::GoodputRps | Self::GoodputTokensPerS | Self::SloAttainment);
         let asked_for = matches!(
             self,
-            Self::Ttfa(_) | Self::InputsPerS | Self::CostPerMillionOutputTokens
+            Self::Ttfa(_) | Self::InputsPerS | Self::CostPerMillionOutputTokens | Self::StartupS
         );
         promise || self.is_watched() || asked_for
     }

@@ -64,7 +64,7 @@ pub(super) struct BisectArgs {
     /// Folder for the search's file, its logs and its report
     #[arg(long, value_name = "DIR", default_value = FOLDER)]
     folder: PathBuf,
-    /// Remove work trees that a killed search left behind
+    /// Remove the work trees, and stop the servers, that a killed perfgate left behind
     #[arg(long, conflicts_with_all = ["good", "bad"])]
     cleanup: bool,
 }
@@ -112,6 +112,6 @@ impl BisectArgs {
     }
 }
 
-fn metric(text: &str) -> Result<Metric, String> {
+pub(super) fn metric(text: &str) -> Result<Metric, String> {
     Metric::from_key(text).ok_or_else(|| format!("`{text}` is no metric; docs/statistics.md lists them, as `tpot_p95`"))
 }

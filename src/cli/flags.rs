@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::{
     args::{JudgeArgs, PlanArgs},
     bisect::{self, BisectArgs},
+    check::{self, CheckArgs},
     examples::{
         CAPACITY_EXAMPLES, COMPARE_EXAMPLES, EXIT_CODES, GATE_EXAMPLES, HISTORY_EXAMPLES, NOISE_EXAMPLES,
         POST_EXAMPLES, SELFTEST_EXAMPLES, SWEEP_EXAMPLES, WATCH_EXAMPLES,
@@ -103,6 +104,16 @@ pub(super) enum Verb {
         plan: PlanArgs,
         #[command(flatten)]
         search: Box<BisectArgs>,
+    },
+    /// Tell whether what runs is slower than what is stored, in the exit codes of `git bisect run`.
+    #[command(after_help = check::EXAMPLES)]
+    Check {
+        #[command(flatten)]
+        plan: PlanArgs,
+        #[command(flatten)]
+        check: CheckArgs,
+        #[command(flatten)]
+        live: LiveArgs,
     },
     /// What `git bisect run` calls: asks the search at this socket.
     #[command(hide = true)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 mod bisect;
+mod check;
 mod examples;
 mod exit;
 mod export;
@@ -57,17 +58,24 @@ use crate::{
     },
     config::{self, Overrides, Resolved},
     load::Interrupt,
-    render, store,
+    render, store, target,
 };
 
 /// Runs one command line and gives its exit code.
 pub fn main(args: impl Iterator<Item = OsString>) -> u8 {
+    let args: Vec<OsString> = args.collect();
+    // A mistake on the command line says nothing of a commit.
+    let mistake = if args.get(1).is_some_and(|verb| verb == check::NAME) {
+        commands::check::OURS
+    } else {
+        exit::USAGE
+    };
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
-            // clap knows whether this is help (standard output, 0) or a mistake (standard error, 2).
+            // clap knows whether this is help (standard output, 0) or a mistake (standard error).
             let _ = error.print();
-            return u8::try_from(error.exit_code()).unwrap_or(exit::USAGE);
+            return if error.exit_code() == 0 { 0 } else { mistake };
         }
     };
     match dispatch(cli.verb) {
@@ -76,7 +84,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> u8 {
             if print(&done.text) || done.exit_code != 0 {
                 done.exit_code
             } else {
-                exit::USAGE
+                mistake
             }
         }
         Err(error) => {
@@ -106,6 +114,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::History(flags) => stored::history(&flags),
         Verb::BisectStep { socket } => Ok(commands::bisect::step(&socket)),
         Verb::Bisect { plan, search } => bisect::run(&plan, &search),
+        Verb::Check { plan, check, live } => Ok(check::run(&plan, &check, live)),
         Verb::Import(args) => import::run(&args),
         Verb::Mlperf { verb } => mlperf::run(&verb),
         Verb::Profile { verb } => profile::run(verb),
@@ -158,7 +167,8 @@ fn measure(plan: &PlanArgs, live: LiveArgs) -> Result<Done, CommandError> {
         trust::secrets(&resolved, Goal::Target, &variable)?,
         &Guard::of_job(&resolved, &variable),
     );
-    run::run(&resolved, keys, screen(), &console, &Interrupt::on_ctrl_c())
+    let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);
+    run::run(&resolved, keys, screen(), &console, &interrupt)
 }
 
 fn find_capacity(plan: &PlanArgs, search: &SearchArgs, live: LiveArgs) -> Result<Done, CommandError> {
@@ -167,7 +177,7 @@ fn find_capacity(plan: &PlanArgs, search: &SearchArgs, live: LiveArgs) -> Result
         trust::secrets(&resolved, Goal::Target, &variable)?,
         &Guard::of_job(&resolved, &variable),
     );
-    let (search, interrupt) = (search.capacity(&resolved), Interrupt::on_ctrl_c());
+    let (search, interrupt) = (search.capacity(&resolved), Interrupt::on_ctrl_c_then(target::stop_all));
     capacity::capacity(&resolved, search, keys, screen(), &console, &interrupt)
 }
 
@@ -177,7 +187,7 @@ fn climb(plan: &PlanArgs, ladder: &LadderArgs, live: LiveArgs) -> Result<Done, C
         trust::secrets(&resolved, Goal::Target, &variable)?,
         &Guard::of_job(&resolved, &variable),
     );
-    let (ladder, interrupt) = (ladder.ladder(&resolved), Interrupt::on_ctrl_c());
+    let (ladder, interrupt) = (ladder.ladder(&resolved), Interrupt::on_ctrl_c_then(target::stop_all));
     sweep::sweep(&resolved, &ladder, keys, screen(), &console, &interrupt)
 }
 

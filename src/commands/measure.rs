@@ -11,6 +11,7 @@ use super::{
     meaning, origin,
     requests::Requests,
     selftest,
+    served::Served,
 };
 use crate::{
     config::IdleAnswers,
@@ -18,6 +19,7 @@ use crate::{
     metric,
     plan::{Axis, Load, Plan, Prompts, Secrets},
     session::{CellRuns, Ended, Environment, HostUse, Run, Session, Telemetry},
+    target::TargetError,
     telemetry::{self, RunClock},
 };
 
@@ -35,6 +37,8 @@ pub struct Arm<'a> {
     pub idle_answers: Option<IdleAnswers>,
     /// Commit under test.
     pub commit: Option<String>,
+    /// Its server, where that is ours to start: it is up by now.
+    pub served: Option<&'a mut Served>,
 }
 
 /// Called after each finished run with the session so far.
@@ -96,7 +100,12 @@ pub fn measure_while(
     on_run: &mut OnRun<'_>,
     wanted: &mut Wanted<'_>,
 ) -> Result<Session, CommandError> {
-    let name = arm.name;
+    let (name, mut arm) = (arm.name, arm);
+    let mut served = arm.served.take();
+    let arm = Arm {
+        served: served.as_deref_mut(),
+        ..arm
+    };
     let (mut session, runner) = prepare(arm, console, interrupt)?;
     let loads = session.plan.loads.iter();
     let progress = Progress {
@@ -105,7 +114,7 @@ pub fn measure_while(
         console,
         interrupt,
     };
-    session.ended = run_all(&mut session, &runner, &progress, on_run, wanted);
+    session.ended = run_all(&mut session, (&runner, served), &progress, on_run, wanted);
     console.end();
     Ok(session)
 }
@@ -132,11 +141,20 @@ pub fn prepare(arm: Arm<'_>, console: &dyn Console, interrupt: &Interrupt) -> Re
     if let Some(model) = &plan.target.model {
         runner.set_model(model);
     }
+    let said = match arm.served {
+        Some(served) => {
+            served.answer(&runner, interrupt)?;
+            served.said().map(str::to_owned)
+        }
+        None => None,
+    };
     plan.workload.tokenizer = runner.fit_prompts(interrupt)?;
     let mut session = begin(plan, &probe, None);
     session.environment.engine_facts.extend(engine::facts(&runner));
     meaning::refuse_in_session(&secrets, &session)?;
     session.commit = arm.commit;
+    let version = &mut session.environment.engine_version;
+    *version = version.take().or(said);
     for cell in &mut session.cells {
         cell.schedule_sha256 = runner.schedule_sha256(&cell.load);
     }
@@ -157,13 +175,23 @@ struct Progress<'a> {
 
 fn run_all(
     session: &mut Session,
-    runner: &Runner,
+    (runner, mut served): (&Runner, Option<&mut Served>),
     progress: &Progress<'_>,
     on_run: &mut OnRun<'_>,
     wanted: &mut Wanted<'_>,
 ) -> Ended {
     let mut cells = session.cells.len();
+    let with = (progress.console, progress.interrupt);
     for repeat in 0..session.plan.repeats {
+        // As in pairs: the process is what changes between two deployments.
+        if let Some(served) = served.as_deref_mut().filter(|_| session.plan.repeats > 1) {
+            served.stop();
+            match served.up(runner, with) {
+                Ok(()) => {}
+                Err(TargetError::Interrupted) => return Ended::Interrupted,
+                Err(error) => return Ended::Aborted(error.to_string()),
+            }
+        }
         let mut next = 0;
         while next < cells {
             let cell = next;
@@ -172,9 +200,8 @@ fn run_all(
                 continue;
             };
             let announce = |warm_up| progress.console.begin(&stage(session, cell, repeat, warm_up, progress));
-            let run = match one_run(runner, &load, repeat, &announce, (progress.console, progress.interrupt)) {
-                Err(Stopped::Interrupted) => return Ended::Interrupted,
-                Err(Stopped::Load(error)) => return Ended::Aborted(error.to_string()),
+            let run = match served_run((runner, served.as_deref_mut()), (&load, repeat), &announce, with) {
+                Err(ended) => return ended,
                 Ok(run) => run,
             };
             let interrupted = progress.interrupt.is_set() && run.cut_short.is_some();
@@ -196,6 +223,33 @@ fn run_all(
         }
     }
     Ended::Complete
+}
+
+/// One run, on a server that was made as new where that is ours; that it ended by itself meanwhile is kept with the run.
+fn served_run(
+    (runner, served): (&Runner, Option<&mut Served>),
+    (load, repeat): (&Load, u32),
+    announce: &dyn Fn(bool),
+    (console, interrupt): (&dyn Console, &Interrupt),
+) -> Result<Run, Ended> {
+    match served.as_deref().map_or(Ok(()), |served| served.reset(interrupt)) {
+        Ok(()) => {}
+        Err(TargetError::Interrupted) => return Err(Ended::Interrupted),
+        Err(error) => return Err(Ended::Aborted(error.to_string())),
+    }
+    let run = one_run(runner, load, repeat, announce, (console, interrupt));
+    let mut run = run.map_err(|stopped| match stopped {
+        Stopped::Interrupted => Ended::Interrupted,
+        Stopped::Load(error) => Ended::Aborted(error.to_string()),
+    })?;
+    if let Some(served) = served {
+        served.note(&mut run);
+        if let Some(ended) = served.ended() {
+            run.cut_short = Some(ended.to_string());
+            run.server_died = true;
+        }
+    }
+    Ok(run)
 }
 
 /// Why going on would be pointless: nothing at all completed in this run.

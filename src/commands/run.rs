@@ -13,7 +13,7 @@ use super::{
     guard::Guard,
     measure::{self, Arm, OnRun},
     present::Screen,
-    runner,
+    runner, served,
 };
 use crate::{
     config::Resolved,
@@ -84,27 +84,32 @@ pub fn measure_to_file(
         resolved,
         resolved.plan.clone(),
         keys,
-        console,
+        (console, interrupt),
         |arm, on_run| match &resolved.settings.runner {
-            Some(tool) => runner::measure(resolved, tool, (console, interrupt), on_run),
+            Some(tool) => runner::measure((resolved, &arm.plan), tool, (console, interrupt), on_run),
             None => measure::measure(arm, console, interrupt, on_run),
         },
     )
 }
 
-/// Measures a plan in any way into the session file, as [`measure_to_file`] does.
+/// Measures a plan in any way into the session file, as [`measure_to_file`] does; where the plan's server is ours to start, it
+/// is up then, and stopped afterwards.
 ///
 /// # Errors
 /// When the measurement cannot begin or its file cannot be written.
 pub fn to_file(
     resolved: &Resolved,
-    plan: Plan,
+    mut plan: Plan,
     (secrets, guard): (Secrets, &Guard),
-    console: &dyn Console,
+    (console, interrupt): (&dyn Console, &Interrupt),
     measure: impl FnOnce(Arm<'_>, &mut OnRun<'_>) -> Result<Session, CommandError>,
 ) -> Result<Measured, CommandError> {
     let path = resolved.settings.output.clone();
     store::claim_output(&path)?;
+    let mut served = served::begin(resolved, console, interrupt)?;
+    if let Some(served) = &served {
+        plan.target.url = served.url();
+    }
     let arm = Arm {
         name: None,
         plan,
@@ -112,9 +117,11 @@ pub fn to_file(
         dataset_dir: &resolved.settings.dataset_dir,
         idle_answers: resolved.settings.idle_answers.clone(),
         commit: resolved.settings.commit.clone(),
+        served: served.as_mut(),
     };
     let mut keeper = Keeper::new(&path, guard);
     let session = measure(arm, &mut |session| keeper.keep(session, console))?;
+    drop(served);
     let session = guard.session(&session, console)?.into_owned();
     let invalid = invalid_because(&session);
     let nothing = session.ended == Ended::Interrupted && session.cells.iter().all(|cell| cell.runs.is_empty());

@@ -57,7 +57,7 @@ pub fn sweep(
         // A path that cannot be written is better known now than after the measuring.
         present::write_text(path, "")?;
     }
-    let measured = run::to_file(resolved, plan, keys, console, |arm, on_run| {
+    let measured = run::to_file(resolved, plan, keys, (console, interrupt), |arm, on_run| {
         climb(arm, ladder.is_whole, console, interrupt, on_run)
     })?;
     let curve = render::curve(&report::describe("", &measured.session));

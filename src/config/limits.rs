@@ -9,11 +9,13 @@ use super::values::{Scalar, ScalarVisitor, fraction, lacks_percent, scalar};
 use crate::metric::{Better, Metric};
 
 /// Units that an amount may have, with what it is of the metric's own.
-const UNITS: [(&str, &str, f64); 19] = [
+const UNITS: [(&str, &str, f64); 21] = [
     ("us", "ms", 0.001),
     ("µs", "ms", 0.001),
     ("ms", "ms", 1.0),
     ("s", "ms", 1000.0),
+    ("ms", "s", 0.001),
+    ("s", "s", 1.0),
     ("MB", "GB", 0.001),
     ("MiB", "GB", 0.001_048_576),
     ("GB", "GB", 1.0),

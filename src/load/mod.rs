@@ -25,6 +25,7 @@
 //! | `runner.rs`, `closed.rs`, `open.rs`, `pacer.rs`, `courier.rs`, `tally.rs` | the loops of one run |
 //! | `batch.rs` | a run as long as a search needs it |
 //! | `blocks.rs` | a run with rests between its parts |
+//! | `first.rs` | the first answer of a server that was just started |
 //! | `warmup.rs`, `cache.rs` | what comes before a run: a warm server, an empty prefix cache |
 //! | `probe.rs`, `pages.rs` | which engine, which models; the pages on which it tells how it is doing |
 //! | `counted.rs` | numbers with their nouns |
@@ -47,6 +48,7 @@ mod effort;
 mod endpoint;
 #[cfg(target_os = "linux")]
 mod event_loop;
+mod first;
 mod fleet;
 mod forbidden;
 mod framing;
@@ -101,6 +103,7 @@ use std::path::PathBuf;
 
 pub use batch::Batch;
 pub use blocks::BlockedRun;
+pub use first::NoAnswer;
 pub use in_flight::{InFlight, Watch};
 pub use interrupt::Interrupt;
 pub use lookup::is_private;

@@ -43,7 +43,7 @@ pub struct Runner {
     pub(super) fleet: Arc<Fleet>,
     pub(super) target: Target,
     /// One for each model of a mix, else one.
-    templates: Arc<[Template]>,
+    pub(super) templates: Arc<[Template]>,
     /// The model that is asked first.
     model: Option<String>,
     mixes_models: bool,

@@ -12,6 +12,7 @@ const RUNS_BACKWARDS: &str = "its time stamps run backwards";
 pub(super) const NO_FIRST_TOKEN: &str = "it has no first-token stamp";
 pub(super) const NO_LAST_TOKEN: &str = "it has no last-token stamp";
 pub(super) const NO_TOKEN_COUNT: &str = "it has no output token count";
+const NOT_STARTED: &str = "its server was not started for it";
 pub(super) const NO_SCHEDULE: &str = "it has no intended send time";
 
 /// Every metric of one run, in no particular order.
@@ -28,6 +29,8 @@ pub(super) fn values(run: &Run, load: &Load, plan: &Plan) -> Vec<(Metric, RunVal
     found.extend(outcomes(run));
     found.extend(gpu::values(run));
     found.extend(telemetry::values(run));
+    let startup = run.startup_s.map(|startup_s| sample(startup_s, 1));
+    found.push((Metric::StartupS, startup.ok_or_else(|| NOT_STARTED.to_owned())));
     found.extend(capacity::none());
     stated::stand_in(&mut found, run);
     found

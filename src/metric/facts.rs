@@ -149,6 +149,13 @@ const COST: Facts = facts(
     Better::Lower,
     "price of the GPUs for the time that a million output tokens take at the run's output throughput",
 );
+const STARTUP: Facts = facts(
+    "startup_s",
+    "Startup",
+    "s",
+    Better::Lower,
+    "first answer of a server that perfgate starts − its command; one value for each start",
+);
 const COMPLETED: &str = "requests that ended with a whole, non-empty answer";
 
 impl Metric {
@@ -204,6 +211,7 @@ impl Metric {
             Self::GpuMemoryHeadroomPct => HEADROOM,
             Self::SpecDecodeAcceptanceRate => ACCEPTANCE,
             Self::CostPerMillionOutputTokens => COST,
+            Self::StartupS => STARTUP,
             Self::Told(told) => told.facts(),
         }
     }

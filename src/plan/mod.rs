@@ -2,6 +2,7 @@
 //!
 //! A plan holds no secret: the API key and header values travel apart, in [`Secrets`].
 
+mod launch;
 mod load;
 mod pairs;
 mod scenario;
@@ -13,10 +14,11 @@ mod workload;
 use std::collections::BTreeMap;
 
 pub use self::{
+    launch::{Launch, Reset, Says},
     load::{Arrivals, Axis, Capacity, Load, RampShape, Stage, StageLength, StageLevel},
-    pairs::{Alternation, ArmPlace, Arms, Launch},
-    scenario::{BENCHMARKS, Benchmark, MIN_DURATION, RULES, Scenario, ScenarioKind},
+    pairs::{Alternation, ArmPlace, Arms},
     price::Price,
+    scenario::{BENCHMARKS, Benchmark, MIN_DURATION, RULES, Scenario, ScenarioKind},
     slo::Slo,
     target::{Api, CacheReset, FromVariable, Http, METRICS_INTERVAL, MetricsPage, Secrets, Spread, Target, Timeouts},
     workload::{

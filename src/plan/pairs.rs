@@ -1,6 +1,8 @@
 //! An A/B measurement: two arms in alternation, where their servers are, and when the gate looks.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::time::Duration;
+
+use super::Launch;
 
 /// How many pairs are measured at most, how each is cut, and after which the gate looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,67 +57,4 @@ pub enum ArmPlace {
     Url(String),
     /// It is started for each pair, and stopped after it.
     Command(Launch),
-}
-
-/// How a server is started.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Launch {
-    /// Program and arguments of what builds it, before the first start; empty: nothing is to be built.
-    pub build: Vec<String>,
-    /// Program and arguments; `{port}` in them stands for the port.
-    pub command: Vec<String>,
-    /// Page that answers with success once the server is ready (`/health`).
-    pub ready: String,
-    /// The port that it listens on; `None`: a free one is found.
-    pub port: Option<u16>,
-    /// Variables of its environment, beside ours; `{port}` in a value stands for the port.
-    pub env: BTreeMap<String, String>,
-    /// Folder that it is built and started in; `None`: ours.
-    pub workdir: Option<PathBuf>,
-}
-
-impl Launch {
-    /// Whether the server is told its port, by its command, its environment or its owner.
-    pub fn knows_its_port(&self) -> bool {
-        self.port.is_some() || self.takes_port()
-    }
-
-    /// Whether its command or its environment takes the port from us, whichever it is.
-    pub fn takes_port(&self) -> bool {
-        let mut texts = self.command.iter().chain(self.env.values());
-        texts.any(|text| text.contains("{port}"))
-    }
-}
-
-impl fmt::Debug for Launch {
-    /// Without the values of variables, which may be secrets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Launch")
-            .field("build", &self.build)
-            .field("command", &self.command)
-            .field("ready", &self.ready)
-            .field("port", &self.port)
-            .field("env", &self.env.keys())
-            .field("workdir", &self.workdir)
-            .finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_launch_never_shows_the_values_of_its_variables() {
-        let launch = Launch {
-            build: Vec::new(),
-            command: vec!["serve".into()],
-            ready: "/health".into(),
-            port: None,
-            env: BTreeMap::from([("TOKEN".to_owned(), "hunter2".to_owned())]),
-            workdir: None,
-        };
-        let shown = format!("{launch:?}");
-        assert!(shown.contains("TOKEN") && !shown.contains("hunter2"), "{shown}");
-    }
 }

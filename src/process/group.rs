@@ -1,11 +1,12 @@
 //! A process group: its members, their CPU time, and how it is ended.
 
 use std::{
-    fs,
     process::Command,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
+
+use super::table::{Identity, Process, processes};
 
 /// Groups that are alive, for the moment when this process must end at once.
 static ALIVE: Mutex<Vec<Group>> = Mutex::new(Vec::new());
@@ -17,22 +18,17 @@ const TICKS_PER_S: u64 = 100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group(u32);
 
-/// A process as `/proc/PID/stat` tells it.
-#[derive(Debug, PartialEq, Eq)]
-struct Process {
-    id: u32,
-    parent: u32,
-    group: u32,
-    is_alive: bool,
-    cpu_ticks: u64,
-}
-
 impl Group {
     /// The group that a process leads; it is ended by [`stop_all`] until it is left.
     pub fn led_by(leader: u32) -> Self {
         let group = Self(leader);
         with_alive(|alive| alive.push(group));
         group
+    }
+
+    /// The group that a process leads whom another has started.
+    pub const fn of(leader: u32) -> Self {
+        Self(leader)
     }
 
     /// It is over.
@@ -54,7 +50,9 @@ impl Group {
     pub fn kill_family(self) {
         let family = self.family().unwrap_or_default();
         self.kill();
-        family.into_iter().for_each(system::kill);
+        for process in family {
+            system::signal_one(process, true);
+        }
     }
 
     /// Whether any member still runs; `None` where the system does not tell.
@@ -71,6 +69,14 @@ impl Group {
     /// tell.
     pub fn family(self) -> Option<Vec<u32>> {
         Some(family(self, &processes()?))
+    }
+
+    /// The same, each with when it began, so that it can be told from another that gets its number.
+    pub fn members(self) -> Vec<Identity> {
+        let processes = processes().unwrap_or_default();
+        let family = family(self, &processes);
+        let members = processes.iter().filter(|process| family.contains(&process.id));
+        members.map(Process::identity).collect()
     }
 
     /// CPU time of all members, of children that have ended too; `None` where the system does not tell.
@@ -109,32 +115,6 @@ fn family(group: Group, processes: &[Process]) -> Vec<u32> {
     }
 }
 
-/// All processes of this machine that we may see; `None` without `/proc`.
-fn processes() -> Option<Vec<Process>> {
-    let entries = fs::read_dir("/proc").ok()?.flatten();
-    let is_number = |name: &str| name.bytes().all(|sign| sign.is_ascii_digit());
-    let ids = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_number));
-    // One that has just ended has no file any more.
-    let texts = ids.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
-    Some(texts.filter_map(|text| process(&text)).collect())
-}
-
-/// `PID (NAME) STATE PPID PGRP …`; the name may hold blanks and brackets.
-fn process(stat: &str) -> Option<Process> {
-    let (name, rest) = stat.rsplit_once(')')?;
-    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
-    // utime, stime, and those of children that were waited for.
-    let cpu_ticks = number(11)? + number(12)? + number(13)? + number(14)?;
-    Some(Process {
-        id: name.split_ascii_whitespace().next()?.parse().ok()?,
-        parent: u32::try_from(number(1)?).ok()?,
-        group: u32::try_from(number(2)?).ok()?,
-        is_alive: !matches!(*fields.first()?, "Z" | "X"),
-        cpu_ticks,
-    })
-}
-
 /// Has a command's process lead a group: Ctrl-C in a terminal goes to all processes of a group, and what we start must end
 /// when we say so, not before.
 #[cfg(unix)]
@@ -148,54 +128,40 @@ pub fn in_group_of_its_own(command: &mut Command) {
 pub fn in_group_of_its_own(_command: &mut Command) {}
 
 #[cfg(unix)]
-mod system {
+pub(super) mod system {
     use nix::{
         sys::signal::{Signal, kill as kill_one, killpg},
         unistd::Pid,
     };
 
-    pub(super) fn signal(group: u32, at_once: bool) {
-        let signal = if at_once { Signal::SIGKILL } else { Signal::SIGTERM };
+    const fn which(at_once: bool) -> Signal {
+        if at_once { Signal::SIGKILL } else { Signal::SIGTERM }
+    }
+
+    pub(in crate::process) fn signal(group: u32, at_once: bool) {
         if let Ok(group) = i32::try_from(group) {
             // A group that is gone already is what was wanted.
-            let _ = killpg(Pid::from_raw(group), signal);
+            let _ = killpg(Pid::from_raw(group), which(at_once));
         }
     }
 
-    pub(super) fn kill(process: u32) {
+    pub(in crate::process) fn signal_one(process: u32, at_once: bool) {
         if let Ok(process) = i32::try_from(process) {
-            let _ = kill_one(Pid::from_raw(process), Signal::SIGKILL);
+            let _ = kill_one(Pid::from_raw(process), which(at_once));
         }
     }
 }
 
 #[cfg(not(unix))]
-mod system {
-    pub(super) fn signal(_group: u32, _at_once: bool) {}
+pub(super) mod system {
+    pub(in crate::process) fn signal(_group: u32, _at_once: bool) {}
 
-    pub(super) fn kill(_process: u32) {}
+    pub(in crate::process) fn signal_one(_process: u32, _at_once: bool) {}
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_process_is_read_whatever_its_name_is() {
-        let stat = "12 (a) b (c) S 1 7 7 0 -1 4194304 100 0 0 0 3 4 5 6 20 0 1 0";
-        let expected = Process {
-            id: 12,
-            parent: 1,
-            group: 7,
-            is_alive: true,
-            cpu_ticks: 18,
-        };
-        assert_eq!(process(stat), Some(expected));
-        assert!(!process(&stat.replace(" S ", " Z ")).unwrap().is_alive);
-        for broken in ["", "12 (a", "12 (a) S", "12 (a) S 1 x 7 0 -1 0 1 0 0 0 3 4 5 6"] {
-            assert_eq!(process(broken), None, "{broken}");
-        }
-    }
 
     #[test]
     fn children_that_left_the_group_are_still_of_the_family() {
@@ -204,7 +170,7 @@ mod tests {
             parent,
             group,
             is_alive: true,
-            cpu_ticks: 0,
+            ..Process::default()
         };
         // 7 leads; 8 is its child, 20 the child of 8 in a group of its own with 21; 30 is a stranger.
         let all = [(21, 20, 20), (20, 8, 20), (8, 7, 7), (7, 1, 7), (30, 1, 30)].map(process);

@@ -4,9 +4,18 @@
 
 mod group;
 mod running;
+mod table;
 pub mod withheld;
+
+use std::{env, path::PathBuf};
 
 pub use self::{
     group::{Group, in_group_of_its_own, stop_all},
     running::{End, Running},
+    table::{Identity, listener, name_of, numbering, with_variable},
 };
+
+/// Where what is ours for the moment lies: the runner's own folder for temporary files, else the system's.
+pub fn temporary() -> PathBuf {
+    env::var_os("RUNNER_TEMP").map_or_else(env::temp_dir, PathBuf::from)
+}

@@ -46,6 +46,9 @@ pub struct Run {
     pub cut_short: Option<String>,
     /// Whether its server, which perfgate had started, ended by itself meanwhile.
     pub server_died: bool,
+    /// From the command that started its server to that server's first answer, in seconds; `None`: perfgate did not start
+    /// it for this run.
+    pub startup_s: Option<f64>,
 }
 
 /// A stretch of a run between two stretches of the other arm's.

@@ -129,6 +129,7 @@ impl From<&Run> for RunFile {
             stated: run.stated.as_deref().map(|stated| Box::new(stated.into())),
             cut_short: run.cut_short.clone(),
             server_died: run.server_died,
+            startup_s: run.startup_s,
         }
     }
 }
@@ -152,6 +153,7 @@ fn run_at(place: u32, file: RunFile, session_started_unix_s: u64) -> Run {
         stated: file.stated.map(|stated| Box::new((*stated).into())),
         cut_short: file.cut_short,
         server_died: file.server_died,
+        startup_s: file.startup_s,
     }
 }
 

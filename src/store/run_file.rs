@@ -68,6 +68,10 @@ pub(super) struct RunFile {
     /// Whether its server, which perfgate had started, ended by itself meanwhile. Left out: no.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) server_died: bool,
+    /// From the command that started its server to that server's first answer, in seconds. Left out: perfgate did not
+    /// start it for this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) startup_s: Option<f64>,
 }
 
 /// What the warm-up of a run did.

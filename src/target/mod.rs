@@ -1,14 +1,18 @@
 //! Servers under test that we start: a process group with a log, awaited on its ready page, stopped with all its children.
 
 mod build;
+mod holder;
 mod log;
 mod ready;
+mod record;
 mod server;
 
 use std::{io, net::TcpListener, path::PathBuf, time::Duration};
 
 pub use self::{
     build::Build,
+    holder::of_gpus,
+    record::{Leftover, Swept, sweep},
     server::{Server, Start},
 };
 pub use crate::process::stop_all;
@@ -27,12 +31,14 @@ pub enum TargetError {
         source: io::Error,
     },
     /// Somebody else listens where it would.
-    #[error("cannot start the {name}'s server: port {port} is taken; stop what listens there, or give another port")]
+    #[error("cannot start the {name}'s server: port {port} is taken{by}, or give another port")]
     PortTaken {
         /// Whose server.
         name: &'static str,
         /// The port.
         port: u16,
+        /// By whom, and what to do about it, as the end of a sentence.
+        by: String,
     },
     /// It ended by itself.
     #[error("the {name}'s server {how}{}", told(log, tail))]
@@ -57,6 +63,45 @@ pub enum TargetError {
         /// How long it was waited for.
         within: Duration,
         /// What its ready page said.
+        problem: String,
+        /// Its log.
+        log: PathBuf,
+        /// The last lines of its log.
+        tail: String,
+    },
+    /// It is ready, and gives no answer.
+    #[error("the {name}'s server is ready, but gives no answer: {problem}{}", told(log, tail))]
+    NoAnswer {
+        /// Whose server.
+        name: &'static str,
+        /// The server's own words, or what became of the request.
+        problem: String,
+        /// Its log.
+        log: PathBuf,
+        /// The last lines of its log.
+        tail: String,
+    },
+    /// It is not what was built.
+    #[error(
+        "the {name}'s server is not what was built: {from} says `{said}`, and `{expected}` should stand there; see what its \
+         command starts (an installed package, an older image?), or mend `version`"
+    )]
+    OtherVersion {
+        /// Whose server.
+        name: &'static str,
+        /// Where it says so.
+        from: String,
+        /// What it says.
+        said: String,
+        /// What it should hold.
+        expected: String,
+    },
+    /// It could not be made as new.
+    #[error("the {name}'s server could not be reset: {problem}{}", told(log, tail))]
+    NotReset {
+        /// Whose server.
+        name: &'static str,
+        /// What happened.
         problem: String,
         /// Its log.
         log: PathBuf,

@@ -9,17 +9,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{TargetError, log::Log, ready};
+use super::{
+    TargetError, holder,
+    log::Log,
+    ready,
+    record::{Record, VARIABLE},
+};
 use crate::{
-    plan::Launch,
-    process::{Group, in_group_of_its_own, withheld},
+    plan::{Launch, Reset},
+    process::{self, End, Group, Running, in_group_of_its_own, withheld},
 };
 
 /// How long a server may take to end when it is asked to.
-const STOP_PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const STOP_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long killed processes may take to go away.
-const KILL_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a command that resets a server may take.
+const RESET_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Between two looks: short at first, since small servers are there at once.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
@@ -36,7 +44,7 @@ pub struct Start {
     pub port: u16,
     /// What it prints goes here, behind what is there already.
     pub log: PathBuf,
-    /// How long it may take until it is ready.
+    /// How long it may take until it answers, where its launch says nothing else.
     pub timeout: Duration,
     /// Whether it gets none of the variables that may hold secrets, as code of many commits must not.
     pub withhold_secrets: bool,
@@ -45,17 +53,24 @@ pub struct Start {
 /// A server that runs in a process group of its own; it is stopped with all its children when this is dropped.
 #[derive(Debug)]
 pub struct Server {
-    name: &'static str,
+    start: Start,
     child: Child,
     group: Group,
     log: Log,
     ended: Option<ExitStatus>,
+    /// Gone with it.
+    _record: Option<Record>,
 }
 
 impl Start {
     /// Its base address.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// How long it may take until it answers.
+    pub fn timeout(&self) -> Duration {
+        self.launch.start_timeout.unwrap_or(self.timeout)
     }
 
     /// Starts it and waits until it is ready, or `wanted` says no more.
@@ -67,6 +82,7 @@ impl Start {
             return Err(TargetError::PortTaken {
                 name: self.name,
                 port: self.port,
+                by: holder::of_port(self.port),
             });
         }
         let failed = |source| TargetError::Log {
@@ -75,18 +91,27 @@ impl Start {
             source,
         };
         let (file, log) = Log::open(&self.log, "started again").map_err(failed)?;
-        let mut command = self.command(&file).map_err(failed)?;
+        let mut record = Record::write(&process::temporary(), self.name, self.port);
+        let mut command = self.command(&self.launch.command, &file).map_err(failed)?;
+        if let Some(record) = &record {
+            command.env(VARIABLE, &record.id);
+        }
+        in_group_of_its_own(&mut command);
         let child = command.spawn().map_err(|source| TargetError::NotStarted {
             name: self.name,
             program: self.program(),
             source,
         })?;
+        if let Some(record) = &mut record {
+            record.started(child.id());
+        }
         let mut server = Server {
-            name: self.name,
+            start: self.clone(),
             group: Group::led_by(child.id()),
             child,
             log,
             ended: None,
+            _record: record,
         };
         self.wait(&mut server, wanted)?;
         Ok(server)
@@ -96,16 +121,17 @@ impl Start {
         self.launch.command.first().cloned().unwrap_or_default()
     }
 
-    fn command(&self, log: &File) -> io::Result<Command> {
+    /// A command of this server: what starts it, or what is done to it.
+    fn command(&self, words: &[String], log: &File) -> io::Result<Command> {
         let own = |text: &String| text.replace("{port}", &self.port.to_string());
-        let mut command = Command::new(self.program());
+        let mut command = Command::new(words.first().map_or("", String::as_str));
         if self.withhold_secrets {
             withheld::secretive(&mut command, &[]);
         } else {
             withheld::from(&mut command);
         }
         command
-            .args(self.launch.command.iter().skip(1).map(own))
+            .args(words.iter().skip(1).map(own))
             .envs(self.launch.env.iter().map(|(name, value)| (name, own(value))))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -113,7 +139,6 @@ impl Start {
         if let Some(workdir) = &self.launch.workdir {
             command.current_dir(workdir);
         }
-        in_group_of_its_own(&mut command);
         Ok(command)
     }
 
@@ -132,10 +157,10 @@ impl Start {
             if !wanted() {
                 return Err(TargetError::Interrupted);
             }
-            if begun.elapsed() >= self.timeout {
+            if begun.elapsed() >= self.timeout() {
                 return Err(TargetError::NotReady {
                     name: self.name,
-                    within: self.timeout,
+                    within: self.timeout(),
                     problem,
                     log: self.log.clone(),
                     tail: server.log.tail(),
@@ -158,11 +183,64 @@ impl Server {
         self.ended = self.ended.or_else(|| self.child.try_wait().ok().flatten());
         let status = self.ended?;
         Some(TargetError::Ended {
-            name: self.name,
+            name: self.start.name,
             how: format!("ended with {status}"),
             log: self.log.path.clone(),
             tail: self.log.tail(),
         })
+    }
+
+    /// Makes it as new, where its launch says how.
+    ///
+    /// # Errors
+    /// What does it fails, or is not wanted any more.
+    pub fn reset(&self, wanted: &dyn Fn() -> bool) -> Result<(), TargetError> {
+        let done = match &self.start.launch.reset {
+            None => return Ok(()),
+            Some(Reset::Page(page)) => ready::post(self.start.port, page),
+            Some(Reset::Command(words)) => match self.aside(words, RESET_PATIENCE, wanted) {
+                Ok(End::Exited(status)) if status.success() => Ok(()),
+                Ok(End::Exited(status)) => Err(format!("`{}` ended with {status}", words.join(" "))),
+                Ok(End::TooLong) => Err(format!(
+                    "`{}` was not done within {} s, and was stopped",
+                    words.join(" "),
+                    RESET_PATIENCE.as_secs()
+                )),
+                Ok(End::Unwanted) => return Err(TargetError::Interrupted),
+                Err(error) => Err(format!("`{}` cannot be started: {error}", words.join(" "))),
+            },
+        };
+        done.map_err(|problem| TargetError::NotReset {
+            name: self.start.name,
+            problem,
+            log: self.log.path.clone(),
+            tail: self.log.tail(),
+        })
+    }
+
+    /// Runs a command beside it; what that prints is in the server's log.
+    fn aside(&self, words: &[String], limit: Duration, wanted: &dyn Fn() -> bool) -> io::Result<End> {
+        let file = File::options().append(true).open(&self.log.path)?;
+        let mut running = Running::start(&mut self.start.command(words, &file)?)?;
+        Ok(running.wait(Some(limit), Duration::ZERO, wanted))
+    }
+
+    /// What a page of it says.
+    ///
+    /// # Errors
+    /// In words, why it cannot be read.
+    pub fn page(&self, path: &str) -> Result<String, String> {
+        ready::read(self.start.port, path)
+    }
+
+    /// Why it is of no use although it runs, with the end of its log.
+    pub fn unanswered(&self, problem: String) -> TargetError {
+        TargetError::NoAnswer {
+            name: self.start.name,
+            problem,
+            log: self.log.path.clone(),
+            tail: self.log.tail(),
+        }
     }
 
     /// Ids of its processes; `None` where the system does not tell.
@@ -198,6 +276,14 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        let stop = &self.start.launch.stop;
+        if !stop.is_empty() && self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            // What does not stop it leaves it to the signals.
+            let stopped = self.aside(stop, STOP_PATIENCE, &|| true);
+            if matches!(stopped, Ok(End::Exited(status)) if status.success()) {
+                self.is_gone_within(STOP_PATIENCE);
+            }
+        }
         // One that has ended by itself, with all its children, may have left its number to another.
         if self.is_alive() {
             self.group.terminate();

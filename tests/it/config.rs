@@ -17,7 +17,7 @@ use perfgate::{
         starter,
     },
     metric::Metric,
-    plan::{Api, ArmPlace, Arrivals, Lengths, Load, Prompts},
+    plan::{Api, ArmPlace, Arrivals, Lengths, Load, Prompts, Reset},
     verdict::{Action, Evidence, FieldRule, Gate, Limit},
 };
 
@@ -227,6 +227,58 @@ fn an_arm_is_built_as_its_file_or_a_flag_says() {
     assert_eq!(
         (build(&usual).len(), usual.build_timeout),
         (0, Duration::from_secs(3600))
+    );
+}
+
+#[test]
+fn how_an_arm_is_started_may_stand_in_one_place_and_each_key_once() {
+    let text = "\
+arms:
+  candidate:
+    launch:
+      build: make
+      command: [serve, '{port}', '{commit}']
+      ready: {path: /up, timeout: 90s}
+      env: {A: b}
+      stop: serve stop
+      reset: /reset
+      version: {path: /version, contains: \"{short_commit}\"}
+";
+    let launch = |text: &str, given: &[(&str, &str)]| {
+        let arms = layers(text, &[], given).unwrap().only_arm.unwrap();
+        match arms.candidate {
+            ArmPlace::Command(launch) => launch,
+            ArmPlace::Url(_) => unreachable!(),
+        }
+    };
+    let told = launch(text, &[]);
+    let flat = text.replace("    launch:\n", "").replace("      ", "    ");
+    assert_eq!(told, launch(&flat, &[]), "the same as without `launch`");
+    assert_eq!(
+        (told.ready.as_str(), told.start_timeout),
+        ("/up", Some(Duration::from_secs(90)))
+    );
+    assert_eq!(told.reset, Some(Reset::Page("/reset".into())));
+    let says = told.version.as_ref().unwrap();
+    assert_eq!(
+        (says.page.as_deref(), says.contains.as_str()),
+        (Some("/version"), "{short_commit}")
+    );
+    // Flags put it aside key by key.
+    let flags = [
+        ("candidate-ready", "/other"),
+        ("candidate-reset", "sh reset.sh"),
+        ("candidate-version", "contains=v1"),
+    ];
+    let other = launch(text, &flags);
+    assert_eq!((other.ready.as_str(), other.start_timeout), ("/other", None));
+    assert_eq!(other.reset, Some(Reset::Command(vec!["sh".into(), "reset.sh".into()])));
+    assert_eq!((other.version.unwrap().page, &other.stop), (None, &told.stop));
+    let twice = format!("{text}    stop: other\n");
+    let error = layers(&twice, &[], &[]).unwrap_err();
+    assert!(
+        error.contains("arms.candidate.stop: this stands under `launch` as well; give it once"),
+        "{error}"
     );
 }
 
@@ -592,8 +644,9 @@ fn sample(path: &str) -> &'static str {
         "runner.timeout" => "7s",
         path if path.starts_with("arms.") => match path.rsplit('.').next() {
             Some("url" | "metrics") => "http://h:1",
-            Some("command" | "build") => "serve --port {port}",
-            Some("ready") => "/ready",
+            Some("command" | "build" | "stop") => "serve --port {port}",
+            Some("ready" | "reset") => "/ready",
+            Some("version") => "path=/version,contains={commit}",
             Some("env") => "A=b",
             Some("start_timeout" | "build_timeout") => "7s",
             _ => "7",
@@ -677,6 +730,8 @@ fn every_key_of_the_file_is_in_the_table_and_the_other_way_round() {
         for key in keys_of(&schema["$defs"]["Arm"]) {
             paths.insert(format!("{arm}.{key}"));
         }
+        // The same keys once more, gathered for the file.
+        paths.remove(&format!("{arm}.launch"));
     }
     for key in keys_of(&schema["$defs"]["Runner"]) {
         paths.insert(format!("runner.{key}"));

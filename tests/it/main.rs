@@ -4,8 +4,11 @@ mod ab;
 mod again;
 mod answering;
 mod bisect;
+#[cfg(target_os = "linux")]
+mod bisect_long;
 mod capacity;
 mod chain;
+mod check;
 mod checkout;
 mod command;
 mod commits;
@@ -32,6 +35,8 @@ mod render;
 mod runner;
 mod schemas;
 mod selftest;
+#[cfg(target_os = "linux")]
+mod served;
 mod settled;
 mod sim;
 mod site;

@@ -24,12 +24,9 @@ fn start(folder: &Path, command: &[&str]) -> Start {
     Start {
         name: "candidate",
         launch: Launch {
-            build: Vec::new(),
             command: command.iter().map(|&word| word.to_owned()).collect(),
             ready: "/health".into(),
-            port: None,
-            env: BTreeMap::new(),
-            workdir: None,
+            ..Launch::default()
         },
         port: free_port().unwrap(),
         log: folder.join("candidate.log"),

@@ -19,8 +19,9 @@ use crate::{
     target::TargetError,
 };
 
-/// How often pairs are measured again in one session (simulated: stats.md §2 allows two).
+/// How often pairs are measured again for each dozen that are planned (simulated: stats.md §2 allows two of twelve).
 const MOST_AGAIN: u32 = 2;
+const DOZEN: u32 = 12;
 
 /// One death of an arm's server may be an accident; the second is its answer.
 const MOST_DEAD: u32 = 2;
@@ -95,8 +96,10 @@ impl<'a> Attempts<'a> {
     }
 
     fn why_not_again(&self, budget: &Budget) -> Option<String> {
-        let often = || format!("{MOST_AGAIN} pairs were measured again already");
-        (self.again >= MOST_AGAIN).then(often).or_else(|| budget.exceeded())
+        let [session, _] = &self.sides.sessions;
+        let most = MOST_AGAIN * session.plan.repeats.div_ceil(DOZEN);
+        let often = || format!("{most} pairs were measured again already");
+        (self.again >= most).then(often).or_else(|| budget.exceeded())
     }
 
     /// Measures the spoilt cells again, both arms; the new runs count, once they are all there.
@@ -229,14 +232,17 @@ impl<'a> Attempts<'a> {
     }
 
     fn start(&mut self, arms: &[PairArm]) -> Result<(), End> {
-        let started = self.sides.start(arms, self.interrupt);
-        started.map_err(|(arm, error)| match error {
-            TargetError::Interrupted => End::Interrupted,
-            error => End::Aborted(Some(arm), error.to_string()),
-        })
+        let started = self.sides.start(arms, (self.console, self.interrupt));
+        started.map_err(|(arm, error)| trouble(arm, &error))
+    }
+
+    fn reset(&self, arm: PairArm) -> Result<(), End> {
+        let reset = self.sides.of(arm).reset(self.interrupt);
+        reset.map_err(|error| trouble(arm, &error))
     }
 
     fn whole_run(&mut self, arm: PairArm, place: Place, attempt: &mut Attempt) -> Result<(), End> {
+        self.reset(arm)?;
         let before = neighbours::beside(&self.sides, arm);
         let mut run = cell::whole_run(&self.sides, arm, place, (self.console, self.interrupt))?;
         let around = [before, neighbours::beside(&self.sides, arm)];
@@ -245,6 +251,7 @@ impl<'a> Attempts<'a> {
     }
 
     fn blocks(&mut self, place: Place, count: u32, attempt: &mut Attempt) -> Result<(), End> {
+        ARMS.into_iter().try_for_each(|arm| self.reset(arm))?;
         let before = ARMS.map(|arm| neighbours::beside(&self.sides, arm));
         let runs = blocks::pair(&self.sides, place, count, (self.console, self.interrupt))?;
         for ((arm, mut run), before) in ARMS.into_iter().zip(runs).zip(before) {
@@ -261,6 +268,7 @@ impl<'a> Attempts<'a> {
             return Err(End::Interrupted);
         }
         run.repeat = place.pair;
+        self.sides.of(arm).note(&mut run);
         if let Some(runs) = attempt.get_mut(place.cell) {
             *arm.pick_mut(runs) = Some(run);
         }
@@ -276,6 +284,14 @@ impl<'a> Attempts<'a> {
                 run.server_died = true;
             }
         }
+    }
+}
+
+/// What a server of ours did to the measurement.
+fn trouble(arm: PairArm, error: &TargetError) -> End {
+    match error {
+        TargetError::Interrupted => End::Interrupted,
+        error => End::Aborted(Some(arm), error.to_string()),
     }
 }
 

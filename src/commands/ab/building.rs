@@ -1,10 +1,14 @@
 //! What has to be built before the first server is started.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use super::sides::{ARMS, Wanted};
+use super::sides::{ARMS, Wanted, commit_of};
 use crate::{
-    commands::{CommandError, Console},
+    commands::{CommandError, Console, served::at_commit},
     load::Interrupt,
     plan::{ArmPlace, Launch},
     session::PairArm,
@@ -20,24 +24,48 @@ pub(super) fn build(wanted: &Wanted<'_>, console: &dyn Console, interrupt: &Inte
         PairArm::Baseline => launch_of(&wanted.arms.baseline),
         PairArm::Candidate => launch_of(&wanted.arms.candidate),
     };
-    let mut done: Vec<&Launch> = Vec::new();
+    let mut done: Vec<Launch> = Vec::new();
     for arm in ARMS {
-        let Some(launch) = launch(arm).filter(|launch| done.iter().all(|other| !is_same(launch, other))) else {
+        let Some(launch) = launch(arm) else { continue };
+        let launch = at_commit((arm.name(), launch), commit_of(wanted, arm))?;
+        if done.iter().any(|other| is_same(&launch, other)) {
             continue;
-        };
-        let build = Build {
-            command: launch.build.clone(),
-            workdir: launch.workdir.clone().unwrap_or_else(|| PathBuf::from(".")),
-            env: variables(launch),
-            timeout: wanted.arms.build_timeout,
-            log: wanted.log_dir.join(format!("{}.build.log", arm.name())),
-        };
-        let log = build.log.display();
-        console.say(&format!("building the {}'s server, its log is `{log}`", arm.name()));
-        let took = build.run(&|| !interrupt.is_set())?;
-        console.say(&format!("built in {:.1} s", took.as_secs_f64()));
+        }
+        build_one(
+            (arm.name(), &launch),
+            (&wanted.log_dir, wanted.arms.build_timeout),
+            (console, interrupt),
+        )?;
         done.push(launch);
     }
+    Ok(())
+}
+
+/// Builds one arm, where anything of it is to be built.
+///
+/// # Errors
+/// The build fails.
+pub(in crate::commands) fn build_one(
+    (name, launch): (&str, &Launch),
+    (logs, timeout): (&Path, Duration),
+    (console, interrupt): (&dyn Console, &Interrupt),
+) -> Result<(), CommandError> {
+    if launch.build.is_empty() {
+        return Ok(());
+    }
+    let build = Build {
+        command: launch.build.clone(),
+        workdir: launch.workdir.clone().unwrap_or_else(|| PathBuf::from(".")),
+        env: variables(launch),
+        timeout,
+        log: logs.join(format!("{name}.build.log")),
+    };
+    console.say(&format!(
+        "building the {name}'s server, its log is `{}`",
+        build.log.display()
+    ));
+    let took = build.run(&|| !interrupt.is_set())?;
+    console.say(&format!("built in {:.1} s", took.as_secs_f64()));
     Ok(())
 }
 

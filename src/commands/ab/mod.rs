@@ -16,7 +16,7 @@
 mod attempt;
 mod blocks;
 mod budget;
-mod building;
+pub(super) mod building;
 mod cell;
 pub(super) mod disturbance;
 mod files;

@@ -4,7 +4,7 @@ use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{building, resting::held_requests};
@@ -12,13 +12,14 @@ use crate::{
     commands::{
         CommandError, Console,
         measure::{self, Arm},
+        served::{Served, start_of},
     },
     config::IdleAnswers,
     load::{Interrupt, Runner},
-    plan::{Alternation, ArmPlace, Arms, Launch, Load, MetricsPage, Plan, Secrets, Target},
+    plan::{Alternation, ArmPlace, Arms, Load, MetricsPage, Plan, Secrets, Target},
     report::unseen_rest,
-    session::{PairArm, Pairing, Session},
-    target::{self, Server, Start, TargetError},
+    session::{PairArm, Pairing, Run, Session},
+    target::{Start, TargetError},
     telemetry::facts_of_log,
 };
 
@@ -47,9 +48,8 @@ pub struct Wanted<'a> {
 /// One arm.
 pub(super) struct Side {
     pub(super) runner: Runner,
-    /// How its server is started, where it is ours to start.
-    start: Option<Start>,
-    server: Option<Server>,
+    /// Its server, where that is ours to start.
+    served: Option<Served>,
     /// How long its server took to start the first time, if it is ours.
     pub(super) start_took: Option<Duration>,
 }
@@ -57,38 +57,56 @@ pub(super) struct Side {
 impl Side {
     /// CPU time of its server so far, if it is ours and the system tells.
     pub(super) fn cpu(&self) -> Option<Duration> {
-        self.server.as_ref()?.cpu()
+        self.served.as_ref()?.server()?.cpu()
     }
 
     /// Whether its server is up now, be it ours or not.
-    pub(super) const fn is_up(&self) -> bool {
-        self.start.is_none() || self.server.is_some()
+    pub(super) fn is_up(&self) -> bool {
+        self.served.as_ref().is_none_or(|served| served.server().is_some())
     }
 
     /// Whether its server is ours to start.
-    pub(super) fn is_ours(&self) -> bool {
-        self.start.is_some()
+    pub(super) const fn is_ours(&self) -> bool {
+        self.served.is_some()
     }
 
     /// Ids of its server's processes, if it is ours, runs, and the system tells.
     pub(super) fn processes(&self) -> Option<Vec<u32>> {
-        self.server.as_ref()?.processes()
+        self.served.as_ref()?.server()?.processes()
     }
 
     /// Sees to it that its server is up, a new one where the last one has ended.
-    fn start(&mut self, interrupt: &Interrupt) -> Result<(), TargetError> {
-        if self.ended().is_some() {
-            self.server = None;
+    fn start(&mut self, with: (&dyn Console, &Interrupt)) -> Result<(), TargetError> {
+        let runner = &self.runner;
+        let served = self.served.as_mut();
+        served.map_or(Ok(()), |served| served.up(runner, with))
+    }
+
+    fn stop(&mut self) {
+        if let Some(served) = &mut self.served {
+            served.stop();
         }
-        if let (Some(start), None) = (&self.start, &self.server) {
-            self.server = Some(start.start(&|| !interrupt.is_set())?);
+    }
+
+    /// Makes its server as new before a run, where it is ours and says how.
+    ///
+    /// # Errors
+    /// What does it fails.
+    pub(super) fn reset(&self, interrupt: &Interrupt) -> Result<(), TargetError> {
+        let served = self.served.as_ref();
+        served.map_or(Ok(()), |served| served.reset(interrupt))
+    }
+
+    /// What is known of its server belongs to a run that it served.
+    pub(super) fn note(&self, run: &mut Run) {
+        if let Some(served) = &self.served {
+            served.note(run);
         }
-        Ok(())
     }
 
     /// How its server ended, if it is ours and did so by itself.
     pub(super) fn ended(&mut self) -> Option<TargetError> {
-        self.server.as_mut()?.ended()
+        self.served.as_mut()?.ended()
     }
 }
 
@@ -125,9 +143,8 @@ impl Sides {
         let one = |arm| prepare(wanted, arm, &id, console, interrupt);
         let (candidate, mut new) = one(PairArm::Candidate)?;
         if !wanted.arms.together {
-            new.server = None;
+            new.stop();
         }
-        // Last, as it is the first to be measured and stays up for that.
         let (baseline, old) = one(PairArm::Baseline)?;
         let mut sides = Self {
             blocks: baseline.cells.iter().map(|_| 1).collect(),
@@ -140,6 +157,8 @@ impl Sides {
         if let Some(told) = unseen_rest(ARMS.map(|arm| sides.is_unseen(arm, wanted.arms.together)), "") {
             console.warn(&told);
         }
+        // The first pair begins as every other does, on servers of its own whose files the machine has read before.
+        sides.stop(&ARMS);
         Ok(sides)
     }
 
@@ -186,15 +205,19 @@ impl Sides {
     ///
     /// # Errors
     /// One of them is ours to start, and does not come up.
-    pub(super) fn start(&mut self, arms: &[PairArm], interrupt: &Interrupt) -> Result<(), (PairArm, TargetError)> {
+    pub(super) fn start(
+        &mut self,
+        arms: &[PairArm],
+        with: (&dyn Console, &Interrupt),
+    ) -> Result<(), (PairArm, TargetError)> {
         let mut arms = arms.iter();
-        arms.try_for_each(|arm| self.of_mut(*arm).start(interrupt).map_err(|error| (*arm, error)))
+        arms.try_for_each(|arm| self.of_mut(*arm).start(with).map_err(|error| (*arm, error)))
     }
 
     /// Stops the servers of these arms, where they are ours: the next pair has fresh ones.
     pub(super) fn stop(&mut self, arms: &[PairArm]) {
         for arm in arms {
-            self.of_mut(*arm).server = None;
+            self.of_mut(*arm).stop();
         }
     }
 
@@ -211,30 +234,15 @@ fn prepare(
     console: &dyn Console,
     interrupt: &Interrupt,
 ) -> Result<(Session, Side), CommandError> {
-    let (url, start) = match *arm.pick(&[&wanted.arms.baseline, &wanted.arms.candidate]) {
-        ArmPlace::Url(url) => (url.clone(), None),
-        ArmPlace::Command(launch) => {
-            let start = start_of(wanted, arm, launch)?;
-            (start.url(), Some(start))
-        }
-    };
-    let began = Instant::now();
-    let server = match &start {
-        Some(start) => {
-            let log = start.log.display();
-            console.say(&format!("starting the {}'s server, its log is `{log}`", arm.name()));
-            Some(start.start(&|| !interrupt.is_set())?)
-        }
-        None => None,
-    };
-    let start_took = server.as_ref().map(|_| began.elapsed());
+    let (url, mut served) = served_of(wanted, arm, (console, interrupt))?;
     let measured = Arm {
         name: Some(arm.name()),
         plan: at(&wanted.plan, &url, wanted.alternation.most_pairs()),
         secrets: wanted.secrets.clone(),
         dataset_dir: wanted.dataset_dir,
         idle_answers: wanted.idle_answers.clone(),
-        commit: wanted.commit.clone().filter(|_| arm == PairArm::Candidate),
+        commit: commit_of(wanted, arm).map(str::to_owned),
+        served: served.as_mut(),
     };
     let (mut session, mut runner) = measure::prepare(measured, console, interrupt)?;
     // What a server that is down does not say about itself would read as another server.
@@ -242,7 +250,7 @@ fn prepare(
     if let Some(why) = probe.trouble.filter(|_| probe.is_unreachable) {
         return Err(CommandError::Unreachable { arm: arm.name(), why });
     }
-    add_facts(&mut session, server.as_ref());
+    add_facts(&mut session, served.as_ref());
     if let Some(page) = arm.pick(&wanted.arms.metrics) {
         ask_at(&mut runner, (arm, page))?;
         session.plan.target.metrics = MetricsPage::Url(page.clone());
@@ -257,18 +265,41 @@ fn prepare(
     });
     let side = Side {
         runner,
-        start,
-        server,
-        start_took,
+        start_took: served.as_ref().and_then(Served::startup),
+        served,
     };
     Ok((session, side))
 }
 
 /// What its engine has said of itself, beside what its pages state.
-fn add_facts(session: &mut Session, server: Option<&Server>) {
+fn add_facts(session: &mut Session, served: Option<&Served>) {
+    let server = served.and_then(Served::server);
     for (fact, value) in server.map(|server| facts_of_log(&server.said())).unwrap_or_default() {
         session.environment.engine_facts.entry(fact).or_insert(value);
     }
+}
+
+/// Where an arm's server is, and that server where it is ours: it is up to its ready page then.
+fn served_of(
+    wanted: &Wanted<'_>,
+    arm: PairArm,
+    (console, interrupt): (&dyn Console, &Interrupt),
+) -> Result<(String, Option<Served>), CommandError> {
+    let launch = match *arm.pick(&[&wanted.arms.baseline, &wanted.arms.candidate]) {
+        ArmPlace::Url(url) => return Ok((url.clone(), None)),
+        ArmPlace::Command(launch) => launch,
+    };
+    let log = wanted.log_dir.join(format!("{}.log", arm.name()));
+    let commit = commit_of(wanted, arm);
+    let start = Start {
+        withhold_secrets: wanted.withholds_secrets,
+        ..start_of((arm.name(), launch), commit, log, wanted.arms.start_timeout)?
+    };
+    let mut served = Served::new(start);
+    let log = served.log().display().to_string();
+    console.say(&format!("starting the {}'s server, its log is `{log}`", arm.name()));
+    served.start(console, interrupt)?;
+    Ok((served.url(), Some(served)))
 }
 
 /// Has an arm asked at the page that was named how many requests it holds; whoever names one wants it to be asked, and that
@@ -285,21 +316,9 @@ fn ask_at(runner: &mut Runner, (arm, page): (PairArm, &str)) -> Result<(), Comma
     )))
 }
 
-/// How the server of an arm is started, each time on the same port.
-fn start_of(wanted: &Wanted<'_>, arm: PairArm, launch: &Launch) -> Result<Start, CommandError> {
-    let no_port = |source| CommandError::File {
-        what: "find a free port for",
-        path: arm.name().into(),
-        source,
-    };
-    Ok(Start {
-        name: arm.name(),
-        launch: launch.clone(),
-        port: launch.port.map_or_else(target::free_port, Ok).map_err(no_port)?,
-        log: wanted.log_dir.join(format!("{}.log", arm.name())),
-        timeout: wanted.arms.start_timeout,
-        withhold_secrets: wanted.withholds_secrets,
-    })
+/// The commit of an arm: of the baseline's nobody knows.
+pub(super) fn commit_of<'a>(wanted: &'a Wanted<'_>, arm: PairArm) -> Option<&'a str> {
+    wanted.commit.as_deref().filter(|_| arm == PairArm::Candidate)
 }
 
 /// What blocks do to figures.

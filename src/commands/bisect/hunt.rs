@@ -14,8 +14,12 @@ use crate::{
     store::{CommitChance, Found, Suspect},
 };
 
-/// After so many runs the good end is measured again, which shows how the machine drifts.
+/// After so many runs the good end is measured again, which shows how the machine drifts (stats.md §9).
 const RUNS_BETWEEN_ANCHORS: usize = 4;
+
+/// So often it is measured at once where the machine seems to have moved: one run may be a slow one, and the runs of a short
+/// search would be over before three anchors came by in their turn.
+const ANCHORS_AT_ONCE: u32 = 3;
 
 /// How commits are chosen, and what that is expected to cost.
 pub(super) fn chosen(asked: &Asked, history: &History, ends: &Ends, console: &dyn Console) -> Strategy {
@@ -152,7 +156,8 @@ pub(super) struct Hunt {
     pub(super) search: Search,
     seen: Seen,
     pub(super) runs: usize,
-    anchors: usize,
+    /// How many runs there were when the good end was last measured.
+    anchored_at: usize,
     /// Whether earlier runs are gone on from, and the machine may have moved since.
     is_resumed: bool,
 }
@@ -166,7 +171,7 @@ impl Hunt {
             search,
             seen: Seen::of(ends),
             runs: 0,
-            anchors: 0,
+            anchored_at: 0,
             is_resumed: !kept.bisection.runs.is_empty(),
         };
         for run in &kept.bisection.runs {
@@ -192,7 +197,7 @@ impl Hunt {
     }
 
     fn anchored(&mut self, value: f64, at_unix_s: u64) {
-        self.anchors += 1;
+        self.anchored_at = self.runs;
         self.seen.runs.push((None, value, at_unix_s));
         self.think();
     }
@@ -210,7 +215,8 @@ impl Hunt {
         (runs.map(|(_, value)| value).collect(), self.seen.effect())
     }
 
-    /// Measures the good end again where it is time: after some runs, and first of all where an earlier search is gone on from.
+    /// Measures the good end again where it is time: after some runs, and first of all where an earlier search is gone on from;
+    /// again at once, where it is not where it was.
     ///
     /// # Errors
     /// What is no commit's fault.
@@ -220,35 +226,43 @@ impl Hunt {
         ends: (&History, &Ends),
         kept: &mut Kept,
     ) -> Result<(), CommandError> {
-        if std::mem::take(&mut self.is_resumed) || self.runs / RUNS_BETWEEN_ANCHORS > self.anchors {
-            self.anchor((bench, stands), ends, kept)?;
+        if !std::mem::take(&mut self.is_resumed) && self.runs - self.anchored_at < RUNS_BETWEEN_ANCHORS {
+            return Ok(());
+        }
+        for _ in 0..ANCHORS_AT_ONCE {
+            let is_measured = self.anchor((bench, stands), ends, kept)?;
+            if !is_measured || bench.interrupt.is_set() || !self.seen.is_off() {
+                break;
+            }
+        }
+        if let Some(told) = self.seen.told() {
+            bench.console.say(&told);
         }
         Ok(())
     }
 
+    /// Whether it gave a value.
     fn anchor(
         &mut self,
         (bench, stands): (&Bench<'_>, &mut Stands),
         (history, ends): (&History, &Ends),
         kept: &mut Kept,
-    ) -> Result<(), CommandError> {
+    ) -> Result<bool, CommandError> {
         match stands.anchor.run(bench, &history.good, ends.place())? {
             Outcome::Value(value) if value > 0.0 && value.is_finite() => {
                 kept.run(&history.good, value, true)?;
                 self.anchored(scaled(ends.metric, value), now_unix_s());
-                if let Some(told) = self.seen.told() {
-                    bench.console.say(&told);
-                }
+                return Ok(true);
             }
             Outcome::Value(_) | Outcome::Interrupted => {}
             Outcome::Broken(why) | Outcome::Spoilt(why) => {
-                self.anchors += 1;
+                self.anchored_at = self.runs;
                 bench
                     .console
                     .warn(&format!("the good end could not be measured again: {why}"));
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// A commit was measured, or could not be.

@@ -45,8 +45,9 @@ use crate::{
     load::Interrupt,
     metric::Metric,
     plan::{ArmPlace, Arms, Launch, Secrets},
+    process::temporary,
     store::{self, Found, Question},
-    telemetry,
+    target, telemetry,
 };
 
 /// Where a search writes when nothing is said.
@@ -215,29 +216,24 @@ fn question(asked: &Asked, history: &History, resolved: &Resolved, launch: &Laun
 
 /// Of all that says how a server is built and started; keys may stand in it.
 fn server_hash(launch: &Launch) -> String {
-    let Launch {
-        command,
-        build,
-        ready,
-        port,
-        env,
-        workdir,
-    } = launch;
-    store::sha256_of(format!("{command:?} {build:?} {ready:?} {port:?} {env:?} {workdir:?}").as_bytes())
+    // Its variables by hand: what it prints of itself has their names alone.
+    store::sha256_of(format!("{launch:?} {:?}", launch.env).as_bytes())
 }
 
-/// Where work trees lie: the runner's own folder for temporary files, else the system's.
-fn temporary() -> PathBuf {
-    env::var_os("RUNNER_TEMP").map_or_else(env::temp_dir, PathBuf::from)
-}
-
-/// Removes what a search that was killed left behind.
+/// Removes what a search that was killed left behind, and stops the servers that it, or another perfgate that is gone, started.
 ///
 /// # Errors
 /// Something that looks like ours is not, or cannot be removed.
 pub fn clean_up() -> Result<Done, CommandError> {
+    let folder = temporary();
+    // Servers first: they work in the work trees.
+    let servers = target::sweep(&folder).map_err(|source| CommandError::File {
+        what: "look for servers in",
+        path: folder.clone(),
+        source,
+    })?;
     let repository = Repository::open(&super::trust::here()?)?;
-    Ok(told::cleaned(&Checkout::cleanup(&repository, &temporary())?))
+    Ok(told::cleaned(&Checkout::cleanup(&repository, &folder)?, &servers))
 }
 
 /// A hash as people read it.

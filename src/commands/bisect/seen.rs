@@ -20,6 +20,7 @@ const FEWEST_DEVIATIONS: usize = 6;
 
 /// The runs, in order: of which commit, `None` for the good end, the value on the scale of the search, and when it was, in
 /// seconds since 1970.
+#[derive(Clone)]
 pub(super) struct Seen {
     known: Effect,
     good: f64,
@@ -93,6 +94,22 @@ impl Seen {
         if moved.abs() > BELIEVED_SE * se { moved } else { 0.0 }
     }
 
+    /// Whether the last run of the good end lies further from where it was thought to be than its noise explains. By itself
+    /// it may be a slow run; those that follow it tell.
+    pub(super) fn is_off(&self) -> bool {
+        let mut runs = self.runs.iter().enumerate().rev();
+        let Some((at, (_, value, at_unix_s))) = runs.find(|(_, (commit, ..))| commit.is_none()) else {
+            return false;
+        };
+        let before = Self {
+            runs: self.runs.get(..at).unwrap_or_default().to_vec(),
+            ..self.clone()
+        };
+        let expected = self.good + before.moved(*at_unix_s);
+        let se = self.effect().run_sd * (1.0 + 1.0 / real(self.good_runs.max(1))).sqrt();
+        (value - expected).abs() > BELIEVED_SE * se
+    }
+
     /// How far it has moved by now, in words.
     pub(super) fn told(&self) -> Option<String> {
         let moved = self.moved(u64::MAX);
@@ -144,6 +161,27 @@ mod tests {
         assert_eq!((slow.corrected(), slow.told()), (vec![(4, 1.3)], None));
         let few = seen(&[(Some(4), 1.3), (None, 1.1), (None, 1.1)]);
         assert_eq!(few.corrected(), [(4, 1.3)]);
+    }
+
+    #[test]
+    fn a_run_of_the_good_end_is_off_beyond_its_noise_and_not_where_it_was_last() {
+        for (runs, off) in [
+            (&[(Some(4), 1.3)][..], false),
+            (&[(Some(4), 1.3), (None, 1.03)], false),
+            (&[(Some(4), 1.3), (None, 1.1)], true),
+            (&[(None, 1.1), (None, 1.0)], false),
+            // Three have shown the move; one more that agrees is news no more, and a fall back is.
+            (
+                &[(None, 1.1), (None, 1.1), (None, 1.1), (Some(4), 1.3), (None, 1.11)],
+                false,
+            ),
+            (
+                &[(None, 1.1), (None, 1.1), (None, 1.1), (Some(4), 1.3), (None, 1.0)],
+                true,
+            ),
+        ] {
+            assert_eq!(seen(runs).is_off(), off, "{runs:?}");
+        }
     }
 
     #[test]

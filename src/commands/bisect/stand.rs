@@ -13,6 +13,7 @@ use crate::{
         ab::disturbance,
         guard::Guard,
         measure::{self, Arm, one_run, why_dead},
+        served::{Served, start_of},
         trust::Rules,
     },
     config::Resolved,
@@ -22,7 +23,7 @@ use crate::{
     metric::Metric,
     plan::{ArmPlace, Arms, Launch, Load, Plan, Secrets, Target},
     session::Session,
-    target::{self, Build, Server, Start, TargetError},
+    target::{Build, Start, TargetError},
 };
 
 /// What all checkouts have in common.
@@ -58,8 +59,7 @@ pub(super) struct Stand {
 }
 
 struct Up {
-    /// Ends with it.
-    _server: Server,
+    served: Served,
     runner: Runner,
     session: Session,
 }
@@ -140,7 +140,15 @@ impl<'a> Bench<'a> {
 
     /// Both work trees as the arms of an A/B measurement, the anchor's first; they are built already.
     pub(super) fn arms(&self, stands: &Stands) -> Arms {
-        let place = |stand: &Stand| ArmPlace::Command(self.launch_in(&stand.checkout.path()));
+        let place = |stand: &Stand| {
+            let launch = self.launch_in(&stand.checkout.path());
+            ArmPlace::Command(
+                stand
+                    .built
+                    .as_deref()
+                    .map_or_else(|| launch.clone(), |commit| launch.at_commit(commit)),
+            )
+        };
         Arms {
             baseline: place(&stands.anchor),
             candidate: place(&stands.probe),
@@ -166,12 +174,13 @@ impl<'a> Bench<'a> {
         }
     }
 
-    fn build(&self, tree: &Path) -> Option<Build> {
+    fn build(&self, tree: &Path, commit: &str) -> Option<Build> {
         let workdir = self.launch_in(tree).workdir?;
-        (!self.launch.build.is_empty()).then(|| Build {
-            command: self.launch.build.clone(),
+        let launch = self.launch.at_commit(commit);
+        (!launch.build.is_empty()).then(|| Build {
+            command: launch.build,
             workdir,
-            env: self.launch.env.clone(),
+            env: launch.env,
             timeout: build_timeout(self.resolved),
             log: self.logs.join("build.log"),
         })
@@ -217,7 +226,7 @@ impl Stand {
                 Err(error) => return Ok(Err(Outcome::Broken(error.to_string()))),
             }
         }
-        if let Some(build) = bench.build(&self.checkout.path()) {
+        if let Some(build) = bench.build(&self.checkout.path(), commit) {
             bench.console.say(&format!("building {}", short(commit)));
             match build.run(&bench.wanted()) {
                 Ok(_) => {}
@@ -264,44 +273,45 @@ impl Stand {
 
     fn start(&self, bench: &Bench<'_>, commit: &str, cell: &str) -> Result<Result<Up, Outcome>, CommandError> {
         let launch = bench.launch_in(&self.checkout.path());
-        let free_port = || {
-            target::free_port().map_err(|source| CommandError::File {
-                what: "find a free port for",
-                path: "the commit's server".into(),
-                source,
-            })
-        };
+        let log = bench.logs.join("server.log");
         let start = Start {
-            name: "commit",
-            port: launch.port.map_or_else(free_port, Ok)?,
-            launch,
-            log: bench.logs.join("server.log"),
-            timeout: start_timeout(bench.resolved),
             withhold_secrets: true,
+            ..start_of(("commit", &launch), Some(commit), log, start_timeout(bench.resolved))?
         };
-        let server = match start.start(&bench.wanted()) {
-            Ok(server) => server,
-            Err(TargetError::Interrupted) => return Ok(Err(Outcome::Interrupted)),
-            Err(error @ (TargetError::PortTaken { .. } | TargetError::Log { .. })) => return Err(error.into()),
-            Err(error) => return Ok(Err(Outcome::Broken(error.to_string()))),
-        };
+        let url = start.url();
+        let mut served = Served::new(start);
+        if let Err(error) = served.start(bench.console, bench.interrupt) {
+            return failed(error.into());
+        }
         let arm = Arm {
             name: None,
-            plan: plan_at(&bench.resolved.plan, bench.load_of(cell), &start.url()),
+            plan: plan_at(&bench.resolved.plan, bench.load_of(cell), &url),
             secrets: bench.secrets.clone(),
             dataset_dir: &bench.resolved.settings.dataset_dir,
             idle_answers: bench.resolved.settings.idle_answers.clone(),
             commit: Some(commit.to_owned()),
+            served: Some(&mut served),
         };
         match measure::prepare(arm, bench.console, bench.interrupt) {
             Ok((session, runner)) => Ok(Ok(Up {
-                _server: server,
+                served,
                 runner,
                 session,
             })),
             Err(_) if bench.interrupt.is_set() => Ok(Err(Outcome::Interrupted)),
-            Err(error) => Ok(Err(Outcome::Broken(error.to_string()))),
+            Err(error) => failed(error),
         }
+    }
+}
+
+/// What a server that is not there says: of its commit that it cannot be measured, or that the fault is ours.
+fn failed<T>(error: CommandError) -> Result<Result<T, Outcome>, CommandError> {
+    match error {
+        CommandError::Target(TargetError::Interrupted) => Ok(Err(Outcome::Interrupted)),
+        CommandError::Target(
+            TargetError::PortTaken { .. } | TargetError::Log { .. } | TargetError::OtherVersion { .. },
+        ) => Err(error),
+        error => Ok(Err(Outcome::Broken(error.to_string()))),
     }
 }
 
@@ -324,9 +334,14 @@ fn measure_once(mut up: Up, number: u32, bench: &Bench<'_>, (commit, place): (&s
             requests_in_all: u64::from(warmup_requests) + u64::from(requests),
         });
     };
+    match up.served.reset(bench.interrupt) {
+        Ok(()) => {}
+        Err(TargetError::Interrupted) => return Outcome::Interrupted,
+        Err(error) => return Outcome::Broken(error.to_string()),
+    }
     let run = one_run(&up.runner, &load, number, &announce, (bench.console, bench.interrupt));
     bench.console.end();
-    let run = match run {
+    let mut run = match run {
         Ok(run) => run,
         Err(Stopped::Interrupted) => return Outcome::Interrupted,
         Err(Stopped::Load(error)) => return Outcome::Broken(error.to_string()),
@@ -334,7 +349,9 @@ fn measure_once(mut up: Up, number: u32, bench: &Bench<'_>, (commit, place): (&s
     if bench.interrupt.is_set() && run.cut_short.is_some() {
         return Outcome::Interrupted;
     }
-    if let Some(why) = why_dead(&run) {
+    up.served.note(&mut run);
+    let ended = up.served.ended().map(|ended| ended.to_string());
+    if let Some(why) = ended.or_else(|| why_dead(&run)) {
         return Outcome::Broken(why);
     }
     let bottleneck = || client_was_bottleneck(&up.session, &load, &run);

@@ -13,6 +13,7 @@ use crate::{
     metric::Metric,
     render,
     store::{Bisection, Found},
+    target::Swept,
     verdict::Verdict,
 };
 
@@ -219,8 +220,23 @@ fn figures(bisection: &Bisection, history: &History) -> String {
 }
 
 /// What was cleaned up; exit code 3 where something is left that a person has to look at.
-pub(super) fn cleaned(cleaned: &Cleaned) -> Done {
+pub(super) fn cleaned(cleaned: &Cleaned, servers: &Swept) -> Done {
     let mut text = String::new();
+    for (what, lefts) in [
+        ("stopped", &servers.stopped),
+        ("still runs, stop it yourself:", &servers.still_there),
+        ("its perfgate still runs, left as it is:", &servers.in_use),
+    ] {
+        for left in lefts {
+            let program = left.program.as_deref().unwrap_or("its processes");
+            let (name, process, port) = (&left.name, left.process, left.port);
+            let _ = writeln!(
+                text,
+                "{what} the {name}'s server `{}` (process {process}, port {port})",
+                printable(program)
+            );
+        }
+    }
     let mut list = |what: &str, paths: &[PathBuf]| {
         for path in paths {
             let _ = writeln!(text, "{what} `{}`", path.display());
@@ -237,7 +253,11 @@ pub(super) fn cleaned(cleaned: &Cleaned) -> Done {
     }
     Done {
         text,
-        exit_code: if cleaned.refused.is_empty() { 0 } else { UNSETTLED },
+        exit_code: if cleaned.refused.is_empty() && servers.still_there.is_empty() {
+            0
+        } else {
+            UNSETTLED
+        },
     }
 }
 

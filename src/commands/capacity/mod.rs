@@ -41,7 +41,7 @@ pub fn capacity(
     }
     plan.loads = vec![Load::Capacity(search)];
     announce(&search, &plan, console);
-    let measured = run::to_file(resolved, plan, keys, console, |arm, on_run| {
+    let measured = run::to_file(resolved, plan, keys, (console, interrupt), |arm, on_run| {
         find(arm, &search, console, interrupt, on_run)
     })?;
     Ok(present(&measured, &search, screen, console))

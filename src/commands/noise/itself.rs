@@ -1,7 +1,7 @@
 //! Which server is measured against itself, and how it can stand on both sides.
 
 use crate::{
-    commands::{CommandError, Console},
+    commands::{CommandError, Console, served::at_commit},
     config::{Resolved, Source},
     plan::{ArmPlace, Arms, Launch},
 };
@@ -11,13 +11,26 @@ use crate::{
 pub(super) fn arms(resolved: &Resolved, console: &dyn Console) -> Result<Arms, CommandError> {
     let told = resolved.arms.as_ref().or(resolved.only_arm.as_ref());
     let arms = match told.filter(|_| !is_typed(resolved, "target.url") || is_arm_typed(resolved)) {
-        Some(arms) => twice(arms, whose(resolved))?,
+        Some(arms) => twice(&known(arms, resolved)?, whose(resolved))?,
         None => at_the_plans_address(resolved, console),
     };
     if let ArmPlace::Url(url) = &arms.baseline {
         console.say(&format!("measuring the server at `{url}` against itself"));
     }
     Ok(arms)
+}
+
+/// The arm that stands on both sides, of the commit that is measured.
+fn known(arms: &Arms, resolved: &Resolved) -> Result<Arms, CommandError> {
+    let ArmPlace::Command(launch) = &arms.baseline else {
+        return Ok(arms.clone());
+    };
+    let name = whose(resolved).trim_start_matches("arms.");
+    let launch = at_commit((name, launch), resolved.settings.commit.as_deref())?;
+    Ok(Arms {
+        baseline: ArmPlace::Command(launch),
+        ..arms.clone()
+    })
 }
 
 fn is_typed(resolved: &Resolved, key: &str) -> bool {
@@ -102,12 +115,10 @@ mod tests {
 
     fn together(command: &[&str], port: Option<u16>) -> Arms {
         let launch = Launch {
-            build: Vec::new(),
             command: command.iter().map(|&word| word.to_owned()).collect(),
             ready: "/health".into(),
             port,
-            env: [].into(),
-            workdir: None,
+            ..Launch::default()
         };
         Arms {
             baseline: ArmPlace::Command(launch),

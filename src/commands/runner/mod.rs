@@ -22,6 +22,7 @@ use super::{
 use crate::{
     config::{Resolved, RunnerSettings},
     load::Interrupt,
+    plan::Plan,
     session::{Ended, Session},
 };
 
@@ -30,12 +31,11 @@ use crate::{
 /// # Errors
 /// When the first run cannot be started or imported; trouble after that is data: it is in the session.
 pub fn measure(
-    resolved: &Resolved,
+    (resolved, plan): (&Resolved, &Plan),
     runner: &RunnerSettings,
     (console, interrupt): (&dyn Console, &Interrupt),
     on_run: &mut OnRun<'_>,
 ) -> Result<Session, CommandError> {
-    let plan = &resolved.plan;
     let drive = Drive {
         runner,
         plan,

@@ -8,10 +8,10 @@ use crate::{
         error::ConfigError,
         resolve::Measure,
         show,
-        twin::{AbTwin, ArmTwin, ArmsTwin, ConfigFile, MeasureTwin},
+        twin::{AbTwin, ArmTwin, ArmsTwin, ConfigFile, MeasureTwin, ReadyTwin, VersionTwin},
         values::Whole,
     },
-    plan::{Alternation, ArmPlace, Arms, Launch},
+    plan::{Alternation, ArmPlace, Arms, Launch, Reset},
 };
 
 /// Large models take minutes to load.
@@ -148,11 +148,17 @@ impl Resolver {
 
     /// One arm: the highest layer that tells its address or its command decides which it is.
     fn arm(&mut self, name: &str, of: fn(&ArmsTwin) -> Option<&ArmTwin>) -> Result<Option<ArmPlace>, ConfigError> {
-        let here = |twin: &ConfigFile| twin.arms.as_ref().and_then(of).cloned();
+        let here = |twin: &ConfigFile| twin.arms.as_ref().and_then(of)?.clone().gathered().ok();
         let key = |field: &str| format!("arms.{name}.{field}");
         let mut is_url = None;
         for layer in self.layers.iter().rev() {
-            let Some(arm) = here(&layer.twin) else { continue };
+            let Some(arm) = layer.twin.arms.as_ref().and_then(of) else {
+                continue;
+            };
+            let arm = arm.clone().gathered().map_err(|twice| {
+                let message = "this stands under `launch` as well; give it once";
+                layer.error(&key(twice), message)
+            })?;
             if arm.url.is_some() && arm.command.is_some() {
                 let message = "an arm runs already or is started; give it `url` or `command`, not both";
                 return Err(layer.error(&key("command"), message));
@@ -188,7 +194,7 @@ impl Resolver {
     fn launch(&mut self, name: &str, here: impl Fn(&ConfigFile) -> Option<ArmTwin>) -> Launch {
         let key = |field: &str| format!("arms.{name}.{field}");
         let build = self.given(&key("build"), |twin| here(twin)?.build, |build| build.0.join(" "));
-        let ready = self.given(&key("ready"), |twin| here(twin)?.ready, |ready| ready.0.clone());
+        let (ready, start_timeout) = self.ready(name, &here);
         let port = self.given(&key("port"), |twin| here(twin)?.port, |port| port.0.to_string());
         let env = self.given(
             &key("env"),
@@ -200,14 +206,46 @@ impl Resolver {
             self.note(&key("workdir"), workdir.0.clone(), source);
             self.joined(&workdir.0, source)
         });
+        let stop = self.given(&key("stop"), |twin| here(twin)?.stop, |stop| stop.0.join(" "));
+        let reset = self.given(
+            &key("reset"),
+            |twin| Some(here(twin)?.reset?.reset()),
+            |reset| match reset {
+                Reset::Page(page) => page.clone(),
+                Reset::Command(words) => words.join(" "),
+            },
+        );
+        let version = self.given(&key("version"), |twin| here(twin)?.version, VersionTwin::text);
         let env: BTreeMap<String, String> = env.into_iter().flatten().map(|(name, value)| (name, value.0)).collect();
         Launch {
             build: build.map(|build| build.0).unwrap_or_default(),
             command: Vec::new(),
-            ready: ready.map_or_else(|| DEFAULT_READY.to_owned(), |ready| ready.0),
+            ready,
+            start_timeout,
             port: port.and_then(|port| u16::try_from(port.0).ok()),
             env,
             workdir,
+            stop: stop.map(|stop| stop.0).unwrap_or_default(),
+            reset,
+            version: version.map(|version| Box::new(version.says())),
         }
+    }
+
+    /// The ready page of an arm, and how long that arm may take where it says so.
+    fn ready(&mut self, name: &str, here: &impl Fn(&ConfigFile) -> Option<ArmTwin>) -> (String, Option<Duration>) {
+        let parts = |ready: ReadyTwin| match ready {
+            ReadyTwin::Page(page) => (Some(page.0), None),
+            ReadyTwin::Within(within) => (within.path.map(|page| page.0), within.timeout.map(|span| span.0)),
+        };
+        let given = self.given(
+            &format!("arms.{name}.ready"),
+            |twin| here(twin)?.ready.map(parts),
+            |(page, timeout)| {
+                let page = page.as_deref().unwrap_or(DEFAULT_READY);
+                timeout.map_or_else(|| page.to_owned(), |timeout| format!("{page} within {timeout:?}"))
+            },
+        );
+        let (page, timeout) = given.unwrap_or_default();
+        (page.unwrap_or_else(|| DEFAULT_READY.to_owned()), timeout)
     }
 }

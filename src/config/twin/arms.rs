@@ -8,6 +8,7 @@ use serde::{
     de::{self, SeqAccess, Visitor},
 };
 
+use super::launch::{LaunchTwin, ReadyTwin, ResetTwin, VersionTwin};
 use crate::config::{
     spans::Span,
     split::words,
@@ -109,8 +110,8 @@ pub(in crate::config) struct ArmTwin {
     pub(in crate::config) command: Option<CommandTwin>,
     /// Program and arguments of what builds it, once before the first start. There is no shell.
     pub(in crate::config) build: Option<CommandTwin>,
-    /// Page that answers with success once the server is ready.
-    pub(in crate::config) ready: Option<PageTwin>,
+    /// Page that answers with success once the server is ready, or that page with how long it may take until it answers.
+    pub(in crate::config) ready: Option<ReadyTwin>,
     /// The port that it listens on; absent finds a free one.
     pub(in crate::config) port: Option<Whole<1, 65_535>>,
     /// Variables of its environment; `{port}` in a value stands for the port.
@@ -119,6 +120,14 @@ pub(in crate::config) struct ArmTwin {
     pub(in crate::config) workdir: Option<Word>,
     /// Address of the page on which it tells how many requests it holds, where that is not `/metrics` of its own.
     pub(in crate::config) metrics: Option<Url>,
+    /// Program and arguments of what ends it, before it is asked by a signal; `{port}` stands for the port. There is no shell.
+    pub(in crate::config) stop: Option<CommandTwin>,
+    /// What makes it as new before each run: a path that is posted to, or program and arguments. There is no shell.
+    pub(in crate::config) reset: Option<ResetTwin>,
+    /// What has to stand in the version that it states, so that it is known to be what was built.
+    pub(in crate::config) version: Option<VersionTwin>,
+    /// `build`, `command`, `ready`, `port`, `env`, `workdir`, `stop`, `reset` and `version`, gathered in one place.
+    pub(in crate::config) launch: Option<LaunchTwin>,
 }
 
 /// A path of a server.

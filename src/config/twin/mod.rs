@@ -2,6 +2,7 @@
 
 mod arms;
 mod judging;
+mod launch;
 mod load;
 mod runner;
 mod scenario;
@@ -21,6 +22,7 @@ pub(super) use self::{
         ALL, ActionTwin, FieldRuleTwin, GateTwin, HeadroomTwin, OnInconclusiveTwin, RequiresTwin, ThresholdTwin,
         UnmetTwin,
     },
+    launch::{ReadyTwin, VersionTwin},
     load::{ArrivalsTwin, AxisTwin, CapacityTwin, RampTwin, Ratio, StageTwin, SweepTwin},
     runner::{RunnerMap, RunnerTwin},
     scenario::{BenchmarkTwin, ScenarioTwin, TestMinimumTwin},

@@ -30,6 +30,9 @@ pub(super) fn run(run: &Run, load: &Load, plan: &Plan) -> Checked {
     if let Some(stated) = &run.stated {
         stated::stated(stated).map_err(|fault| fault.within("stated"))?;
     }
+    if let Some(startup_s) = run.startup_s {
+        each(&[("startup_s", startup_s)], is_zero_or_more, "a number of seconds")?;
+    }
     search_of(run, load)
 }
 

@@ -6,7 +6,7 @@ use perfgate::{
     commands::ab::{self, Follow},
     load::Interrupt,
     measure::{Death, death},
-    plan::{ArmPlace, Launch, Load},
+    plan::{ArmPlace, Launch, Lengths, Load, Prompts},
     report::{self, Reference},
     session::{Ended, PairArm, RequestRecord, Run, Session},
     verdict::{Policy, Verdict},
@@ -25,12 +25,9 @@ fn follower() -> Follower {
 /// A shell command as an arm.
 fn shell(script: &str) -> ArmPlace {
     ArmPlace::Command(Launch {
-        build: Vec::new(),
         command: ["sh", "-c", script].map(str::to_owned).into(),
         ready: "/health".into(),
-        port: None,
-        env: [].into(),
-        workdir: None,
+        ..Launch::default()
     })
 }
 
@@ -81,14 +78,11 @@ fn the_first_dead_run_of_an_arm_is_measured_again_and_the_second_ends_it() {
     wanted.log_dir = folder.path().to_owned();
     wanted.arms.together = false;
     wanted.arms.baseline = shell(&format!("exec {}", sim(&QUICK.join(" "))));
-    // It serves its first start, which is asked for its model only, then wants a key that nobody has.
-    let refuse = format!(
-        "export KEY=x; if [ -e {flag} ]; then exec {} --api-key-env KEY; fi; touch {flag}; exec {}",
-        sim(""),
-        sim(""),
-        flag = folder.path().join("started").display()
-    );
-    wanted.arms.candidate = shell(&refuse);
+    // It answers what is short, and refuses all that is measured.
+    wanted.arms.candidate = shell(&format!("exec {}", sim("--max-model-len 100")));
+    wanted.plan.workload.prompts = Prompts::Synthetic {
+        input_tokens: Lengths::Fixed(200),
+    };
     let [old, new] = ab::measure(&wanted, &mut follower(), &Recorder::default(), &Interrupt::never()).unwrap();
     let pairing = new.pairing.as_ref().unwrap();
     assert!(

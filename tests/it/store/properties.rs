@@ -167,7 +167,7 @@ fn runs() -> impl Strategy<Value = Run> {
         }),
     ];
     let ends = sample::select(vec![WarmupEnd::Planned, WarmupEnd::Steady, WarmupEnd::Limit]);
-    let cut = (option::of(".*"), any::<bool>());
+    let cut = (option::of(".*"), any::<bool>(), option::of(0.0..1e6));
     let rest = (any::<u32>(), 0..9_u32, cut, 0..3_u32);
     let places = (blocks(), hosts(), telemetry(), option::of(stated()));
     let side = (
@@ -178,7 +178,7 @@ fn runs() -> impl Strategy<Value = Run> {
         places,
     );
     (collection::vec(records(), 0..6), gaps, gpu, rest, side).prop_map(
-        |(mut requests, gaps, gpu, (replaced_connections, warm, (cut_short, server_died), shift), side)| {
+        |(mut requests, gaps, gpu, (replaced_connections, warm, (cut_short, server_died, startup_s), shift), side)| {
             let (end, client, cache_reset, search, (blocks, host, telemetry, stated)) = side;
             for (index, record) in (shift..).zip(&mut requests) {
                 record.index = index;
@@ -208,6 +208,7 @@ fn runs() -> impl Strategy<Value = Run> {
                 stated: stated.map(Box::new),
                 cut_short,
                 server_died,
+                startup_s,
             }
         },
     )
