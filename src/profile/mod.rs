@@ -2,15 +2,16 @@
 
 mod error;
 mod gzip;
+mod nsight;
 
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 pub use self::error::ProfileError;
-use crate::session::ProfileKind;
+use crate::{op_table::OpTable, session::ProfileKind};
 
 /// Of the beginning so much is looked at.
 const HEAD_BYTES: usize = 4 << 20;
@@ -29,6 +30,23 @@ pub struct Recognised {
     pub commit: Option<String>,
     /// When it was recorded, seconds since 1970 UTC, where it says so.
     pub recorded_unix_s: Option<u64>,
+}
+
+/// Reads a profile.
+///
+/// # Errors
+/// It cannot be read, is cut off, is no profile, or holds nothing to look at.
+pub fn read(path: &Path) -> Result<OpTable, ProfileError> {
+    let mut head = Vec::new();
+    let file = File::open(path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head));
+    file.map_err(|source| ProfileError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    match nsight::form(path, &head) {
+        Some(form) => nsight::read(path, form),
+        None => Err(ProfileError::Unknown { path: path.to_owned() }),
+    }
 }
 
 /// Tells which profiler wrote a file.
@@ -58,9 +76,9 @@ pub fn recognise(path: &Path) -> Result<Recognised, ProfileError> {
         };
         return torch(path, bytes, (&head, &tail));
     }
-    if let Some(kind) = nvidia(path, &head) {
+    if let Some(form) = nsight::form(path, &head) {
         return Ok(Recognised {
-            kind,
+            kind: form.kind(),
             bytes,
             commit: None,
             recorded_unix_s: None,
@@ -73,28 +91,6 @@ pub fn recognise(path: &Path) -> Result<Recognised, ProfileError> {
         .read_to_end(&mut tail)
         .map_err(unreadable)?;
     torch(path, bytes, (&head, &tail))
-}
-
-/// Nsight's own files, and the `SQLite` export of Nsight Systems with its tables.
-fn nvidia(path: &Path, head: &[u8]) -> Option<ProfileKind> {
-    let has = |word: &str| contains(head, word);
-    if head.starts_with(b"NVR\0") {
-        return Some(ProfileKind::Ncu);
-    }
-    if head.starts_with(b"SQLite format 3\0") {
-        let tables = [
-            "TARGET_INFO_",
-            "CUPTI_ACTIVITY_KIND_",
-            "NVTX_EVENTS",
-            "META_DATA_CAPTURE",
-        ];
-        return tables.into_iter().any(has).then_some(ProfileKind::Nsys);
-    }
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    let is_named = extension.is_some_and(|extension| matches!(extension, "nsys-rep" | "qdrep"));
-    let is_binary = head.contains(&0);
-    let speaks = ["QuadD", "Nsight", "CUPTI"].into_iter().any(has);
-    (is_named && is_binary && speaks).then_some(ProfileKind::Nsys)
 }
 
 /// A Chrome trace with what torch.profiler alone writes beside its events.
