@@ -65,7 +65,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("http_body_util", &["github", "load", "sim"]),
     ("httparse", &["load"]),
     ("httpdate", &["load"]),
-    ("memchr", &["commands", "load"]),
+    ("memchr", &["commands", "load", "profile"]),
     ("nix", &["git", "load", "process"]),
     ("nvml_wrapper", &["telemetry"]),
     ("git2", &["git"]),

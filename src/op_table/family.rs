@@ -109,7 +109,7 @@ pub fn family_of(name: &str) -> Family {
     }
 }
 
-/// Kernels of ATen that are told apart by what they apply to each element.
+/// Kernels of `ATen` that are told apart by what they apply to each element.
 const APPLYING: [&str; 3] = ["elementwise_kernel", "reduce_kernel", "gather_kernel"];
 
 /// What such kernels take in between, which tells nothing.

@@ -13,7 +13,7 @@ pub use self::{
     family::{Family, family_of, short_name},
     limit::{Limit, SpeedOfLight},
     row::{Inputs, KernelRow, OpRow},
-    timeline::{DeviceSpan, SpanKind, timelines},
+    timeline::{DeviceSpan, SpanKind, WAITING_NS, timelines},
 };
 
 /// One capture of one profiler.
@@ -237,6 +237,8 @@ pub struct Timeline {
     pub idle: BTreeMap<IdleCause, Gaps>,
     /// Of the idle time, what lies between two steps.
     pub between_steps_ns: u64,
+    /// Gaps between two steps of more than [`WAITING_NS`], in which the server had nothing to do: no part of the wall time.
+    pub waiting: Gaps,
 }
 
 impl Timeline {

@@ -1,11 +1,14 @@
 //! Intervals on a device → busy, exposed and idle time, and why it was idle.
 
-use super::{Gaps, IdleCause, Timeline};
+use super::{IdleCause, Timeline};
 
 /// A gap before a kernel that had been launched is the cost between two kernels up to here.
 ///
 /// Source: `HolisticTraceAnalysis`, `consecutive_kernel_delay`.
 const BETWEEN_KERNELS_NS: u64 = 30_000;
+
+/// A longer gap between two steps is that of a server that waits for requests.
+pub const WAITING_NS: u64 = 50_000_000;
 
 /// One event on a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +38,8 @@ pub enum SpanKind {
     Copy,
 }
 
-/// The timeline of each phase on one device, in which each nanosecond from the first event to the last counts once.
+/// The timeline of each phase on one device, in which each nanosecond from the first event to the last counts once (all but
+/// those that the server waited between two steps).
 ///
 /// Of events at the same time, kernels hide communication, and both hide copies. A gap counts for the phase of the event that
 /// ends it. `profiler` holds the times at which the profiler itself worked. Sorts the spans by their start.
@@ -84,6 +88,11 @@ fn run_until(end_ns: u64, now_ns: &mut u64, active: &mut Vec<DeviceSpan>, found:
 
 fn idle(timeline: &mut Timeline, (since_ns, next): (u64, &DeviceSpan), between_steps: bool, profiler: &[(u64, u64)]) {
     let gap_ns = next.start_ns - since_ns;
+    if between_steps && gap_ns > WAITING_NS {
+        timeline.waiting.count += 1;
+        timeline.waiting.time_ns += gap_ns;
+        return;
+    }
     timeline.wall_ns += gap_ns;
     if between_steps {
         timeline.between_steps_ns += gap_ns;
@@ -100,7 +109,7 @@ fn idle(timeline: &mut Timeline, (since_ns, next): (u64, &DeviceSpan), between_s
     };
     for (cause, time_ns) in [(IdleCause::Profiler, profiler_ns), (cause, gap_ns - profiler_ns)] {
         if time_ns > 0 {
-            let gaps = timeline.idle.entry(cause).or_insert_with(Gaps::default);
+            let gaps = timeline.idle.entry(cause).or_default();
             gaps.count += 1;
             gaps.time_ns += time_ns;
         }
@@ -197,6 +206,23 @@ mod tests {
         let found = timelines(&mut spans, &[], 2);
         assert_eq!(found[0].wall_ns, 10);
         assert_eq!((found[1].wall_ns, found[1].between_steps_ns), (50, 40));
+    }
+
+    #[test]
+    fn a_server_that_waits_between_two_steps_is_not_late() {
+        let later = 10 + WAITING_NS;
+        for (start_ns, waiting_ns) in [(later, 0), (later + 1, WAITING_NS + 1)] {
+            let mut spans = [
+                span(0, 10, 0, SpanKind::Compute),
+                span(start_ns, start_ns + 5, 20, SpanKind::Compute),
+            ];
+            let within = one(&spans, &[]);
+            assert_eq!(within.waiting.time_ns, 0, "within a step nothing waits for requests");
+            spans[1].step = 1;
+            let between = timelines(&mut spans, &[], 1).remove(0);
+            assert_eq!(between.waiting.time_ns, waiting_ns);
+            assert_eq!(between.wall_ns, between.busy_ns() + between.idle_ns());
+        }
     }
 
     proptest! {

@@ -58,11 +58,9 @@ pub enum ProfileError {
         remedy: String,
     },
     /// It unpacks to more than a profile is.
-    #[error("`{}` unpacks to more than {limit_bytes} bytes: that is no profile", path.display())]
+    #[error("`{}` unpacks to more than any trace: 2 GB, or 200 times its size", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// The most that is read.
-        limit_bytes: u64,
     },
 }

@@ -59,7 +59,7 @@ pub(super) fn ends(mut file: impl Read, head_bytes: usize, tail_bytes: usize) ->
     }
 }
 
-fn skip_header(file: &mut impl Read) -> io::Result<()> {
+pub(super) fn skip_header(file: &mut impl Read) -> io::Result<()> {
     let mut fixed = [0; 10];
     file.read_exact(&mut fixed)?;
     let [_, _, _, flags, ..] = fixed;

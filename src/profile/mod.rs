@@ -1,8 +1,11 @@
-//! Profiler files: which profiler wrote one, and what it says of itself. What is in it is read elsewhere.
+//! Profiler files: which profiler wrote one, what it says of itself, and what is in it.
 
 mod error;
 mod gzip;
+mod json;
 mod nsight;
+mod torch;
+mod unpack;
 
 use std::{
     fs::File,
@@ -32,21 +35,47 @@ pub struct Recognised {
     pub recorded_unix_s: Option<u64>,
 }
 
+/// A trace that unpacks to more is none that a machine of CI can read.
+const MOST_BYTES: usize = 2 << 30;
+
 /// Reads a profile.
 ///
 /// # Errors
 /// It cannot be read, is cut off, is no profile, or holds nothing to look at.
 pub fn read(path: &Path) -> Result<OpTable, ProfileError> {
+    match nsight::form(path, &head_of(path)?) {
+        Some(form) => nsight::read(path, form),
+        None => torch::read(path, &text_of(path)?),
+    }
+}
+
+/// The beginning of a file, which tells whose it is.
+fn head_of(path: &Path) -> Result<Vec<u8>, ProfileError> {
     let mut head = Vec::new();
-    let file = File::open(path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head));
-    file.map_err(|source| ProfileError::Unreadable {
+    let read = File::open(path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head));
+    read.map(|_| head).map_err(|source| ProfileError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// All of a file, unpacked.
+fn text_of(path: &Path) -> Result<Vec<u8>, ProfileError> {
+    let packed = std::fs::read(path).map_err(|source| ProfileError::Unreadable {
         path: path.to_owned(),
         source,
     })?;
-    match nsight::form(path, &head) {
-        Some(form) => nsight::read(path, form),
-        None => Err(ProfileError::Unknown { path: path.to_owned() }),
+    if !gzip::is_gzip(&packed) {
+        return Ok(packed);
     }
+    unpack::unpack(&packed, MOST_BYTES).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => ProfileError::CutOff { path: path.to_owned() },
+        io::ErrorKind::FileTooLarge => ProfileError::TooLarge { path: path.to_owned() },
+        _ => ProfileError::Malformed {
+            path: path.to_owned(),
+            what: "what is packed in it is damaged; copy it again".to_owned(),
+        },
+    })
 }
 
 /// Tells which profiler wrote a file.

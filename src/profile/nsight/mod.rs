@@ -82,16 +82,7 @@ pub(super) fn form(path: &Path, head: &[u8]) -> Option<Form> {
 /// It cannot be read, is cut off, or tells too little; binary reports say which command exports them.
 pub(super) fn read(path: &Path, form: Form) -> Result<OpTable, ProfileError> {
     match form {
-        Form::SystemsReport => Err(binary(path, "nsys export --type sqlite -o", "sqlite")),
-        Form::ComputeReport => Err(ProfileError::Lacks {
-            path: path.to_owned(),
-            what: "anything to read in its binary form".to_owned(),
-            remedy: format!(
-                "export it with `ncu --import {} --page raw --csv > {}`",
-                path.display(),
-                named(path, "csv")
-            ),
-        }),
+        Form::SystemsReport | Form::ComputeReport => Err(not_exported(path, form)),
         Form::SystemsSqlite => nsys::read(path),
         Form::KernelSumsCsv => kernel_sums::read_csv(path, &text(path)?),
         Form::KernelSumsJson => kernel_sums::read_json(path, &text(path)?),
@@ -99,15 +90,17 @@ pub(super) fn read(path: &Path, form: Form) -> Result<OpTable, ProfileError> {
     }
 }
 
-fn binary(path: &Path, command: &str, extension: &str) -> ProfileError {
+/// A report in a form that only its own tool reads.
+fn not_exported(path: &Path, form: Form) -> ProfileError {
+    let file = path.display();
+    let export = match form {
+        Form::ComputeReport => format!("ncu --import {file} --page raw --csv > {}", named(path, "csv")),
+        _ => format!("nsys export --type sqlite -o {} {file}", named(path, "sqlite")),
+    };
     ProfileError::Lacks {
         path: path.to_owned(),
         what: "anything to read in its binary form".to_owned(),
-        remedy: format!(
-            "export it with `{command} {} {}`",
-            named(path, extension),
-            path.display()
-        ),
+        remedy: format!("export it with `{export}`"),
     }
 }
 
@@ -122,10 +115,7 @@ fn text(path: &Path) -> Result<String, ProfileError> {
         source,
     };
     if fs::metadata(path).map_err(unreadable)?.len() > MOST_TEXT_BYTES {
-        return Err(ProfileError::TooLarge {
-            path: path.to_owned(),
-            limit_bytes: MOST_TEXT_BYTES,
-        });
+        return Err(ProfileError::TooLarge { path: path.to_owned() });
     }
     let bytes = fs::read(path).map_err(unreadable)?;
     Ok(String::from_utf8_lossy(&bytes)

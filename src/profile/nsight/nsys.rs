@@ -245,6 +245,8 @@ fn add_time(sum: &mut Timeline, more: &Timeline) {
     sum.exposed_communication_ns += more.exposed_communication_ns;
     sum.exposed_copy_ns += more.exposed_copy_ns;
     sum.between_steps_ns += more.between_steps_ns;
+    sum.waiting.count += more.waiting.count;
+    sum.waiting.time_ns += more.waiting.time_ns;
     for (cause, gaps) in &more.idle {
         let all = sum.idle.entry(*cause).or_default();
         all.count += gaps.count;

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use super::export::Call;
-use crate::op_table::Phase;
+use crate::{
+    op_table::Phase,
+    profile::torch::marks::{Mark, place_of},
+};
 
 /// A range on one thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,27 +56,11 @@ pub(super) fn passes(ranges: &[Range]) -> Vec<Pass> {
     found
 }
 
-/// What the name of a pass tells: `execute_context_1(48)_generation_0(0)` of vLLM, `decode_step_3`, `prefill`.
+/// What the name of a pass tells, if it is one.
 fn pass_of(name: &str) -> Option<(Phase, Option<String>)> {
-    if let Some(rest) = name.strip_prefix("execute_context_") {
-        let (context, generation) = rest.split_once("_generation_")?;
-        let is_any = |part: &str| !part.starts_with("0(");
-        let phase = match (is_any(context), is_any(generation)) {
-            (true, true) => Phase::Mixed,
-            (true, false) => Phase::Prefill,
-            _ => Phase::Decode,
-        };
-        return Some((phase, Some(format!("context {context}, generation {generation}"))));
-    }
-    let bare = name.trim_end_matches(|sign: char| sign.is_ascii_digit() || "_-#. ".contains(sign));
-    let bare = bare
-        .strip_suffix("_step")
-        .or_else(|| bare.strip_suffix(" step"))
-        .unwrap_or(bare);
-    match bare.to_ascii_lowercase().as_str() {
-        "decode" | "generation" => Some((Phase::Decode, None)),
-        "prefill" | "context" | "extend" => Some((Phase::Prefill, None)),
-        _ => None,
+    match Mark::of(name) {
+        Mark::Pass(phase, batch) => Some((phase, batch)),
+        Mark::Step | Mark::Place => None,
     }
 }
 
@@ -117,8 +104,8 @@ impl<'a> Places<'a> {
         let mut at = after.checked_sub(1);
         let mut names = Vec::new();
         while let Some(nested) = at.and_then(|at| ranges.get(at)) {
-            if call.start_ns < nested.range.end_ns && pass_of(&nested.range.name).is_none() {
-                names.push(without_number(&nested.range.name));
+            if call.start_ns < nested.range.end_ns && Mark::of(&nested.range.name) == Mark::Place {
+                names.push(place_of(&nested.range.name));
             }
             at = nested.parent;
         }
@@ -145,16 +132,6 @@ fn nested(mut ranges: Vec<&Range>) -> Vec<Nested<'_>> {
     nested
 }
 
-/// `layer` of `layer.3`: what differs from layer to layer only is one place.
-fn without_number(name: &str) -> &str {
-    let bare = name.trim_end_matches(|sign: char| sign.is_ascii_digit());
-    if bare.len() == name.len() {
-        return name;
-    }
-    let bare = bare.trim_end_matches(['.', '_', '-', '#', ' ', ':']);
-    if bare.is_empty() { name } else { bare }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,22 +143,6 @@ mod tests {
             thread: 7,
             process: 1,
             name: name.to_owned(),
-        }
-    }
-
-    #[test]
-    fn a_pass_tells_its_phase_and_other_ranges_are_none() {
-        for (name, phase) in [
-            ("execute_context_1(48)_generation_0(0)", Some(Phase::Prefill)),
-            ("execute_context_0(0)_generation_4(4)", Some(Phase::Decode)),
-            ("execute_context_1(48)_generation_3(3)", Some(Phase::Mixed)),
-            ("decode_step_3", Some(Phase::Decode)),
-            ("Prefill 2", Some(Phase::Prefill)),
-            ("layer.0", None),
-            ("decoder", None),
-            ("execute_model", None),
-        ] {
-            assert_eq!(pass_of(name).map(|(phase, _)| phase), phase, "{name}");
         }
     }
 

@@ -1,0 +1,218 @@
+//! What lies inside of what: operators in operators and ranges, launches and allocations in operators.
+
+use std::{cmp::Reverse, collections::HashMap};
+
+use super::{
+    events::{Events, Name},
+    marks::place_of,
+    windows::Windows,
+};
+use crate::profile::json;
+
+/// A place of nested ranges, by its number in [`Nesting::places`]; 0 is none.
+pub(super) type Place = u32;
+
+/// Where an operator lies.
+#[derive(Clone, Copy, Default)]
+pub(super) struct OpAt {
+    /// It was called by no other.
+    pub(super) is_top: bool,
+    /// Its time without the operators that it called.
+    pub(super) self_ns: u64,
+    pub(super) place: Place,
+}
+
+/// Where a call or an allocation lies.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Inside {
+    /// The innermost operator around it.
+    pub(super) op: Option<u32>,
+    pub(super) place: Place,
+}
+
+/// All of it.
+pub(super) struct Nesting {
+    /// As `layer/attn`.
+    pub(super) places: Vec<String>,
+    pub(super) ops: Vec<OpAt>,
+    pub(super) calls: Vec<Inside>,
+    pub(super) allocations: Vec<Inside>,
+    /// Operators thread by thread, each thread's as they began.
+    pub(super) order: Vec<u32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Range,
+    Op,
+    Call,
+    Allocation,
+}
+
+/// Something that begins at a time of a thread.
+type Item = (u32, u64, Reverse<u64>, Kind, u32);
+
+struct Frame {
+    end_ns: u64,
+    /// `None`: a range.
+    op: Option<u32>,
+    place: Place,
+}
+
+impl Nesting {
+    /// Walks through each thread once.
+    pub(super) fn of(events: &Events<'_>, windows: &Windows) -> Self {
+        let mut nesting = Self {
+            places: vec![String::new()],
+            ops: vec![OpAt::default(); events.ops.len()],
+            calls: vec![Inside::default(); events.calls.len()],
+            allocations: vec![Inside::default(); events.allocations.len()],
+            order: Vec::with_capacity(events.ops.len()),
+        };
+        let mut known: HashMap<(Place, Name), Place> = HashMap::new();
+        let mut frames: Vec<Frame> = Vec::new();
+        let mut thread = None;
+        for item in items(events) {
+            if thread != Some(item.0) {
+                frames.clear();
+                thread = Some(item.0);
+            }
+            while frames.last().is_some_and(|frame| frame.end_ns <= item.1) {
+                frames.pop();
+            }
+            if item.3 == Kind::Range {
+                let place = nesting.enter(item.4, (events, windows), &frames, &mut known);
+                frames.push(Frame {
+                    end_ns: item.2.0,
+                    op: None,
+                    place,
+                });
+            } else {
+                nesting.put(item, &mut frames);
+            }
+        }
+        nesting
+    }
+
+    /// The place that a range opens; steps and phases open none.
+    fn enter(
+        &mut self,
+        range: u32,
+        (events, windows): (&Events<'_>, &Windows),
+        frames: &[Frame],
+        known: &mut HashMap<(Place, Name), Place>,
+    ) -> Place {
+        let index = index(range);
+        let is_mark = windows.is_mark.get(index).copied().unwrap_or_default();
+        let Some(annotation) = events.annotations.get(index).filter(|_| !is_mark) else {
+            return 0;
+        };
+        let outer = frames.last().map_or(0, |frame| frame.place);
+        *known.entry((outer, annotation.name)).or_insert_with(|| {
+            let own = place_of(&json::text(events.names.text(annotation.name)));
+            let whole = match self.places.get(self::index(outer)) {
+                Some(around) if !around.is_empty() => format!("{around}/{own}"),
+                _ => own,
+            };
+            let found = self.places.iter().position(|place| *place == whole);
+            let place = found.unwrap_or_else(|| {
+                self.places.push(whole);
+                self.places.len() - 1
+            });
+            Place::try_from(place).unwrap_or(0)
+        })
+    }
+
+    fn put(&mut self, (_, start_ns, Reverse(end_ns), kind, number): Item, frames: &mut Vec<Frame>) {
+        let place = frames.last().map_or(0, |frame| frame.place);
+        let caller = frames
+            .iter()
+            .rev()
+            .filter(|frame| frame.end_ns > start_ns)
+            .find_map(|frame| frame.op.map(|op| (op, frame.end_ns)));
+        let op = caller.map(|(op, _)| op);
+        let inside = Inside { op, place };
+        match kind {
+            Kind::Call => self
+                .calls
+                .get_mut(index(number))
+                .into_iter()
+                .for_each(|call| *call = inside),
+            Kind::Allocation => {
+                let own = self.allocations.get_mut(index(number));
+                own.into_iter().for_each(|allocation| *allocation = inside);
+            }
+            Kind::Op => {
+                if let Some((caller, caller_end_ns)) = caller
+                    && let Some(caller) = self.ops.get_mut(index(caller))
+                {
+                    caller.self_ns = caller.self_ns.saturating_sub(end_ns.min(caller_end_ns) - start_ns);
+                }
+                if let Some(own) = self.ops.get_mut(index(number)) {
+                    *own = OpAt {
+                        is_top: op.is_none(),
+                        self_ns: end_ns - start_ns,
+                        place,
+                    };
+                }
+                self.order.push(number);
+                frames.push(Frame {
+                    end_ns,
+                    op: Some(number),
+                    place,
+                });
+            }
+            Kind::Range => {}
+        }
+    }
+}
+
+/// A number as a place in a list.
+pub(super) fn index(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Everything of every thread, what is around before what is inside.
+fn items(events: &Events<'_>) -> Vec<Item> {
+    let count = events.ops.len() + events.annotations.len() + events.calls.len() + events.allocations.len();
+    let mut items: Vec<Item> = Vec::with_capacity(count);
+    let number = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+    items.extend(events.annotations.iter().enumerate().map(|(place, one)| {
+        (
+            one.thread,
+            one.span.start_ns,
+            Reverse(one.span.end_ns),
+            Kind::Range,
+            number(place),
+        )
+    }));
+    items.extend(events.ops.iter().enumerate().map(|(place, one)| {
+        (
+            one.thread,
+            one.span.start_ns,
+            Reverse(one.span.end_ns),
+            Kind::Op,
+            number(place),
+        )
+    }));
+    items.extend(events.calls.iter().enumerate().map(|(place, one)| {
+        (
+            one.thread,
+            one.span.start_ns,
+            Reverse(one.span.end_ns),
+            Kind::Call,
+            number(place),
+        )
+    }));
+    items.extend(events.allocations.iter().enumerate().map(|(place, one)| {
+        (
+            one.thread,
+            one.at_ns,
+            Reverse(one.at_ns),
+            Kind::Allocation,
+            number(place),
+        )
+    }));
+    items.sort_unstable();
+    items
+}

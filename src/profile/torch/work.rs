@@ -1,0 +1,198 @@
+//! Work on devices: which call launched it, for which operator, in which phase.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{
+    events::{Events, Name, Work},
+    nesting::{Nesting, Place, index},
+    windows::{Segment, Windows},
+};
+use crate::{
+    op_table::{DeviceSpan, Family, Gaps, Graphs, IdleCause, PhaseTable, SpanKind, Timeline, family_of, timelines},
+    profile::json,
+};
+
+/// A piece of work with all that is known around it.
+#[derive(Clone, Copy)]
+pub(super) struct Placed {
+    /// Which of [`Events::works`].
+    pub(super) work: usize,
+    /// `None`: outside of every step.
+    pub(super) segment: Option<Segment>,
+    /// The operator that launched it, where that is recorded.
+    pub(super) op: Option<u32>,
+    pub(super) place: Place,
+    pub(super) family: Family,
+    launched_ns: Option<u64>,
+}
+
+/// All work, and how graphs were recorded.
+pub(super) struct Works {
+    pub(super) placed: Vec<Placed>,
+    pub(super) graphs: Graphs,
+}
+
+impl Works {
+    /// Joins each piece of work to its launch by its correlation, and to its operator by time, or by `External id`.
+    pub(super) fn of(events: &Events<'_>, windows: &Windows, nesting: &Nesting) -> Self {
+        let mut calls: HashMap<u64, u32> = HashMap::with_capacity(events.calls.len());
+        for (place, call) in (0_u32..).zip(&events.calls) {
+            calls.entry(call.correlation).or_insert(place);
+        }
+        let ids: HashMap<u64, u32> = (0_u32..)
+            .zip(&events.ops)
+            .filter_map(|(place, op)| op.external_id.map(|id| (id, place)))
+            .collect();
+        let mut families: HashMap<Name, Family> = HashMap::new();
+        let mut has_nodes = false;
+        let placed = events.works.iter().enumerate().map(|(place, work)| {
+            let family = *families
+                .entry(work.name)
+                .or_insert_with(|| family_of(&json::text(events.names.text(work.name))));
+            let call = work
+                .args
+                .correlation
+                .and_then(|correlation| calls.get(&correlation))
+                .copied();
+            let by_id = work.args.external_id.and_then(|id| ids.get(&id)).copied();
+            let call = call.and_then(|call| events.calls.get(index(call)).zip(nesting.calls.get(index(call))));
+            let (op, inside_place, launched_ns) = match call {
+                Some((call, inside)) if call.is_graph => {
+                    has_nodes |= !work.is_copy;
+                    (None, inside.place, Some(call.span.start_ns))
+                }
+                Some((call, inside)) => (inside.op.or(by_id), inside.place, Some(call.span.start_ns)),
+                None => {
+                    let started = by_id.and_then(|op| events.ops.get(index(op)).zip(nesting.ops.get(index(op))));
+                    let (place, start_ns) = started.map_or((0, None), |(op, at)| (at.place, Some(op.span.start_ns)));
+                    (by_id, place, start_ns)
+                }
+            };
+            // Launched before the trace began, it belongs to no step, even where it ran in one.
+            let at_ns = launched_ns.or_else(|| events.calls.is_empty().then_some(work.span.start_ns));
+            Placed {
+                work: place,
+                segment: at_ns.and_then(|at_ns| windows.find(at_ns)),
+                op,
+                place: inside_place,
+                family,
+                launched_ns,
+            }
+        });
+        let placed = placed.collect();
+        let has_graphs = events.calls.iter().any(|call| call.is_graph);
+        Self {
+            placed,
+            graphs: match (has_graphs, has_nodes) {
+                (false, _) => Graphs::None,
+                (true, true) => Graphs::Nodes,
+                (true, false) => Graphs::Whole,
+            },
+        }
+    }
+
+    /// The timeline of each phase, over all devices.
+    pub(super) fn timelines(&self, events: &Events<'_>, phases: &[PhaseTable]) -> Vec<Timeline> {
+        let mut devices: BTreeMap<u32, Vec<DeviceSpan>> = BTreeMap::new();
+        for placed in &self.placed {
+            if let (Some(segment), Some(work)) = (placed.segment, events.works.get(placed.work)) {
+                devices
+                    .entry(work.device)
+                    .or_default()
+                    .push(span(placed, segment, work));
+            }
+        }
+        let mut found = vec![Timeline::default(); phases.len()];
+        for spans in devices.values_mut() {
+            for (all, own) in found.iter_mut().zip(timelines(spans, &events.profiler, phases.len())) {
+                add(all, own);
+            }
+        }
+        found
+    }
+}
+
+fn span(placed: &Placed, segment: Segment, work: &Work) -> DeviceSpan {
+    DeviceSpan {
+        start_ns: work.span.start_ns,
+        end_ns: work.span.end_ns,
+        launched_ns: placed.launched_ns,
+        kind: match placed.family {
+            _ if work.is_copy => SpanKind::Copy,
+            Family::Communication => SpanKind::Communication,
+            _ => SpanKind::Compute,
+        },
+        phase: segment.phase,
+        step: segment.step,
+    }
+}
+
+fn add(all: &mut Timeline, own: Timeline) {
+    all.wall_ns += own.wall_ns;
+    all.compute_ns += own.compute_ns;
+    all.exposed_communication_ns += own.exposed_communication_ns;
+    all.exposed_copy_ns += own.exposed_copy_ns;
+    all.between_steps_ns += own.between_steps_ns;
+    more(&mut all.waiting, own.waiting);
+    for (cause, gaps) in own.idle {
+        more(all.idle.entry(cause).or_default(), gaps);
+    }
+}
+
+fn more(all: &mut Gaps, own: Gaps) {
+    all.count += own.count;
+    all.time_ns += own.time_ns;
+}
+
+/// The timelines of a trace without a device: what the operators of the marking thread cover of each phase.
+pub(super) fn host_timelines(events: &Events<'_>, windows: &Windows, nesting: &Nesting) -> Vec<Timeline> {
+    let mut found = vec![Timeline::default(); windows.phases.len()];
+    let mut tops: Vec<(u64, u64)> = events
+        .ops
+        .iter()
+        .zip(&nesting.ops)
+        .filter(|(op, at)| at.is_top && op.thread == windows.thread)
+        .map(|(op, _)| (op.span.start_ns, op.span.end_ns))
+        .collect();
+    tops.sort_unstable();
+    let first_ns = tops.first().map_or(0, |top| top.0);
+    let last_ns = tops.iter().map(|top| top.1).max().unwrap_or(0);
+    for segment in &windows.segments {
+        let Some(timeline) = found.get_mut(segment.phase) else {
+            continue;
+        };
+        let (mut at_ns, end_ns) = if windows.is_whole() {
+            (first_ns, last_ns)
+        } else {
+            (segment.span.start_ns, segment.span.end_ns)
+        };
+        timeline.wall_ns += end_ns - at_ns;
+        let begin = tops.partition_point(|top| top.1 <= at_ns);
+        for (top_start_ns, top_end_ns) in tops.get(begin..).unwrap_or_default() {
+            if *top_start_ns >= end_ns {
+                break;
+            }
+            uncovered(timeline, top_start_ns.saturating_sub(at_ns));
+            let covered_from_ns = (*top_start_ns).max(at_ns);
+            at_ns = (*top_end_ns).min(end_ns).max(at_ns);
+            timeline.compute_ns += at_ns.saturating_sub(covered_from_ns);
+        }
+        uncovered(timeline, end_ns.saturating_sub(at_ns));
+    }
+    found
+}
+
+/// Longer than this without an operator is no work between two of them.
+const STALL_NS: u64 = 1_000_000;
+
+fn uncovered(timeline: &mut Timeline, time_ns: u64) {
+    if time_ns == 0 {
+        return;
+    }
+    let cause = if time_ns > STALL_NS {
+        IdleCause::Stall
+    } else {
+        IdleCause::BetweenOps
+    };
+    more(timeline.idle.entry(cause).or_default(), Gaps { count: 1, time_ns });
+}
