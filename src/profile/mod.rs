@@ -4,6 +4,7 @@ mod error;
 mod gzip;
 mod json;
 mod nsight;
+mod redact;
 mod torch;
 mod unpack;
 
@@ -13,7 +14,10 @@ use std::{
     path::Path,
 };
 
-pub use self::error::ProfileError;
+pub use self::{
+    error::ProfileError,
+    redact::{Hide, Stored, store},
+};
 use crate::{op_table::OpTable, session::ProfileKind};
 
 /// Of the beginning so much is looked at.

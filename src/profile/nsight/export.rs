@@ -383,7 +383,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// The address of a file that nobody changes meanwhile.
-pub(super) fn uri(path: &Path) -> String {
+pub(in crate::profile) fn uri(path: &Path) -> String {
     let mut uri = "file:".to_owned();
     for sign in path.to_string_lossy().chars() {
         match sign {

@@ -18,6 +18,8 @@ mod ranges;
 
 use std::{fs, path::Path};
 
+pub(super) use self::export::uri;
+
 use super::{ProfileError, contains};
 use crate::{op_table::OpTable, session::ProfileKind};
 
@@ -91,7 +93,7 @@ pub(super) fn read(path: &Path, form: Form) -> Result<OpTable, ProfileError> {
 }
 
 /// A report in a form that only its own tool reads.
-fn not_exported(path: &Path, form: Form) -> ProfileError {
+pub(super) fn not_exported(path: &Path, form: Form) -> ProfileError {
     let file = path.display();
     let export = match form {
         Form::ComputeReport => format!("ncu --import {file} --page raw --csv > {}", named(path, "csv")),
