@@ -27,6 +27,7 @@
 //! | `blocks.rs` | a run with rests between its parts |
 //! | `warmup.rs`, `cache.rs` | what comes before a run: a warm server, an empty prefix cache |
 //! | `probe.rs`, `pages.rs` | which engine, which models; the pages on which it tells how it is doing |
+//! | `profiler.rs` | the engine's own profiler, outside of what is measured |
 //! | `counted.rs` | numbers with their nouns |
 //! | `interrupt.rs`, `in_flight.rs` | Ctrl-C, requests under way |
 
@@ -69,6 +70,7 @@ mod pinned;
 mod pool;
 mod prefix;
 mod probe;
+mod profiler;
 mod random;
 mod readers;
 #[cfg(target_os = "linux")]
@@ -106,6 +108,7 @@ pub use interrupt::Interrupt;
 pub use lookup::is_private;
 pub use pages::MetricsPages;
 pub use probe::Probe;
+pub use profiler::ProfilerTrouble;
 pub use runner::{Runner, Stopped};
 pub use schedule::units_per_run;
 pub use workload::PromptSet;

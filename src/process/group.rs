@@ -45,6 +45,11 @@ impl Group {
         system::signal(self.0, false);
     }
 
+    /// Asks all members to end as Ctrl-C in their terminal would: profilers write what they have then.
+    pub fn interrupt(self) {
+        system::interrupt(self.0);
+    }
+
     /// Ends all members.
     pub fn kill(self) {
         system::signal(self.0, true);
@@ -162,6 +167,12 @@ mod system {
         }
     }
 
+    pub(super) fn interrupt(group: u32) {
+        if let Ok(group) = i32::try_from(group) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGINT);
+        }
+    }
+
     pub(super) fn kill(process: u32) {
         if let Ok(process) = i32::try_from(process) {
             let _ = kill_one(Pid::from_raw(process), Signal::SIGKILL);
@@ -172,6 +183,8 @@ mod system {
 #[cfg(not(unix))]
 mod system {
     pub(super) fn signal(_group: u32, _at_once: bool) {}
+
+    pub(super) fn interrupt(_group: u32) {}
 
     pub(super) fn kill(_process: u32) {}
 }
