@@ -202,6 +202,7 @@ pub const KEYS: &[Key] = &[
     key!(Ab Pair, "arms.candidate.env", "CANDIDATE_ENV", "candidate-env", "NAME=VALUE", "Variable of the candidate's server that is started (repeatable)"),
     key!(Ab Scalar, "arms.candidate.workdir", "CANDIDATE_WORKDIR", "candidate-workdir", "DIR", "Folder in which the candidate's server is built and started"),
     key!(Ab Scalar, "arms.candidate.metrics", "CANDIDATE_METRICS", "candidate-metrics", "URL", "Page on which the candidate's server tells how many requests it holds, where it is not on its own address [default: /metrics there]"),
+    key!(Ab Fields, "profile", "PROFILE", "profiling", "FIELDS", "How a cell that got worse is profiled: `steps=20,requests=32,timeout=30m,dir=DIR`; a `wrapper` as `nsys profile -o {out} {command}`"),
     key!(Judging Fields, "slo", "SLO", "slo", "FIELDS", "What users are promised: `ttft=2s,tpot=200ms,e2e=30s`; requests within are goodput"),
     key!(Judging Fields, "capacity", "CAPACITY", "capacity", "FIELDS", "What `capacity` searches: `axis=rate,min=1,max=100,precision=5%,attainment=99%,batch_duration=5s`"),
     key!(Judging Fields, "sweep", "SWEEP", "sweep", "FIELDS", "What `sweep` climbs: `axis=rate,from=1,to=100,steps=8,spacing=geometric`"),

@@ -4,6 +4,7 @@
 
 mod load;
 mod pairs;
+mod profiling;
 mod slo;
 mod target;
 mod workload;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 pub use self::{
     load::{Arrivals, Axis, Capacity, Load, RampShape, Stage, StageLength, StageLevel},
     pairs::{Alternation, ArmPlace, Arms, Launch},
+    profiling::Profiling,
     slo::Slo,
     target::{Api, CacheReset, FromVariable, Http, METRICS_INTERVAL, MetricsPage, Secrets, Spread, Target, Timeouts},
     workload::{

@@ -581,6 +581,7 @@ fn sample(path: &str) -> &'static str {
         "family_error" => "5%",
         "on_inconclusive" | "on_unmet_explanation" | "on_unmet_profile" => "block",
         "measure" => "ab",
+        "profile" => "steps=7,timeout=90s,dir=traces",
         "ab.looks" => "3,6",
         path if path.starts_with("arms.") => match path.rsplit('.').next() {
             Some("url" | "metrics") => "http://h:1",

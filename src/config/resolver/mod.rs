@@ -7,6 +7,7 @@ mod arms;
 mod clashes;
 mod judging;
 mod load;
+mod profile;
 mod target;
 mod unused;
 mod workload;
@@ -88,6 +89,7 @@ impl Resolver {
         let (capacity, sweep) = (self.capacity(arrivals)?, self.sweep(arrivals)?);
         let (measure, alternation) = (self.measure(), self.alternation()?);
         let (arms, only_arm) = self.arms()?;
+        let profiling = self.profiling()?;
         self.check_clashes(&plan)?;
         if clashes::untimed(&plan).is_some() {
             rules.without(|metric| clashes::is_unknown(&plan, metric));
@@ -109,6 +111,7 @@ impl Resolver {
             alternation,
             arms,
             only_arm,
+            profiling,
             header_sources,
             origins: self.origins,
             notes: self.notes,

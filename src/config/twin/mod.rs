@@ -3,6 +3,7 @@
 mod arms;
 mod judging;
 mod load;
+mod profile;
 mod target;
 mod workload;
 
@@ -12,9 +13,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(super) use self::{
-    arms::{AbTwin, ArmTwin, ArmsTwin, MeasureTwin},
+    arms::{AbTwin, ArmTwin, ArmsTwin, CommandTwin, MeasureTwin},
     judging::{ALL, ActionTwin, FieldRuleTwin, GateTwin, OnInconclusiveTwin, RequiresTwin, ThresholdTwin, UnmetTwin},
     load::{ArrivalsTwin, AxisTwin, CapacityTwin, RampTwin, Ratio, StageTwin, SweepTwin},
+    profile::ProfileTwin,
     target::{ApiTwin, HeaderTwin, SpreadTwin, TargetTwin, TimeoutsTwin},
     workload::{
         ConversationTwin, DatasetTwin, ImagesTwin, ModelTwin, SharedPrefixTwin, SloTwin, TraceTwin, WarmupTwin,
@@ -137,6 +139,8 @@ pub(super) struct ConfigFile {
     pub(super) ab: Option<AbTwin>,
     /// The two servers of an A/B measurement.
     pub(super) arms: Option<ArmsTwin>,
+    /// How a cell that got worse is run again under a profiler.
+    pub(super) profile: Option<ProfileTwin>,
     /// Baseline to compare with, by name or file.
     pub(super) baseline: Option<Word>,
     /// Folder of the stored baselines.
