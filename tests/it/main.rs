@@ -5,6 +5,8 @@ mod again;
 mod answering;
 mod bisect;
 mod capacity;
+#[cfg(unix)]
+mod capture;
 mod chain;
 mod checkout;
 mod command;
