@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::Read,
     path::Path,
+    rc::Rc,
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
@@ -49,8 +50,8 @@ pub(super) struct Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
     Kernel {
-        /// As the compiler names it, whole.
-        name: String,
+        /// As the compiler names it, whole; one text for all its launches.
+        name: Rc<str>,
         grid: [u32; 3],
         block: [u32; 3],
         /// Whether it ran as a node of a CUDA graph.
@@ -153,26 +154,32 @@ impl<'a> Export<'a> {
             &[name, "gridX", "gridY", "gridZ", "blockX", "blockY", "blockZ"],
         )?;
         let node = optional(&columns, "graphNodeId");
+        let names = self.texts()?;
+        let unnamed: Rc<str> = "(no name)".into();
         let sql = self.sql(
             table,
             &columns,
-            &format!(
-                "(SELECT value FROM StringIds WHERE id = {name}), gridX, gridY, gridZ, blockX, blockY, blockZ, {node}"
-            ),
+            &format!("{name}, gridX, gridY, gridZ, blockX, blockY, blockZ, {node}"),
         )?;
         self.all(&sql, |row| {
             Event::of(row, calls, |row| {
                 let node: Option<i64> = row.get(LATER + 7)?;
                 Ok(What::Kernel {
-                    name: row
-                        .get::<_, Option<String>>(LATER)?
-                        .unwrap_or_else(|| "(no name)".to_owned()),
+                    name: names.get(&row.get::<_, i64>(LATER)?).unwrap_or(&unnamed).clone(),
                     grid: [row.get(LATER + 1)?, row.get(LATER + 2)?, row.get(LATER + 3)?],
                     block: [row.get(LATER + 4)?, row.get(LATER + 5)?, row.get(LATER + 6)?],
                     is_node: node.is_some_and(|node| node != 0),
                 })
             })
         })
+    }
+
+    /// The texts that other tables refer to.
+    fn texts(&self) -> Result<HashMap<i64, Rc<str>>, ProfileError> {
+        let texts = self.all("SELECT id, value FROM StringIds", |row| {
+            Ok((row.get(0)?, Rc::from(row.get::<_, String>(1)?)))
+        })?;
+        Ok(texts.into_iter().collect())
     }
 
     /// Launches of graphs that were recorded as one event each.

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
     path::Path,
+    rc::Rc,
 };
 
 use super::{
@@ -69,35 +70,35 @@ impl Event {
         self.launch.map_or(self.start_ns, |call| call.start_ns)
     }
 
-    fn row(&self, region: String) -> KernelRow {
-        let row = match &self.what {
-            What::Kernel { name, grid, block, .. } => KernelRow {
-                grid: Some(*grid),
-                block: Some(*block),
-                ..KernelRow::new(name.as_str())
-            },
-            What::Graph => KernelRow {
-                family: Family::Graph,
-                ..KernelRow::new("CUDA graph")
-            },
-            What::Copy { kind, bytes } => KernelRow {
-                family: Family::Copy,
-                bytes: Some(*bytes),
-                ..KernelRow::new(format!("Memcpy {kind}"))
-            },
-            What::Set { bytes } => KernelRow {
-                bytes: Some(*bytes),
-                ..KernelRow::new("Memset")
-            },
-        };
-        KernelRow { region, ..row }
+    fn name(&self) -> Rc<str> {
+        match &self.what {
+            What::Kernel { name, .. } => name.clone(),
+            What::Graph => "CUDA graph".into(),
+            What::Copy { kind, .. } => format!("Memcpy {kind}").into(),
+            What::Set { .. } => "Memset".into(),
+        }
     }
 
-    fn span_kind(&self) -> SpanKind {
-        match &self.what {
-            What::Copy { .. } => SpanKind::Copy,
-            What::Kernel { name, .. } if family_of(name) == Family::Communication => SpanKind::Communication,
-            What::Kernel { .. } | What::Graph | What::Set { .. } => SpanKind::Compute,
+    /// Grid and block.
+    const fn shape(&self) -> [Option<[u32; 3]>; 2] {
+        match self.what {
+            What::Kernel { grid, block, .. } => [Some(grid), Some(block)],
+            What::Graph | What::Copy { .. } | What::Set { .. } => [None, None],
+        }
+    }
+
+    const fn bytes(&self) -> Option<u64> {
+        match self.what {
+            What::Copy { bytes, .. } | What::Set { bytes } => Some(bytes),
+            What::Kernel { .. } | What::Graph => None,
+        }
+    }
+
+    const fn span_kind(&self, family: Family) -> SpanKind {
+        match (&self.what, family) {
+            (What::Copy { .. }, _) => SpanKind::Copy,
+            (_, Family::Communication) => SpanKind::Communication,
+            _ => SpanKind::Compute,
         }
     }
 }
@@ -124,9 +125,11 @@ struct Sorted<'a> {
     /// The work of each pass in order.
     prints: Vec<DefaultHasher>,
     spans: BTreeMap<i64, Vec<DeviceSpan>>,
+    families: HashMap<Rc<str>, Family>,
 }
 
-type Key = (String, String, Option<[u32; 3]>, Option<[u32; 3]>);
+/// Place, name, grid and block.
+type Key = (String, Rc<str>, Option<[u32; 3]>, Option<[u32; 3]>);
 
 impl<'a> Sorted<'a> {
     fn of(passes: &'a [Pass]) -> Self {
@@ -159,6 +162,7 @@ impl<'a> Sorted<'a> {
             phases,
             phase_of,
             spans: BTreeMap::new(),
+            families: HashMap::new(),
         }
     }
 
@@ -176,39 +180,53 @@ impl<'a> Sorted<'a> {
             };
             let phase = self.phase_of.get(pass).copied().unwrap_or(0);
             let region = event.launch.map(|call| places.region(call)).unwrap_or_default();
-            let row = event.row(region);
+            let name = event.name();
+            let family = self.family(event, &name);
             if let Some(print) = self.prints.get_mut(pass) {
-                (&row.name, row.grid, row.block, row.bytes).hash(print);
+                (&name, event.shape(), event.bytes()).hash(print);
             }
             self.spans.entry(event.device).or_default().push(DeviceSpan {
                 start_ns: event.start_ns,
                 end_ns: event.end_ns,
                 launched_ns: event.launch.map(|call| call.start_ns),
-                kind: event.span_kind(),
+                kind: event.span_kind(family),
                 phase,
                 step: pass,
             });
-            self.add(phase, row, event.end_ns - event.start_ns);
+            self.add(phase, (region, name), family, event);
         }
     }
 
-    fn add(&mut self, phase: usize, row: KernelRow, time_ns: u64) {
+    /// Told once for each name: there are few of them, and many launches.
+    fn family(&mut self, event: &Event, name: &Rc<str>) -> Family {
+        if event.what == What::Graph {
+            return Family::Graph;
+        }
+        *self.families.entry(name.clone()).or_insert_with(|| family_of(name))
+    }
+
+    fn add(&mut self, phase: usize, (region, name): (String, Rc<str>), family: Family, event: &Event) {
         let Some((table, places)) = self.phases.get_mut(phase).zip(self.rows.get_mut(phase)) else {
             return;
         };
-        let key = (row.region.clone(), row.name.clone(), row.grid, row.block);
-        let bytes = row.bytes;
-        let place = *places.entry(key).or_insert_with(|| {
-            table.kernels.push(KernelRow {
-                bytes: bytes.map(|_| 0),
-                ..row
+        let [grid, block] = event.shape();
+        let place = *places
+            .entry((region, name, grid, block))
+            .or_insert_with_key(|(region, name, ..)| {
+                table.kernels.push(KernelRow {
+                    region: region.clone(),
+                    family,
+                    grid,
+                    block,
+                    bytes: event.bytes().map(|_| 0),
+                    ..KernelRow::new(&**name)
+                });
+                table.kernels.len() - 1
             });
-            table.kernels.len() - 1
-        });
         if let Some(kernel) = table.kernels.get_mut(place) {
             kernel.launches += 1;
-            kernel.time_ns += time_ns;
-            kernel.bytes = kernel.bytes.zip(bytes).map(|(all, bytes)| all + bytes);
+            kernel.time_ns += event.end_ns - event.start_ns;
+            kernel.bytes = kernel.bytes.zip(event.bytes()).map(|(all, bytes)| all + bytes);
         }
     }
 

@@ -86,9 +86,11 @@ fn copy(path: &Path, to: &Path, hide: &Hide<'_>) -> rusqlite::Result<Vec<String>
     }
     if !texts.is_empty() {
         let used = texts.join(" UNION ");
-        let sql =
-            format!("CREATE TABLE main.StringIds AS SELECT id, value FROM source.StringIds WHERE id IN ({used});");
-        connection.execute_batch(&sql)?;
+        // Readers look texts up by their numbers.
+        connection.execute_batch(&format!(
+            "CREATE TABLE main.StringIds (id INTEGER NOT NULL PRIMARY KEY, value TEXT NOT NULL);
+             INSERT OR IGNORE INTO main.StringIds SELECT id, value FROM source.StringIds WHERE id IN ({used});"
+        ))?;
         hide_texts(&connection, ("StringIds", "value"), hide)?;
     }
     connection.execute_batch("COMMIT; DETACH DATABASE source;")?;
