@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use super::{Subject, Wanted, capture, ways::Engine};
+use super::{Subject, Wanted, capture, files, ways::Engine};
 use crate::{
     commands::{
         Console, Done, gate,
@@ -19,6 +19,9 @@ use crate::{
     verdict::{Action, Evidence, Verdict},
 };
 
+/// The arms of a gate.
+const ARMS: [&str; 2] = ["baseline", "candidate"];
+
 /// After a gate that blocks, or asks for a profile: profiles the worst cell on both arms. The answer is the gate's own in any
 /// case; what was stored is added where it is for people, and said where it is not.
 pub fn after_gate(
@@ -31,8 +34,9 @@ pub fn after_gate(
         return done;
     }
     let folder = gate::report_dir(&rules.resolved);
+    files::forget(&folder, &ARMS);
     let told = match read(&folder) {
-        Ok(Some((cell, measured))) => profiled(&cell, &measured, (rules, secrets, &folder), console, interrupt),
+        Ok(Some(worst)) => profiled(&worst, (rules, secrets, &folder), console, interrupt),
         Ok(None) => return done,
         Err(why) => {
             console.warn(&format!("nothing is profiled: {why}"));
@@ -49,15 +53,31 @@ pub fn after_gate(
     }
 }
 
-/// The cell that got worse, with what was measured; `None` where none did.
-fn read(folder: &Path) -> Result<Option<(String, Measured)>, String> {
+/// The cell that got worse.
+struct Worst {
+    cell: String,
+    measured: Measured,
+    /// Whether a warning still asks for a profile.
+    is_owed: bool,
+}
+
+/// What is to be profiled; `None` where nothing got worse.
+fn read(folder: &Path) -> Result<Option<Worst>, String> {
     let text = fs::read_to_string(folder.join(REPORT_FILE)).map_err(|error| error.to_string())?;
     let report = render::read_report(&text).map_err(|error| error.to_string())?;
     let Some(check) = worst(&report) else {
         return Ok(None);
     };
     let measured = store::read_measured(&folder.join(RESULT_FILE)).map_err(|error| error.to_string())?;
-    Ok(Some((check.cell.clone(), measured)))
+    let mut owed = report
+        .obligations
+        .iter()
+        .filter(|owed| owed.requires == Evidence::Profile);
+    Ok(Some(Worst {
+        cell: check.cell.clone(),
+        measured,
+        is_owed: owed.any(|owed| owed.settled.is_none()),
+    }))
 }
 
 /// Checks come worst first.
@@ -71,8 +91,11 @@ fn worst(report: &Report) -> Option<&Check> {
 }
 
 fn profiled(
-    cell: &str,
-    measured: &Measured,
+    Worst {
+        cell,
+        measured,
+        is_owed,
+    }: &Worst,
     (rules, secrets, folder): (&Rules, Secrets, &Path),
     console: &dyn Console,
     interrupt: &Interrupt,
@@ -109,6 +132,11 @@ fn profiled(
         guard: &rules.guard,
     };
     let mut told = capture(&wanted, console, interrupt);
+    if *is_owed {
+        told.push_str(
+            "a warning asks for a profile: `perfgate profile attach FILE` gives the candidate's to the result\n",
+        );
+    }
     if is_alone {
         told.push_str("the baseline is a stored session, and no server to profile; `gate --ab` profiles both\n");
     }

@@ -179,6 +179,22 @@ pub(super) fn store(written: &Written, wanted: &Wanted<'_>, arm: &str, interrupt
     kept
 }
 
+/// Removes what an earlier capture stored there: it must not be taken for this one's.
+pub(super) fn forget(folder: &Path, names: &[&str]) {
+    for entry in fs::read_dir(folder.join(FOLDER)).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_ours = |arm: &&str| {
+            let rest = name.strip_prefix(*arm).and_then(|rest| rest.strip_prefix('-'));
+            let number = rest.and_then(|rest| rest.split('.').next());
+            number.is_some_and(|number| !number.is_empty() && number.bytes().all(|sign| sign.is_ascii_digit()))
+        };
+        if names.iter().any(is_ours) {
+            // One that cannot be removed cannot be written anew either, and that is told.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 fn is_report(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     matches!(extension, Some("nsys-rep" | "qdrep" | "ncu-rep"))

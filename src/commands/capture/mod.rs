@@ -68,6 +68,8 @@ const FOLDER: &str = "profiles";
 /// Profiles each subject; tells what was stored, and what could not be. Nothing that happens here changes a verdict.
 pub(super) fn capture(wanted: &Wanted<'_>, console: &dyn Console, interrupt: &Interrupt) -> String {
     console.say(&format!("profiling `{}`, outside of what is measured", wanted.cell));
+    let names: Vec<&str> = wanted.subjects.iter().map(|subject| subject.name).collect();
+    files::forget(&wanted.folder, &names);
     let (mut stored, mut told) = (Vec::new(), Vec::new());
     for subject in &wanted.subjects {
         if interrupt.is_set() {
