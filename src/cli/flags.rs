@@ -123,7 +123,7 @@ pub(super) enum Verb {
         #[command(subcommand)]
         verb: BaselineVerb,
     },
-    /// Give the profiling report that a warning asked for.
+    /// Look into profiles, tell what differs between two sides, and give the profiling report that a warning asked for.
     Profile {
         #[command(subcommand)]
         verb: ProfileVerb,

@@ -11,6 +11,7 @@ mod manual;
 mod painter;
 mod posting;
 mod profile;
+mod profiling;
 mod progress;
 mod screen;
 mod search;
@@ -102,7 +103,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::History(flags) => stored::history(&flags),
         Verb::BisectStep { socket } => Ok(commands::bisect::step(&socket)),
         Verb::Bisect { plan, search } => bisect::run(&plan, &search),
-        Verb::Profile { verb } => profile::run(&verb),
+        Verb::Profile { verb } => profile::run(verb),
         Verb::Noise {
             files,
             noise,

@@ -4,7 +4,13 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{args::JudgeArgs, console, forms::FormatArg, rules, screen};
+use super::{
+    args::JudgeArgs,
+    console,
+    forms::FormatArg,
+    profiling::{self, DiffArgs, ShowArgs},
+    rules, screen,
+};
 use crate::commands::{
     CommandError, Done,
     profile::{self, Attaching},
@@ -12,6 +18,10 @@ use crate::commands::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ProfileVerb {
+    /// Show what a profiler saw: operators, kernels, idle time and memory, phase by phase.
+    Show(ShowArgs),
+    /// Show what differs between captures of a good and a bad state: what is done, exactly, and how long it takes.
+    Diff(DiffArgs),
     /// Add a profile of the commit that was measured to its result, and judge it again.
     Attach {
         /// Chrome trace of torch.profiler (`.json`, `.json.gz`), report or `.sqlite` export of Nsight Systems, or report of
@@ -32,20 +42,25 @@ pub(super) enum ProfileVerb {
 }
 
 /// Runs one of the verbs of `profile`.
-pub(super) fn run(verb: &ProfileVerb) -> Result<Done, CommandError> {
-    let ProfileVerb::Attach {
-        file,
-        result,
-        commit,
-        judge,
-        format,
-    } = verb;
-    let rules = rules(judge.config.as_deref(), &judge.overrides)?;
-    let attaching = Attaching {
-        file,
-        result,
-        commit: commit.as_deref(),
-    };
-    let form = ((*format).into(), screen());
-    profile::attach(&attaching, &rules, form, &console(&rules.resolved))
+pub(super) fn run(verb: ProfileVerb) -> Result<Done, CommandError> {
+    match verb {
+        ProfileVerb::Show(args) => profiling::show(&args),
+        ProfileVerb::Diff(args) => profiling::diff(&args),
+        ProfileVerb::Attach {
+            file,
+            result,
+            commit,
+            judge,
+            format,
+        } => {
+            let rules = rules(judge.config.as_deref(), &judge.overrides)?;
+            let attaching = Attaching {
+                file: &file,
+                result: &result,
+                commit: commit.as_deref(),
+            };
+            let form = (format.into(), screen());
+            profile::attach(&attaching, &rules, form, &console(&rules.resolved))
+        }
+    }
 }

@@ -27,6 +27,7 @@ mod origin;
 pub mod post;
 pub mod present;
 pub mod profile;
+pub mod profiles;
 mod ratchet;
 pub mod reference;
 pub mod report;

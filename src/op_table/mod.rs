@@ -2,6 +2,7 @@
 //!
 //! Numbers only: [`crate::profile`] makes these tables from files. All totals of a phase are sums over its steps; the reader divides.
 
+pub mod diff;
 mod family;
 mod limit;
 mod row;
@@ -23,6 +24,8 @@ pub struct OpTable {
     pub name: String,
     /// Which profiler wrote it, in which form.
     pub source: Source,
+    /// The engine and its version (`vLLM 0.32.0`), where the file tells.
+    pub engine: Option<String>,
     /// What the profiler was told to record; captures of different modes are not compared.
     pub mode: CaptureMode,
     /// Whose time the rows give.
@@ -47,6 +50,7 @@ impl OpTable {
         Self {
             name: name.into(),
             source,
+            engine: None,
             mode: CaptureMode::default(),
             clock,
             devices: Vec::new(),

@@ -33,6 +33,7 @@ mod noise;
 mod own;
 mod past;
 mod posting;
+mod profile;
 mod reproduce;
 mod screen;
 mod selftest;
@@ -54,7 +55,8 @@ pub use format::figure;
 pub use history::{accepted_step, terminal_history};
 pub use html::{html, whole_html};
 pub use json::{
-    context_json, context_schema, history_json, history_schema, noise_json, noise_schema, read_report, report_json,
+    context_json, context_schema, history_json, history_schema, noise_json, noise_schema, profile_diff_json, profile_json,
+    read_report, report_json,
     report_schema, show_json,
 };
 pub use listing::{BaselineRow, terminal_baselines, terminal_doubts};
@@ -63,6 +65,7 @@ pub use markdown::{NoResult, comment, comment_without_result, markdown, one_line
 pub use noise::{suggestion_yaml, terminal_noise};
 pub use own::{MOST_TEMPLATE_BYTES, Template};
 pub use posting::{Past, Posting, marker, past_results};
+pub use profile::{profile_diff_text, profile_text};
 pub use screen::Screen;
 pub use selftest::terminal_selftest;
 pub use site::{Site, SiteBaseline, SiteReport, site_index, site_page};

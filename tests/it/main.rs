@@ -23,6 +23,7 @@ mod made;
 mod manual;
 mod noise;
 mod post;
+mod profiles;
 #[cfg(unix)]
 mod pty;
 mod render;

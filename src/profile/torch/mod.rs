@@ -25,7 +25,7 @@ use self::{
 };
 use super::{
     ProfileError,
-    json::{Broken, Cursor},
+    json::{self, Broken, Cursor},
 };
 use crate::op_table::{CaptureMode, Clock, Cut, LeftOut, OpTable, Phase, Source};
 
@@ -37,6 +37,8 @@ struct Trace<'a> {
     /// Keys that torch.profiler alone writes.
     is_of_torch: bool,
     has_events: bool,
+    /// What vLLM adds.
+    vllm_version: Option<&'a [u8]>,
 }
 
 /// Reads a trace.
@@ -67,6 +69,7 @@ fn parse<'a>(path: &Path, text: &'a [u8]) -> Result<Trace<'a>, ProfileError> {
                 trace.is_of_torch = true;
                 trace.devices = cursor.value()?;
             }
+            b"vllm_version" => trace.vllm_version = Some(cursor.value()?),
             b"schemaVersion" | b"trace_id" | b"baseTimeNanoseconds" => {
                 trace.is_of_torch = true;
                 cursor.value()?;
@@ -139,6 +142,7 @@ fn table(path: &Path, name: String, trace: &Trace<'_>, hint: Option<Phase>) -> R
         ));
     }
     let mut table = OpTable::new(name, Source::TorchTrace, clock);
+    table.engine = engine(trace, &table.name);
     table.mode = mode(events, &works);
     table.devices = devices(trace);
     table.cut = windows.cut;
@@ -151,6 +155,22 @@ fn table(path: &Path, name: String, trace: &Trace<'_>, hint: Option<Phase>) -> R
     table.phases = phases;
     table.notes = std::mem::take(&mut windows.notes);
     Ok(table)
+}
+
+/// vLLM adds its version, and names its passes; `SGLang` names its files by rank.
+fn engine(trace: &Trace<'_>, name: &str) -> Option<String> {
+    if let Some(version) = trace.vllm_version {
+        return Some(format!("vLLM {}", json::text(version)));
+    }
+    let names = &trace.events.names;
+    let ranges = trace.events.annotations.iter();
+    let is_vllm = ranges
+        .map(|range| names.text(range.name))
+        .any(|name| name.starts_with(b"execute_"));
+    if is_vllm {
+        return Some("vLLM".to_owned());
+    }
+    (name.contains("-TP-") && name.ends_with(".trace.json.gz")).then(|| "SGLang".to_owned())
 }
 
 /// Told by what is there: not every version writes its flags.
@@ -196,5 +216,7 @@ fn stage_of(name: &str) -> Option<Phase> {
         .map(|(_, phase)| phase)
 }
 
+#[cfg(test)]
+mod planted;
 #[cfg(test)]
 mod tests;

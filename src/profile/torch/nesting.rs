@@ -111,6 +111,8 @@ impl Nesting {
         *known.entry((outer, annotation.name)).or_insert_with(|| {
             let own = place_of(&json::text(events.names.text(annotation.name)));
             let whole = match self.places.get(self::index(outer)) {
+                // Ranges of layers that overlap at their edges are no layers in layers.
+                Some(around) if *around == own || around.ends_with(&format!("/{own}")) => return outer,
                 Some(around) if !around.is_empty() => format!("{around}/{own}"),
                 _ => own,
             };
@@ -133,14 +135,15 @@ impl Nesting {
         let op = caller.map(|(op, _)| op);
         let inside = Inside { op, place };
         match kind {
-            Kind::Call => self
-                .calls
-                .get_mut(index(number))
-                .into_iter()
-                .for_each(|call| *call = inside),
+            Kind::Call => {
+                if let Some(call) = self.calls.get_mut(index(number)) {
+                    *call = inside;
+                }
+            }
             Kind::Allocation => {
-                let own = self.allocations.get_mut(index(number));
-                own.into_iter().for_each(|allocation| *allocation = inside);
+                if let Some(allocation) = self.allocations.get_mut(index(number)) {
+                    *allocation = inside;
+                }
             }
             Kind::Op => {
                 if let Some((caller, caller_end_ns)) = caller

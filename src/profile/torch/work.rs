@@ -68,13 +68,14 @@ impl Works {
                     (by_id, place, start_ns)
                 }
             };
+            let own_place = op.and_then(|op| nesting.ops.get(index(op))).map(|at| at.place);
             // Launched before the trace began, it belongs to no step, even where it ran in one.
             let at_ns = launched_ns.or_else(|| events.calls.is_empty().then_some(work.span.start_ns));
             Placed {
                 work: place,
                 segment: at_ns.and_then(|at_ns| windows.find(at_ns)),
                 op,
-                place: inside_place,
+                place: own_place.unwrap_or(inside_place),
                 family,
                 launched_ns,
             }

@@ -9,12 +9,14 @@ mod judging;
 mod load;
 mod noise;
 mod past;
+mod profile;
 mod twin;
 
 pub(super) use context::Context;
 pub use context::{context_json, context_schema};
 pub use history::{history_json, history_schema};
 pub use noise::{noise_json, noise_schema};
+pub use profile::{profile_diff_json, profile_json};
 use schemars::JsonSchema;
 use serde_json::Value;
 

@@ -1,0 +1,178 @@
+//! Differences that were planted into our own traces, found again.
+
+use std::path::Path;
+
+use crate::{
+    op_table::{
+        OpTable, Phase,
+        diff::{Change, Changed, Diff, PhaseDiff, TimeDiff, TimeRow, diff},
+    },
+    profile,
+};
+
+fn own(name: &str) -> OpTable {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/profiles")
+        .join(name);
+    profile::read(&path).unwrap()
+}
+
+fn of(good: &str, bad: &str) -> Diff {
+    diff(&[own(good)], &[own(bad)]).unwrap()
+}
+
+fn phase(diff: &Diff, phase: Phase) -> &PhaseDiff {
+    diff.phases.iter().find(|one| one.phase == phase).unwrap()
+}
+
+fn change<'a>(phase: &'a PhaseDiff, name: &str) -> &'a Change {
+    phase
+        .structure
+        .changes
+        .iter()
+        .find(|change| change.row.name == name)
+        .unwrap()
+}
+
+fn row<'a>(time: &'a TimeDiff, name: &str) -> &'a TimeRow {
+    time.rows.iter().find(|row| row.row.name == name).unwrap()
+}
+
+fn near(found: f64, expected: f64, by: f64) {
+    assert!((found - expected).abs() <= by, "{found}, expected {expected}");
+}
+
+#[test]
+fn the_same_code_twice_has_no_structural_change() {
+    let found = of("good.json.gz", "goodB.json.gz");
+    assert!(found.is_same_structure(), "{:?}", found.phases);
+    assert!(found.phases.iter().all(|phase| phase.structure.unsteady == 0));
+    assert_eq!(found.peak_bytes, Some([24_125_440; 2]));
+    assert!(of("gpu_good.json.gz", "gpu_good2.json.gz").is_same_structure());
+}
+
+#[test]
+fn needless_copies_are_named_with_their_calls_time_and_bytes() {
+    let found = of("good.json.gz", "copy.json.gz");
+    let decode = phase(&found, Phase::Decode);
+    let copies = change(decode, "aten::copy_");
+    assert_eq!(
+        (copies.row.region.as_str(), copies.calls),
+        ("layer/attn", [32.0, 128.0])
+    );
+    assert_eq!(copies.changed, Changed::Calls);
+    let time = decode.time.as_ref().unwrap();
+    let copies = row(time, "aten::copy_");
+    near(copies.values.means()[0], 0.13, 0.01);
+    near(copies.values.change(), 19.50, 0.01);
+    assert_eq!(
+        time.foremost().first().map(|row| row.row.name.as_str()),
+        Some("aten::copy_")
+    );
+    near(time.share_of_change(copies.values.change()).unwrap(), 0.91, 0.02);
+    let prefill = phase(&found, Phase::Prefill);
+    assert_eq!(change(prefill, "aten::copy_").calls, [8.0, 32.0]);
+    near(
+        row(prefill.time.as_ref().unwrap(), "aten::copy_").values.change(),
+        4.06,
+        0.01,
+    );
+    let allocated: f64 = found
+        .phases
+        .iter()
+        .filter_map(|phase| phase.allocated_bytes)
+        .map(|[_, bad]| bad)
+        .sum();
+    near(allocated, 239_040_064.0, 0.5);
+    assert_eq!(
+        found.peak_bytes,
+        Some([24_125_440, 19_931_136]),
+        "the peak alone would look better"
+    );
+}
+
+#[test]
+fn attention_that_is_no_longer_fused_is_named_by_what_took_its_place() {
+    let found = of("good.json.gz", "unfused.json.gz");
+    let prefill = phase(&found, Phase::Prefill);
+    assert_eq!(
+        change(prefill, "aten::_scaled_dot_product_flash_attention_for_cpu").changed,
+        Changed::Gone
+    );
+    for name in ["aten::bmm", "aten::_softmax", "aten::masked_fill_"] {
+        assert_eq!(change(prefill, name).changed, Changed::New, "{name}");
+    }
+    assert_eq!(found.peak_bytes, Some([24_125_440, 31_531_008]));
+}
+
+#[test]
+fn the_gpu_traces_differ_as_their_truth_says() {
+    let found = of("gpu_good.json.gz", "gpu_bad.json.gz");
+    let decode = phase(&found, Phase::Decode);
+    let launches = |name: &str| {
+        let changes = decode.structure.changes.iter().filter(|change| change.row.name == name);
+        changes
+            .map(|change| change.calls)
+            .fold([0.0, 0.0], |all, own| [all[0] + own[0], all[1] + own[1]])
+    };
+    assert_eq!(
+        launches("softmax_warp_forward"),
+        [0.0, 4.0],
+        "one in each of four layers"
+    );
+    assert_eq!(
+        launches("elementwise_copy_kernel"),
+        [0.0, 8.0],
+        "two in each of four layers"
+    );
+    let time = decode.time.as_ref().unwrap();
+    let flash = row(time, "vllm::unified_attention").values.means();
+    near(flash[1] / flash[0], 1.35, 0.01);
+    assert!(
+        !row(time, "vllm::unified_attention").is_changed,
+        "slower, and called as often as before"
+    );
+    let late = time.foremost_idle();
+    assert_eq!(late.len(), 1, "the host gap explains most");
+    near(late[0].values.change(), 4.4638 / 12.0, 1e-6);
+    let parts = time.changed_rows_ms() + time.same_rows_ms() + time.idle_ms() + time.overlap_ms();
+    near(parts, time.change_ms(), 1e-9);
+    near(time.change_ms(), (22_904_386.0 - 14_784_827.0) / 12e6, 1e-9);
+}
+
+#[test]
+fn traces_with_and_without_shapes_are_incomparable() {
+    let error = diff(&[own("good.json.gz")], &[own("good_plain.json.gz")])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("`good_plain.json.gz` without"), "{error}");
+}
+
+#[test]
+fn two_devices_differ_as_tracelens_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/profiles/public");
+    let names = ["h100", "mi300"].map(|arm| folder.join(format!("tl_{arm}_Qwen_Qwen1.5-0.5B-Chat__1016005.json.gz")));
+    if names.iter().any(|name| !name.exists()) {
+        println!("skipped: no `{}`", folder.display());
+        return;
+    }
+    let [good, bad] = names.map(|name| profile::read(&name).unwrap());
+    let found = diff(&[good], &[bad]).unwrap();
+    let time = found.phases[0].time.as_ref().unwrap();
+    for (name, change_ms) in [
+        ("aten::mul", -2.211_611_328_125),
+        ("aten::mm", 1.994_933_593_75),
+        ("aten::copy_", -1.911_240_478_515_625_2),
+        ("aten::_flash_attention_forward", 1.186_093_994_140_625),
+    ] {
+        near(row(time, name).values.change(), change_ms, 2e-5);
+    }
+    near(time.change_ms(), -1.761_085_449_218_747, 2e-5);
+    near(time.idle_ms(), 0.400_469_970_703_125, 2e-5);
+    assert!(
+        found
+            .cautions
+            .iter()
+            .any(|caution| caution.contains("different devices"))
+    );
+}

@@ -1,0 +1,349 @@
+//! The page of a comparison: what differs, exact; how long it takes, as far as the captures tell; what comes next.
+
+use super::{
+    routine,
+    sections::{Head, Section, Table},
+    words::{MOST_SIGNS, by_ms, counts, headlines, megabytes, ms, phase_name, said, share, told},
+};
+use crate::{
+    op_table::{
+        Clock,
+        diff::{Change, Counted, Diff, PhaseDiff, TimeDiff, TimeRow},
+    },
+    render::escape::cut,
+};
+
+/// So many phases have their times row by row; of more, the wall times are listed.
+const MOST_PHASES: usize = 4;
+
+pub(super) fn sections(diff: &Diff, most: usize) -> Vec<Section> {
+    let mut all = vec![head(diff), structure(diff, most)];
+    all.extend(times(diff, most));
+    all.push(memory(diff));
+    all.push(routine::of_diff(diff));
+    all.retain(|section| section.table.is_some() || !section.lines.is_empty());
+    all
+}
+
+fn head(diff: &Diff) -> Section {
+    let [good, bad] = diff.names.each_ref().map(|names| {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        names.join(", ")
+    });
+    let mut lines = vec![format!("good: {good}"), format!("bad:  {bad}")];
+    lines.push(format!("{}; {}", diff.source.name(), level(diff)));
+    lines.extend(diff.cautions.iter().map(|caution| format!("note: {caution}")));
+    for alone in &diff.alone {
+        let side = if alone.is_bad { "bad" } else { "good" };
+        lines.push(format!(
+            "note: {} is not in all captures of the other side, {} in {side}: it is left out",
+            phase_name(alone.phase, alone.batch.as_deref()),
+            plural(alone.steps, "step")
+        ));
+    }
+    lines.push(String::new());
+    lines.extend(headlines(diff));
+    Section {
+        lines,
+        ..Section::default()
+    }
+}
+
+fn plural(count: u64, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+/// What the rows of time are, and why.
+fn level(diff: &Diff) -> String {
+    let rows = diff.level.name();
+    match (diff.clock, diff.attributed_ratio) {
+        (Clock::Host, _) => format!("times are of {rows} on the host, without those that they called"),
+        (_, Some(ratio)) => format!(
+            "times are of {rows} on the device; of {} of the device time the operator is known",
+            share(ratio)
+        ),
+        _ => format!("times are of {rows} on the device"),
+    }
+}
+
+fn structure(diff: &Diff, most: usize) -> Section {
+    let all: usize = diff.phases.iter().map(|phase| phase.structure.changes.len()).sum();
+    let changed = || diff.phases.iter().filter(|phase| !phase.structure.changes.is_empty());
+    let each = (most / changed().count().max(1)).max(3);
+    let rows = changed().flat_map(|phase| {
+        let changes = phase.structure.changes.iter().take(each);
+        changes.map(move |change| change_row(phase, change))
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    let title = if diff.is_same_structure() {
+        "Structure: the same (exact)"
+    } else {
+        "Structure: changed (exact)"
+    };
+    let mut notes = Vec::new();
+    if all > rows.len() {
+        notes.push(format!("and {} more (`--wide`, `--format json`)", all - rows.len()));
+    }
+    let mut lines = Vec::new();
+    for phase in &diff.phases {
+        let name = phase_name(phase.phase, phase.batch.as_deref());
+        if !phase.has_same_passes() {
+            let passes = counts(phase.passes);
+            lines.push(format!(
+                "{name}: {passes} passes in a step: the two sides did not do the same work"
+            ));
+        }
+        if phase.structure.is_reordered {
+            lines.push(format!(
+                "{name}: the same operators with the same inputs, in another order"
+            ));
+        }
+        if phase.structure.unsteady > 0 {
+            lines.push(format!(
+                "{name}: {} differ between captures of one side already, and tell nothing of the other",
+                plural(phase.structure.unsteady, "row")
+            ));
+        }
+    }
+    if rows.is_empty() && lines.is_empty() {
+        lines.push("as often, with the same inputs: one capture of each side tells".to_owned());
+    }
+    Section {
+        title: title.to_owned(),
+        lines,
+        table: (!rows.is_empty()).then_some(Table {
+            heads: vec![
+                Head::Name("Phase"),
+                Head::Name("Where"),
+                Head::Name("What"),
+                Head::Name("Change, in a step"),
+                Head::Number("Moved MB"),
+                Head::Number("Allocated MB"),
+            ],
+            rows,
+        }),
+        notes,
+    }
+}
+
+fn change_row(phase: &PhaseDiff, change: &Change) -> Vec<String> {
+    let kind = match change.counted {
+        Counted::Operator => "",
+        Counted::Kernel => "kernel ",
+        Counted::Family => "kernels: ",
+    };
+    vec![
+        phase_name(phase.phase, phase.batch.as_deref()),
+        change.row.region.clone(),
+        format!("{kind}{}", cut(&change.row.name, MOST_SIGNS)),
+        said(change),
+        megabytes(change.moved_bytes),
+        megabytes(change.allocated_bytes),
+    ]
+}
+
+fn times(diff: &Diff, most: usize) -> Vec<Section> {
+    let mut timed: Vec<(&PhaseDiff, &TimeDiff)> = diff
+        .phases
+        .iter()
+        .filter_map(|phase| phase.time.as_ref().map(|time| (phase, time)))
+        .collect();
+    let weight = |(phase, time): &(&PhaseDiff, &TimeDiff)| {
+        let steps = phase.steps.into_iter().min().unwrap_or(0);
+        time.change_ms().abs() * u32::try_from(steps).map_or(f64::MAX, f64::from)
+    };
+    timed.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
+    let least = timed.first().map_or(0.0, |one| 0.01 * weight(one));
+    let shown = timed
+        .iter()
+        .take(MOST_PHASES)
+        .filter(|one| weight(one) >= least)
+        .count();
+    let (first, rest) = timed.split_at(shown);
+    let mut sections: Vec<Section> = first
+        .iter()
+        .map(|(phase, time)| phase_times(diff, phase, time, most))
+        .collect();
+    if let (Some(section), false) = (sections.last_mut(), rest.is_empty()) {
+        for (phase, time) in rest {
+            section.notes.push(format!(
+                "{}: {} ms a step",
+                phase_name(phase.phase, phase.batch.as_deref()),
+                by_ms(time.change_ms())
+            ));
+        }
+    }
+    sections
+}
+
+fn phase_times(diff: &Diff, phase: &PhaseDiff, time: &TimeDiff, most: usize) -> Section {
+    let name = phase_name(phase.phase, phase.batch.as_deref());
+    let judged = if diff.captures() > 1 {
+        "judged by the spread between captures"
+    } else {
+        "one capture a side: not judged"
+    };
+    let [good, bad] = phase.steps;
+    let steps = if good == bad {
+        format!("{good} steps")
+    } else {
+        format!("{good} and {bad} steps")
+    };
+    Section {
+        title: format!("Time: {name}, {steps}; {judged}"),
+        table: Some(Table {
+            heads: vec![
+                Head::Name("Where"),
+                Head::Name("What"),
+                Head::Number("Good ms"),
+                Head::Number("Bad ms"),
+                Head::Number("Change"),
+                Head::Number("Share"),
+                Head::Number("Calls"),
+                Head::Name("Told (95 %)"),
+            ],
+            rows: time_rows(time, most),
+        }),
+        notes: accounts(phase, time),
+        ..Section::default()
+    }
+}
+
+/// Rows that tell something first; the rest as one, so that the sum closes.
+fn time_rows(time: &TimeDiff, most: usize) -> Vec<Vec<String>> {
+    let least = 0.02 * time.change_ms().abs();
+    let is_worth = |row: &&TimeRow| row.is_changed || row.told.is_something() || row.values.change().abs() >= least;
+    let shown: Vec<&TimeRow> = time.rows.iter().filter(is_worth).take(most).collect();
+    let line = |region: &str, name: String, [good, bad]: [f64; 2], calls: String, told: String| {
+        let share_of = time.share_of_change(bad - good).map(share).unwrap_or_default();
+        vec![
+            region.to_owned(),
+            name,
+            ms(good),
+            ms(bad),
+            by_ms(bad - good),
+            share_of,
+            calls,
+            told,
+        ]
+    };
+    let mut lines: Vec<Vec<String>> = shown
+        .iter()
+        .map(|row| {
+            line(
+                &row.row.region,
+                cut(&row.row.name, MOST_SIGNS),
+                row.values.means(),
+                counts(row.calls),
+                told(row.told),
+            )
+        })
+        .collect();
+    let sum =
+        |rows: &mut dyn Iterator<Item = [f64; 2]>| rows.fold([0.0, 0.0], |all, own| [all[0] + own[0], all[1] + own[1]]);
+    let all = sum(&mut time.rows.iter().map(|row| row.values.means()));
+    let own = sum(&mut shown.iter().map(|row| row.values.means()));
+    let hidden = time.rows.len() - shown.len();
+    if hidden > 0 {
+        lines.push(line(
+            "",
+            format!("{hidden} other rows"),
+            [all[0] - own[0], all[1] - own[1]],
+            String::new(),
+            String::new(),
+        ));
+    }
+    let overlap = time.overlap.means().map(|ms| -ms);
+    if overlap.iter().any(|ms| ms.abs() > 1e-6) {
+        lines.push(line(
+            "",
+            "at the same time, counted once".to_owned(),
+            overlap,
+            String::new(),
+            String::new(),
+        ));
+    }
+    for idle in &time.idle {
+        lines.push(line(
+            "",
+            idle.cause.name().to_owned(),
+            idle.values.means(),
+            counts(idle.gaps),
+            told(idle.told),
+        ));
+    }
+    match &time.wall {
+        Some(wall) => lines.push(line(
+            "",
+            "= step".to_owned(),
+            wall.means(),
+            String::new(),
+            told(time.wall_told),
+        )),
+        None => lines.push(line("", "= all rows".to_owned(), all, String::new(), String::new())),
+    }
+    lines
+}
+
+/// The change by its kinds, which add up to it.
+fn accounts(phase: &PhaseDiff, time: &TimeDiff) -> Vec<String> {
+    let mut notes = vec![format!(
+        "{} ms a step = {} in rows whose structure differs, {} in rows that do the same as before, {} without work, {} by what runs \
+         at the same time",
+        by_ms(time.change_ms()),
+        by_ms(time.changed_rows_ms()),
+        by_ms(time.same_rows_ms()),
+        by_ms(time.idle_ms()),
+        by_ms(time.overlap_ms())
+    )];
+    if let (Some(wall), [good, bad]) = (&time.wall, phase.passes)
+        && (good - 1.0).abs() + (bad - 1.0).abs() > 1e-9
+    {
+        let [good_ms, bad_ms] = wall.means();
+        notes.push(format!(
+            "a pass: {} → {} ms ({} passes in a step)",
+            ms(good_ms / good),
+            ms(bad_ms / bad),
+            counts(phase.passes)
+        ));
+    }
+    let exposed = [
+        ("copies", time.exposed_copy_ms),
+        ("communication", time.exposed_communication_ms),
+    ];
+    for (what, [good, bad]) in exposed {
+        if good > 0.0 || bad > 0.0 {
+            notes.push(format!("{what} that nothing hid: {} → {} ms a step", ms(good), ms(bad)));
+        }
+    }
+    if let Some(band) = time.band_ms {
+        notes.push(format!(
+            "between two captures of one side, no row differs by more than {} ms",
+            ms(band)
+        ));
+    }
+    notes
+}
+
+fn memory(diff: &Diff) -> Section {
+    let mut lines = Vec::new();
+    for phase in &diff.phases {
+        let bytes = megabytes(phase.allocated_bytes);
+        if !bytes.is_empty() {
+            lines.push(format!(
+                "{}: {bytes} MB allocated in a step",
+                phase_name(phase.phase, phase.batch.as_deref())
+            ));
+        }
+    }
+    if let Some(peaks) = diff.peak_bytes {
+        #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 bytes")]
+        let peaks = peaks.map(|bytes| bytes as f64);
+        lines.push(format!("peak: {} MB", megabytes(Some(peaks))));
+    }
+    Section {
+        title: "Memory".to_owned(),
+        lines,
+        ..Section::default()
+    }
+}

@@ -1,0 +1,232 @@
+//! The sentences and numbers of profiles.
+
+use crate::{
+    op_table::{
+        Clock, Inputs, Phase,
+        diff::{Change, Changed, Counted, Diff, Idle, PhaseDiff, TimeDiff, TimeRow, Told},
+    },
+    render::escape::cut,
+    verdict::wording::signed,
+};
+
+/// Milliseconds (`19.50`), as many decimals as tell something.
+pub(super) fn ms(value: f64) -> String {
+    signed(value, decimals(value), false)
+}
+
+/// A change of milliseconds (`+19.50`).
+pub(super) fn by_ms(value: f64) -> String {
+    signed(value, decimals(value), true)
+}
+
+fn decimals(value: f64) -> usize {
+    match value.abs() {
+        size if size >= 1.0 => 2,
+        size if size >= 0.1 => 3,
+        size if size < 5e-5 => 0,
+        _ => 4,
+    }
+}
+
+/// Calls in a step: whole, or with one decimal.
+pub(super) fn count(value: f64) -> String {
+    let is_whole = (value - value.round()).abs() < 1e-9;
+    signed(value, usize::from(!is_whole), false)
+}
+
+/// `32 → 128`, or `32` where both are the same.
+pub(super) fn counts([good, bad]: [f64; 2]) -> String {
+    let (good, bad) = (count(good), count(bad));
+    if good == bad { good } else { format!("{good} → {bad}") }
+}
+
+/// Bytes of both sides in megabytes (`76.8 → 330.5`); empty where neither has any.
+pub(super) fn megabytes(bytes: Option<[f64; 2]>) -> String {
+    let Some([good, bad]) = bytes.filter(|bytes| bytes.iter().any(|bytes| *bytes > 0.0)) else {
+        return String::new();
+    };
+    let text = |bytes: f64| {
+        let size = bytes / 1e6;
+        signed(size, if size >= 10.0 { 1 } else { 3 }, false)
+    };
+    let (good, bad) = (text(good), text(bad));
+    if good == bad { good } else { format!("{good} → {bad}") }
+}
+
+/// A share without decimals (`92 %`).
+pub(super) fn share(ratio: f64) -> String {
+    format!("{} %", signed(ratio * 100.0, 0, false))
+}
+
+/// `decode (2 requests)`.
+pub(in super::super) fn phase_name(phase: Phase, batch: Option<&str>) -> String {
+    match batch {
+        Some(batch) => format!("{} ({batch})", phase.name()),
+        None => phase.name().to_owned(),
+    }
+}
+
+/// So many rows of a phase have a sentence of their own.
+const MOST_ROWS: usize = 3;
+
+/// What differs most in each phase, or that nothing does.
+pub(in super::super) fn headlines(diff: &Diff) -> Vec<String> {
+    let mut lines = Vec::new();
+    if diff.is_same_structure() {
+        lines.push(format!(
+            "no structural change: the same {} in every phase",
+            what_is_alike(diff)
+        ));
+    }
+    lines.extend(diff.phases.iter().flat_map(of_phase));
+    lines
+}
+
+fn what_is_alike(diff: &Diff) -> &'static str {
+    let has_shapes = diff.cautions.iter().all(|caution| !caution.starts_with("shapes"));
+    match (diff.clock, has_shapes) {
+        (Clock::Host, true) => "operators, as often, with the same inputs, in the same order",
+        (Clock::Host, false) => "operators, as often, in the same order",
+        (_, true) => "operators and kernels, as often, with the same inputs and launch shapes",
+        (_, false) => "operators and kernels, as often, with the same launch shapes",
+    }
+}
+
+fn of_phase(phase: &PhaseDiff) -> Vec<String> {
+    let name = phase_name(phase.phase, phase.batch.as_deref());
+    let mut lines = Vec::new();
+    if let Some(time) = &phase.time {
+        let rows = time.foremost().into_iter().take(MOST_ROWS);
+        let rows = rows.map(|row| (row.values.change(), of_row(&name, phase, time, row)));
+        let idle = time
+            .foremost_idle()
+            .into_iter()
+            .map(|idle| (idle.values.change(), of_idle(&name, time, idle)));
+        let mut sized: Vec<(f64, String)> = rows.chain(idle).collect();
+        sized.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()));
+        lines.extend(sized.into_iter().map(|(_, line)| line));
+        if lines.is_empty() && time.wall_told.is_something() {
+            lines.push(format!(
+                "{name}: {} ms a step, {}",
+                by_ms(time.change_ms()),
+                told(time.wall_told)
+            ));
+        }
+    }
+    match phase.structure.changes.first() {
+        Some(change) if lines.is_empty() => {
+            lines.push(format!(
+                "{}: {} {}",
+                place(&name, &change.row.region),
+                code(&change.row.name),
+                said(change)
+            ));
+        }
+        None if phase.structure.is_reordered => lines.push(format!("{name}: the same operators in another order")),
+        _ => {}
+    }
+    lines
+}
+
+/// `decode, layer/attn: aten::copy_ 32 → 128 calls, +19.50 ms a step, explains 91 % of the change`.
+fn of_row(name: &str, phase: &PhaseDiff, time: &TimeDiff, row: &TimeRow) -> String {
+    let change = phase.structure.changes.iter().find(|change| change.row == row.row);
+    let what = change.map_or_else(|| format!("{} as before", calls(row.calls[0], "call")), said);
+    let by = row.values.change();
+    format!(
+        "{}: {} {what}, {} ms a step{}{}",
+        place(name, &row.row.region),
+        code(&row.row.name),
+        by_ms(by),
+        explains(time, by),
+        doubt(row.told)
+    )
+}
+
+fn of_idle(name: &str, time: &TimeDiff, idle: &Idle) -> String {
+    let by = idle.values.change();
+    format!(
+        "{name}: {}, {} gaps, {} ms a step{}{}",
+        idle.cause.name(),
+        counts(idle.gaps),
+        by_ms(by),
+        explains(time, by),
+        doubt(idle.told)
+    )
+}
+
+fn explains(time: &TimeDiff, by_ms: f64) -> String {
+    let share_of = time.share_of_change(by_ms).filter(|share| *share <= 1.5);
+    share_of.map_or_else(String::new, |share_of| {
+        format!(", explains {} of the change", share(share_of))
+    })
+}
+
+const fn doubt(told: Told) -> &'static str {
+    match told {
+        Told::OneCapture => " (one capture a side: seen, not judged)",
+        Told::Nothing => " (within what captures of one side differ)",
+        _ => "",
+    }
+}
+
+/// `1 call`, `32 calls`, `32 launches`.
+fn calls(number: f64, word: &str) -> String {
+    let is_one = (number - 1.0).abs() < 1e-9;
+    let end = match (is_one, word.ends_with("ch")) {
+        (true, _) => "",
+        (false, true) => "es",
+        (false, false) => "s",
+    };
+    format!("{} {word}{end}", count(number))
+}
+
+fn place(phase: &str, region: &str) -> String {
+    if region.is_empty() {
+        phase.to_owned()
+    } else {
+        format!("{phase}, {region}")
+    }
+}
+
+fn code(name: &str) -> String {
+    format!("`{}`", name.replace('`', "'"))
+}
+
+/// How a row differs, in words.
+pub(in super::super) fn said(change: &Change) -> String {
+    let word = match change.counted {
+        Counted::Operator => "call",
+        Counted::Kernel | Counted::Family => "launch",
+    };
+    let [good, bad] = change.calls;
+    match &change.changed {
+        Changed::New => format!("is new, {}", calls(bad, word)),
+        Changed::Gone => format!("is gone, {} before", calls(good, word)),
+        Changed::Calls => format!("{} → {}", count(good), calls(bad, word)),
+        Changed::LaunchShape => format!("{} of another shape", calls(bad, word)),
+        Changed::Inputs(inputs) => {
+            let one = |inputs: &Option<Inputs>| {
+                let text = inputs
+                    .as_ref()
+                    .map(|inputs| format!("{} {}", inputs.dims, inputs.types));
+                text.map_or_else(|| "–".to_owned(), |text| cut(&text, MOST_SIGNS))
+            };
+            let [good, new] = &**inputs;
+            format!("{} with other inputs: {} → {}", calls(bad, word), one(good), one(new))
+        }
+    }
+}
+
+/// Names and inputs are shown so far.
+pub(super) const MOST_SIGNS: usize = 80;
+
+/// What the captures tell of a time, short.
+pub(in super::super) fn told(told: Told) -> String {
+    match told {
+        Told::OneCapture => String::new(),
+        Told::Nothing => "~".to_owned(),
+        Told::Slower(low, high) => format!("slower ({} … {})", by_ms(low), by_ms(high)),
+        Told::Faster(low, high) => format!("faster ({} … {})", by_ms(low), by_ms(high)),
+    }
+}
