@@ -119,7 +119,7 @@ fn measured(rules: &Rules, form: Shown<'_>) -> Result<(Done, PathBuf, PathBuf), 
     let done = if form.profiles {
         // What a template of somebody's own makes is no place for more.
         let format = if template.is_some() { Format::Json } else { format };
-        capture::after_gate(done, (rules, secrets, format), &console, &interrupt)
+        capture::after_gate(done, (rules, secrets, (format, screen)), &console, &interrupt)
     } else {
         done
     };

@@ -75,6 +75,9 @@ fn both_arms_are_profiled_after_a_regression_and_the_answer_stays() {
         "{text}\n{trouble}"
     );
     assert!(text.contains("profiled `synthetic-16/8 @ c=4` once more"), "{text}");
+    for part in ["perfgate profile diff", "decode", "sim::step"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
     assert!(
         !reports.join("profiles/candidate-2.csv").exists(),
         "it was of an earlier gate"

@@ -8,7 +8,10 @@ use super::{
     start_timeout,
 };
 use crate::{
-    commands::capture::{Subject, Wanted, capture},
+    commands::{
+        capture::{Subject, Wanted, capture},
+        present::Screen,
+    },
     plan::ArmPlace,
 };
 
@@ -57,6 +60,7 @@ pub(super) fn profiled(
         folder: asked.folder.clone(),
         log_dir: &bench.logs,
         guard: &bench.guard,
+        screen: Screen::default(),
     };
     capture(&wanted, bench.console, bench.interrupt)
 }

@@ -6,7 +6,7 @@ use super::{Subject, Wanted, capture, files, ways::Engine};
 use crate::{
     commands::{
         Console, Done, gate,
-        present::{Format, REPORT_FILE, RESULT_FILE},
+        present::{Format, REPORT_FILE, RESULT_FILE, Screen},
         trust::Rules,
     },
     config::Measure,
@@ -26,7 +26,7 @@ const ARMS: [&str; 2] = ["baseline", "candidate"];
 /// case; what was stored is added where it is for people, and said where it is not.
 pub fn after_gate(
     done: Done,
-    (rules, secrets, format): (&Rules, Secrets, Format),
+    (rules, secrets, (format, screen)): (&Rules, Secrets, (Format, Screen)),
     console: &dyn Console,
     interrupt: &Interrupt,
 ) -> Done {
@@ -36,7 +36,15 @@ pub fn after_gate(
     let folder = gate::report_dir(&rules.resolved);
     files::forget(&folder, &ARMS);
     let told = match read(&folder) {
-        Ok(Some(worst)) => profiled(&worst, (rules, secrets, &folder), console, interrupt),
+        Ok(Some(worst)) => {
+            // What is said line by line has no colours.
+            let screen = if format == Format::Terminal {
+                screen
+            } else {
+                Screen::default()
+            };
+            profiled(&worst, (rules, secrets, screen), console, interrupt)
+        }
         Ok(None) => return done,
         Err(why) => {
             console.warn(&format!("nothing is profiled: {why}"));
@@ -96,7 +104,7 @@ fn profiled(
         measured,
         is_owed,
     }: &Worst,
-    (rules, secrets, folder): (&Rules, Secrets, &Path),
+    (rules, secrets, screen): (&Rules, Secrets, Screen),
     console: &dyn Console,
     interrupt: &Interrupt,
 ) -> String {
@@ -127,9 +135,10 @@ fn profiled(
         idle_answers: resolved.settings.idle_answers.clone(),
         start_timeout: arms.map_or(Duration::ZERO, |arms| arms.start_timeout),
         withholds_secrets: false,
-        folder: folder.to_owned(),
+        folder: gate::report_dir(resolved),
         log_dir: &resolved.settings.output.with_extension("logs"),
         guard: &rules.guard,
+        screen,
     };
     let mut told = capture(&wanted, console, interrupt);
     if *is_owed {

@@ -15,14 +15,20 @@ mod window;
 use std::{
     env, fs, io,
     path::{Path, PathBuf},
-    process,
+    process, slice,
     time::{Duration, SystemTime},
 };
 
 pub use self::after::after_gate;
 pub(super) use self::after::engine_of;
 pub(super) use self::ways::Engine;
-use super::{Console, guard::Guard};
+use super::{
+    Console,
+    guard::Guard,
+    present::{Format, Screen},
+    profiles,
+    run::in_full,
+};
 use crate::{
     config::IdleAnswers,
     load::Interrupt,
@@ -51,6 +57,8 @@ pub(super) struct Wanted<'a> {
     pub(super) log_dir: &'a Path,
     /// What no file may hold.
     pub(super) guard: &'a Guard,
+    /// How what differs is shown.
+    pub(super) screen: Screen,
 }
 
 /// One arm.
@@ -88,11 +96,7 @@ pub(super) fn capture(wanted: &Wanted<'_>, console: &dyn Console, interrupt: &In
         }
     }
     if let [good, bad] = &stored[..] {
-        told.push(format!(
-            "compare them with `perfgate profile diff {} {}`",
-            good.path.display(),
-            bad.path.display()
-        ));
+        told.push(compared([&good.path, &bad.path], wanted.screen));
     }
     let text = format!(
         "profiled `{}` once more, outside of the measured runs:\n{}\n",
@@ -100,6 +104,15 @@ pub(super) fn capture(wanted: &Wanted<'_>, console: &dyn Console, interrupt: &In
         told.join("\n")
     );
     wanted.guard.clean(&text).into_owned()
+}
+
+/// What differs between both profiles, and the command that shows it again.
+fn compared([good, bad]: [&PathBuf; 2], screen: Screen) -> String {
+    let command = format!("`perfgate profile diff {} {}`", good.display(), bad.display());
+    match profiles::show_diff(slice::from_ref(good), slice::from_ref(bad), Format::Terminal, screen) {
+        Ok(done) => format!("{command}:\n\n{}", done.text.trim_end()),
+        Err(error) => format!("{command} cannot compare them: {}", in_full(&error)),
+    }
 }
 
 fn line(name: &str, file: &Stored) -> String {
