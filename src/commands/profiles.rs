@@ -40,7 +40,10 @@ pub fn show_diff(good: &[PathBuf], bad: &[PathBuf], format: Format, screen: Scre
     match diff(&good, &bad) {
         Ok(found) => Ok(Done::ok(text(&found, format, screen)?)),
         Err(why) => Ok(Done {
-            text: format!("incomparable: {why}\n"),
+            text: match format {
+                Format::Json => render::profile_incomparable_json(&why)?,
+                _ => format!("incomparable: {why}\n"),
+            },
             exit_code: INCOMPARABLE,
         }),
     }

@@ -55,9 +55,8 @@ pub use format::figure;
 pub use history::{accepted_step, terminal_history};
 pub use html::{html, whole_html};
 pub use json::{
-    context_json, context_schema, history_json, history_schema, noise_json, noise_schema, profile_diff_json, profile_json,
-    read_report, report_json,
-    report_schema, show_json,
+    context_json, context_schema, history_json, history_schema, noise_json, noise_schema, profile_diff_json,
+    profile_incomparable_json, profile_json, read_report, report_json, report_schema, show_json,
 };
 pub use listing::{BaselineRow, terminal_baselines, terminal_doubts};
 pub use live::{LEAST_VIEW, LiveLine, live_line, live_view};

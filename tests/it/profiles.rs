@@ -1,5 +1,4 @@
 //! `perfgate profile show` and `diff` as a user runs them, on traces with planted differences.
-#![expect(clippy::unwrap_used, reason = "test helpers")]
 
 use std::{fs, path::Path};
 
@@ -63,6 +62,13 @@ fn captures_of_different_modes_are_incomparable() {
     assert!(
         text.starts_with("incomparable: `good.json.gz` was recorded with shapes of inputs"),
         "{text}"
+    );
+    let text = diff(3, &["good.json.gz", "good_plain.json.gz", "--format", "json"]);
+    let json: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["structure"], "incomparable");
+    assert!(
+        json["incomparable_because"][0].as_str().unwrap().contains("shapes"),
+        "{json}"
     );
     let text = diff(3, &["gpu_good.json.gz", "good_plain.json.gz"]);
     assert!(text.contains("record CPU and GPU on both sides"), "{text}");

@@ -111,8 +111,8 @@ fn more_calls_are_told_by_one_capture_a_side_and_their_time_is_not() {
         names,
         [("aten::copy_", Counted::Operator), ("copy_kernel", Counted::Kernel)]
     );
-    assert_eq!(structure.changes[0].changed, Changed::Calls);
-    assert_eq!(structure.changes[0].calls, [10.0, 20.0]);
+    let first = &structure.changes[0];
+    assert_eq!((&first.changed, first.calls), (&Changed::Calls, [10.0, 20.0]));
     near(time.change_ms(), 2.0);
     let [foremost] = time.foremost()[..] else {
         panic!("one row explains it")

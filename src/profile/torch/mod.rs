@@ -4,9 +4,9 @@
 //! who launched what, `rows` counts. Host and user names, which a trace holds, are not kept.
 
 mod args;
-mod bytes;
 mod events;
 pub(super) mod marks;
+mod moved;
 mod nesting;
 mod rows;
 mod windows;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    bytes::moved_by_copy,
     events::{Events, Name},
+    moved::moved_by_copy,
     nesting::{Nesting, Place, index},
     windows::{Segment, Windows},
     work::{Placed, Works},

@@ -10,13 +10,15 @@ mod load;
 mod noise;
 mod past;
 mod profile;
+mod profile_diff;
 mod twin;
 
 pub(super) use context::Context;
 pub use context::{context_json, context_schema};
 pub use history::{history_json, history_schema};
 pub use noise::{noise_json, noise_schema};
-pub use profile::{profile_diff_json, profile_json};
+pub use profile::profile_json;
+pub use profile_diff::{profile_diff_json, profile_incomparable_json};
 use schemars::JsonSchema;
 use serde_json::Value;
 

@@ -1,14 +1,14 @@
 //! The page of a comparison: what differs, exact; how long it takes, as far as the captures tell; what comes next.
 
 use super::{
-    routine,
+    routine, rows,
     sections::{Head, Section, Table},
-    words::{MOST_SIGNS, by_ms, counts, headlines, megabytes, ms, phase_name, said, share, told},
+    words::{MOST_SIGNS, by_ms, counts, headlines, megabytes, ms, phase_name, said, share},
 };
 use crate::{
     op_table::{
         Clock,
-        diff::{Change, Counted, Diff, PhaseDiff, TimeDiff, TimeRow},
+        diff::{Change, Counted, Diff, PhaseDiff, TimeDiff},
     },
     render::escape::cut,
 };
@@ -68,9 +68,9 @@ fn level(diff: &Diff) -> String {
 
 fn structure(diff: &Diff, most: usize) -> Section {
     let all: usize = diff.phases.iter().map(|phase| phase.structure.changes.len()).sum();
-    let changed = || diff.phases.iter().filter(|phase| !phase.structure.changes.is_empty());
-    let each = (most / changed().count().max(1)).max(3);
-    let rows = changed().flat_map(|phase| {
+    let differing = || diff.phases.iter().filter(|phase| !phase.structure.changes.is_empty());
+    let each = (most / differing().count().max(1)).max(3);
+    let rows = differing().flat_map(|phase| {
         let changes = phase.structure.changes.iter().take(each);
         changes.map(move |change| change_row(phase, change))
     });
@@ -202,87 +202,11 @@ fn phase_times(diff: &Diff, phase: &PhaseDiff, time: &TimeDiff, most: usize) -> 
                 Head::Number("Calls"),
                 Head::Name("Told (95 %)"),
             ],
-            rows: time_rows(time, most),
+            rows: rows::of(time, most),
         }),
         notes: accounts(phase, time),
         ..Section::default()
     }
-}
-
-/// Rows that tell something first; the rest as one, so that the sum closes.
-fn time_rows(time: &TimeDiff, most: usize) -> Vec<Vec<String>> {
-    let least = 0.02 * time.change_ms().abs();
-    let is_worth = |row: &&TimeRow| row.is_changed || row.told.is_something() || row.values.change().abs() >= least;
-    let shown: Vec<&TimeRow> = time.rows.iter().filter(is_worth).take(most).collect();
-    let line = |region: &str, name: String, [good, bad]: [f64; 2], calls: String, told: String| {
-        let share_of = time.share_of_change(bad - good).map(share).unwrap_or_default();
-        vec![
-            region.to_owned(),
-            name,
-            ms(good),
-            ms(bad),
-            by_ms(bad - good),
-            share_of,
-            calls,
-            told,
-        ]
-    };
-    let mut lines: Vec<Vec<String>> = shown
-        .iter()
-        .map(|row| {
-            line(
-                &row.row.region,
-                cut(&row.row.name, MOST_SIGNS),
-                row.values.means(),
-                counts(row.calls),
-                told(row.told),
-            )
-        })
-        .collect();
-    let sum =
-        |rows: &mut dyn Iterator<Item = [f64; 2]>| rows.fold([0.0, 0.0], |all, own| [all[0] + own[0], all[1] + own[1]]);
-    let all = sum(&mut time.rows.iter().map(|row| row.values.means()));
-    let own = sum(&mut shown.iter().map(|row| row.values.means()));
-    let hidden = time.rows.len() - shown.len();
-    if hidden > 0 {
-        lines.push(line(
-            "",
-            format!("{hidden} other rows"),
-            [all[0] - own[0], all[1] - own[1]],
-            String::new(),
-            String::new(),
-        ));
-    }
-    let overlap = time.overlap.means().map(|ms| -ms);
-    if overlap.iter().any(|ms| ms.abs() > 1e-6) {
-        lines.push(line(
-            "",
-            "at the same time, counted once".to_owned(),
-            overlap,
-            String::new(),
-            String::new(),
-        ));
-    }
-    for idle in &time.idle {
-        lines.push(line(
-            "",
-            idle.cause.name().to_owned(),
-            idle.values.means(),
-            counts(idle.gaps),
-            told(idle.told),
-        ));
-    }
-    match &time.wall {
-        Some(wall) => lines.push(line(
-            "",
-            "= step".to_owned(),
-            wall.means(),
-            String::new(),
-            told(time.wall_told),
-        )),
-        None => lines.push(line("", "= all rows".to_owned(), all, String::new(), String::new())),
-    }
-    lines
 }
 
 /// The change by its kinds, which add up to it.

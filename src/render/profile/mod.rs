@@ -4,6 +4,7 @@
 
 mod diff;
 mod routine;
+mod rows;
 mod sections;
 mod show;
 pub(super) mod words;
