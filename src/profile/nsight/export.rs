@@ -2,18 +2,17 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fs::File,
-    io::Read,
     path::Path,
     rc::Rc,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
+use rusqlite::{Connection, Row};
 
-use super::{ProfileError, ranges::Range};
-
-/// The first bytes of any database.
-const MAGIC: &[u8] = b"SQLite format 3\0";
+use super::{
+    ProfileError,
+    database::{self, refuse_cut_off, trouble},
+    ranges::Range,
+};
 
 /// Words of the export's own tables, which stand on the first page.
 const OWN: [&str; 4] = [
@@ -31,7 +30,7 @@ const RANGE_EVENTS: &str = "59, 60";
 
 /// Whether a file begins as such an export.
 pub(super) fn is_export_head(head: &[u8]) -> bool {
-    head.starts_with(MAGIC) && OWN.into_iter().any(|word| crate::profile::contains(head, word))
+    database::is_database(head) && OWN.into_iter().any(|word| crate::profile::contains(head, word))
 }
 
 /// One kernel, copy or memset, as it was recorded.
@@ -88,7 +87,7 @@ impl<'a> Export<'a> {
     /// It cannot be read, is cut off, or is no export of Nsight Systems.
     pub(super) fn open(path: &'a Path) -> Result<Self, ProfileError> {
         refuse_cut_off(path)?;
-        let connection = connect(path).map_err(|error| trouble(path, &error))?;
+        let connection = database::connect(path).map_err(|error| trouble(path, &error))?;
         let mut export = Self {
             path,
             connection,
@@ -379,67 +378,4 @@ const fn process_of(global: i64) -> i64 {
 
 fn optional(columns: &BTreeSet<String>, name: &'static str) -> &'static str {
     if columns.contains(name) { name } else { "NULL" }
-}
-
-/// Nothing is written beside it, and no lock is waited for.
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(uri(path), flags)?;
-    connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;")?;
-    Ok(connection)
-}
-
-/// The address of a file that nobody changes meanwhile.
-pub(in crate::profile) fn uri(path: &Path) -> String {
-    let mut uri = "file:".to_owned();
-    for sign in path.to_string_lossy().chars() {
-        match sign {
-            '%' => uri.push_str("%25"),
-            '?' => uri.push_str("%3f"),
-            '#' => uri.push_str("%23"),
-            sign => uri.push(sign),
-        }
-    }
-    uri.push_str("?immutable=1");
-    uri
-}
-
-/// A database says in its head how many pages it has.
-fn refuse_cut_off(path: &Path) -> Result<(), ProfileError> {
-    let unreadable = |source| ProfileError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
-    let mut file = File::open(path).map_err(unreadable)?;
-    let bytes = file.metadata().map_err(unreadable)?.len();
-    let mut head = [0; 32];
-    if file.read_exact(&mut head).is_err() || !head.starts_with(MAGIC) {
-        return Err(ProfileError::Unknown { path: path.to_owned() });
-    }
-    let [.., a, b, c, d] = head;
-    let pages = u64::from(u32::from_be_bytes([a, b, c, d]));
-    let (high, low) = (u64::from(head[16]), u64::from(head[17]));
-    // A page of 64 KiB is written as 1.
-    let page_bytes = match high << 8 | low {
-        1 => 65_536,
-        page_bytes => page_bytes,
-    };
-    if bytes < pages * page_bytes {
-        return Err(ProfileError::CutOff { path: path.to_owned() });
-    }
-    Ok(())
-}
-
-fn trouble(path: &Path, error: &rusqlite::Error) -> ProfileError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => ProfileError::Unknown { path: path.to_owned() },
-        Some(ErrorCode::CannotOpen) => ProfileError::Unreadable {
-            path: path.to_owned(),
-            source: std::io::Error::other(error.to_string()),
-        },
-        _ => ProfileError::Malformed {
-            path: path.to_owned(),
-            what: error.to_string(),
-        },
-    }
 }

@@ -7,9 +7,11 @@
 //! | `kernel_sums.rs` | Nsight Systems: `cuda_gpu_kern_sum` as CSV and JSON |
 //! | `nsys.rs` | Nsight Systems: its `SQLite` export as an [`OpTable`] |
 //! | `export.rs` | the tables of that export |
+//! | `database.rs` | how its file is opened |
 //! | `ranges.rs` | NVTX ranges: passes of the model, and places inside of them |
 
 mod csv;
+mod database;
 mod export;
 mod kernel_sums;
 mod ncu;
@@ -18,7 +20,7 @@ mod ranges;
 
 use std::{fs, path::Path};
 
-pub(super) use self::export::uri;
+pub(super) use self::database::uri;
 
 use super::{ProfileError, contains};
 use crate::{op_table::OpTable, session::ProfileKind};
