@@ -70,6 +70,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nix", &["git", "load", "process"]),
     ("nvml_wrapper", &["telemetry"]),
     ("git2", &["git"]),
+    ("rusqlite", &["profile"]),
     ("minijinja", &["render"]),
     ("comfy_table", &["render"]),
     ("unicode_width", &["render"]),

@@ -61,6 +61,9 @@ pub(super) struct BisectArgs {
     /// Do not measure the commit against its parent once it is found
     #[arg(long)]
     no_confirm: bool,
+    /// Run the commit and its parent under a profiler once it is found
+    #[arg(long)]
+    profile: bool,
     /// Folder for the search's file, its logs and its report
     #[arg(long, value_name = "DIR", default_value = FOLDER)]
     folder: PathBuf,
@@ -107,6 +110,7 @@ impl BisectArgs {
             max,
             may_run_code: self.yes_run_code,
             unconfirmed: self.no_confirm,
+            profile: self.profile,
             folder: self.folder.clone(),
         }
     }

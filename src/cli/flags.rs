@@ -54,6 +54,9 @@ pub(super) enum Verb {
         form: FormArgs,
         #[command(flatten)]
         live: LiveArgs,
+        /// After a regression, run its worst cell again under a profiler on both arms, for a short window.
+        #[arg(long, help_heading = "Profiling")]
+        profile_on_regression: bool,
         /// Post what came of it, as `perfgate post` does.
         #[arg(long, help_heading = "Posting")]
         post: bool,

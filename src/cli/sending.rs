@@ -19,10 +19,10 @@ use crate::{
     commands::{
         CommandError, Done,
         action::{self, Inputs},
-        gate,
+        capture, gate,
         guard::Guard,
         post::{self, Asked, Desk, FailOn, Sent, Source},
-        present::{REPORT_FILE, RESULT_FILE},
+        present::{Format, REPORT_FILE, RESULT_FILE},
         report,
         trust::{self, Rules},
     },
@@ -40,6 +40,8 @@ const MOST_WARNINGS: usize = 10;
 struct Shown<'a> {
     form: &'a FormArgs,
     live: LiveArgs,
+    /// Whether a cell that got worse is profiled.
+    profiles: bool,
 }
 
 /// What a verb that posts came to: its answer with the verdict's exit code, and what was sent.
@@ -112,7 +114,15 @@ fn measured(rules: &Rules, form: Shown<'_>) -> Result<(Done, PathBuf, PathBuf), 
     let logs = resolved.settings.output.with_extension("logs");
     let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);
     let (console, screen) = (measuring(resolved, form.live), form.form.screen()?);
-    let done = gate::gate(rules, secrets, (form.form.format.into(), screen), &console, &interrupt)?;
+    let format = form.form.format.into();
+    let done = gate::gate(rules, secrets.clone(), (format, screen), &console, &interrupt)?;
+    let done = if form.profiles {
+        // What a template of somebody's own makes is no place for more.
+        let format = if template.is_some() { Format::Json } else { format };
+        capture::after_gate(done, (rules, secrets, (format, screen)), &console, &interrupt)
+    } else {
+        done
+    };
     let done = match &template {
         Some(template) => report::by_template(done, template, &result.with_file_name(REPORT_FILE), (screen, &console)),
         None => done,
@@ -208,10 +218,15 @@ fn ran(verb: Verb) -> Result<(Done, Option<Sent>, Option<FailOn>), CommandError>
             form,
             live,
             ab,
+            profile_on_regression: profiles,
             post,
             posting,
         } => {
-            let form = Shown { form: &form, live };
+            let form = Shown {
+                form: &form,
+                live,
+                profiles,
+            };
             let posting = posting_of(post, &posting)?;
             let fail_on = posting.and_then(PostArgs::fail_on);
             let (done, sent) = gate(&with_ab(plan, ab), form, posting)?;

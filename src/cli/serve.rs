@@ -3,6 +3,7 @@
 use std::{
     env, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
 };
 
 use clap::Args;
@@ -11,6 +12,9 @@ use crate::{
     commands::{CommandError, Done},
     sim::{self, ApiKey, EngineConfig, ExactServer, ExactTiming, Server, Slowdown},
 };
+
+/// Where vLLM before 0.13 is told the same.
+const PROFILE_DIR: &str = "VLLM_TORCH_PROFILER_DIR";
 
 #[derive(Debug, Args)]
 pub(super) struct EngineArgs {
@@ -71,6 +75,9 @@ pub(super) struct EngineArgs {
     /// Environment variable with the key that requests must carry.
     #[arg(long, value_name = "VARIABLE")]
     api_key_env: Option<String>,
+    /// Folder for traces of its own profiler, which `POST /start_profile` and `/stop_profile` switch [env: `VLLM_TORCH_PROFILER_DIR`]
+    #[arg(long, value_name = "DIR")]
+    profile_dir: Option<PathBuf>,
     /// No engine but a clock: every token at exactly this time, to measure load generators with (`ttft=50ms,tpot=10ms`).
     #[arg(long, value_name = "TIMES", value_parser = sim::parse_exact, conflicts_with_all = ["slow", "api_key_env"])]
     exact: Option<ExactTiming>,
@@ -127,6 +134,7 @@ fn config(args: EngineArgs) -> Result<EngineConfig, CommandError> {
         tokens_per_chunk: args.tokens_per_chunk.unwrap_or(plain.tokens_per_chunk),
         version: args.engine_version,
         api_key: key.transpose()?,
+        profile_dir: args.profile_dir.or_else(|| env::var_os(PROFILE_DIR).map(PathBuf::from)),
         ..plain
     })
 }

@@ -8,6 +8,7 @@ pub mod answer;
 pub mod baseline;
 pub mod bisect;
 pub mod capacity;
+pub mod capture;
 pub mod check;
 pub mod compare;
 pub mod demo;

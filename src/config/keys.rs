@@ -216,6 +216,7 @@ pub const KEYS: &[Key] = &[
     key!(Ab Scalar, "runner.args", "RUNNER_ARGS", "runner-args", "WORDS", "What is added to the command line of a tool (`--tokenizer FOLDER`)"),
     key!(Ab Scalar, "runner.format", "RUNNER_FORMAT", "runner-format", "NAME", "Format of what it writes [default: by its content]"),
     key!(Ab Scalar, "runner.timeout", "RUNNER_TIMEOUT", "runner-timeout", "TIME", "Longest time for one run of it [default: 60m]"),
+    key!(Ab Fields, "profile", "PROFILE", "profiling", "FIELDS", "How a cell that got worse is profiled: `steps=20,requests=32,timeout=30m,dir=DIR`; a `wrapper` as `nsys profile -o {out} {command}`"),
     key!(Judging Fields, "slo", "SLO", "slo", "FIELDS", "What users are promised: `ttft=2s,tpot=200ms,e2e=30s`; requests within are goodput"),
     key!(Judging Fields, "capacity", "CAPACITY", "capacity", "FIELDS", "What `capacity` searches: `axis=rate,min=1,max=100,precision=5%,attainment=99%,batch_duration=5s`"),
     key!(Judging Fields, "sweep", "SWEEP", "sweep", "FIELDS", "What `sweep` climbs: `axis=rate,from=1,to=100,steps=8,spacing=geometric`"),

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     capacity::Spacing,
-    plan::{Alternation, Arms, Arrivals, Axis, Capacity, FromVariable, Plan, Secrets},
+    plan::{Alternation, Arms, Arrivals, Axis, Capacity, FromVariable, Plan, Profiling, Secrets},
     verdict::Policy,
 };
 
@@ -44,6 +44,8 @@ pub struct Resolved {
     pub arms: Option<Arms>,
     /// The only one of them that is told, on both sides.
     pub only_arm: Option<Arms>,
+    /// How a cell that got worse is profiled.
+    pub profiling: Profiling,
     /// Where the values of the extra headers come from, by name, in the plan's order.
     pub header_sources: Vec<(String, HeaderSource)>,
     /// Every value as text with its origin, in the order of the file's keys.

@@ -28,6 +28,7 @@
 //! | `first.rs` | the first answer of a server that was just started |
 //! | `warmup.rs`, `cache.rs` | what comes before a run: a warm server, an empty prefix cache |
 //! | `probe.rs`, `pages.rs` | which engine, which models; the pages on which it tells how it is doing |
+//! | `profiler.rs` | the engine's own profiler, outside of what is measured |
 //! | `counted.rs` | numbers with their nouns |
 //! | `interrupt.rs`, `in_flight.rs` | Ctrl-C, requests under way |
 
@@ -71,6 +72,7 @@ mod pinned;
 mod pool;
 mod prefix;
 mod probe;
+mod profiler;
 mod random;
 mod readers;
 #[cfg(target_os = "linux")]
@@ -109,6 +111,7 @@ pub use interrupt::Interrupt;
 pub use lookup::is_private;
 pub use pages::MetricsPages;
 pub use probe::Probe;
+pub use profiler::ProfilerTrouble;
 pub use runner::{Runner, Stopped};
 pub use schedule::units_per_run;
 pub use workload::PromptSet;

@@ -5,8 +5,9 @@
 mod launch;
 mod load;
 mod pairs;
-mod scenario;
 mod price;
+mod profiling;
+mod scenario;
 mod slo;
 mod target;
 mod workload;
@@ -18,6 +19,7 @@ pub use self::{
     load::{Arrivals, Axis, Capacity, Load, RampShape, Stage, StageLength, StageLevel},
     pairs::{Alternation, ArmPlace, Arms},
     price::Price,
+    profiling::Profiling,
     scenario::{BENCHMARKS, Benchmark, MIN_DURATION, RULES, Scenario, ScenarioKind},
     slo::Slo,
     target::{Api, CacheReset, FromVariable, Http, METRICS_INTERVAL, MetricsPage, Secrets, Spread, Target, Timeouts},

@@ -41,6 +41,11 @@ impl Group {
         system::signal(self.0, false);
     }
 
+    /// Asks all members to end as Ctrl-C in their terminal would: profilers write what they have then.
+    pub fn interrupt(self) {
+        system::interrupt(self.0);
+    }
+
     /// Ends all members.
     pub fn kill(self) {
         system::signal(self.0, true);
@@ -145,6 +150,12 @@ pub(super) mod system {
         }
     }
 
+    pub(super) fn interrupt(group: u32) {
+        if let Ok(group) = i32::try_from(group) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGINT);
+        }
+    }
+
     pub(in crate::process) fn signal_one(process: u32, at_once: bool) {
         if let Ok(process) = i32::try_from(process) {
             let _ = kill_one(Pid::from_raw(process), which(at_once));
@@ -155,6 +166,8 @@ pub(super) mod system {
 #[cfg(not(unix))]
 pub(super) mod system {
     pub(in crate::process) fn signal(_group: u32, _at_once: bool) {}
+
+    pub(super) fn interrupt(_group: u32) {}
 
     pub(in crate::process) fn signal_one(_process: u32, _at_once: bool) {}
 }

@@ -3,6 +3,8 @@
 mod error;
 mod gzip;
 mod json;
+mod nsight;
+mod redact;
 mod torch;
 mod unpack;
 
@@ -12,7 +14,10 @@ use std::{
     path::Path,
 };
 
-pub use self::error::ProfileError;
+pub use self::{
+    error::ProfileError,
+    redact::{Hide, Stored, store},
+};
 use crate::{op_table::OpTable, session::ProfileKind};
 
 /// Of the beginning so much is looked at.
@@ -42,38 +47,20 @@ const MOST_BYTES: usize = 2 << 30;
 /// # Errors
 /// It cannot be read, is cut off, is no profile, or holds nothing to look at.
 pub fn read(path: &Path) -> Result<OpTable, ProfileError> {
-    let recognised = recognise_head(path)?;
-    match recognised {
-        Some(kind @ (ProfileKind::Nsys | ProfileKind::Ncu)) => Err(not_exported(path, kind)),
-        Some(ProfileKind::Torch) | None => torch::read(path, &text_of(path)?),
+    match nsight::form(path, &head_of(path)?) {
+        Some(form) => nsight::read(path, form),
+        None => torch::read(path, &text_of(path)?),
     }
 }
 
-/// Nsight's own kind of file, told by its beginning.
-fn recognise_head(path: &Path) -> Result<Option<ProfileKind>, ProfileError> {
-    let unreadable = |source| ProfileError::Unreadable {
+/// The beginning of a file, which tells whose it is.
+fn head_of(path: &Path) -> Result<Vec<u8>, ProfileError> {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head));
+    read.map(|_| head).map_err(|source| ProfileError::Unreadable {
         path: path.to_owned(),
         source,
-    };
-    let mut head = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(HEAD_BYTES as u64)
-        .read_to_end(&mut head)
-        .map_err(unreadable)?;
-    Ok(nvidia(path, &head))
-}
-
-/// Reports in a form that only their own tool reads.
-fn not_exported(path: &Path, kind: ProfileKind) -> ProfileError {
-    let remedy = match kind {
-        ProfileKind::Ncu => "export it: `ncu --import FILE --page raw --csv --print-units base`",
-        _ => "export it: `nsys export --type sqlite -o OUT.sqlite FILE`",
-    };
-    ProfileError::Lacks {
-        path: path.to_owned(),
-        what: "a form that can be read here".to_owned(),
-        remedy: remedy.to_owned(),
-    }
+    })
 }
 
 /// All of a file, unpacked.
@@ -122,9 +109,9 @@ pub fn recognise(path: &Path) -> Result<Recognised, ProfileError> {
         };
         return torch(path, bytes, (&head, &tail));
     }
-    if let Some(kind) = nvidia(path, &head) {
+    if let Some(form) = nsight::form(path, &head) {
         return Ok(Recognised {
-            kind,
+            kind: form.kind(),
             bytes,
             commit: None,
             recorded_unix_s: None,
@@ -137,28 +124,6 @@ pub fn recognise(path: &Path) -> Result<Recognised, ProfileError> {
         .read_to_end(&mut tail)
         .map_err(unreadable)?;
     torch(path, bytes, (&head, &tail))
-}
-
-/// Nsight's own files, and the `SQLite` export of Nsight Systems with its tables.
-fn nvidia(path: &Path, head: &[u8]) -> Option<ProfileKind> {
-    let has = |word: &str| contains(head, word);
-    if head.starts_with(b"NVR\0") {
-        return Some(ProfileKind::Ncu);
-    }
-    if head.starts_with(b"SQLite format 3\0") {
-        let tables = [
-            "TARGET_INFO_",
-            "CUPTI_ACTIVITY_KIND_",
-            "NVTX_EVENTS",
-            "META_DATA_CAPTURE",
-        ];
-        return tables.into_iter().any(has).then_some(ProfileKind::Nsys);
-    }
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    let is_named = extension.is_some_and(|extension| matches!(extension, "nsys-rep" | "qdrep"));
-    let is_binary = head.contains(&0);
-    let speaks = ["QuadD", "Nsight", "CUPTI"].into_iter().any(has);
-    (is_named && is_binary && speaks).then_some(ProfileKind::Nsys)
 }
 
 /// A Chrome trace with what torch.profiler alone writes beside its events.

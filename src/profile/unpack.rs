@@ -1,10 +1,13 @@
-//! A gzip file whole, in memory, held to its checksum.
+//! A gzip file whole, in memory, held to its checksum; and one of our own.
 
 use std::io;
 
-use miniz_oxide::inflate::{
-    TINFLStatus,
-    core::{DecompressorOxide, decompress, inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF},
+use miniz_oxide::{
+    deflate::compress_to_vec,
+    inflate::{
+        TINFLStatus,
+        core::{DecompressorOxide, decompress, inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF},
+    },
 };
 
 use super::gzip;
@@ -14,6 +17,9 @@ const TRAILER_BYTES: usize = 8;
 
 /// Traces pack to a twentieth or a fiftieth; what packs a thousandfold was made to fill a memory.
 const MOST_TIMES: usize = 200;
+
+/// How well we pack: better takes longer than it is worth.
+const LEVEL: u8 = 6;
 
 /// Up to here it may be packed as well as it can.
 const SMALL_BYTES: usize = 64 << 20;
@@ -85,6 +91,16 @@ fn size_said(packed: &[u8]) -> usize {
 
 const TABLES: [[u32; 256]; 8] = tables();
 
+/// A text as one gzip member, which says neither when nor as what it was packed.
+pub(super) fn pack(text: &[u8]) -> Vec<u8> {
+    let mut packed = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    packed.extend(compress_to_vec(text, LEVEL));
+    packed.extend(checksum(text).to_le_bytes());
+    // Its size modulo 2^32.
+    packed.extend(text.len().to_le_bytes().into_iter().take(4));
+    packed
+}
+
 /// CRC-32 of gzip (RFC 1952, 8), eight bytes at a time.
 fn checksum(bytes: &[u8]) -> u32 {
     let look = |table: usize, byte: u32| {
@@ -146,16 +162,10 @@ const fn tables() -> [[u32; 256]; 8] {
 
 #[cfg(test)]
 mod tests {
-    use miniz_oxide::deflate::compress_to_vec;
-
     use super::*;
 
     pub(crate) fn packed(text: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
-        bytes.extend(compress_to_vec(text, 6));
-        bytes.extend(checksum(text).to_le_bytes());
-        bytes.extend(u32::try_from(text.len()).unwrap().to_le_bytes());
-        bytes
+        pack(text)
     }
 
     fn refused(packed: &[u8], limit_bytes: usize) -> io::ErrorKind {

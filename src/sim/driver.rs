@@ -16,6 +16,7 @@ use super::{
     engine::EngineConfig,
     metrics::{Finish, Metrics},
     prefix::PrefixCache,
+    recorder::{Recorder, Switched},
     scheduler::{Emission, Job, Limits, Scheduler, Step},
     step::StepTimes,
 };
@@ -55,6 +56,7 @@ pub(super) struct Driver {
     arrival: Condvar,
     metrics: Mutex<Metrics>,
     prefixes: Mutex<PrefixCache>,
+    recorder: Recorder,
     last_id: AtomicU64,
     stopped: AtomicBool,
 }
@@ -85,6 +87,7 @@ impl Driver {
                 config.block_tokens,
                 if config.prefix_cache { config.kv_blocks } else { 0 },
             )),
+            recorder: Recorder::new(config),
             last_id: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
         }
@@ -107,6 +110,16 @@ impl Driver {
     /// Forgets all prompts.
     pub(super) fn reset_prefix_cache(&self) {
         locked(&self.prefixes).clear();
+    }
+
+    /// Switches its profiler on.
+    pub(super) fn start_profile(&self) -> Switched {
+        self.recorder.start()
+    }
+
+    /// Switches it off, and has it write its trace.
+    pub(super) fn stop_profile(&self) -> Switched {
+        self.recorder.stop(self.started.elapsed())
     }
 
     pub(super) fn submit(&self, request: Request) {
@@ -165,6 +178,7 @@ impl Driver {
             return;
         }
         playing.clock_ns = end_ns;
+        self.recorder.note(step, start_ns, end_ns);
         let emissions = playing.scheduler.finish();
         self.record(playing, step, &emissions, end_ns);
         if !emissions.is_empty() {

@@ -2,7 +2,7 @@
 //!
 //! How the settings become times is `step.rs`; who gets into a step is `scheduler.rs`.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use super::{SimError, Slowdown};
 
@@ -50,6 +50,8 @@ pub struct EngineConfig {
     pub version: Option<String>,
     /// Key that requests to `/v1` must carry as a bearer token; none is asked for where absent.
     pub api_key: Option<ApiKey>,
+    /// Folder for traces of its own profiler, which is switched by `/start_profile` and `/stop_profile`; none where absent.
+    pub profile_dir: Option<PathBuf>,
 }
 
 /// A key that stays out of debug output.
@@ -86,6 +88,7 @@ impl Default for EngineConfig {
             tokens_per_chunk: 1,
             version: None,
             api_key: None,
+            profile_dir: None,
         }
     }
 }

@@ -23,6 +23,7 @@ use super::{
     ask::{read, read_tokenize},
     driver::Driver,
     engine::EngineConfig,
+    recorder::Switched,
     refusal::Refusal,
     route::Route,
     scheduler::Emission,
@@ -34,13 +35,15 @@ use crate::plan::Api;
 const MOST_BODY_BYTES: usize = 32 << 20;
 
 /// Every path there is besides those that answer prompts.
-const PATHS: [&str; 6] = [
+const PATHS: [&str; 8] = [
     "/health",
     "/version",
     "/metrics",
     "/v1/models",
     "/tokenize",
     "/reset_prefix_cache",
+    "/start_profile",
+    "/stop_profile",
 ];
 
 type Reply = Response<Either<Full<Bytes>, TokenStream>>;
@@ -126,11 +129,24 @@ async fn answer(request: Request<Incoming>, app: &App) -> Reply {
             app.driver.reset_prefix_cache();
             text("text/plain", String::new())
         }
+        (&Method::POST, "/start_profile") => switched(&app.driver.start_profile(), path),
+        (&Method::POST, "/stop_profile") => switched(&app.driver.stop_profile(), path),
         (_, path) if PATHS.contains(&path) => not_allowed(Api::Chat),
-        (_, path) => refuse(
-            Api::Chat,
-            &Refusal::not_found(format!("The path `{path}` does not exist."), None),
-        ),
+        (_, path) => no_such_path(path),
+    }
+}
+
+fn no_such_path(path: &str) -> Reply {
+    let refusal = Refusal::not_found(format!("The path `{path}` does not exist."), None);
+    refuse(Api::Chat, &refusal)
+}
+
+/// What the profiler says; without one its paths are not there, as in vLLM.
+fn switched(switched: &Switched, path: &str) -> Reply {
+    match switched {
+        Switched::Done => text("text/plain", String::new()),
+        Switched::NoProfiler => no_such_path(path),
+        Switched::Refused(why) => refuse(Api::Chat, &Refusal::bad_request(why.clone(), None)),
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `prefix.rs` | which prompts have been seen: cached blocks need no prefill; no clock |
 //! | `driver.rs` | the thread that plays the scheduler in real time |
 //! | `metrics.rs` | counters and histograms as Prometheus text, with vLLM's names |
+//! | `recorder.rs` | its own profiler: a Chrome trace of its steps |
 //! | `tokens.rs` | counting words, and the seeded words of an answer |
 //! | `route.rs` `ask.rs` `refusal.rs` | requests: paths, bodies, and how they are refused |
 //! | `answer/` | answers as JSON, one small file an API |
@@ -26,6 +27,7 @@ mod exact;
 mod http;
 mod metrics;
 mod prefix;
+mod recorder;
 mod refusal;
 mod route;
 mod scheduler;

@@ -253,6 +253,20 @@ impl Server {
         self.group.cpu()
     }
 
+    /// Ends it as Ctrl-C would, and waits for its leader while it is `wanted`, no longer than `patience`: a profiler that it was
+    /// started under writes what it saw. Whether the leader ended in time; whatever still runs is stopped in any case.
+    pub fn finish(mut self, patience: Duration, wanted: &dyn Fn() -> bool) -> bool {
+        let until = Instant::now() + patience;
+        self.group.interrupt();
+        while self.ended().is_none() {
+            if Instant::now() >= until || !wanted() {
+                return false;
+            }
+            thread::sleep(LONGEST_WAIT);
+        }
+        true
+    }
+
     /// Whether the leader, or any process of the group, still runs.
     fn is_alive(&mut self) -> bool {
         self.ended = self.ended.or_else(|| self.child.try_wait().ok().flatten());

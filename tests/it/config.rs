@@ -637,6 +637,7 @@ fn sample(path: &str) -> &'static str {
         "scenario" => "mlperf-offline",
         "benchmark" => "llama2-70b",
         "test_minimum" => "requests=7,duration=7s",
+        "profile" => "steps=7,timeout=90s,dir=traces",
         "ab.looks" => "3,6",
         "runner.tool" | "runner.format" => "aiperf",
         "runner.command" => "bench {out}",

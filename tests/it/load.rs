@@ -9,6 +9,7 @@ mod engines;
 mod failures;
 mod loops;
 mod patterns;
+mod profiler;
 mod prompts;
 mod secrets;
 mod secure;

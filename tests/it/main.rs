@@ -7,6 +7,8 @@ mod bisect;
 #[cfg(target_os = "linux")]
 mod bisect_long;
 mod capacity;
+#[cfg(unix)]
+mod capture;
 mod chain;
 mod check;
 mod checkout;

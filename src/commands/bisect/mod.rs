@@ -10,6 +10,7 @@
 //! | `hunt.rs` | run after run until the commit is found |
 //! | `by_git.rs` | the same by `git bisect run` |
 //! | `confirm.rs` | the commit against its parent |
+//! | `profiled.rs` | the commit and its parent under a profiler |
 //! | `told.rs` | what came of it, in words |
 //! | `page.rs` | the same as a page |
 
@@ -20,6 +21,7 @@ mod history;
 mod hunt;
 mod kept;
 mod page;
+mod profiled;
 mod seen;
 mod stand;
 mod told;
@@ -57,6 +59,7 @@ pub const FILE: &str = "bisect.json";
 
 /// What is asked of a search.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Asked {
     /// A commit, branch or tag without the regression.
     pub good: String,
@@ -80,6 +83,8 @@ pub struct Asked {
     pub may_run_code: bool,
     /// The commit is not measured against its parent once it is found.
     pub unconfirmed: bool,
+    /// The commit and its parent are profiled once it is found.
+    pub profile: bool,
     /// Where it writes.
     pub folder: PathBuf,
 }
@@ -134,7 +139,19 @@ pub fn bisect(
             ..found
         })?;
     }
-    told::found(&kept, (&repository, &history), (asked, &bench.guard))
+    let done = told::found(&kept, (&repository, &history), (asked, &bench.guard))?;
+    let found = kept.bisection.found.as_ref();
+    let Some(culprit) =
+        culprit.filter(|_| asked.profile && found.is_some_and(|found| found.is_sharp && found.stopped.is_none()))
+    else {
+        return Ok(done);
+    };
+    let parent = found.and_then(|found| Some(found.confirmed.as_ref()?.parent.as_str()));
+    let told = profiled::profiled((&bench, &mut stands), (&history, &ends), (asked, parent), culprit);
+    Ok(Done {
+        text: format!("{}\n\n{told}", done.text.trim_end()),
+        ..done
+    })
 }
 
 fn refuse_unknown_cell(asked: &Asked, resolved: &Resolved) -> Result<(), CommandError> {

@@ -11,6 +11,7 @@ use crate::{
     commands::{
         CommandError, Console, Stage,
         ab::disturbance,
+        capture::{Engine, engine_of},
         guard::Guard,
         measure::{self, Arm, one_run, why_dead},
         served::{Served, start_of},
@@ -56,6 +57,8 @@ pub(super) struct Stand {
     built: Option<String>,
     /// How often it was measured since.
     runs: u32,
+    /// What its server last said of itself.
+    pub(super) engine: Engine,
 }
 
 struct Up {
@@ -122,6 +125,7 @@ impl<'a> Bench<'a> {
                 checkout: Arc::new(Checkout::create(self.repository, &temporary(), name, commit)?),
                 built: None,
                 runs: 0,
+                engine: Engine::default(),
             })
         };
         let stands = Stands {
@@ -255,6 +259,7 @@ impl Stand {
                 Err(outcome) => return Ok(outcome),
             };
             self.runs += 1;
+            self.engine = engine_of(&up.session);
             let outcome = measure_once(up, self.runs, bench, (commit, place));
             let Outcome::Spoilt(why) = outcome else {
                 return Ok(outcome);

@@ -7,6 +7,7 @@ mod arms;
 mod clashes;
 mod judging;
 mod load;
+mod profile;
 mod runner;
 mod scenario;
 mod target;
@@ -96,6 +97,7 @@ impl Resolver {
         let (arms, only_arm) = self.arms()?;
         self.apply_scenario(&mut plan, &mut rules)?;
         let runner = self.runner()?;
+        let profiling = self.profiling()?;
         self.check_clashes(&plan)?;
         if clashes::untimed(&plan).is_some() {
             rules.without(|metric| clashes::is_unknown(&plan, metric));
@@ -118,6 +120,7 @@ impl Resolver {
             alternation,
             arms,
             only_arm,
+            profiling,
             header_sources,
             origins: self.origins,
             notes: self.notes,

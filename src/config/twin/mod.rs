@@ -4,9 +4,10 @@ mod arms;
 mod judging;
 mod launch;
 mod load;
+mod price;
+mod profile;
 mod runner;
 mod scenario;
-mod price;
 mod target;
 mod told;
 mod workload;
@@ -17,16 +18,17 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(super) use self::{
-    arms::{AbTwin, ArmTwin, ArmsTwin, MeasureTwin},
+    arms::{AbTwin, ArmTwin, ArmsTwin, CommandTwin, MeasureTwin},
     judging::{
         ALL, ActionTwin, FieldRuleTwin, GateTwin, HeadroomTwin, OnInconclusiveTwin, RequiresTwin, ThresholdTwin,
         UnmetTwin,
     },
     launch::{ReadyTwin, VersionTwin},
     load::{ArrivalsTwin, AxisTwin, CapacityTwin, RampTwin, Ratio, StageTwin, SweepTwin},
+    price::PriceTwin,
+    profile::ProfileTwin,
     runner::{RunnerMap, RunnerTwin},
     scenario::{BenchmarkTwin, ScenarioTwin, TestMinimumTwin},
-    price::PriceTwin,
     target::{ApiTwin, HeaderTwin, SpreadTwin, TargetTwin, TimeoutsTwin},
     workload::{
         ConversationTwin, DatasetTwin, ImagesTwin, ModelTwin, SharedPrefixTwin, SloTwin, TraceTwin, WarmupTwin,
@@ -161,6 +163,8 @@ pub(super) struct ConfigFile {
     pub(super) arms: Option<ArmsTwin>,
     /// Another tool that measures in perfgate's place.
     pub(super) runner: Option<RunnerTwin>,
+    /// How a cell that got worse is run again under a profiler.
+    pub(super) profile: Option<ProfileTwin>,
     /// Baseline to compare with, by name or file.
     pub(super) baseline: Option<Word>,
     /// Folder of the stored baselines.

@@ -4,7 +4,7 @@ use crate::op_table::Phase;
 
 /// What a range marks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(in crate::profile) enum Mark {
     /// A step of torch.profiler's schedule.
     Step,
     /// A pass of the model, and what was in its batch where the engine says so.
@@ -15,7 +15,7 @@ pub(super) enum Mark {
 
 impl Mark {
     /// By the names that engines give.
-    pub(super) fn of(name: &str) -> Self {
+    pub(in crate::profile) fn of(name: &str) -> Self {
         if name.starts_with("ProfilerStep#") {
             return Self::Step;
         }
@@ -76,7 +76,7 @@ fn pass((prompts, read): (u64, Option<u64>), (decoding, written): (u64, Option<u
 }
 
 /// A place without the numbers of layers, so that all layers are one: `model.layers.3.attn` is `model.layers.attn`.
-pub(super) fn place_of(name: &str) -> String {
+pub(in crate::profile) fn place_of(name: &str) -> String {
     let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|sign| sign.is_ascii_digit());
     let parts: Vec<&str> = name.split('.').filter(|part| !is_number(part)).collect();
     let joined = parts.join(".");

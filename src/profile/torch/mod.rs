@@ -4,9 +4,8 @@
 //! who launched what, `rows` counts. Host and user names, which a trace holds, are not kept.
 
 mod args;
-
 mod events;
-mod marks;
+pub(super) mod marks;
 mod moved;
 mod nesting;
 mod rows;

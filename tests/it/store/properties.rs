@@ -6,8 +6,8 @@ use perfgate::{
     session::{
         Block, CellRuns, ClientUse, Ended, EnginePoint, EngineSeries, EngineUse, Failure, FailureClass, Finish,
         GapCounts, GpuPoint, GpuSeries, GpuUse, HostPoint, HostUse, Lag, Origin, Outcome, PairArm, Pairing, Remeasured,
-        RequestRecord, Run, Search, SearchEnd, SearchStep, ServerClock, ServerLatency, Session, Stated, StatedFigure, Stretch,
-        Telemetry, TokensFrom, ToldValue, Turn, UsageClaim, Warmup, WarmupEnd,
+        RequestRecord, Run, Search, SearchEnd, SearchStep, ServerClock, ServerLatency, Session, Stated, StatedFigure,
+        Stretch, Telemetry, TokensFrom, ToldValue, Turn, UsageClaim, Warmup, WarmupEnd,
     },
     store,
 };
