@@ -10,6 +10,7 @@ mod flags;
 mod follower;
 mod forms;
 mod import;
+mod looking;
 mod manual;
 mod mlperf;
 mod painter;
@@ -234,6 +235,9 @@ fn schema(of: SchemaOf) -> Result<Done, CommandError> {
 fn orders(config: Option<&Path>, flags: &Overrides, live: LiveArgs) -> Result<(Resolved, Progress), CommandError> {
     let Orders { mut resolved, trusted } = trust::orders(&asked(config, flags))?;
     let commit = resolved.settings.commit.take();
+    if commit.is_none() {
+        resolved.settings.built = trust::built_in_this_job(&variable, Path::new("."));
+    }
     resolved.settings.commit = commit.or_else(|| trust::commit_of_this_job(&variable));
     let console = measuring(&resolved, live);
     trust::tell(trusted.as_ref(), &console);

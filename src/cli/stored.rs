@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use super::{
     args::PlanArgs,
     asked,
-    flags::{BaselineVerb, HistoryArgs, NoiseArgs, SaveArgs, StoreArgs},
+    flags::{BaselineVerb, SaveArgs, StoreArgs},
     forms::FormArgs,
+    looking::{HistoryArgs, NoiseArgs},
     measuring, resolve_with,
     screen::{LiveArgs, screen},
     variable,

@@ -126,6 +126,7 @@ fn wanted(engines: [&Server; 2]) -> Wanted<'static> {
         idle_answers: None,
         log_dir: PathBuf::new(),
         commit: None,
+        built: None,
         withholds_secrets: false,
     }
 }

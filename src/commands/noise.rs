@@ -224,6 +224,7 @@ fn measured_now(
         idle_answers: resolved.settings.idle_answers.clone(),
         log_dir: resolved.settings.output.with_extension("logs"),
         commit: resolved.settings.commit.clone(),
+        built: resolved.settings.built.clone(),
         withholds_secrets: false,
     };
     let [baseline, candidate] = ab::measure(&wanted, &mut AllPairs, console, interrupt)?;

@@ -258,7 +258,7 @@ pub fn begin(
     let logs = settings.output.with_extension("logs");
     let start = start_of(
         (name, launch),
-        settings.commit.as_deref(),
+        settings.built.as_deref().or(settings.commit.as_deref()),
         logs.join(format!("{name}.log")),
         arms.start_timeout,
     )?;

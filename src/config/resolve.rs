@@ -72,6 +72,8 @@ pub struct Settings {
     pub baseline: Option<String>,
     /// Commit under test.
     pub commit: Option<String>,
+    /// The commit that is checked out, where it is another: a pull request's merged with its base.
+    pub built: Option<String>,
     /// Folder that a relative dataset path counts from; empty for the working directory.
     pub dataset_dir: PathBuf,
     /// What becomes of `output_tokens` where every row of the dataset or trace states how long its answer is.

@@ -19,6 +19,7 @@ impl Resolver {
             output: self.path("output", "session.json", |twin| twin.output.clone()),
             report_dir: self.report_dir(),
             commit: self.word("commit", "(unknown)", |twin| twin.commit.clone().map(|word| word.0)),
+            built: None,
             quiet: self.value("quiet", false, |twin| twin.quiet, bool::to_string),
             dataset_dir: self.dataset_dir(),
             idle_answers: None,

@@ -7,6 +7,8 @@ use super::{Interrupt, Runner, endpoint::Endpoint, server_words};
 /// Pages of vLLM, `SGLang` and the embedded engine.
 const START: &str = "/start_profile";
 const STOP: &str = "/stop_profile";
+/// How long an engine is waited for that is told to stop while perfgate is.
+const HASTE: Duration = Duration::from_secs(10);
 
 /// Why an engine's profiler could not be switched.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,12 +51,21 @@ impl Runner {
         self.switch((START, json), limit, interrupt)
     }
 
-    /// Switches it off; engines answer once the trace is written, which takes minutes where it is large.
+    /// Switches it off, whoever asked to stop: one that is left on slows down all that comes later. Engines answer once the
+    /// trace is written, which takes minutes where it is large; after an interrupt nobody waits so long.
     ///
     /// # Errors
     /// As of [`Runner::start_profiler`].
     pub fn stop_profiler(&self, limit: Duration, interrupt: &Interrupt) -> Result<(), ProfilerTrouble> {
-        self.switch((STOP, None), limit, interrupt)
+        if !interrupt.is_set() {
+            match self.switch((STOP, None), limit, interrupt) {
+                Err(ProfilerTrouble::Interrupted) => {}
+                done => return done,
+            }
+        }
+        let never = Interrupt::never();
+        self.switch((STOP, None), limit.min(HASTE), &never)
+            .and(Err(ProfilerTrouble::Interrupted))
     }
 
     fn switch(

@@ -171,6 +171,16 @@ impl Benchmark {
     }
 }
 
+/// The one benchmark of which `MLPerf` has `SingleStream`.
+const EDGE: &str = "llama3.1-8b-edge";
+
+impl Scenario {
+    /// Whether `MLPerf` itself has this scenario of this benchmark.
+    pub fn is_of_mlperf(&self) -> bool {
+        self.kind != ScenarioKind::SingleStream || self.benchmark == EDGE
+    }
+}
+
 /// A measurement by the rules of a scenario: what makes a run of it valid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {

@@ -30,7 +30,9 @@ pub(super) fn facts(session: &Session) -> Vec<(String, String)> {
     if !runs.is_empty() {
         facts.push(("By the scenario's rules".to_owned(), runs.join("; ")));
     }
-    facts.push(("Standing".to_owned(), NO_SUBMISSION.to_owned()));
+    let unknown = format!("MLPerf has no {} of `{}`; ", scenario.kind.name(), scenario.benchmark);
+    let unknown = if scenario.is_of_mlperf() { "" } else { &unknown };
+    facts.push(("Standing".to_owned(), format!("{unknown}{NO_SUBMISSION}")));
     facts
 }
 

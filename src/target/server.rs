@@ -291,7 +291,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let stop = &self.start.launch.stop;
-        if !stop.is_empty() && self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+        // Asked of one that has ended too: a command that only started a container leaves that running.
+        if !stop.is_empty() {
             // What does not stop it leaves it to the signals.
             let stopped = self.aside(stop, STOP_PATIENCE, &|| true);
             if matches!(stopped, Ok(End::Exited(status)) if status.success()) {

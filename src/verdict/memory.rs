@@ -35,7 +35,7 @@ pub(super) fn drafts(cell: &CellComparison, gate: &Gate, policy: &Policy, rule: 
         }
     }
     let mut draft = Draft::of(cell, Metric::GpuMemoryPeakGb, gate, rule);
-    if let Some(peak) = peak.filter(|peak| is_still && is_reserved(peak)) {
+    if let Some(peak) = peak.filter(|peak| is_reserved(peak)) {
         draft.leave_open(blind(peak));
     }
     found.push(draft);
@@ -46,7 +46,7 @@ fn blind(peak: &MetricComparison) -> String {
     let peak = peak.candidate.geometric_mean().unwrap_or_default();
     let peak = wording::value(Metric::GpuMemoryPeakGb, peak);
     format!(
-        "blind: this engine takes its memory at start, so that the peak stays at {peak} whatever the requests need, and the \
+        "blind: this engine takes its memory at start, so that the peak of {peak} says nothing of what the requests need, and the \
          room of its KV cache is not known on both sides; let `target.metrics` show the engine's page, or gate \
          `kv_cache_capacity_tokens`"
     )

@@ -185,6 +185,7 @@ fn wanted(urls: [&str; 2], loads: Vec<Load>, blocks: u32) -> Wanted<'static> {
         idle_answers: None,
         log_dir: std::path::PathBuf::new(),
         commit: None,
+        built: None,
         withholds_secrets: false,
     }
 }

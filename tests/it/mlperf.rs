@@ -303,6 +303,7 @@ fn offline_and_single_stream_go_through() {
     );
     let (shown, _) = shortened(4, "single-stream", &[]);
     assert!(shown.contains("P90 latency"), "{shown}");
+    assert!(shown.contains("MLPerf has no single-stream of"), "{shown}");
     assert!(
         !shown.contains("support no P90"),
         "80 requests are enough for P90: {shown}"

@@ -114,6 +114,7 @@ fn wanted(resolved: &Resolved, secrets: Secrets) -> Result<Wanted<'_>, CommandEr
         idle_answers: resolved.settings.idle_answers.clone(),
         log_dir: resolved.settings.output.with_extension("logs"),
         commit: resolved.settings.commit.clone(),
+        built: resolved.settings.built.clone(),
         withholds_secrets: false,
     })
 }

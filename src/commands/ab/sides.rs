@@ -41,6 +41,8 @@ pub struct Wanted<'a> {
     pub log_dir: PathBuf,
     /// Commit of the candidate.
     pub commit: Option<String>,
+    /// The commit that its server is built from, where that is another: a pull request's merged with its base.
+    pub built: Option<String>,
     /// Whether servers that are started get no variable that may hold a secret.
     pub withholds_secrets: bool,
 }
@@ -273,8 +275,8 @@ fn prepare(
 
 /// What its engine has said of itself, beside what its pages state.
 fn add_facts(session: &mut Session, served: Option<&Served>) {
-    let server = served.and_then(Served::server);
-    for (fact, value) in server.map(|server| facts_of_log(&server.said())).unwrap_or_default() {
+    let own = served.and_then(Served::server);
+    for (fact, value) in own.map(|own| facts_of_log(&own.said())).unwrap_or_default() {
         session.environment.engine_facts.entry(fact).or_insert(value);
     }
 }
@@ -290,7 +292,8 @@ fn served_of(
         ArmPlace::Command(launch) => launch,
     };
     let log = wanted.log_dir.join(format!("{}.log", arm.name()));
-    let commit = commit_of(wanted, arm);
+    let built = wanted.built.as_deref().filter(|_| arm == PairArm::Candidate);
+    let commit = built.or_else(|| commit_of(wanted, arm));
     let start = Start {
         withhold_secrets: wanted.withholds_secrets,
         ..start_of((arm.name(), launch), commit, log, wanted.arms.start_timeout)?

@@ -184,6 +184,7 @@ pub(super) fn wanted<'a>(bench: &'a Bench<'_>, stands: &Stands, asked: &Asked) -
         idle_answers: resolved.settings.idle_answers.clone(),
         log_dir: bench.logs.clone(),
         commit: None,
+        built: None,
         withholds_secrets: true,
     }
 }

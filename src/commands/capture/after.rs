@@ -100,11 +100,11 @@ fn worst(report: &Report) -> Option<&Check> {
 }
 
 /// The place of an arm, started as it was for the commit that was measured.
-fn built(name: &str, place: &ArmPlace, session: Option<&Session>) -> ArmPlace {
+fn built(name: &str, place: &ArmPlace, session: Option<&Session>, commit: Option<&str>) -> ArmPlace {
     let ArmPlace::Command(launch) = place else {
         return place.clone();
     };
-    let commit = session.and_then(|session| session.commit.as_deref());
+    let commit = commit.or_else(|| session.and_then(|session| session.commit.as_deref()));
     served::at_commit((name, launch), commit).map_or_else(|_| place.clone(), ArmPlace::Command)
 }
 
@@ -120,9 +120,10 @@ fn profiled(
 ) -> String {
     let resolved = &rules.resolved;
     let arms = resolved.arms.as_ref().filter(|_| resolved.measure == Measure::Ab);
+    let built_commit = resolved.settings.built.as_deref();
     let subject = |name: &'static str, place: &ArmPlace, session: Option<&Session>| Subject {
         name,
-        place: built(name, place, session),
+        place: built(name, place, session, built_commit.filter(|_| name == "candidate")),
         engine: session.map(engine_of).unwrap_or_default(),
     };
     let candidate = Some(&measured.candidate);
@@ -144,7 +145,9 @@ fn profiled(
         secrets,
         dataset_dir: &resolved.settings.dataset_dir,
         idle_answers: resolved.settings.idle_answers.clone(),
-        start_timeout: arms.map_or(Duration::ZERO, |arms| arms.start_timeout),
+        start_timeout: arms
+            .or_else(|| served::own(resolved).map(|(arms, _)| arms))
+            .map_or(Duration::ZERO, |arms| arms.start_timeout),
         withholds_secrets: false,
         folder: gate::report_dir(resolved),
         log_dir: &resolved.settings.output.with_extension("logs"),

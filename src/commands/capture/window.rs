@@ -174,7 +174,13 @@ impl Window<'_> {
         if asks {
             let body = ways::body(&self.engine, self.wanted.profiling, folder);
             let on = self.runner.start_profiler(body.as_deref(), timeout, self.interrupt);
-            on.map_err(|trouble| self.explained(&trouble))?;
+            if let Err(trouble) = on {
+                // One that gave no answer in time may have begun.
+                if !matches!(trouble, ProfilerTrouble::NoSuchPage(_)) {
+                    let _ = self.runner.stop_profiler(timeout, self.interrupt);
+                }
+                return Err(self.explained(&trouble));
+            }
         }
         self.begin(false);
         let run = self.within(LONGEST.min(timeout), &|limit| {

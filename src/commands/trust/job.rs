@@ -39,6 +39,16 @@ pub fn commit_of_this_job(variable: &dyn Fn(&str) -> Option<String>) -> Option<S
     commit_of(&event, variable)
 }
 
+/// The commit that is checked out in this job, which a pull request's own job has merged with its base: what is built here is
+/// of it.
+pub fn built_in_this_job(variable: &dyn Fn(&str) -> Option<String>, here: &Path) -> Option<String> {
+    let event = Event::of_this_job(variable).ok().flatten()?;
+    let repository = Repository::open(here).ok();
+    provenance(variable, Some(&event), repository.as_ref())
+        .ok()?
+        .measured_sha
+}
+
 fn commit_of(event: &Event, variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     let ran_for = || variable("GITHUB_SHA").filter(|sha| is_sha(sha));
     event.head().map(str::to_owned).or_else(ran_for)

@@ -36,7 +36,7 @@ use std::{
 
 pub(super) use self::lineage::Lineage;
 pub use self::{
-    job::{commit_of_this_job, provenance, refuse_baseline_write},
+    job::{built_in_this_job, commit_of_this_job, provenance, refuse_baseline_write},
     judge::{judge, judge_pairs},
     keys::{Goal, secrets},
     orders::{Orders, orders, tell},
@@ -145,6 +145,7 @@ impl Rules {
         };
         if event.is_some() && self.resolved.settings.commit.is_none() {
             self.resolved.settings.commit.clone_from(&self.provenance.head_sha);
+            self.resolved.settings.built.clone_from(&self.provenance.measured_sha);
         }
         if let Some(pull) = event.and_then(|event| event.pull.as_ref()) {
             self.add(said::explanations_of_body(pull));

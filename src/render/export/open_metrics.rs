@@ -180,6 +180,7 @@ impl Name {
             "GB" => (cut("_gb").to_owned(), "bytes", 1e9, 1.0),
             "%" => (cut("_pct").to_owned(), "ratio", 1.0, 1e2),
             "fraction" => (cut("_rate").to_owned(), "ratio", 1.0, 1.0),
+            "s" => (cut("_s").to_owned(), "seconds", 1.0, 1.0),
             "W" => (cut("_w").to_owned(), "watts", 1.0, 1.0),
             "J" => (cut("_j").to_owned(), "joules", 1.0, 1.0),
             "req/s" if key == "qps" => ("completed".to_owned(), "requests_per_second", 1.0, 1.0),
