@@ -276,6 +276,13 @@ fn tell(
         run.run.stated = told.stated();
         return Ok(());
     }
+    latencies(path, metrics, samples, &mut told)?;
+    run.run.stated = told.stated();
+    Ok(())
+}
+
+fn latencies(path: &Path, metrics: &Metrics, samples: u64, told: &mut Told) -> Result<(), ImportError> {
+    let successful = |by: &Option<ByStatus>| by.as_ref().and_then(|by| by.successful);
     let families: [(&str, Family, &Option<ByStatus>, f64); 3] = [
         (
             "time_to_first_token_ms",
@@ -302,6 +309,5 @@ fn tell(
             told.figure(path, key, (metric(percentile), ms, samples))?;
         }
     }
-    run.run.stated = told.stated();
     Ok(())
 }

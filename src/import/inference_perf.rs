@@ -342,7 +342,18 @@ fn tell(path: &Path, report: &Report, has_requests: bool, run: &mut ForeignRun) 
     for (key, metric, value) in rates {
         told.figure(path, key, (metric, value.finite(), samples))?;
     }
-    let latency = &successes.latency;
+    latencies(path, report, (has_requests, samples), &mut told)?;
+    run.run.stated = told.stated();
+    Ok(())
+}
+
+fn latencies(
+    path: &Path,
+    report: &Report,
+    (has_requests, samples): (bool, u64),
+    told: &mut Told,
+) -> Result<(), ImportError> {
+    let latency = &report.successes.latency;
     let families: [(&str, Family, Option<Statistics>); 4] = [
         ("inter_token_latency", Metric::Itl, latency.gaps),
         ("time_to_first_token", Metric::Ttft, latency.time_to_first_token),
@@ -361,6 +372,5 @@ fn tell(path: &Path, report: &Report, has_requests: bool, run: &mut ForeignRun) 
             told.figure(path, key, (metric(percentile), ms, samples))?;
         }
     }
-    run.run.stated = told.stated();
     Ok(())
 }
