@@ -179,6 +179,13 @@ pub fn named(
     lineage: &Lineage<'_>,
 ) -> Result<Found, CommandError> {
     let path = Path::new(name);
+    // What was read at a commit is never read from disk in its place.
+    if !baselines.is_read_only()
+        && path.is_file()
+        && let Some(session) = import::session_of(path)?
+    {
+        return Ok(Found::alone(name.to_owned(), session));
+    }
     let found = if baselines.has_file(path) {
         read(baselines, path, candidate, policy, lineage)?
     } else {

@@ -207,7 +207,7 @@ fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Imp
 }
 
 /// `run=2` before `run=10`.
-fn in_order(one: &Path, other: &Path) -> std::cmp::Ordering {
+pub(super) fn in_order(one: &Path, other: &Path) -> std::cmp::Ordering {
     let key = |path: &Path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let digits = name.chars().filter(char::is_ascii_digit).count();

@@ -1,7 +1,7 @@
 //! `benchmarks.json` of GuideLLM, from 0.3 to 0.8: one run for each benchmark in it.
 //!
-//! Its inter-token latency is what others call TPOT, over all tokens of a run. Percentiles are by nearest rank, so that they are kept
-//! as stated where no request failed.
+//! Its inter-token latency is what others call TPOT, over all tokens of a run. Its percentiles are by nearest rank.
+//! Where all requests are in the file, latencies are made of them instead, and the session says so by an id of its own.
 
 mod shape;
 
@@ -93,6 +93,9 @@ fn run_of(path: &Path, at: usize, mut found: Benchmark, version: Option<&str>) -
         .unwrap_or_default();
     let requests = found.requests.take().unwrap_or_default();
     let is_whole = fill(path, at, &requests, counts, &mut run)?;
+    if is_whole {
+        run.definitions = "guidellm-records/1";
+    }
     tell(path, &found.metrics, counts, is_whole, &mut run)?;
     if let Some(incomplete) = counts.incomplete.finite().filter(|count| *count > 0.0) {
         run.notes.push(format!(
@@ -231,7 +234,7 @@ impl Request {
 /// A latency at a percentile.
 type Family = fn(Percentile) -> Metric;
 
-/// Rates over GuideLLM's own time, and its percentiles where no request failed: others' are of the answers alone.
+/// Rates over GuideLLM's own time, and its percentiles where there are no requests to make them of.
 fn tell(
     path: &Path,
     metrics: &Metrics,
@@ -269,10 +272,17 @@ fn tell(
         let mean = successful(by).or_else(of_total).and_then(|of| of.mean.finite());
         told.figure(path, key, (metric, mean, samples))?;
     }
-    if is_whole && failed > 0.0 {
+    if is_whole {
         run.run.stated = told.stated();
         return Ok(());
     }
+    latencies(path, metrics, samples, &mut told)?;
+    run.run.stated = told.stated();
+    Ok(())
+}
+
+fn latencies(path: &Path, metrics: &Metrics, samples: u64, told: &mut Told) -> Result<(), ImportError> {
+    let successful = |by: &Option<ByStatus>| by.as_ref().and_then(|by| by.successful);
     let families: [(&str, Family, &Option<ByStatus>, f64); 3] = [
         (
             "time_to_first_token_ms",
@@ -299,6 +309,5 @@ fn tell(
             told.figure(path, key, (metric(percentile), ms, samples))?;
         }
     }
-    run.run.stated = told.stated();
     Ok(())
 }

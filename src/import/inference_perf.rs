@@ -10,7 +10,7 @@ use std::path::Path;
 use self::shape::{Info, LoadSummary, Report, Request, Statistics};
 use super::{
     ForeignRun, Format, Head, ImportError,
-    detect::{Folder, Part},
+    detect::{Folder, Part, in_order},
     json,
     numbers::{self, Gaps, ns_of_s},
     run::{Told, bad, failed},
@@ -74,6 +74,8 @@ impl Config {
 fn read(folder: &Folder<'_>) -> Result<Vec<ForeignRun>, ImportError> {
     let mut stages = folder.of("stage");
     stages.extend(folder.of(""));
+    // A shell gives `stage_10` before `stage_2`.
+    stages.sort_by(|one, other| in_order(&one.path, &other.path));
     if stages.is_empty() {
         return match folder.files.first() {
             Some(part) => Err(ImportError::Unusable {
@@ -160,6 +162,7 @@ fn run_of(part: &Part, report: &Report, requests: Requests, config: &Config) -> 
     }
     let has_requests = requests.is_some();
     if let Some((path, requests)) = requests {
+        check_counts(&path, (&requests, &part.path), report)?;
         fill(&path, &requests, config, &mut run)?;
     }
     tell(path, report, has_requests, &mut run)?;
@@ -171,6 +174,32 @@ fn run_of(part: &Part, report: &Report, requests: Requests, config: &Config) -> 
         ));
     }
     Ok(run)
+}
+
+/// The requests of a stage are known by their starts alone: its own counts must be theirs.
+fn check_counts(path: &Path, (requests, stage): (&[Request], &Path), report: &Report) -> Result<(), ImportError> {
+    let failed = requests.iter().filter(|request| request.error.is_some()).count();
+    let found = (requests.len() - failed, failed);
+    let told = (
+        report.successes.count.finite(),
+        report.failures.count.finite().unwrap_or(0.0),
+    );
+    let count = |number: f64| numbers::count(number).and_then(|count| usize::try_from(count).ok());
+    if told.0.and_then(count).zip(count(told.1)) == Some(found) {
+        return Ok(());
+    }
+    Err(ImportError::Unusable {
+        path: path.to_owned(),
+        problem: format!(
+            "by their starts, {} of its requests succeeded and {} failed in the stage of `{}`, which says {} and {}; give the report \
+             folder of one run",
+            found.0,
+            found.1,
+            stage.display(),
+            told.0.unwrap_or_default(),
+            told.1
+        ),
+    })
 }
 
 /// Its `constant` rate has exponential gaps too, scaled to the duration.
@@ -274,7 +303,9 @@ fn tell(path: &Path, report: &Report, has_requests: bool, run: &mut ForeignRun) 
         .count
         .finite()
         .ok_or_else(|| bad(path, "successes.count", "is missing".into()))?;
-    let failed = report.failures.count.finite().map(|count| ("failures.count", count));
+    // Beside requests, which were held against it, no count is none.
+    let failed = report.failures.count.finite().or(has_requests.then_some(0.0));
+    let failed = failed.map(|count| ("failures.count", count));
     let total = |statistics: Option<Statistics>| {
         let statistics = statistics?;
         let total = statistics
@@ -311,7 +342,18 @@ fn tell(path: &Path, report: &Report, has_requests: bool, run: &mut ForeignRun) 
     for (key, metric, value) in rates {
         told.figure(path, key, (metric, value.finite(), samples))?;
     }
-    let latency = &successes.latency;
+    latencies(path, report, (has_requests, samples), &mut told)?;
+    run.run.stated = told.stated();
+    Ok(())
+}
+
+fn latencies(
+    path: &Path,
+    report: &Report,
+    (has_requests, samples): (bool, u64),
+    told: &mut Told,
+) -> Result<(), ImportError> {
+    let latency = &report.successes.latency;
     let families: [(&str, Family, Option<Statistics>); 4] = [
         ("inter_token_latency", Metric::Itl, latency.gaps),
         ("time_to_first_token", Metric::Ttft, latency.time_to_first_token),
@@ -330,6 +372,5 @@ fn tell(path: &Path, report: &Report, has_requests: bool, run: &mut ForeignRun) 
             told.figure(path, key, (metric(percentile), ms, samples))?;
         }
     }
-    run.run.stated = told.stated();
     Ok(())
 }

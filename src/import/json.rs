@@ -1,6 +1,6 @@
 //! JSON as other tools write it: one value or many after each other, with `NaN` and `Infinity` as Python has them, and keys twice.
 
-use std::{fmt, path::Path};
+use std::{collections::HashSet, fmt, path::Path};
 
 use serde::{
     Deserialize, Deserializer,
@@ -9,6 +9,9 @@ use serde::{
 use serde_json::error::Category;
 
 use super::ImportError;
+
+/// No object of a result has more.
+const MAX_KEYS: usize = 10_000;
 
 /// A number, or none: `null`, `""`, `NaN`. `"inf"` and `Infinity` are infinite.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -93,13 +96,16 @@ impl<'de, T: Keys> Visitor<'de> for ObjectVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<T, A::Error> {
-        let mut taken: Vec<String> = Vec::new();
+        let mut taken: HashSet<String> = HashSet::new();
         while let Some(key) = map.next_key::<String>()? {
             if taken.contains(&key) {
                 return Err(de::Error::custom(format!("`{key}` stands twice")));
             }
             if self.0.take(&key, &mut map)? {
-                taken.push(key);
+                taken.insert(key);
+                if taken.len() > MAX_KEYS {
+                    return Err(de::Error::custom(format!("there are more than {MAX_KEYS} keys")));
+                }
             } else {
                 map.next_value::<IgnoredAny>()?;
             }

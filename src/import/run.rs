@@ -127,7 +127,8 @@ impl Told {
     /// A figure in its metric's unit, from so many samples (0: not told).
     ///
     /// # Errors
-    /// A figure below zero. What is absent, infinite or no number is left out.
+    /// A figure below zero. What is absent, infinite or no number is left out, and so is a percentile of the answered requests
+    /// alone where others failed.
     pub(super) fn figure(
         &mut self,
         path: &Path,
@@ -139,6 +140,10 @@ impl Told {
         };
         if value < 0.0 {
             return Err(bad(path, key, format!("is `{value}`, less than nothing")));
+        }
+        let is_of_requests = metric.percentile().is_some() && !matches!(metric, Metric::Itl(_));
+        if is_of_requests && self.0.failed.is_some_and(|failed| failed > 0) {
+            return Ok(());
         }
         self.0.figures.insert(metric, StatedFigure { value, samples });
         Ok(())

@@ -117,6 +117,15 @@ impl Keys for Bench {
     }
 }
 
+impl Bench {
+    /// Whether a request failed: a message, or no token, or none that took any time.
+    fn failed(&self, at: usize) -> bool {
+        let answered = self.output_lens.get(at).is_some_and(|tokens| *tokens > 0)
+            && self.ttfts.get(at).is_some_and(|ttft_s| ttft_s.abs() > 0.0);
+        !answered || self.errors.get(at).is_some_and(|error| !error.is_empty())
+    }
+}
+
 /// `p99_ttft_ms` and its like.
 fn metric_of(key: &str) -> Option<Metric> {
     let (which, family) = key.strip_suffix("_ms")?.split_once('_')?;
@@ -178,7 +187,8 @@ fn fill(path: &Path, found: &Bench, run: &mut ForeignRun) -> Result<(), ImportEr
     let completed = found.completed.finite();
     let completed = completed.ok_or_else(|| bad(path, "completed", "is missing".into()))?;
     let has_samples = !found.ttfts.is_empty();
-    let is_failed = |at: usize| found.errors.get(at).is_some_and(|error| !error.is_empty());
+    check_lists(path, found, completed)?;
+    let is_failed = |at: usize| found.failed(at);
     let sent = numbers::count_u32(completed).unwrap_or(0);
     let failures: Vec<&String> = found.errors.iter().filter(|error| !error.is_empty()).collect();
     let failed = has_samples.then(|| {
@@ -221,6 +231,29 @@ fn fill(path: &Path, found: &Bench, run: &mut ForeignRun) -> Result<(), ImportEr
         );
     }
     run.run.stated = told.stated();
+    Ok(())
+}
+
+/// The lists are of the same requests, of which as many completed as the line says.
+fn check_lists(path: &Path, found: &Bench, completed: f64) -> Result<(), ImportError> {
+    let all = found.ttfts.len();
+    let lengths = [
+        ("output_lens", found.output_lens.len()),
+        ("itls", found.itls.len()),
+        ("errors", found.errors.len()),
+    ];
+    let other = lengths
+        .into_iter()
+        .find(|(key, length)| *length != all && !(*length == 0 && *key == "errors"));
+    if let Some((key, length)) = other {
+        let told = format!("has {length} entries, but `ttfts` has {all}: the lists are of the same requests");
+        return Err(bad(path, key, told));
+    }
+    let answered = (0..all).filter(|at| !found.failed(*at)).count();
+    if all > 0 && numbers::count(completed) != Some(answered as u64) {
+        let told = format!("is `{completed}`, but {answered} of the {all} requests in its lists have an answer");
+        return Err(bad(path, "completed", told));
+    }
     Ok(())
 }
 
@@ -291,9 +324,19 @@ fn load_of(path: &Path, found: &Bench) -> Result<Load, ImportError> {
         }),
         Some(rate_rps) => Err(bad(path, "request_rate", format!("is `{rate_rps}`, not above zero"))),
         None => {
-            let all = || found.completed.finite();
-            let streams = found.max_concurrency.finite().or_else(all).and_then(numbers::count_u32);
-            Ok(Load::Concurrency(streams.unwrap_or(1).max(1)))
+            // All at once: what was asked, and not what came of it.
+            let asked = || found.asked.get("num_prompts").copied();
+            let streams = found
+                .max_concurrency
+                .finite()
+                .or_else(asked)
+                .and_then(numbers::count_u32);
+            let streams = streams.or_else(|| u32::try_from(found.ttfts.len()).ok());
+            streams.filter(|streams| *streams > 0).map(Load::Concurrency).ok_or_else(|| {
+                let told = "is missing, and so is `num_prompts`: all requests were sent at once, and how many is not told; \
+                            give it `--max-concurrency` or `--output-details`";
+                bad(path, "max_concurrency", told.into())
+            })
         }
     }
 }

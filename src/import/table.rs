@@ -45,6 +45,8 @@ struct Map<'a> {
     path: &'a Path,
     /// `columns[figure]` is a column, or a number, with what makes seconds of it.
     columns: BTreeMap<&'a str, (&'a str, f64)>,
+    /// All that says what was measured, as it was given: the load and the run stand elsewhere.
+    shown: String,
 }
 
 fn read(folder: &Folder<'_>) -> Result<Vec<ForeignRun>, ImportError> {
@@ -83,7 +85,18 @@ impl<'a> Map<'a> {
                 "say which column holds a latency, as in `--map ttft_ms=ttft` (`ttft`, `tpot`, `e2e`)".into(),
             ));
         }
-        Ok(Self { path, columns: found })
+        let is_measured = |figure: &&str| !matches!(*figure, "concurrency" | "rate_rps" | "run");
+        let mut shown: Vec<String> = columns
+            .iter()
+            .filter(|(figure, _)| is_measured(&figure.as_str()))
+            .map(|(figure, column)| format!("{figure}={column}"))
+            .collect();
+        shown.sort();
+        Ok(Self {
+            path,
+            columns: found,
+            shown: shown.join(" "),
+        })
     }
 
     /// The value of a figure in a line; `None` where the line has none.
@@ -182,6 +195,7 @@ fn run_of(part: &Part, load: Load, lines: &[Line], map: &Map<'_>) -> Result<Fore
     let mut run = ForeignRun::new(&part.path, "table", "table/1", load);
     run.workload = "table".into();
     run.streaming = map.columns.contains_key("ttft");
+    run.ask("map", Some(&map.shown));
     let mut samples = Samples::default();
     let (mut completed, mut input, mut output) = (0_u32, Some(0_u64), Some(0_u64));
     for line in lines {
@@ -191,9 +205,19 @@ fn run_of(part: &Part, load: Load, lines: &[Line], map: &Map<'_>) -> Result<Fore
         }
         completed += 1;
         let ms = |figure| Ok::<_, ImportError>(map.number(figure, line)?.map(|seconds| seconds * 1e3));
-        samples.ttft_ms.extend(ms("ttft")?);
-        samples.tpot_ms.extend(ms("tpot")?);
-        samples.e2e_ms.extend(ms("e2e")?);
+        for (figure, found) in [
+            ("ttft", &mut samples.ttft_ms),
+            ("tpot", &mut samples.tpot_ms),
+            ("e2e", &mut samples.e2e_ms),
+        ] {
+            let told = ms(figure)?;
+            // TPOT is of answers with several tokens alone.
+            if told.is_none() && figure != "tpot" && map.columns.contains_key(figure) {
+                let told = "is empty, and the request did not fail".to_owned();
+                return Err(bad(&part.path, &line.place(figure), told));
+            }
+            found.extend(told);
+        }
         let count = |figure| Ok::<_, ImportError>(map.number(figure, line)?.and_then(numbers::count));
         input = input.zip(count("input_tokens")?).map(|(sum, tokens)| sum + tokens);
         output = output.zip(count("output_tokens")?).map(|(sum, tokens)| sum + tokens);
@@ -246,7 +270,7 @@ fn records(path: &Path, lines: &[Line], map: &Map<'_>) -> Result<Vec<RequestReco
             index: u32::try_from(index).unwrap_or(u32::MAX),
             sent_ns,
             first_token_ns: first_ns,
-            last_token_ns: first_ns.map(|_| end_ns),
+            // The end of a request is not its last token: no TPOT is made of it.
             end_ns,
             input_tokens: count("input_tokens")?,
             output_tokens: count("output_tokens")?,

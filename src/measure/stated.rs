@@ -12,7 +12,7 @@ pub(super) fn stand_in(found: &mut [(Metric, RunValue)], run: &Run) {
     let Some(stated) = &run.stated else { return };
     for (metric, value) in found {
         if metric.is_count() {
-            if run.is_only_stated() {
+            if run.is_only_stated() || !run.knows_failures() {
                 *value = count(run, stated, *metric);
             }
         } else if let Some(told) = figure(stated, *metric, run.is_only_stated()) {
@@ -43,7 +43,17 @@ fn figure(stated: &Stated, metric: Metric, is_alone: bool) -> Option<RunValue> {
         return is_alone.then(|| Err(format!("no request completed, {failed} failed")));
     }
     let Some(told) = stated.figures.get(&metric) else {
-        let lacks = || Err(format!("the imported file states no {}", metric.label()));
+        let is_of_answers = metric.percentile().is_some() && !matches!(metric, Metric::Itl(_));
+        let lacks = || {
+            let label = metric.label();
+            Err(match failed {
+                1.. if is_of_answers => format!(
+                    "{failed} of {} requests failed, and a {label} that is made of the others alone would hide them",
+                    completed + failed
+                ),
+                _ => format!("the imported file states no {label}"),
+            })
+        };
         return (is_alone && is_of_requests && !metric.is_special() && !metric.is_capacity()).then(lacks);
     };
     if is_alone && hides_failures(stated, metric) {

@@ -27,6 +27,8 @@ pub struct Work {
     pub repeat: u32,
     /// How it lost its server, if it did.
     pub death: Option<Death>,
+    /// Whether nobody tells how many requests failed.
+    pub failures_untold: bool,
 }
 
 impl Work {
@@ -62,6 +64,7 @@ impl Work {
                 .collect(),
             repeat: run.repeat,
             death,
+            failures_untold: !run.knows_failures(),
         }
     }
 

@@ -37,6 +37,7 @@ pub const KNOWN: &[Definitions] = &[
     INFERENCE_PERF,
     INFERENCE_PERF_USAGE,
     GUIDELLM,
+    GUIDELLM_RECORDS,
     GENAI_PERF,
     PERF_ANALYZER,
     TABLE,
@@ -129,6 +130,14 @@ const INFERENCE_PERF_USAGE: Definitions = Definitions {
     tool: "inference-perf (`use_server_output_tokens`)",
     tokens: OWN.tokens,
     ..INFERENCE_PERF
+};
+
+const GUIDELLM_RECORDS: Definitions = Definitions {
+    id: "guidellm-records/1",
+    tool: "GuideLLM, of its requests",
+    itl: "none",
+    window: "its own measured time, ramps left out",
+    ..OWN
 };
 
 const GUIDELLM: Definitions = Definitions {

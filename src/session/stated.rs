@@ -54,9 +54,9 @@ impl Run {
         )
     }
 
-    /// Whether it is known how many failed.
+    /// Whether it is known how many failed: a tool that keeps the answered requests alone does not tell.
     pub fn knows_failures(&self) -> bool {
-        !self.is_only_stated() || self.stated.as_ref().is_some_and(|stated| stated.failed.is_some())
+        self.stated.as_ref().is_none_or(|stated| stated.failed.is_some())
     }
 
     /// Failed requests over all requests; `None` for a run without requests, or of which nobody tells.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Bound, Check, Gate, Policy, Verdict, check::Draft, counts, rule::Rule, wording};
+use super::{Action, Bound, Check, Gate, Policy, Verdict, check::Draft, counts, rule::Rule, untold, wording};
 use crate::{
     compare::{CellComparison, Comparison, MetricComparison},
     measure::{Death, Work},
@@ -48,9 +48,13 @@ struct Counted {
 /// One check of failures for each cell in which requests were counted, and one for each gate on a goodput that is zero.
 pub(super) fn drafts(comparison: &Comparison, policy: &Policy, rule: &Rule) -> Vec<Draft> {
     let plain = comparison.cells.iter().filter(|cell| cell.answer.is_none());
-    let mut counted: Vec<Counted> = Vec::new();
+    let (mut counted, mut left_open): (Vec<Counted>, Vec<Draft>) = (Vec::new(), Vec::new());
     for cell in plain {
-        counted.extend(policy.errors.and_then(|action| Counted::failures(cell, action)));
+        let open = policy.errors.and_then(|action| untold::open(cell, action));
+        if open.is_none() {
+            counted.extend(policy.errors.and_then(|action| Counted::failures(cell, action)));
+        }
+        left_open.extend(open);
         let goodput = policy.gates.iter().filter(|(metric, _)| is_goodput(**metric));
         counted.extend(goodput.filter_map(|(metric, gate)| Counted::misses(cell, *metric, gate)));
     }
@@ -60,6 +64,7 @@ pub(super) fn drafts(comparison: &Comparison, policy: &Policy, rule: &Rule) -> V
     let settled = counted.into_iter().zip(adjusted);
     settled
         .map(|(counted, p)| counted.settle(p, (all.len(), deaths), rule))
+        .chain(left_open)
         .collect()
 }
 

@@ -5,7 +5,7 @@ use super::{
     check::{self, Draft, figures},
     coupled, errors, memory,
     rule::{Lacking, Rule},
-    wording,
+    untold, wording,
 };
 use crate::{
     compare::{CellComparison, Comparison, Design, LeftOut, Side, answer_of, different_work, work::ALLOW},
@@ -49,6 +49,7 @@ pub fn judge(comparison: &Comparison, policy: &Policy) -> Judgement {
     drafts.extend(ceilings(comparison, policy, &rule));
     warnings.extend(nowhere(comparison, policy));
     coupled::guard(&mut drafts, comparison, &rule);
+    untold::guard(&mut drafts, comparison);
     drafts.sort_by(|a, b| {
         let ((rank_a, excess_a), (rank_b, excess_b)) = (a.rank(), b.rank());
         rank_a.cmp(&rank_b).then(excess_a.total_cmp(&excess_b))
@@ -118,6 +119,12 @@ pub fn judge_alone(candidate: &Measurements, policy: &Policy) -> Vec<Check> {
     });
     let mut drafts: Vec<Draft> = drafts.collect();
     ceiling::settle(&mut drafts, 0, &rule);
+    let untold = |name: &str| {
+        let mut cells = candidate.cells.iter();
+        cells.any(|cell| cell.name == name && untold::is_untold(&cell.work))
+    };
+    let of_these = drafts.iter_mut().filter(|draft| untold(&draft.check.cell));
+    of_these.for_each(untold::leave_open);
     drafts.into_iter().map(|draft| draft.check).collect()
 }
 

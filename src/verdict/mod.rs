@@ -15,6 +15,7 @@ mod rule;
 mod share;
 #[cfg(test)]
 mod tests;
+mod untold;
 pub(crate) mod wording;
 
 pub(crate) use check::figures;

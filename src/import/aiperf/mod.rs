@@ -87,6 +87,16 @@ fn both(folder: &Folder<'_>, summary: &Part, records: &Part) -> Result<ForeignRu
             ),
         });
     }
+    let (failed, of_records) = (found.failed(), rows.failed());
+    if failed != of_records as u64 {
+        return Err(ImportError::Unusable {
+            path: records.path.clone(),
+            problem: format!(
+                "holds {of_records} failed requests, and `{}` speaks of {failed}: are they of one run, and is either cut?",
+                summary.path.display()
+            ),
+        });
+    }
     let load = config::load_of(&found.config).unwrap_or_else(|| rows.load());
     let mut run = ForeignRun::new(&records.path, "AIPerf", "aiperf/1", load);
     let told = found.told(&summary.path, false)?;

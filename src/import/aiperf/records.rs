@@ -67,14 +67,17 @@ struct Many {
 
 #[derive(Clone, Copy, Deserialize)]
 enum Unit {
-    #[serde(rename = "s", alias = "sec")]
+    #[serde(rename = "s", alias = "sec", alias = "seconds")]
     S,
-    #[serde(rename = "us")]
-    Us,
-    #[serde(rename = "ns")]
-    Ns,
-    #[serde(other)]
+    #[serde(rename = "ms", alias = "milliseconds")]
     Ms,
+    #[serde(rename = "us", alias = "µs", alias = "μs", alias = "microseconds")]
+    Us,
+    #[serde(rename = "ns", alias = "nanoseconds")]
+    Ns,
+    /// Of no time (`tokens`), or of one that nobody knows.
+    #[serde(other)]
+    Other,
 }
 
 #[derive(Deserialize)]
@@ -102,15 +105,16 @@ impl Trouble {
     }
 }
 
-/// Milliseconds of what is stated in a unit.
-fn ms(value: f64, unit: Option<Unit>) -> f64 {
-    value
-        * match unit {
-            Some(Unit::S) => 1e3,
-            Some(Unit::Us) => 1e-3,
-            Some(Unit::Ns) => 1e-6,
-            Some(Unit::Ms) | None => 1.0,
-        }
+/// Nanoseconds of what is stated in a unit; `None` of no time from zero up, or of a unit that is none of time.
+fn ns(value: f64, unit: Option<Unit>) -> Option<u64> {
+    let to_ms = match unit {
+        Some(Unit::S) => 1e3,
+        Some(Unit::Us) => 1e-3,
+        Some(Unit::Ns) => 1e-6,
+        Some(Unit::Ms) | None => 1.0,
+        Some(Unit::Other) => return None,
+    };
+    ns_of_ms(value * to_ms)
 }
 
 /// All records of a run, warm-up counted and left out.
@@ -177,8 +181,13 @@ impl Rows {
             .filter(|_| row.outcome == Outcome::Completed)
         {
             for gap in many.value {
-                let wrong = || place.bad("inter_chunk_latency", format!("holds `{gap}`, which is no gap"));
-                self.gaps.push(ns_of_ms(ms(gap, many.unit)).ok_or_else(wrong)?);
+                let wrong = || {
+                    place.bad(
+                        "inter_chunk_latency",
+                        format!("holds `{gap}`, which is no gap in a unit that is known"),
+                    )
+                };
+                self.gaps.push(ns(gap, many.unit).ok_or_else(wrong)?);
             }
         }
         self.begin_ns = self.begin_ns.min(row.start_ns);
@@ -190,6 +199,11 @@ impl Rows {
     /// Requests that completed.
     pub(super) fn completed(&self) -> usize {
         self.all.iter().filter(|row| row.outcome == Outcome::Completed).count()
+    }
+
+    /// Requests that did not.
+    pub(super) fn failed(&self) -> usize {
+        self.all.len() - self.completed()
     }
 
     /// The most that were in flight at once: what is known of the load where nobody tells it.
@@ -251,8 +265,13 @@ impl Place<'_> {
     /// A time in nanoseconds, where it is told.
     fn time(&self, what: &str, one: Option<&One>) -> Result<Option<u64>, ImportError> {
         let Some(one) = one else { return Ok(None) };
-        let wrong = || self.bad(what, format!("is `{}`; give a time, zero or more", one.value));
-        ns_of_ms(ms(one.value, one.unit)).map(Some).ok_or_else(wrong)
+        let wrong = || {
+            self.bad(
+                what,
+                format!("is `{}`; give a time, zero or more, in s, ms, us or ns", one.value),
+            )
+        };
+        ns(one.value, one.unit).map(Some).ok_or_else(wrong)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
         ImportError,
         json::{self, Keys, Num, Object},
         numbers,
-        run::{ForeignRun, Told},
+        run::{ForeignRun, Told, bad},
     },
     metric::{Metric, Percentile},
     session::{Warmup, WarmupEnd},
@@ -157,23 +157,27 @@ pub(super) fn read(path: &Path, bytes: Vec<u8>) -> Result<Summary, ImportError> 
 }
 
 impl Stat {
-    /// Milliseconds of what is stated in this figure's unit.
-    fn ms(&self, number: Num) -> Option<f64> {
-        let factor = match self.unit.as_deref() {
+    /// Milliseconds of a percentile, which is stated in this figure's unit.
+    fn at(&self, path: &Path, tag: &str, percentile: Percentile) -> Result<Option<f64>, ImportError> {
+        let to_ms = match self.unit.as_deref() {
+            Some("ms" | "milliseconds") | None => 1.0,
             Some("s" | "sec" | "seconds") => 1e3,
-            Some("us" | "µs") => 1e-3,
-            Some("ns") => 1e-6,
-            _ => 1.0,
+            Some("us" | "µs" | "μs" | "microseconds") => 1e-3,
+            Some("ns" | "nanoseconds") => 1e-6,
+            Some(other) => {
+                let told = format!(
+                    "is `{}`, which is no unit of time that is known",
+                    other.chars().take(40).collect::<String>()
+                );
+                return Err(bad(path, &format!("{tag}.unit"), told));
+            }
         };
-        number.finite().map(|number| number * factor)
-    }
-
-    fn at(&self, percentile: Percentile) -> Option<f64> {
-        self.ms(match percentile {
+        let stated = match percentile {
             Percentile::P50 => self.p50,
             Percentile::P95 => self.p95,
             Percentile::P99 => self.p99,
-        })
+        };
+        Ok(stated.finite().map(|number| number * to_ms))
     }
 }
 
@@ -188,14 +192,22 @@ impl Summary {
         usize::try_from(count).ok()
     }
 
+    /// Requests that failed: AIPerf leaves the count out where there are none.
+    fn stated_failed(&self) -> f64 {
+        let by_kind = self.errors.iter().filter_map(Errors::told);
+        let told = by_kind.map(|(count, _)| count).fold(0, u32::saturating_add);
+        self.avg("error_request_count").unwrap_or(0.0).max(f64::from(told))
+    }
+
+    /// The same as a count; `u64::MAX` where it is none.
+    pub(super) fn failed(&self) -> u64 {
+        numbers::count(self.stated_failed()).unwrap_or(u64::MAX)
+    }
+
     /// The figures that it states: all of them where there is nothing else, beside records those of a time that only it knows.
     pub(super) fn told(&self, path: &Path, is_alone: bool) -> Result<Told, ImportError> {
         let by_kind: Vec<(u32, String)> = self.errors.iter().filter_map(Errors::told).collect();
-        let told_failed: u32 = by_kind.iter().map(|(count, _)| *count).fold(0, u32::saturating_add);
-        let failed = self
-            .avg("error_request_count")
-            .unwrap_or(0.0)
-            .max(f64::from(told_failed));
+        let failed = self.stated_failed();
         let completed = self.avg("request_count").unwrap_or(0.0);
         let failed = Some(("error_request_count", failed));
         let total = |tags: &[&str]| tags.iter().find_map(|tag| self.avg(tag)).and_then(numbers::count);
@@ -217,7 +229,11 @@ impl Summary {
             let Some(stat) = self.tags.0.get(*tag) else { continue };
             let samples = stat.count.finite().and_then(numbers::count).unwrap_or(requests);
             for percentile in Percentile::ALL {
-                told.figure(path, tag, (metric(percentile), stat.at(percentile), samples))?;
+                told.figure(
+                    path,
+                    tag,
+                    (metric(percentile), stat.at(path, tag, percentile)?, samples),
+                )?;
             }
         }
         if is_alone {
@@ -236,7 +252,8 @@ impl Summary {
             return Ok(());
         }
         for percentile in Percentile::ALL {
-            let figure = (Metric::Ttfa(percentile), answer.at(percentile), requests);
+            let ms = answer.at(path, "time_to_first_output_token", percentile)?;
+            let figure = (Metric::Ttfa(percentile), ms, requests);
             told.figure(path, "time_to_first_output_token", figure)?;
         }
         Ok(())

@@ -16,6 +16,9 @@ const CONFORMING_MS: f64 = 600_000.0;
 /// A server whose completed rate is below this share of the scheduled one fell behind.
 const KEPT_UP: f64 = 0.98;
 
+const INVALID: &str = "LoadGen calls the run INVALID";
+const ERRORS: &str = "LoadGen logged errors";
+
 /// One run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Log {
@@ -37,6 +40,8 @@ pub struct Log {
     pub is_valid: bool,
     /// Why it is not, in `LoadGen`'s words, and what else a reader should know, in sentences.
     pub told: Vec<String>,
+    /// Why no verdict may rest on it: `LoadGen` calls it `INVALID`, or logged errors.
+    pub unfit: Option<String>,
     /// What `LoadGen` stated, by metric, in its unit.
     pub figures: Vec<(Metric, f64)>,
     /// What it was asked for, in its own keys.
@@ -53,15 +58,16 @@ impl Log {
     }
 
     /// How hard it pressed.
-    pub(super) fn load(&self) -> Load {
-        match self.scenario {
+    pub(super) fn load(&self, path: &Path) -> Result<Load, ImportError> {
+        let lacks = || bad(path, "effective_target_qps", "is no rate above zero".into());
+        Ok(match self.scenario {
             ScenarioKind::Server | ScenarioKind::Interactive => Load::Rate {
-                rate_rps: self.target_qps.unwrap_or(1.0),
+                rate_rps: self.target_qps.ok_or_else(lacks)?,
                 arrivals: Arrivals::Poisson,
             },
             ScenarioKind::Offline => Load::Concurrency(self.samples.max(1)),
             ScenarioKind::SingleStream => Load::Concurrency(1),
-        }
+        })
     }
 }
 
@@ -98,6 +104,7 @@ pub(super) fn of(path: &Path, detail: &Detail) -> Result<Log, ImportError> {
     let scenario = scenario(path, detail, &limits)?;
     let samples = samples(path, detail, scenario)?;
     let is_valid = validity == "VALID";
+    let told = told(detail, is_valid);
     Ok(Log {
         scenario,
         version: version(detail),
@@ -109,7 +116,8 @@ pub(super) fn of(path: &Path, detail: &Detail) -> Result<Log, ImportError> {
         limits: if scenario.is_open() { limits } else { Slo::default() },
         samples,
         is_valid,
-        told: told(detail, is_valid),
+        unfit: unfit(&told),
+        told,
         figures: figures(path, detail, scenario)?,
         asked: asked(detail),
     })
@@ -185,7 +193,7 @@ fn told(detail: &Detail, is_valid: bool) -> Vec<String> {
                 why.extend(Some(in_one_line(text)).filter(|text| !text.is_empty()));
             }
         }
-        told.push(format!("LoadGen calls the run INVALID: {}", why.join("; ")));
+        told.push(format!("{INVALID}: {}", why.join("; ")));
     }
     let lasted = detail.number("effective_min_duration_ms");
     if let Some(ms) = lasted.filter(|ms| *ms < CONFORMING_MS) {
@@ -208,9 +216,14 @@ fn told(detail: &Detail, is_valid: bool) -> Vec<String> {
         ));
     }
     if !detail.errors.is_empty() {
-        told.push(format!("LoadGen logged errors: {}", detail.errors.join("; ")));
+        told.push(format!("{ERRORS}: {}", detail.errors.join("; ")));
     }
     told
+}
+
+fn unfit(told: &[String]) -> Option<String> {
+    let of = |words: &&String| [INVALID, ERRORS].iter().any(|begins| words.starts_with(begins));
+    told.iter().find(of).cloned()
 }
 
 /// ` * Run unsuccessful.  * Processed …` in plain words.

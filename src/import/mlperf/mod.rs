@@ -82,7 +82,7 @@ fn read(folder: &Folder<'_>) -> Result<Vec<ForeignRun>, ImportError> {
 
 fn run_of(path: &Path, log: Log, max_bytes: u64) -> Result<ForeignRun, ImportError> {
     let tool = format!("LoadGen {}", log.version);
-    let mut run = ForeignRun::new(path, &tool, "mlperf-loadgen/1", log.load());
+    let mut run = ForeignRun::new(path, &tool, "mlperf-loadgen/1", log.load(path)?);
     run.started_unix_s = log.started.as_deref().and_then(numbers::unix_s);
     run.slo = log.limits;
     run.workload = log
@@ -106,6 +106,7 @@ fn run_of(path: &Path, log: Log, max_bytes: u64) -> Result<ForeignRun, ImportErr
     let word = if log.is_valid { "VALID" } else { "INVALID" };
     run.notes
         .push(format!("LoadGen calls it {word} as {}", log.scenario.name()));
+    run.run.cut_short = log.unfit;
     run.notes.extend(log.told);
     if let Some(place) = Place::of(path) {
         described(&mut run, &place, max_bytes)?;

@@ -12,7 +12,7 @@ use crate::{
         detect::Folder,
         json,
         numbers::{self, Gaps},
-        run::{ForeignRun, bad},
+        run::{ForeignRun, Told, bad},
     },
     plan::{Api, Arrivals, Load},
     session::{Failure, FailureClass, Outcome, RequestRecord},
@@ -151,5 +151,11 @@ fn fill(
         });
     }
     run.run.itl = gaps.counts();
+    // A request that was answered with an error has responses too, and nothing tells it apart.
+    let completed = run.run.requests.iter().filter(|record| record.completed()).count();
+    let completed = f64::from(u32::try_from(completed).unwrap_or(u32::MAX));
+    run.run.stated = Told::of(path, ("requests", completed), None)?.stated();
+    run.notes
+        .push("perf_analyzer does not tell which requests were answered with an error".into());
     Ok(())
 }

@@ -26,6 +26,9 @@ struct Throughput {
     elapsed_time: Num,
     num_requests: Num,
     requests_per_second: Num,
+    /// Of prompts and answers together.
+    #[serde(default)]
+    total_num_tokens: Num,
 }
 
 /// One run a file: each iteration of the batch is a request.
@@ -47,7 +50,9 @@ pub(in crate::import) fn read_latency(folder: &Folder<'_>) -> Result<Vec<Foreign
         let iterations = count_of(found.latencies.len());
         let mut told = Told::of(&part.path, ("latencies", iterations), Some(("failed", 0.0)))?;
         samples.tell(&mut told);
-        Ok(offline(&part.path, ("vllm bench latency", "vllm-latency/1"), told))
+        let mut run = offline(&part.path, ("vllm bench latency", "vllm-latency/1"), told);
+        run.ask("iterations", Some(&iterations));
+        Ok(run)
     });
     runs.collect()
 }
@@ -66,6 +71,7 @@ pub(in crate::import) fn read_throughput(folder: &Folder<'_>) -> Result<Vec<Fore
         told.figure(&part.path, "requests_per_second", qps)?;
         let mut run = offline(&part.path, ("vllm bench throughput", "vllm-throughput/1"), told);
         run.ask("num_requests", Some(&requests));
+        run.ask("total_num_tokens", found.total_num_tokens.finite().as_ref());
         Ok(run)
     });
     runs.collect()

@@ -175,12 +175,18 @@ fn fill(path: &Path, mut found: Serve, run: &mut ForeignRun) -> Result<(), Impor
         .failed
         .finite()
         .or_else(|| Some(found.num_prompts.finite()? - completed));
+    let detailed = detail::fill(path, &mut found, run)?;
+    // Records and samples know their own.
+    let failed = failed.or_else(|| match &detailed {
+        detail::Detail::None => None,
+        detail::Detail::Records => Some(count_of(run.run.failed())),
+        detail::Detail::Samples(samples) => Some(count_of(samples.failed)),
+    });
     let failed = failed.map(|failed| ("failed", failed));
     let mut told = Told::of(path, ("completed", completed), failed)?.tokens(
         found.total_input_tokens.finite().and_then(numbers::count),
         found.total_output_tokens.finite().and_then(numbers::count),
     );
-    let detailed = detail::fill(path, &mut found, run)?;
     let sent = numbers::count(completed).unwrap_or(0);
     let rates = [
         ("request_throughput", Metric::Qps, found.request_throughput),
@@ -207,6 +213,10 @@ fn fill(path: &Path, mut found: Serve, run: &mut ForeignRun) -> Result<(), Impor
     }
     run.run.stated = told.stated();
     Ok(())
+}
+
+fn count_of(requests: usize) -> f64 {
+    f64::from(u32::try_from(requests).unwrap_or(u32::MAX))
 }
 
 /// Those of them that are metrics of ours.

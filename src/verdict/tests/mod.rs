@@ -7,6 +7,7 @@ mod directions;
 mod gate;
 mod memory;
 mod story;
+mod untold;
 mod vectors;
 
 use std::collections::BTreeMap;

@@ -156,6 +156,24 @@ fn values_that_cannot_be_are_refused_with_their_place() {
             "`request 0`: has its first token after its end",
         ),
         (
+            "aiperf/profile_export.jsonl",
+            "\"request_latency\":{\"value\":1019.57301,\"unit\":\"ms\"",
+            "\"request_latency\":{\"value\":1019.57301,\"unit\":\"fortnights\"",
+            "`line 1: request_latency`: is `1019.57301`; give a time, zero or more, in s, ms, us or ns",
+        ),
+        (
+            "sglang/run.jsonl",
+            "\"output_lens\": [32, ",
+            "\"output_lens\": [0, ",
+            "`completed`: is `40`, but 39 of the 40 requests in its lists have an answer",
+        ),
+        (
+            "sglang/run.jsonl",
+            "\"output_lens\": [32, ",
+            "\"output_lens\": [",
+            "`output_lens`: has 39 entries, but `ttfts` has 40",
+        ),
+        (
             "sglang/run.jsonl",
             "\"itls\": [[0.02",
             "\"itls\": [[-0.02",

@@ -203,6 +203,15 @@ fn a_summary_and_records_of_another_run_are_refused() {
     fs::write(folder.path().join("b.jsonl"), fewer.join("\n")).unwrap();
     let error = imported(&[folder.path().to_owned()]).unwrap_err().to_string();
     assert!(error.contains("holds 38 completed requests, and"), "{error}");
+    // As many answers, and another number of failures.
+    fs::write(folder.path().join("b.jsonl"), &text).unwrap();
+    let summary = fs::read_to_string(data("aiperf/profile_export_aiperf.json")).unwrap();
+    let failures = "\"error_request_count\": {\"unit\": \"requests\", \"avg\": 9.0}, \"request_count\"";
+    let summary = summary.replacen("\"request_count\"", failures, 1);
+    fs::write(folder.path().join("a.json"), summary).unwrap();
+    let error = imported(&[folder.path().to_owned()]).unwrap_err().to_string();
+    assert!(error.contains("holds 0 failed requests, and"), "{error}");
+    assert!(error.contains("speaks of 9"), "{error}");
 }
 
 #[test]
@@ -238,6 +247,7 @@ fn what_sglang_does_not_tell_is_not_taken_for_none() {
         &[
             ("\"ttfts\"", "\"was_ttfts\""),
             ("\"itls\"", "\"was_itls\""),
+            ("\"output_lens\"", "\"was_output_lens\""),
             ("\"errors\"", "\"was_errors\""),
         ],
     );

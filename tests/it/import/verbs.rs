@@ -90,6 +90,13 @@ fn folders_of_runs_are_judged() {
     );
     let (text, _) = expect(folder.path(), 1, &["compare", "slow", "--store", "kept"]);
     assert!(text.contains("regression"), "{text}");
+    // A file of a name is read as it is, raw or not.
+    let (text, _) = expect(
+        folder.path(),
+        3,
+        &["compare", "slow", "--baseline", "base/run0.json", "--store", "kept"],
+    );
+    assert!(text.contains("base/run0.json"), "{text}");
     let (text, _) = expect(folder.path(), 0, &["noise", "base"]);
     assert!(text.contains("vllm-bench @ c=4"), "{text}");
 }
