@@ -82,19 +82,25 @@ impl Drive<'_> {
         };
         let mut session = import::import(&[out], &options)?.session;
         session.started_unix_s = started_unix_s;
-        let checked = asked::not_one_run(&session, load).map_or(Ok(()), Err);
+        self.check(&mut session, load, (&words, &name))?;
+        Ok(Driven::Done(Box::new(session)))
+    }
+
+    /// Refuses what is not the run that was asked for, and gives it the user's plan.
+    fn check(&self, session: &mut Session, load: &Load, (words, name): (&[String], &str)) -> Result<(), CommandError> {
+        let checked = asked::not_one_run(session, load).map_or(Ok(()), Err);
         checked
-            .and_then(|()| asked::take_plan(&mut session, self.plan))
+            .and_then(|()| asked::take_plan(session, self.plan))
             .map_err(|why| CommandError::Runner {
                 program: words.first().cloned().unwrap_or_default(),
                 why,
-                told: format!("what it wrote is kept in `{}`", self.folder.join(&name).display()),
+                told: format!("what it wrote is kept in `{}`", self.folder.join(name).display()),
             })?;
-        asked::mark_short(&mut session, self.plan, self.runner);
+        asked::mark_short(session, self.plan, self.runner);
         if let Call::Tool(tool, _) = &self.runner.call {
             session.notes.extend(preset::unsaid_warmup(*tool, self.plan));
         }
-        Ok(Driven::Done(Box::new(session)))
+        Ok(())
     }
 
     /// Whether it ended by itself and well; not, where nobody wanted it any more.
