@@ -219,3 +219,101 @@ fn a_runner_that_cannot_be_is_refused() {
         "{told}"
     );
 }
+
+/// Runs after the tool has written, with the address, the folder and the repeat as `$1` to `$3`.
+fn and_then(script: &str) -> String {
+    format!(
+        "command: [sh, -c, 'sh tool.sh \"$1\" \"$2\" \"$3\"; cd \"$2\"; {script}', sh, '{{url}}', '{{out}}', '{{repeat}}']"
+    )
+}
+
+#[test]
+fn what_is_not_one_run_of_the_planned_load_is_refused() {
+    let other = and_then("sed s/25600/25601/ result.json > other.json");
+    let model = and_then("if [ $3 = 1 ]; then sed -i s/tiny/tall/ result.json; fi");
+    let level = format!("{COMMAND}\n  timeout: 1m");
+    for (runner, args, expected) in [
+        (
+            level.as_str(),
+            &["run", "--concurrency", "8"][..],
+            "measured `c=4` where `c=8` was planned",
+        ),
+        (other.as_str(), &["run"], "wrote 2 runs where one run was asked"),
+        (
+            model.as_str(),
+            &["run"],
+            "the model is `tiny` in an earlier one and `tall` in this one",
+        ),
+        (
+            "command: 'sh tool.sh {url} {out} {repeat} {requests}'",
+            &["run", "--requests", "500"],
+            "it holds 400 of the 500 requests that were asked for",
+        ),
+    ] {
+        let folder = folder("1", runner);
+        let output = perfgate(folder.path(), args).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains(expected), "{expected}: {told}");
+        assert!(
+            matches!(output.status.code(), Some(2 | 4)),
+            "{expected}: {:?}",
+            output.status
+        );
+    }
+}
+
+#[test]
+fn the_plan_of_the_user_is_the_session_s() {
+    let runner = format!(
+        "{COMMAND}\nmax_error_rate: 0.2\nhardware: {{gpu: H100}}\nframework: {{name: vllm}}\nslo: {{ttft: 100ms}}"
+    );
+    let folder = folder("1", &runner);
+    let output = perfgate(folder.path(), &["run"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let plan = session(folder.path(), "session.json").plan;
+    assert!((plan.max_error_rate - 0.2).abs() < 1e-9);
+    assert_eq!(plan.hardware.get("gpu").map(String::as_str), Some("H100"));
+    assert_eq!(plan.framework.get("name").map(String::as_str), Some("vllm"));
+    assert_eq!(plan.slo.ttft_ms, Some(100.0));
+}
+
+#[test]
+fn a_plan_that_a_tool_has_no_words_for_is_refused() {
+    for (tool, load, expected) in [
+        (
+            "sglang",
+            "concurrency: 4\nwarmup: 5",
+            "has no words for `warmup_requests`",
+        ),
+        (
+            "vllm",
+            "rate: 4\narrivals: constant",
+            "has no words for `arrivals: constant`",
+        ),
+        ("genai-perf", "rate: 4", "has no words for `arrivals: poisson`"),
+        (
+            "guidellm",
+            "concurrency: 4\nwarmup: 5",
+            "has no words for `warmup_requests`",
+        ),
+    ] {
+        let folder = folder("1", COMMAND);
+        let config = format!(
+            "target: {{url: 'http://127.0.0.1:1'}}\nmodel: tiny\ninput_tokens: 8\noutput_tokens: 8\n{load}\nrunner: {tool}\n"
+        );
+        fs::write(folder.path().join("perfgate.yaml"), config).unwrap();
+        let (_, told) = expect(folder.path(), 2, &["run"]);
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn arms_that_perfgate_would_start_are_refused_from_the_file_too() {
+    let arm = "{command: 'serve --port {port}'}";
+    let folder = folder("1", &format!("{COMMAND}\narms: {{baseline: {arm}, candidate: {arm}}}"));
+    let (_, told) = expect(folder.path(), 2, &["gate", "--ab"]);
+    assert!(
+        told.contains("with a `runner` both arms are servers that run already"),
+        "{told}"
+    );
+}

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::preset;
+use super::{asked, preset};
 use crate::{
     commands::{CommandError, Console, measure::now_unix_s},
     config::{Call, RunnerSettings},
@@ -27,6 +27,8 @@ const TOLD_LINES: usize = 20;
 pub(super) struct Drive<'a> {
     pub(super) runner: &'a RunnerSettings,
     pub(super) plan: &'a Plan,
+    /// Whether the user gave the warm-up himself.
+    pub(super) is_warmup_given: bool,
     pub(super) url: &'a str,
     /// Where what it writes is kept.
     pub(super) folder: PathBuf,
@@ -60,7 +62,10 @@ impl Drive<'_> {
         };
         let words = match &self.runner.call {
             Call::Command(words) => words.iter().map(|word| place.filled(word)).collect(),
-            Call::Tool(tool, args) => preset::command(*tool, args, &place)?,
+            Call::Tool(tool, args) => {
+                preset::refuse_unsaid(*tool, &place, self.is_warmup_given)?;
+                preset::command(*tool, args, &place)?
+            }
         };
         self.console.say(&format!("{name}: {}", words.join(" ")));
         let logs = [
@@ -77,7 +82,25 @@ impl Drive<'_> {
         };
         let mut session = import::import(&[out], &options)?.session;
         session.started_unix_s = started_unix_s;
+        self.check(&mut session, load, (&words, &name))?;
         Ok(Driven::Done(Box::new(session)))
+    }
+
+    /// Refuses what is not the run that was asked for, and gives it the user's plan.
+    fn check(&self, session: &mut Session, load: &Load, (words, name): (&[String], &str)) -> Result<(), CommandError> {
+        let checked = asked::not_one_run(session, load).map_or(Ok(()), Err);
+        checked
+            .and_then(|()| asked::take_plan(session, self.plan))
+            .map_err(|why| CommandError::Runner {
+                program: words.first().cloned().unwrap_or_default(),
+                why,
+                told: format!("what it wrote is kept in `{}`", self.folder.join(name).display()),
+            })?;
+        asked::mark_short(session, self.plan, self.runner);
+        if let Call::Tool(tool, _) = &self.runner.call {
+            session.notes.extend(preset::unsaid_warmup(*tool, self.plan));
+        }
+        Ok(())
     }
 
     /// Whether it ended by itself and well; not, where nobody wanted it any more.
@@ -147,37 +170,4 @@ fn told(path: &Path) -> String {
         return format!("it said nothing in `{}`", path.display());
     }
     format!("the end of `{}`:\n    {}", path.display(), last.join("\n    "))
-}
-
-/// What one run wrote joins what was there.
-pub(super) fn join(
-    so_far: Option<Session>,
-    mut run: Session,
-    commit: Option<&String>,
-) -> Result<Session, CommandError> {
-    run.commit = commit.cloned().or_else(|| run.commit.take());
-    let Some(mut session) = so_far else { return Ok(run) };
-    if session.definitions != run.definitions || session.environment.model != run.environment.model {
-        return Err(CommandError::Usage(
-            "the runner's runs are not of one tool and one model; was it changed meanwhile?".into(),
-        ));
-    }
-    for cell in run.cells {
-        let own = session.cells.iter_mut().find(|own| own.load == cell.load);
-        let Some(own) = own else {
-            session.plan.loads.push(cell.load.clone());
-            session.cells.push(cell);
-            continue;
-        };
-        for mut run in cell.runs {
-            run.repeat = u32::try_from(own.runs.len()).unwrap_or(u32::MAX);
-            own.runs.push(run);
-        }
-    }
-    let most = session.cells.iter().map(|cell| cell.runs.len()).max().unwrap_or(1);
-    session.plan.repeats = u32::try_from(most).unwrap_or(u32::MAX);
-    let new = run.notes.into_iter();
-    let new: Vec<String> = new.filter(|note| !session.notes.contains(note)).collect();
-    session.notes.extend(new);
-    Ok(session)
 }

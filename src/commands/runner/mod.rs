@@ -5,22 +5,29 @@
 //! |---|---|
 //! | `preset.rs` | the command lines of tools that are known |
 //! | `drive.rs` | one run: start, wait, import |
+//! | `asked.rs` | whether what it wrote is what was asked |
+//! | `joined.rs` | its runs as one session |
 //! | `pairs.rs` | both arms in alternation |
 
+mod asked;
 mod drive;
+mod joined;
 mod pairs;
 mod preset;
 
 use std::path::PathBuf;
 
-use self::drive::{Drive, Driven};
+use self::{
+    drive::{Drive, Driven},
+    joined::Joined,
+};
 use super::{
     CommandError, Console,
     ab::{self, Follow, Wanted},
     measure::OnRun,
 };
 use crate::{
-    config::{Resolved, RunnerSettings},
+    config::{Resolved, RunnerSettings, Source},
     load::Interrupt,
     plan::Plan,
     session::{Ended, Session},
@@ -39,33 +46,35 @@ pub fn measure(
     let drive = Drive {
         runner,
         plan,
+        is_warmup_given: is_warmup_given(resolved),
         url: &plan.target.url,
         folder: folder(resolved),
         arm: None,
         console,
         interrupt,
     };
-    let mut session: Option<Session> = None;
+    let mut joined: Option<Joined> = None;
     for repeat in 0..plan.repeats {
         for load in &plan.loads {
             match drive.run(load, repeat) {
                 Ok(Driven::Done(run)) => {
-                    let so_far = session.take();
-                    let mut so_far = drive::join(so_far, *run, resolved.settings.commit.as_ref())?;
-                    so_far.ended = Ended::Interrupted;
-                    on_run(&so_far);
-                    session = Some(so_far);
+                    let mut so_far = joined::join(joined.take(), *run, resolved.settings.commit.as_ref())?;
+                    so_far.session.ended = Ended::Interrupted;
+                    on_run(&so_far.session);
+                    joined = Some(so_far);
                 }
-                Ok(Driven::Unwanted) => return session.ok_or_else(nothing_came),
+                Ok(Driven::Unwanted) => return joined.map(|joined| joined.session).ok_or_else(nothing_came),
                 Err(error) => {
-                    let Some(mut session) = session else { return Err(error) };
+                    let Some(Joined { mut session, .. }) = joined else {
+                        return Err(error);
+                    };
                     session.ended = Ended::Aborted(super::run::in_full(&error));
                     return Ok(session);
                 }
             }
         }
     }
-    let mut session = session.ok_or_else(nothing_came)?;
+    let Joined { mut session, .. } = joined.ok_or_else(nothing_came)?;
     session.ended = Ended::Complete;
     Ok(session)
 }
@@ -84,6 +93,12 @@ pub fn measure_arms(
         Some(runner) => pairs::measure_pairs(resolved, runner, follow, (console, interrupt)),
         None => ab::measure(wanted, follow, console, interrupt),
     }
+}
+
+/// Whether the user gave the warm-up himself.
+fn is_warmup_given(resolved: &Resolved) -> bool {
+    let mut origins = resolved.origins.iter();
+    origins.any(|origin| origin.key == "warmup_requests" && origin.source != Source::Default)
 }
 
 /// Where what the tool writes is kept.

@@ -1,8 +1,9 @@
 //! Both arms in alternation, each run by another tool: pair after pair, until a planned look settles it.
 
 use super::{
-    drive::{self, Drive, Driven},
-    folder,
+    drive::{Drive, Driven},
+    folder, is_warmup_given,
+    joined::{self, Joined},
 };
 use crate::{
     commands::{CommandError, Console, ab::Follow, measure::now_unix_s, run::in_full},
@@ -26,6 +27,7 @@ pub(super) fn measure_pairs(
     let drives = [(PairArm::Baseline, &urls[0]), (PairArm::Candidate, &urls[1])].map(|(arm, url)| Drive {
         runner,
         plan: &resolved.plan,
+        is_warmup_given: is_warmup_given(resolved),
         url,
         folder: folder(resolved),
         arm: Some(arm.name()),
@@ -85,7 +87,7 @@ fn urls(resolved: &Resolved) -> Result<[String; 2], CommandError> {
 struct Pairs<'a> {
     resolved: &'a Resolved,
     drives: [Drive<'a>; 2],
-    sessions: [Option<Session>; 2],
+    sessions: [Option<Joined>; 2],
     id: String,
 }
 
@@ -108,7 +110,11 @@ impl Pairs<'_> {
             }
             for (so_far, run) in self.sessions.iter_mut().zip(runs) {
                 if let Some(run) = run {
-                    *so_far = Some(drive::join(so_far.take(), run, self.resolved.settings.commit.as_ref())?);
+                    *so_far = Some(joined::join(
+                        so_far.take(),
+                        run,
+                        self.resolved.settings.commit.as_ref(),
+                    )?);
                 }
             }
         }
@@ -120,19 +126,21 @@ impl Pairs<'_> {
         let [Some(baseline), Some(candidate)] = &self.sessions else {
             return Err(super::nothing_came());
         };
-        Ok(
-            [(baseline, PairArm::Baseline), (candidate, PairArm::Candidate)].map(|(session, arm)| Session {
-                ended: ended.clone(),
-                pairing: Some(Pairing {
-                    id: self.id.clone(),
-                    arm,
-                    looks: self.resolved.alternation.looks.clone(),
-                    blocks: 1,
-                    remeasured: Vec::new(),
-                    stopped_early: stopped_early.map(str::to_owned),
-                }),
-                ..session.clone()
+        Ok([
+            (&baseline.session, PairArm::Baseline),
+            (&candidate.session, PairArm::Candidate),
+        ]
+        .map(|(session, arm)| Session {
+            ended: ended.clone(),
+            pairing: Some(Pairing {
+                id: self.id.clone(),
+                arm,
+                looks: self.resolved.alternation.looks.clone(),
+                blocks: 1,
+                remeasured: Vec::new(),
+                stopped_early: stopped_early.map(str::to_owned),
             }),
-        )
+            ..session.clone()
+        }))
     }
 }

@@ -84,6 +84,44 @@ const fn fixed(lengths: &Lengths) -> Option<u32> {
     }
 }
 
+/// Refuses a plan whose arrivals or warm-up the tool's command line has no words for.
+pub(super) fn refuse_unsaid(tool: Tool, place: &Place<'_>, is_warmup_given: bool) -> Result<(), CommandError> {
+    let arrivals = place.rate().map(|(_, arrivals)| arrivals);
+    let is_said = arrivals.is_none_or(|arrivals| match tool {
+        Tool::Vllm | Tool::Sglang | Tool::Aiperf | Tool::InferencePerf => arrivals == Arrivals::Poisson,
+        // Unless told otherwise they send at equal gaps.
+        Tool::GenaiPerf | Tool::PerfAnalyzer => arrivals == Arrivals::Constant,
+        Tool::Guidellm => !matches!(arrivals, Arrivals::Gamma { .. }),
+    });
+    let is_warmup_unsaid = place.plan.warmup_limit.is_some() || (place.plan.warmup_requests > 0 && !says_warmup(tool));
+    let what = if !is_said {
+        format!("`arrivals: {}`", arrivals.map_or("", Arrivals::name))
+    } else if is_warmup_given && is_warmup_unsaid {
+        "`warmup_requests`".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(CommandError::Usage(format!(
+        "`runner: {}` has no words for {what}; write its command line as `runner.command`",
+        tool.name()
+    )))
+}
+
+const fn says_warmup(tool: Tool) -> bool {
+    matches!(tool, Tool::Vllm | Tool::Aiperf | Tool::GenaiPerf | Tool::PerfAnalyzer)
+}
+
+/// What the user should know of a warm-up that the tool's command line does not ask for.
+pub(super) fn unsaid_warmup(tool: Tool, plan: &Plan) -> Option<String> {
+    (!says_warmup(tool)).then(|| {
+        format!(
+            "`{}` warms up in its own way or not at all: the plan's {} warm-up requests are not asked of it",
+            tool.name(),
+            plan.warmup_requests
+        )
+    })
+}
+
 /// The whole command line of a tool.
 ///
 /// # Errors
