@@ -127,10 +127,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         } => stored::noise(files, &noise, &plan, live),
         Verb::Config {
             verb: ConfigVerb::Show { plan },
-        } => {
-            let (resolved, _) = orders(plan.config.as_deref(), &plan.overrides, LiveArgs::default())?;
-            Ok(Done::ok(config::show(&resolved)))
-        }
+        } => show_config(&plan),
         Verb::Export(flags) => export::export(&flags),
         Verb::Site(flags) => site::site(&flags, &complain),
         Verb::Init { path, force } => commands::init::init(&path, force),
@@ -154,6 +151,11 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::Completions { shell } => Ok(manual::completions(shell)),
         Verb::Man { dir } => manual::man(&dir),
     }
+}
+
+fn show_config(plan: &PlanArgs) -> Result<Done, CommandError> {
+    let (resolved, _) = orders(plan.config.as_deref(), &plan.overrides, LiveArgs::default())?;
+    Ok(Done::ok(config::show(&resolved)))
 }
 
 fn test_itself(quick: bool, store: bool, quiet: bool) -> Result<Done, CommandError> {

@@ -38,8 +38,11 @@ gate() {
         cd "$work"
         export PATH="$LAB/venv-$tool/bin:$PATH"
         [[ $tool == aiperf ]] || export HF_HUB_OFFLINE=1
+        # inference-perf has no words for a warm-up.
+        warmup=(--warmup 8)
+        if [[ $tool == inference-perf ]]; then warmup=(); fi
         "$binary" gate --ab --runner "$tool" "--runner-args=$option $LAB/model/tiny-llama" --baseline-url "$(<base.url)" \
-            --candidate-url "$(<"$candidate.url")" --model sim --api completions --concurrency 4 --requests 240 --warmup 8 \
+            --candidate-url "$(<"$candidate.url")" --model sim --api completions --concurrency 4 --requests 240 "${warmup[@]}" \
             --input-tokens 64 --output-tokens 32 --gate gpu_memory_peak_gb=off --report-dir "$tool-$candidate" \
             --output "$tool-$candidate.json" >"$tool-$candidate.txt"
     ) || code=$?

@@ -98,13 +98,9 @@ pub fn gate(
 }
 
 fn wanted(resolved: &Resolved, secrets: Secrets) -> Result<Wanted<'_>, CommandError> {
-    let no_arms = || {
-        CommandError::Usage(
-            "an A/B measurement needs two arms; give `arms.baseline` and `arms.candidate` a `url` or a `command`, \
-             or `--baseline-url` and `--candidate-url`"
-                .to_owned(),
-        )
-    };
+    let no_arms = "an A/B measurement needs two arms; give `arms.baseline` and `arms.candidate` a `url` or a `command`, \
+                   or `--baseline-url` and `--candidate-url`";
+    let no_arms = || CommandError::Usage(no_arms.to_owned());
     Ok(Wanted {
         plan: resolved.plan.clone(),
         alternation: resolved.alternation.clone(),

@@ -83,12 +83,7 @@ impl Resolver {
             price: self.price(),
             warmup_requests,
             repeats: self.count("repeat", 5, |twin| twin.repeat.map(Whole::as_u32)),
-            max_error_rate: self.value(
-                "max_error_rate",
-                0.01,
-                |twin| twin.max_error_rate.map(|share| share.0),
-                |share| show::percent(*share),
-            ),
+            max_error_rate: self.max_error_rate(),
             hardware: self.description("hardware", |twin| twin.hardware.as_ref()),
             framework: self.description("framework", |twin| twin.framework.as_ref()),
         };
@@ -125,6 +120,11 @@ impl Resolver {
             origins: self.origins,
             notes: self.notes,
         })
+    }
+
+    fn max_error_rate(&mut self) -> f64 {
+        let get = |twin: &ConfigFile| twin.max_error_rate.map(|share| share.0);
+        self.value("max_error_rate", 0.01, get, |share| show::percent(*share))
     }
 
     pub(super) fn note(&mut self, key: &str, value: String, source: Source) {
