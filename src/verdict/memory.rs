@@ -15,7 +15,7 @@ pub(super) fn drafts(cell: &CellComparison, gate: &Gate, policy: &Policy, rule: 
     let device = cell.metrics.get(&Metric::GpuMemoryPeakGb);
     let capacity = cell.metrics.get(&Metric::KvCacheCapacityTokens);
     let peak = device.filter(|found| is_told(found));
-    let is_still = peak.is_some_and(is_still);
+    let is_still = peak.is_some_and(|peak| is_still(peak, gate));
     // A limit in gigabytes is none of tokens.
     let may_stand_in = matches!(gate.limit, Limit::Relative(share) if share < 1.0)
         && !policy.gates.contains_key(&Metric::KvCacheCapacityTokens);
@@ -35,7 +35,7 @@ pub(super) fn drafts(cell: &CellComparison, gate: &Gate, policy: &Policy, rule: 
         }
     }
     let mut draft = Draft::of(cell, Metric::GpuMemoryPeakGb, gate, rule);
-    if let Some(peak) = peak.filter(|peak| is_reserved(peak)) {
+    if let Some(peak) = peak.filter(|peak| is_still && is_reserved(peak)) {
         draft.leave_open(blind(peak));
     }
     found.push(draft);
@@ -74,12 +74,18 @@ fn is_told(found: &MetricComparison) -> bool {
     found.is_complete() && !found.baseline.values.is_empty() && !found.candidate.values.is_empty()
 }
 
-fn is_still(found: &MetricComparison) -> bool {
+/// Whether the peak says nothing: it is the same in all runs; of an engine that takes its memory at start, it moves by less than
+/// the limit, which is then not what the requests need.
+fn is_still(found: &MetricComparison, gate: &Gate) -> bool {
+    let moves = match gate.limit {
+        Limit::Relative(share) if is_reserved(found) => share.max(STILL),
+        _ => STILL,
+    };
     let values = || found.baseline.values.iter().chain(&found.candidate.values).copied();
     let (least, most) = (values().reduce(f64::min), values().reduce(f64::max));
     least
         .zip(most)
-        .is_some_and(|(least, most)| most <= least * (1.0 + STILL))
+        .is_some_and(|(least, most)| most <= least * (1.0 + moves))
 }
 
 fn is_reserved(found: &MetricComparison) -> bool {

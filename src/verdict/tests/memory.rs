@@ -86,7 +86,8 @@ fn a_still_peak_of_an_engine_that_takes_its_memory_at_start_is_blind_and_not_pas
     for (engine, peaks, is_blind) in [
         ("vllm", (72.0, 72.0), true),
         ("sglang", (72.0, 72.7), true),
-        ("vllm", (72.0, 72.8), false),
+        ("vllm", (72.0, 72.8), true),
+        ("llama.cpp", (72.0, 72.8), false),
         ("llama.cpp", (72.0, 72.0), false),
     ] {
         let found = checks(&arm(engine, peaks.0, 0), &arm(engine, peaks.1, 0), &default_gate());
