@@ -8,7 +8,7 @@ use super::{Interrupt, Runner, endpoint::Endpoint, server_words};
 const START: &str = "/start_profile";
 const STOP: &str = "/stop_profile";
 /// How long an engine is waited for that is told to stop while perfgate is.
-const HASTE: Duration = Duration::from_secs(10);
+const HASTE: Duration = Duration::from_secs(5);
 
 /// Why an engine's profiler could not be switched.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

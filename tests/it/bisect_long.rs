@@ -321,6 +321,22 @@ fn files(folder: &Path) -> Vec<String> {
         .collect()
 }
 
+/// An answer that is sure to 90 % is wrong in one of ten, and a busy machine adds noise of its own: where the first noise misleads,
+/// a second one that is drawn anew must not.
+fn is_found_at_twice_the_noise(commits: usize, culprit: usize, most_runs: usize) {
+    let mut missed = Vec::new();
+    for seed in [1, 2] {
+        let history = History::new(commits, culprit, 2.0);
+        history.write_noise(seed);
+        let (is_named, told) = history.named(most_runs, "bayes");
+        if is_named {
+            return;
+        }
+        missed.push(told);
+    }
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
 #[test]
 fn one_of_64_is_found_at_an_effect_of_four_times_the_noise() {
     History::new(64, 22, 4.0).is_found(24, "bayes");
@@ -328,15 +344,7 @@ fn one_of_64_is_found_at_an_effect_of_four_times_the_noise() {
 
 #[test]
 fn one_of_64_is_found_at_an_effect_of_twice_the_noise() {
-    // Its answer is right in nine of ten: a busy machine adds noise of its own, and other starts draw other noise.
-    let asked: Vec<(bool, String)> = (1..=2)
-        .map(|seed| {
-            let history = History::new(64, 41, 2.0);
-            history.write_noise(seed);
-            history.named(70, "bayes")
-        })
-        .collect();
-    assert!(asked.iter().any(|(is_named, _)| *is_named), "{asked:#?}");
+    is_found_at_twice_the_noise(64, 41, 70);
 }
 
 #[test]
@@ -346,7 +354,7 @@ fn one_of_256_is_found_at_an_effect_of_four_times_the_noise_through_git_bisect_r
 
 #[test]
 fn one_of_256_is_found_at_an_effect_of_twice_the_noise() {
-    History::new(256, 201, 2.0).is_found(80, "bayes");
+    is_found_at_twice_the_noise(256, 201, 80);
 }
 
 #[test]

@@ -80,5 +80,6 @@ fn a_profiler_that_does_not_answer_is_given_up() {
         });
         silent().stop_profiler(LIMIT, &interrupt).unwrap_err()
     });
-    assert_eq!(trouble, ProfilerTrouble::Interrupted);
+    // It may be on still, which whoever asked to stop has to know.
+    assert_eq!(trouble.to_string(), "`/stop_profile` gave no answer: not within 5 s");
 }
