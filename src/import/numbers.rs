@@ -1,6 +1,6 @@
 //! Numbers as other tools write them, as perfgate keeps them: seconds as nanoseconds, dates as seconds since 1970, gaps in bins.
 
-use crate::session::GapCounts;
+use crate::{session::GapCounts, stats::calendar::days_since_1970};
 
 /// Whole numbers up to here are exact in every program that reads JSON.
 const MAX_NS: f64 = 9_007_199_254_740_992.0;
@@ -89,14 +89,10 @@ fn four_digits(ns: u64) -> u64 {
 pub(super) fn unix_s(text: &str) -> Option<u64> {
     let digits: String = text.chars().filter(char::is_ascii_digit).take(14).collect();
     let number = |from: usize, to: usize| digits.get(from..to)?.parse::<i64>().ok();
-    let date = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
+    let days = days_since_1970(number(0, 4)?, number(4, 6)?, number(6, 8)?)?;
     let time = (number(8, 10)?, number(10, 12)?, number(12, 14)?);
-    let in_range = (1..=12).contains(&date.1)
-        && (1..=31).contains(&date.2)
-        && (0..24).contains(&time.0)
-        && (0..60).contains(&time.1)
-        && (0..=60).contains(&time.2);
-    let local = days_since_1970(date) * 86_400 + time.0 * 3600 + time.1 * 60 + time.2;
+    let in_range = (0..24).contains(&time.0) && (0..60).contains(&time.1) && (0..=60).contains(&time.2);
+    let local = days * 86_400 + time.0 * 3600 + time.1 * 60 + time.2;
     in_range.then(|| u64::try_from(local - offset_s(text)).ok())?
 }
 
@@ -124,16 +120,6 @@ fn offset_s(text: &str) -> i64 {
     } else {
         seconds
     }
-}
-
-/// Days of the proleptic Gregorian calendar (Hinnant, `days_from_civil`).
-fn days_since_1970((year, month, day): (i64, i64, i64)) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
 }
 
 #[cfg(test)]

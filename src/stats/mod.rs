@@ -1,6 +1,7 @@
 //! Quantiles, intervals, tests: numbers in, numbers out.
 
 pub mod bootstrap;
+pub mod calendar;
 pub mod change_point;
 pub mod cusum;
 pub mod draws;

@@ -1,5 +1,7 @@
 //! Times in traces to whole nanoseconds.
 
+use crate::stats::calendar::days_since_1970;
+
 /// What a `timestamp` of JSON counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
@@ -82,10 +84,10 @@ fn read_date(text: &str) -> Option<i64> {
     let [year, month, day] = numbers(date, '-')?;
     let (whole, fraction) = clock.split_once('.').unwrap_or((clock, ""));
     let [hour, minute, second] = numbers(whole, ':')?;
-    if !(1..=days_of(year, month)).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+    if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset_s;
+    let seconds = days_since_1970(year, month, day)? * 86_400 + hour * 3600 + minute * 60 + second - offset_s;
     seconds.checked_mul(1_000_000_000)?.checked_add(fraction_ns(fraction)?)
 }
 
@@ -120,27 +122,6 @@ fn fraction_ns(digits: &str) -> Option<i64> {
     }
     let nine: String = digits.chars().chain("000000000".chars()).take(9).collect();
     nine.parse().ok()
-}
-
-/// Days of a month; none of one that does not exist.
-fn days_of(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => 0,
-    }
-}
-
-/// Days of the Gregorian calendar (<https://howardhinnant.github.io/date_algorithms.html#days_from_civil>).
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
 }
 
 #[cfg(test)]
