@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::HashMap};
 
 use super::{
-    events::{Events, Name},
+    events::{Events, Name, Span},
     marks::place_of,
     windows::Windows,
 };
@@ -179,43 +179,19 @@ pub(super) fn index(number: u32) -> usize {
 fn items(events: &Events<'_>) -> Vec<Item> {
     let count = events.ops.len() + events.annotations.len() + events.calls.len() + events.allocations.len();
     let mut items: Vec<Item> = Vec::with_capacity(count);
-    let number = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
-    items.extend(events.annotations.iter().enumerate().map(|(place, one)| {
-        (
-            one.thread,
-            one.span.start_ns,
-            Reverse(one.span.end_ns),
-            Kind::Range,
-            number(place),
-        )
-    }));
-    items.extend(events.ops.iter().enumerate().map(|(place, one)| {
-        (
-            one.thread,
-            one.span.start_ns,
-            Reverse(one.span.end_ns),
-            Kind::Op,
-            number(place),
-        )
-    }));
-    items.extend(events.calls.iter().enumerate().map(|(place, one)| {
-        (
-            one.thread,
-            one.span.start_ns,
-            Reverse(one.span.end_ns),
-            Kind::Call,
-            number(place),
-        )
-    }));
-    items.extend(events.allocations.iter().enumerate().map(|(place, one)| {
-        (
-            one.thread,
-            one.at_ns,
-            Reverse(one.at_ns),
-            Kind::Allocation,
-            number(place),
-        )
-    }));
+    let item = |kind: Kind, place: usize, thread: u32, (start_ns, end_ns): (u64, u64)| {
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        (thread, start_ns, Reverse(end_ns), kind, place)
+    };
+    let times = |span: &Span| (span.start_ns, span.end_ns);
+    let ranges = events.annotations.iter().enumerate();
+    items.extend(ranges.map(|(place, one)| item(Kind::Range, place, one.thread, times(&one.span))));
+    let ops = events.ops.iter().enumerate();
+    items.extend(ops.map(|(place, one)| item(Kind::Op, place, one.thread, times(&one.span))));
+    let calls = events.calls.iter().enumerate();
+    items.extend(calls.map(|(place, one)| item(Kind::Call, place, one.thread, times(&one.span))));
+    let allocations = events.allocations.iter().enumerate();
+    items.extend(allocations.map(|(place, one)| item(Kind::Allocation, place, one.thread, (one.at_ns, one.at_ns))));
     items.sort_unstable();
     items
 }
