@@ -62,17 +62,7 @@ impl Repository {
 
     fn git(&self, args: &[&str]) -> String {
         fs::create_dir_all(self.path()).unwrap();
-        let output = Command::new("git")
-            .args(args)
-            .current_dir(self.path())
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "git {args:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        git_in(&self.path(), args)
     }
 
     fn commit(&self, message: &str) -> String {
@@ -165,9 +155,26 @@ fn told(output: &Output) -> String {
     )
 }
 
-fn no_server_is_left(repository: &Path) -> bool {
-    let listed = Command::new("ps").args(["-eo", "args"]).output().unwrap();
-    !String::from_utf8_lossy(&listed.stdout).contains(repository.to_str().unwrap())
+/// What git answers in a folder.
+pub(crate) fn git_in(folder: &Path, args: &[&str]) -> String {
+    let output = Command::new("git").args(args).current_dir(folder).output().unwrap();
+    assert!(
+        output.status.success(),
+        "git {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The folders below one in which processes work.
+pub(crate) fn processes_in(folder: &Path) -> Vec<String> {
+    let own = folder.canonicalize().unwrap();
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let folders = entries.filter_map(|entry| fs::read_link(entry.path().join("cwd")).ok());
+    folders
+        .filter(|folder| folder.starts_with(&own))
+        .map(|folder| folder.display().to_string())
+        .collect()
 }
 
 const ENDS: [&str; 5] = ["--good", "good", "--bad", "main", "--yes-run-code"];
@@ -194,7 +201,7 @@ fn the_commit_is_found_among_broken_ones_and_merges_and_nothing_is_left_behind()
     assert!(result["found"]["git_log"].as_str().unwrap().contains("git bisect bad"));
     assert!(told(&output).contains("tpot | +1 −1"), "{}", told(&output));
     assert_eq!(repository.state(), before, "work tree, refs, work trees, folders");
-    assert!(no_server_is_left(repository.folder.path()));
+    assert_eq!(processes_in(repository.folder.path()), [""; 0]);
     let markdown = fs::read_to_string(repository.out().join("bisect.md")).unwrap();
     assert!(markdown.contains("first bad commit"), "{markdown}");
 }

@@ -21,6 +21,8 @@ use rand_chacha::{
 };
 use serde_json::Value;
 
+use crate::bisect::{git_in, processes_in};
+
 /// Standard deviation of the logarithm of one run.
 const RUN_SD: f64 = 0.1;
 /// So long that a busy machine moves it little.
@@ -181,17 +183,7 @@ impl History {
     }
 
     fn git(&self, args: &[&str]) -> String {
-        let output = Command::new("git")
-            .args(args)
-            .current_dir(self.repository())
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "git {args:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        git_in(&self.repository(), args)
     }
 
     fn command(&self, strategy: &str) -> Command {
@@ -249,13 +241,7 @@ impl History {
 
     /// Processes that work in a folder of this search.
     fn processes(&self) -> Vec<String> {
-        let own = self.folder.path().canonicalize().unwrap();
-        let entries = fs::read_dir("/proc").unwrap().flatten();
-        let folders = entries.filter_map(|entry| fs::read_link(entry.path().join("cwd")).ok());
-        folders
-            .filter(|folder| folder.starts_with(&own))
-            .map(|folder| folder.display().to_string())
-            .collect()
+        processes_in(self.folder.path())
     }
 
     /// Begins a search, and kills it when it has made some runs and its server is up.
