@@ -10,6 +10,8 @@ use std::{
 
 use serde_json::Value;
 
+use crate::command::unless_busy;
+
 /// A repository whose commits say how fast their server is.
 struct Repository {
     folder: tempfile::TempDir,
@@ -93,14 +95,13 @@ impl Repository {
 
     /// A search; where the machine was too busy for our own client, which it says, it is made again.
     fn bisect(&self, more: &[&str]) -> Output {
-        for _ in 0..4 {
-            let output = self.command(more).output().unwrap();
-            if !told(&output).contains("client was the bottleneck") || output.status.code() == Some(0) {
-                return output;
+        let mut is_again = false;
+        unless_busy(0, || {
+            if std::mem::replace(&mut is_again, true) {
+                let _ = fs::remove_dir_all(self.out());
             }
-            let _ = fs::remove_dir_all(self.out());
-        }
-        self.command(more).output().unwrap()
+            self.command(more).output().unwrap()
+        })
     }
 
     fn command(&self, more: &[&str]) -> Command {

@@ -10,7 +10,6 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -21,7 +20,10 @@ use rand_chacha::{
 };
 use serde_json::Value;
 
-use crate::bisect::{git_in, processes_in};
+use crate::{
+    bisect::{git_in, processes_in},
+    command::unless_busy,
+};
 
 /// Standard deviation of the logarithm of one run.
 const RUN_SD: f64 = 0.1;
@@ -31,12 +33,7 @@ const TPOT_US: f64 = 30_000.0;
 /// The middles of the upper ten twentieths of a normal distribution.
 const TWENTIETHS: [f64; 10] = [0.063, 0.189, 0.319, 0.454, 0.598, 0.755, 0.935, 1.150, 1.440, 1.960];
 
-/// One search at a time: two would be in each other's way.
-static ALONE: Mutex<()> = Mutex::new(());
-
 struct History {
-    /// For as long as it is there.
-    _alone: MutexGuard<'static, ()>,
     folder: tempfile::TempDir,
     /// Subject of the first slow commit.
     culprit: String,
@@ -52,7 +49,6 @@ impl History {
         let folder = tempfile::tempdir().unwrap();
         let history = Self {
             culprit: format!("change {culprit}"),
-            _alone: ALONE.lock().unwrap_or_else(PoisonError::into_inner),
             folder,
         };
         fs::create_dir_all(history.repository()).unwrap();
@@ -205,16 +201,7 @@ impl History {
 
     /// Where the machine was too busy for our own client, which it says, the search goes on.
     fn bisect(&self, strategy: &str) -> Output {
-        let ask = || self.command(strategy).output().unwrap();
-        let busy = ["client was the bottleneck", "all tokens arrived at once"];
-        for _ in 0..4 {
-            let output = ask();
-            let was_busy = busy.iter().any(|words| told(&output).contains(words));
-            if !was_busy || output.status.code() == Some(0) {
-                return output;
-            }
-        }
-        ask()
+        unless_busy(0, || self.command(strategy).output().unwrap())
     }
 
     fn result(&self) -> Value {

@@ -365,6 +365,8 @@ fn a_dead_server_ends_a_search_and_is_no_answer() {
         "x",
         "--slo",
         "ttft=1s",
+        "--min",
+        "40",
         "--quiet",
     ];
     let (_, trouble) = expect(folder.path(), 4, &args);

@@ -16,12 +16,12 @@ use perfgate::{
 use crate::command::{Sim, assert_code, expect, perfgate};
 
 /// A measurement of some seconds that finds the planted change, on a busy machine after more pairs.
-const SMALL: &str = "concurrency: 4\nwarmup: 4\ninput_tokens: 16\noutput_tokens: 8\nnum_requests: 40\n\
+const SMALL: &str = "concurrency: 4\nwarmup: 4\ninput_tokens: 16\noutput_tokens: 8\nnum_requests: 24\n\
                      gates: {tpot_p50: 20%, tpot_p95: off, ttft_p95: off, output_tokens_per_s: off}\nab: {looks: [3, 5, 8], blocks: off}\n\
                      quiet: true\n";
 
 /// Engines of which the candidate's is four times slower; their answers take so long that a busy machine seldom reads them as one.
-const QUICK: [&str; 4] = ["--decode-step-us", "8000", "--decode-us-per-seq", "10"];
+const QUICK: [&str; 4] = ["--decode-step-us", "5000", "--decode-us-per-seq", "10"];
 const SLOW: [&str; 2] = ["--slow", "tpot=300%"];
 
 fn command(more: &[&str]) -> String {

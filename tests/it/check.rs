@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::command::{Sim, assert_code, perfgate};
+use crate::command::{Sim, expect, perfgate, unless_busy};
 
 /// A quarter of a second a run.
 const SMALL: [&str; 14] = [
@@ -27,39 +27,26 @@ const SMALL: [&str; 14] = [
     "tpot_p50=50%",
 ];
 
-fn exact(tpot: &str) -> Sim {
-    Sim::start(&["--exact", &format!("ttft=4ms,tpot={tpot}")])
+/// So many microseconds a token.
+fn engine(step_us: &str) -> Sim {
+    let constant = ["--decode-us-per-seq", "0", "--step-noise-pct", "0", "--drift-pct", "0"];
+    Sim::start(&[&["--decode-step-us", step_us], &constant[..]].concat())
 }
 
 /// Where the machine was too busy for our own client, which it says, it is asked again.
-fn check(folder: &Path, more: &[&str]) -> Output {
+fn check(folder: &Path, code: i32, more: &[&str]) -> Output {
     let args = [&["check"], &SMALL[..], more].concat();
-    let ask = || perfgate(folder, &args).output().unwrap();
-    for _ in 0..4 {
-        let output = ask();
-        if !String::from_utf8_lossy(&output.stdout).contains("client was the bottleneck") {
-            return output;
-        }
-    }
-    ask()
+    unless_busy(code, || perfgate(folder, &args).output().unwrap())
 }
 
 /// What the others are held against.
 fn store(folder: &Path, args: &[&str]) {
     let args = [&["run"], args, &SMALL[..12]].concat();
-    let ask = || perfgate(folder, &args).output().unwrap();
-    let mut output = ask();
-    for _ in 0..6 {
-        if !String::from_utf8_lossy(&output.stderr).contains("client was the bottleneck") {
-            break;
-        }
-        output = ask();
-    }
-    assert_code(&output, 0, &args);
+    expect(folder, 0, &args);
 }
 
 fn expect_check(folder: &Path, code: i32, says: &str, more: &[&str]) {
-    let output = check(folder, more);
+    let output = check(folder, code, more);
     let told = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
@@ -73,7 +60,7 @@ fn expect_check(folder: &Path, code: i32, says: &str, more: &[&str]) {
 fn its_exit_codes_are_those_of_git_bisect_run() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let (good, same, slow) = (exact("5ms"), exact("5ms"), exact("20ms"));
+    let (good, same, slow) = (engine("5000"), engine("5000"), engine("20000"));
     store(folder, &["--url", &good.url, "-o", "good.json"]);
     let against = ["--against", "good.json", "--metric", "tpot_p50"];
     let at = |url: &str| -> Vec<String> {
@@ -98,7 +85,7 @@ fn its_exit_codes_are_those_of_git_bisect_run() {
         &["--against", "good.json", "--url", &slow.url],
     );
     let down = {
-        let gone = exact("5ms");
+        let gone = engine("5000");
         gone.url.clone()
     };
     told(125, "not told: ", &down, &["--model", "sim"]);
@@ -121,7 +108,7 @@ fn its_exit_codes_are_those_of_git_bisect_run() {
 fn what_is_no_commits_fault_stops_the_search() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let server = exact("5ms");
+    let server = engine("5000");
     let url = ["--url", &server.url];
     expect_check(folder, 128, "unexpected argument", &["--nonsense"]);
     expect_check(

@@ -112,6 +112,10 @@ impl<'a> OneSearch<'a> {
             };
             let run = self.batch(level, console, interrupt)?;
             let load = load_at(self.search.axis, level);
+            // Failures say nothing of the client, late as they may have been sent.
+            if let Some(reason) = self.why_dead(&run) {
+                return Ok(Err(reason));
+            }
             if let Some(reason) = client_was_bottleneck(self.session, &load, &run) {
                 // Once may be a neighbour on the machine; twice is the client.
                 if client_was_slow {
@@ -126,9 +130,6 @@ impl<'a> OneSearch<'a> {
                 (Some(before), Some(now)) => Some(before.and(&now)),
                 (before, now) => before.or(now),
             };
-            if let Some(reason) = self.why_dead(&run) {
-                return Ok(Err(reason));
-            }
             if let Some(reason) = self.judge(level, &run, console) {
                 return Ok(Err(reason));
             }

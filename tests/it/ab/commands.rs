@@ -50,9 +50,10 @@ fn servers_that_are_started_are_measured_one_at_a_time_each_fresh_for_its_pair()
         assert!(is_gone(&session.plan.target.url));
         let log = fs::read_to_string(folder.join(format!("session.logs/{arm}.log"))).unwrap();
         let starts = log.matches("serving on").count();
-        // A busy machine has pairs measured again; each arm was asked what it serves before the first one.
-        let pairs = 3 + pairing.remeasured.len();
-        assert_eq!(starts, pairs + 1, "{log}");
+        // A busy machine has pairs measured again, noted once for each run that was disturbed; each arm was asked what it serves before
+        // the first one.
+        let again = pairing.remeasured.len();
+        assert!((4..=4 + again).contains(&starts), "{log}");
         let startups = session.cells[0].runs.iter().filter_map(|run| run.startup_s);
         assert_eq!(startups.filter(|startup_s| *startup_s > 0.0).count(), 3);
     }
