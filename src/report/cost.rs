@@ -22,7 +22,7 @@ pub(super) fn in_pairs(baseline: &Session, candidate: &Session) -> Option<String
     let pair_s = pair_s(baseline)? + pair_s(candidate)?;
     let time = |pairs: u32| pair_s * f64::from(pairs);
     Some(format!(
-        "{fewest} to {most} pairs, that is {} to {} requests in {}, about {} at the pace of these runs",
+        "{fewest} to {most} pairs at the usual looks, that is {} to {} requests in {}, about {} at the pace of these runs",
         requests(fewest),
         requests(most),
         count(cells, "cell"),
@@ -67,7 +67,7 @@ mod tests {
         found.plan.warmup_requests = 50;
         let told = in_pairs(&found, &found).unwrap();
         assert!(
-            told.starts_with("3 to 12 pairs, that is 3000 to 12\u{202f}000 requests in 2 cells, about "),
+            told.starts_with("3 to 12 pairs at the usual looks, that is 3000 to 12\u{202f}000 requests in 2 cells, about "),
             "{told}"
         );
         for cell in &mut found.cells {
