@@ -12,7 +12,7 @@ use super::{
     server::{self, Server},
 };
 use crate::{
-    commands::{CommandError, Console, measure::now_unix_s},
+    commands::{CommandError, Console, measure::now_unix_s, run::in_full},
     config::{Call, RunnerSettings},
     import::{self, Options},
     load::Interrupt,
@@ -91,7 +91,13 @@ impl Drive<'_> {
             format: self.runner.format.clone(),
             ..Options::default()
         };
-        let mut session = import::import(&[out], &options)?.session;
+        let mut session = import::import(&[out], &options)
+            .map_err(|error| CommandError::Runner {
+                program: words.first().cloned().unwrap_or_default(),
+                why: format!("left no result: {}", in_full(&error)),
+                told: told(&logs[1]),
+            })?
+            .session;
         session.started_unix_s = started_unix_s;
         self.check(&mut session, load, (&words, &name))?;
         server::fill(&mut session.environment, &said.environment);
