@@ -91,7 +91,7 @@ gate() {
 MEMORY_ALONE=(--gate tpot_p95=off --gate ttft_p95=off --gate output_tokens_per_s=off --looks 3 --requests 60)
 # Of some answers all tokens may come at once: they have no TPOT, and 200 are needed for its P95.
 ALIKE=(--requests 240 --max-minutes 6)
-SLOWER=(--gate tpot_p95=off --gate ttft_p95=off --gate ttft_p50=20% --looks 3,5 --requests 120)
+SLOWER=(--gate tpot_p95=off --gate ttft_p95=off --gate ttft_p50=20% --looks "3,5" --requests 120)
 
 checked() { python3 "$HERE/check.py" "$@"; }
 

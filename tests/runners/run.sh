@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Real tools as runners against `perfgate sim`: run.sh [inference-perf] [aiperf] [vllm]; without a word all three.
 #
-# Alike servers must pass or stay open, a server that is 15 % slower must be a regression. About five minutes a tool, and
+# Alike servers must pass or stay open, a server that is 15 % slower must be a regression. Five to twenty minutes a tool, and
 # 200 to 300 MB of wheels (vllm: 3 GB), kept under $PERFGATE_LAB. inference-perf needs Python 3.12: name one in $PYTHON.
 # $PERFGATE names the binary, $KEEP a folder for sessions, reports and what the tools wrote. Not part of .ci/run.
 set -euo pipefail
@@ -54,7 +54,7 @@ gate() {
         if [[ $tool == inference-perf ]]; then warmup=(); fi
         "$binary" gate --ab --runner "$tool" "--runner-args=$option $LAB/model/tiny-llama" --baseline-url "$(<base.url)" \
             --candidate-url "$(<"$candidate.url")" --model sim --api completions --concurrency 4 --requests 240 "${warmup[@]}" \
-            --input-tokens 64 --output-tokens 32 --gate gpu_memory_peak_gb=off --max-minutes 20 --store "$tool-store" \
+            --input-tokens 64 --output-tokens 32 --gate gpu_memory_peak_gb=off --max-minutes 20 --store "$tool-$candidate-store" \
             --report-dir "$tool-$candidate" --output "$tool-$candidate.json" --quiet >"$tool-$candidate.txt"
     ) || code=$?
     return "$code"
