@@ -1,24 +1,21 @@
 //! Measures one arm: every cell of the plan, every repeat, each with its own warm-up, into one session.
 
+pub(super) mod beside;
 mod model;
 
 use std::{path::Path, time::SystemTime};
 
-use self::model::{choose_model, notes};
-use super::{
-    CommandError, Console, Stage,
-    engine::{self, Engine},
-    meaning, origin,
-    requests::Requests,
-    selftest,
-    served::Served,
+use self::{
+    beside::Beside,
+    model::{choose_model, notes},
 };
+use super::{CommandError, Console, Stage, engine, meaning, origin, requests::Requests, selftest, served::Served};
 use crate::{
     config::IdleAnswers,
     load::{Interrupt, Probe, PromptSet, Runner, Stopped},
     metric,
     plan::{Axis, Load, Plan, Prompts, Secrets},
-    session::{CellRuns, Ended, Environment, HostUse, Run, Session, Telemetry},
+    session::{CellRuns, Ended, Environment, Run, Session},
     target::TargetError,
     telemetry::{self, RunClock},
 };
@@ -279,31 +276,17 @@ pub(super) fn one_run(
     let cache_reset = runner.reset_cache(interrupt)?;
     let warmup = runner.warm_up(load, repeat, &Requests::of(console), interrupt)?;
     announce(false);
-    let (clock, mut engine) = (RunClock::default(), Engine::of(runner));
-    engine.begin(&clock);
-    let mut host = telemetry::HostWatch::default();
-    host.begin(&clock);
-    let (sampler, steal) = (telemetry::Sampler::start(&clock), telemetry::StealWatch::start());
-    console.gpu(sampler.now());
+    let clock = RunClock::default();
+    let beside = Beside::begin(runner, &clock, console);
     let started_unix_s = now_unix_s();
     let measured = runner.measure(load, repeat, &Requests::of(console).with(&clock), interrupt);
-    let (cpu_steal, seen) = (steal.stop(), sampler.stop());
-    let engine = engine.finish();
+    let seen = beside.end();
     Ok(Run {
         started_unix_s,
         warmup,
         gpu: seen.gpu,
-        telemetry: Telemetry {
-            host: host.finish(),
-            gpus: seen.series,
-            engine,
-        },
-        host: HostUse {
-            cpu_steal,
-            throttled: seen.throttled,
-            foreign_gpu_processes: seen.new_processes,
-            ..HostUse::default()
-        },
+        telemetry: seen.telemetry,
+        host: seen.host,
         cache_reset,
         ..measured?
     })
