@@ -272,7 +272,7 @@ pub fn answer_holding(checks: &[Check], holds: impl Fn(&Check) -> bool) -> Verdi
 }
 
 /// Whether somebody set a limit for it: failed requests are judged without one.
-fn is_gate(check: &Check) -> bool {
+pub fn is_gate(check: &Check) -> bool {
     check.limit != Bound::NoMoreFailures || check.metric != Metric::ErrorRate
 }
 
