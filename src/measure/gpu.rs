@@ -3,7 +3,7 @@
 use super::{RunValue, run::sample};
 use crate::{
     metric::Metric,
-    session::{GpuSeries, GpuUse, Run},
+    session::{Environment, GpuSeries, GpuUse, Run, TAKES_MEMORY_AT_START},
 };
 
 pub(super) fn values(run: &Run) -> Vec<(Metric, RunValue)> {
@@ -110,9 +110,13 @@ fn bytes(count: u64) -> f64 {
     count as f64
 }
 
-/// Marks the peaks of engines that take their memory at start, as far as that is known of them by name.
-pub(super) fn takes_memory_at_start(engine: Option<&str>) -> bool {
-    matches!(engine, Some("vllm" | "sglang"))
+/// Whether an engine takes its memory at start: by its name, else by what its metrics or its command say of it.
+pub(super) fn takes_memory_at_start(environment: &Environment) -> bool {
+    match environment.engine_name.as_deref() {
+        Some("vllm" | "sglang") => true,
+        Some("llama.cpp" | "perfgate-sim") => false,
+        _ => environment.engine_facts.contains_key(TAKES_MEMORY_AT_START),
+    }
 }
 
 #[cfg(test)]

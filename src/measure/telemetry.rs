@@ -24,7 +24,7 @@ pub(super) fn values(run: &Run) -> Vec<(Metric, RunValue)> {
         (Metric::QueueWaitingP95, of(waiting_p95)),
         (Metric::Preemptions, of(preemptions)),
         (Metric::PrefixCacheHitRate, of(hit_rate)),
-        (Metric::KvCacheCapacityTokens, of(kv_capacity)),
+        (Metric::KvCacheCapacityTokens, kv_capacity(run)),
         (Metric::SpecDecodeAcceptanceRate, of(acceptance)),
         (Metric::GpuPowerW, gpus(run).and_then(power)),
         (
@@ -87,11 +87,15 @@ fn preemptions(series: &EngineSeries) -> RunValue {
     Ok(sample(count(counted), series.samples as usize))
 }
 
-/// A constant of the engine: one sample tells it.
-fn kv_capacity(series: &EngineSeries) -> RunValue {
-    let tokens = series.kv_capacity_tokens.filter(|tokens| *tokens > 0);
-    let tokens = tokens.ok_or_else(|| untold("how much room its KV cache has"))?;
-    Ok(sample(count(tokens), series.samples as usize))
+/// A constant of the engine that ran: one sample tells it, or its log.
+fn kv_capacity(run: &Run) -> RunValue {
+    let samples = sampled(run).map_or(1, |series| series.samples as usize);
+    match run.telemetry.kv_capacity_tokens() {
+        Some(tokens) => Ok(sample(count(tokens), samples)),
+        None => Err(sampled(run)
+            .err()
+            .unwrap_or_else(|| untold("how much room its KV cache has"))),
+    }
 }
 
 fn acceptance(series: &EngineSeries) -> RunValue {

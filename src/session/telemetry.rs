@@ -13,6 +13,20 @@ pub struct Telemetry {
     pub engine: EngineUse,
     /// The machine that perfgate ran on, rising in time; empty where it does not tell.
     pub host: Vec<HostPoint>,
+    /// Tokens that the KV cache has room for, as the log of the server said that served this run; `None`: it is not ours, or
+    /// did not say.
+    pub logged_kv_tokens: Option<u64>,
+}
+
+impl Telemetry {
+    /// Tokens that the KV cache had room for during the run: by the engine's page, else by its server's log.
+    pub fn kv_capacity_tokens(&self) -> Option<u64> {
+        let sampled = match &self.engine {
+            EngineUse::Sampled(series) => series.kv_capacity_tokens,
+            EngineUse::NotSampled(_) => None,
+        };
+        sampled.or(self.logged_kv_tokens).filter(|tokens| *tokens > 0)
+    }
 }
 
 /// One GPU over a run.

@@ -6,12 +6,16 @@
 mod facts;
 mod latencies;
 mod names;
+mod reserve;
 
 use std::collections::BTreeMap;
 
-pub use self::facts::{facts_of_log, facts_of_pages};
 pub(super) use self::latencies::Latencies;
 use self::names::{NAMES, Thing};
+pub use self::{
+    facts::{facts_of_log, facts_of_pages, kv_capacity_of_log},
+    reserve::facts_of_command,
+};
 use super::prometheus::{self, NoMetrics, Sample};
 
 /// What an engine says of itself at one moment; absent: its page does not tell.
@@ -258,6 +262,31 @@ mod tests {
     }
 
     #[test]
+    fn tensorrt_llm_is_read_by_the_names_of_its_own_collector() {
+        let page = "trtllm_num_requests_running{engine_type=\"trtllm\",model_name=\"m\"} 4.0\n\
+                    trtllm_num_requests_waiting{model_name=\"m\"} 1.0\ntrtllm_kv_cache_utilization{model_name=\"m\"} 0.25\n\
+                    trtllm_prompt_tokens_total{model_name=\"m\"} 200.0\ntrtllm_prompt_cached_tokens_total{model_name=\"m\"} 50.0\n\
+                    trtllm_prompt_cached_tokens_created{model_name=\"m\"} 1.7e9\n\
+                    trtllm_kv_cache_reused_blocks_total{model_name=\"m\"} 3.0\n\
+                    trtllm_spec_decode_num_draft_tokens_total{model_name=\"m\"} 80.0\n\
+                    trtllm_spec_decode_num_accepted_tokens_total{model_name=\"m\"} 60.0\n";
+        let expected = Moment {
+            kv_used: Some(0.25),
+            running: Some(4.0),
+            waiting: Some(1.0),
+            counts: Counts {
+                prefix_queries: Some(200.0),
+                prefix_hits: Some(50.0),
+                drafted: Some(80.0),
+                accepted: Some(60.0),
+                ..Counts::default()
+            },
+            ..Moment::default()
+        };
+        assert_eq!(told(page), Ok(expected));
+    }
+
+    #[test]
     fn llama_cpp_counts_what_was_not_in_its_cache() {
         let page = "llamacpp:prompt_tokens_total 60\nllamacpp:prompt_tokens_cached_total 40\n";
         let counts = told(page).unwrap().counts;
@@ -296,6 +325,11 @@ mod tests {
                 Some(304.0),
             ),
             ("sglang:max_total_num_tokens{tp_rank=\"0\"} 4096\n", Some(4096.0)),
+            ("tgi_batch_max_total_tokens 133696\ntgi_queue_size 0\n", Some(133_696.0)),
+            (
+                "trtllm_kv_cache_max_blocks{model_name=\"m\"} 100\ntrtllm_kv_cache_tokens_per_block{model_name=\"m\"} 32\n",
+                Some(3200.0),
+            ),
             (
                 "nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type=\"max\"} 100\n\
                  nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type=\"tokens_per\"} 64\n",

@@ -23,7 +23,7 @@ mod visible;
 mod watch;
 
 pub use clock::RunClock;
-pub use engine::{facts_of_log, facts_of_pages, held_requests};
+pub use engine::{facts_of_command, facts_of_log, facts_of_pages, held_requests, kv_capacity_of_log};
 pub use host::HostWatch;
 pub use machine::{Machine, machine};
 pub use now::GpuNow;

@@ -125,6 +125,7 @@ impl<'a> Measured<'a> {
                 gpus: Vec::new(),
                 engine: self.engine.finish(),
                 host: self.host.finish(),
+                logged_kv_tokens: None,
             },
             host,
             ..self.run.finish()

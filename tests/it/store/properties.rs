@@ -367,7 +367,13 @@ fn telemetry() -> impl Strategy<Value = Telemetry> {
         for (index, series) in (0..).zip(&mut gpus) {
             series.index = index;
         }
-        Telemetry { gpus, engine, host }
+        let logged_kv_tokens = gpus.first().and_then(|series| series.memory_total_bytes);
+        Telemetry {
+            gpus,
+            engine,
+            host,
+            logged_kv_tokens,
+        }
     })
 }
 
