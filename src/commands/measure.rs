@@ -166,6 +166,7 @@ pub fn prepare(arm: Arm<'_>, console: &dyn Console, interrupt: &Interrupt) -> Re
     for cell in &mut session.cells {
         cell.schedule_sha256 = runner.schedule_sha256(&cell.load);
     }
+    engine::describe_gpus(&mut session, &runner);
     session.notes.extend(idle_note);
     session.notes.extend(runner.prompts().notes());
     session.notes.iter().for_each(|note| console.warn(note));
@@ -291,7 +292,7 @@ pub(super) fn one_run(
     engine.begin(&clock);
     let mut host = telemetry::HostWatch::default();
     host.begin(&clock);
-    let (sampler, steal) = (telemetry::Sampler::start(&clock), telemetry::StealWatch::start());
+    let (sampler, steal) = (engine::gpu_sampler(runner, &clock), telemetry::StealWatch::start());
     console.gpu(sampler.now());
     let started_unix_s = now_unix_s();
     let measured = runner.measure(load, repeat, &Requests::of(console).with(&clock), interrupt);
@@ -310,6 +311,7 @@ pub(super) fn one_run(
         host: HostUse {
             cpu_steal,
             throttled: seen.throttled,
+            gpu_memory_errors: seen.memory_errors,
             foreign_gpu_processes: seen.new_processes,
             ..HostUse::default()
         },

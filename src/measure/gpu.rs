@@ -16,14 +16,14 @@ pub(super) fn values(run: &Run) -> Vec<(Metric, RunValue)> {
         GpuUse::Measured {
             memory_peak_bytes,
             utilization_mean_pct,
+            utilization_untold,
             samples,
         } => {
             let samples = usize::try_from(*samples).unwrap_or(usize::MAX);
-            let (busy_pct, of) = busy(run).unwrap_or((*utilization_mean_pct, samples));
-            let utilization = busy_pct
-                .is_finite()
-                .then_some(sample(busy_pct, of))
-                .ok_or_else(|| format!("GPU utilisation is `{busy_pct}`, which is no number"));
+            let utilization = match utilization_mean_pct {
+                None => Err(untold(utilization_untold.as_ref())),
+                Some(mean_pct) => utilization(busy(run).unwrap_or((*mean_pct, samples))),
+            };
             (Ok(sample(bytes(*memory_peak_bytes) / 1e9, samples)), utilization)
         }
     };
@@ -32,6 +32,18 @@ pub(super) fn values(run: &Run) -> Vec<(Metric, RunValue)> {
         (Metric::GpuUtilizationPct, utilization),
         (Metric::GpuMemoryHeadroomPct, headroom(run)),
     ]
+}
+
+fn untold(why: Option<&String>) -> String {
+    let why = why.map_or("no reason is known", String::as_str);
+    format!("the GPUs do not tell their utilisation: {why}")
+}
+
+fn utilization((busy_pct, of): (f64, usize)) -> RunValue {
+    busy_pct
+        .is_finite()
+        .then_some(sample(busy_pct, of))
+        .ok_or_else(|| format!("GPU utilisation is `{busy_pct}`, which is no number"))
 }
 
 /// Mean utilisation over the points in which a request was in flight, and of how many samples; `None` where the GPUs were
@@ -45,7 +57,7 @@ fn busy(run: &Run) -> Option<(f64, usize)> {
         for (place, point) in series.points.iter().enumerate() {
             let until_ns = series.points.get(place + 1).map_or(u64::MAX, |next| next.at_ns);
             if is_in_flight(&flights, (point.at_ns, until_ns)) {
-                sum += point.utilization_pct * f64::from(point.samples);
+                sum += point.utilization_pct? * f64::from(point.samples);
                 weight += f64::from(point.samples);
                 samples += point.samples as usize;
             }
@@ -132,7 +144,7 @@ mod tests {
             at_ns: at_s * 1_000_000_000,
             samples: 10,
             memory_used_bytes: if *at_s == 2 { 950 } else { 500 },
-            utilization_pct: *utilization_pct,
+            utilization_pct: Some(*utilization_pct),
             ..GpuPoint::default()
         });
         GpuSeries {

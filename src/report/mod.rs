@@ -14,7 +14,7 @@ mod headroom;
 mod health;
 mod held;
 mod imported;
-mod kv_room;
+mod machine;
 mod method;
 mod never_full;
 mod overridden;

@@ -32,7 +32,7 @@ impl Telemetry {
 /// One GPU over a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GpuSeries {
-    /// As NVML numbers it.
+    /// As NVML numbers it, or the exporter; the n-th MIG instance of GPU i is 100 · (i + 1) + n.
     pub index: u32,
     /// Rising in time.
     pub points: Vec<GpuPoint>,
@@ -57,8 +57,8 @@ pub struct GpuPoint {
     pub samples: u32,
     /// Most memory in use.
     pub memory_used_bytes: u64,
-    /// Mean utilisation, 0 to 100.
-    pub utilization_pct: f64,
+    /// Mean utilisation, 0 to 100; `None` where it does not tell.
+    pub utilization_pct: Option<f64>,
     /// Mean power.
     pub power_w: Option<f64>,
     /// Mean clock of the processors.

@@ -60,7 +60,16 @@ struct GpuSeriesFile {
     power_limit_w: Option<f64>,
 }
 
-type GpuRow = (u64, u32, u64, f64, Option<f64>, Option<f64>, Option<f64>, Option<u32>);
+type GpuRow = (
+    u64,
+    u32,
+    u64,
+    Option<f64>,
+    Option<f64>,
+    Option<f64>,
+    Option<f64>,
+    Option<u32>,
+);
 
 /// `[begin in ns, end in ns, in words]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
