@@ -3,7 +3,7 @@
 pub(super) mod beside;
 mod model;
 
-use std::{path::Path, time::SystemTime};
+use std::{collections::BTreeMap, path::Path, time::SystemTime};
 
 use self::{
     beside::Beside,
@@ -15,7 +15,7 @@ use crate::{
     load::{Interrupt, Probe, PromptSet, Runner, Stopped},
     metric,
     plan::{Axis, Load, Plan, Prompts, Secrets},
-    session::{CellRuns, Ended, Environment, Run, Session},
+    session::{CellRuns, Ended, Environment, Run, Session, TAKES_MEMORY_AT_START},
     target::TargetError,
     telemetry::{self, RunClock},
 };
@@ -138,16 +138,24 @@ pub fn prepare(arm: Arm<'_>, console: &dyn Console, interrupt: &Interrupt) -> Re
     if let Some(model) = &plan.target.model {
         runner.set_model(model);
     }
-    let said = match arm.served {
+    let (said, own) = match arm.served {
         Some(served) => {
             served.answer(&runner, interrupt)?;
-            served.said().map(str::to_owned)
+            (served.said().map(str::to_owned), served.facts())
         }
-        None => None,
+        None => (None, BTreeMap::new()),
     };
     plan.workload.tokenizer = runner.fit_prompts(interrupt)?;
     let mut session = begin(plan, &probe, None);
-    session.environment.engine_facts.extend(engine::facts(&runner));
+    let facts = &mut session.environment.engine_facts;
+    facts.extend(engine::facts(&runner));
+    for (fact, value) in own {
+        facts.entry(fact).or_insert(value);
+    }
+    if session.environment.engine_name.is_some() {
+        // Of an engine that is known by name that is known, too.
+        facts.remove(TAKES_MEMORY_AT_START);
+    }
     meaning::refuse_in_session(&secrets, &session)?;
     session.commit = arm.commit;
     let version = &mut session.environment.engine_version;
@@ -155,6 +163,7 @@ pub fn prepare(arm: Arm<'_>, console: &dyn Console, interrupt: &Interrupt) -> Re
     for cell in &mut session.cells {
         cell.schedule_sha256 = runner.schedule_sha256(&cell.load);
     }
+    engine::describe_gpus(&mut session, &runner);
     session.notes.extend(idle_note);
     session.notes.extend(runner.prompts().notes());
     session.notes.iter().for_each(|note| console.warn(note));

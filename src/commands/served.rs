@@ -2,6 +2,7 @@
 //! new, stopped.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -136,8 +137,18 @@ impl Served {
         server.map_or(Ok(()), |server| server.reset(&|| !interrupt.is_set()))
     }
 
+    /// What its log and its command state of its engine.
+    pub fn facts(&self) -> BTreeMap<String, String> {
+        let mut facts = telemetry::facts_of_command(&self.start.launch.command);
+        let log = self.server.as_ref().map(Server::said);
+        facts.extend(log.map(|log| telemetry::facts_of_log(&log)).unwrap_or_default());
+        facts
+    }
+
     /// What is known of it belongs to a run that it served.
     pub fn note(&self, run: &mut Run) {
+        let log = self.server.as_ref().map(Server::said);
+        run.telemetry.logged_kv_tokens = log.and_then(|log| telemetry::kv_capacity_of_log(&log));
         run.startup_s = self.startup.map(|startup| startup.as_secs_f64());
     }
 

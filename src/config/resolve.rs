@@ -80,6 +80,10 @@ pub struct Settings {
     pub idle_answers: Option<IdleAnswers>,
     /// Another tool that measures in perfgate's place, where there is one.
     pub runner: Option<RunnerSettings>,
+    /// The GPUs that are looked at, by number, UUID or MIG instance; empty: those of `CUDA_VISIBLE_DEVICES`, else all.
+    pub gpus: Vec<String>,
+    /// The library that tells of them; `None`: the driver's.
+    pub nvml_lib: Option<PathBuf>,
     /// The configuration file that was read, if any.
     pub file: Option<PathBuf>,
     /// Commit, branch or tag that the rules of a pull request are read from, where one was named.

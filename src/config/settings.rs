@@ -13,7 +13,10 @@ impl Resolver {
         let baseline = self.word("baseline", "(the store's)", |twin| {
             twin.baseline.clone().map(|word| word.0)
         });
+        let (gpus, nvml_lib) = self.gpus();
         Settings {
+            gpus,
+            nvml_lib,
             baseline: baseline.map(|name| self.beside_file("baseline", name)),
             store: self.path("store", DEFAULT_STORE, |twin| twin.store.clone()),
             output: self.path("output", "session.json", |twin| twin.output.clone()),

@@ -14,6 +14,7 @@ mod headroom;
 mod health;
 mod held;
 mod imported;
+mod machine;
 mod method;
 mod never_full;
 mod overridden;

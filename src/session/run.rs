@@ -69,6 +69,8 @@ pub struct HostUse {
     pub cpu_steal: Option<f64>,
     /// Why GPU clocks were held down, as NVML names it; empty: they were not, or nobody looked.
     pub throttled: Vec<String>,
+    /// Memory errors that the GPUs counted during the run and could not correct (ECC).
+    pub gpu_memory_errors: u32,
     /// Processes on the GPU that were there for a part of the run only, or beside this arm of a pair only.
     pub foreign_gpu_processes: u32,
     /// Processes on its server's GPUs that are none of the arms' servers; `None` where nobody could tell.
@@ -213,8 +215,10 @@ pub enum GpuUse {
     Measured {
         /// Highest sum over the visible GPUs of memory in use.
         memory_peak_bytes: u64,
-        /// Mean over samples and GPUs, 0 to 100.
-        utilization_mean_pct: f64,
+        /// Mean over samples and GPUs, 0 to 100; `None` where one of them does not tell it all the time.
+        utilization_mean_pct: Option<f64>,
+        /// Why there is no utilisation, where there is none.
+        utilization_untold: Option<String>,
         /// How many times it was sampled.
         samples: u32,
     },

@@ -107,9 +107,13 @@ enum GpuFile {
     Measured {
         /// Highest sum over the visible GPUs of memory in use.
         memory_peak_bytes: u64,
-        /// Mean over samples and GPUs.
+        /// Mean over samples and GPUs. Left out: not told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 0.0, max = 100.0))]
-        utilization_mean_pct: f64,
+        utilization_mean_pct: Option<f64>,
+        /// Why it was not told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        utilization_untold: Option<String>,
         /// How many times it was sampled.
         #[schemars(range(min = 1))]
         samples: u32,

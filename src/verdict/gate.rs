@@ -188,6 +188,7 @@ fn drafts(comparison: &Comparison, policy: &Policy, rule: &Rule) -> (Vec<Draft>,
         let gates = policy.gates.iter().filter(|(metric, _)| here(**metric));
         drafts.extend(gates.flat_map(|(metric, gate)| match metric {
             Metric::GpuMemoryPeakGb => memory::drafts(cell, gate, policy, rule),
+            Metric::KvCacheCapacityTokens => vec![memory::capacity_draft(cell, gate, rule)],
             _ => vec![Draft::of(cell, *metric, gate, rule)],
         }));
     }

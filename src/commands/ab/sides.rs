@@ -20,7 +20,6 @@ use crate::{
     report::unseen_rest,
     session::{PairArm, Pairing, Run, Session},
     target::{Start, TargetError},
-    telemetry::facts_of_log,
 };
 
 /// What is to be measured in alternation.
@@ -252,7 +251,6 @@ fn prepare(
     if let Some(why) = probe.trouble.filter(|_| probe.is_unreachable) {
         return Err(CommandError::Unreachable { arm: arm.name(), why });
     }
-    add_facts(&mut session, served.as_ref());
     if let Some(page) = arm.pick(&wanted.arms.metrics) {
         ask_at(&mut runner, (arm, page))?;
         session.plan.target.metrics = MetricsPage::Url(page.clone());
@@ -271,14 +269,6 @@ fn prepare(
         served,
     };
     Ok((session, side))
-}
-
-/// What its engine has said of itself, beside what its pages state.
-fn add_facts(session: &mut Session, served: Option<&Served>) {
-    let own = served.and_then(Served::server);
-    for (fact, value) in own.map(|own| facts_of_log(&own.said())).unwrap_or_default() {
-        session.environment.engine_facts.entry(fact).or_insert(value);
-    }
 }
 
 /// Where an arm's server is, and that server where it is ours: it is up to its ready page then.

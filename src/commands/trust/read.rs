@@ -32,6 +32,7 @@ pub(super) fn rules(base: &mut dyn Source, layout: &Layout, asked: &Asked<'_>) -
         })?;
         (asked.resolve(Some(&meant))?, None, Some(store::sha256_of(&bytes)))
     };
+    refuse_own_library(layout, &resolved)?;
     let baselines = baselines(base, layout, &mut resolved)?;
     let explanations = acceptances(base)?;
     Ok(Rules {
@@ -65,6 +66,18 @@ fn at_commit(base: &mut dyn Source, (path, place): (&str, &Path), asked: &Asked<
     let resolved = config::resolve_text(text.as_ref(), asked.variable, asked.flags)?;
     let hash = bytes.as_deref().map(store::sha256_of);
     Ok((resolved, bytes.is_some().then(|| path.to_owned()), hash))
+}
+
+/// Whoever names a library lets it run its code here, and what lies in the work tree is the pull request's.
+fn refuse_own_library(layout: &Layout, resolved: &Resolved) -> Result<(), CommandError> {
+    let library = resolved.settings.nvml_lib.as_deref();
+    let Some(inside) = library.and_then(|library| layout.inside(library)) else {
+        return Ok(());
+    };
+    Err(CommandError::Usage(format!(
+        "`target.nvml_lib` names `{inside}` of this repository, which a pull request can change; loading a library runs its code: \
+         name one outside of it"
+    )))
 }
 
 /// A commit as people write it.

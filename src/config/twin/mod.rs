@@ -1,6 +1,7 @@
 //! The serde twin of `perfgate.yaml`: its keys, and what may stand under each. Meaning is `resolve`'s.
 
 mod arms;
+mod gpus;
 mod judging;
 mod launch;
 mod load;
@@ -19,6 +20,7 @@ use serde::Deserialize;
 
 pub(super) use self::{
     arms::{AbTwin, ArmTwin, ArmsTwin, CommandTwin, MeasureTwin},
+    gpus::{GpuTwin, LibraryTwin},
     judging::{
         ALL, ActionTwin, FieldRuleTwin, GateTwin, HeadroomTwin, OnInconclusiveTwin, RequiresTwin, ThresholdTwin,
         UnmetTwin,
