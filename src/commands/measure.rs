@@ -185,7 +185,7 @@ fn run_all(
     for repeat in 0..session.plan.repeats {
         // As in pairs: the process is what changes between two deployments.
         if let Some(served) = served.as_deref_mut().filter(|_| session.plan.repeats > 1) {
-            served.stop();
+            served.stop(with.0);
             match served.up(runner, with) {
                 Ok(()) => {}
                 Err(TargetError::Interrupted) => return Ended::Interrupted,

@@ -8,11 +8,13 @@ use std::{
 
 use serde_json::Value;
 
-use super::{CommandError, Console, ab::building};
+use super::{CommandError, Console, ab::building, trust::here};
 use crate::{
     config::{Resolved, Source},
+    git::Repository,
     load::{Interrupt, NoAnswer, Runner},
     plan::{ArmPlace, Arms, Launch},
+    process::temporary,
     session::Run,
     target::{self, Server, Start, TargetError},
     telemetry,
@@ -81,7 +83,7 @@ impl Served {
     /// It cannot be started, ends, or is not ready in time.
     pub fn start(&mut self, console: &dyn Console, interrupt: &Interrupt) -> Result<(), TargetError> {
         if self.ended().is_some() {
-            self.stop();
+            self.stop(console);
         }
         if self.server.is_some() {
             return Ok(());
@@ -89,7 +91,7 @@ impl Served {
         (self.began, self.startup) = (Instant::now(), None);
         let started = self.start.start(&|| !interrupt.is_set());
         if let Err(TargetError::Ended { .. } | TargetError::NotReady { .. }) = &started
-            && let Some(told) = target::of_gpus(&telemetry::gpu_processes(), &[])
+            && let Some(told) = target::of_gpus(&telemetry::gpu_processes(), &[], &self.start.records)
         {
             console.warn(&told);
         }
@@ -141,10 +143,12 @@ impl Served {
         run.startup_s = self.startup.map(|startup| startup.as_secs_f64());
     }
 
-    /// Stops it.
-    pub fn stop(&mut self) {
-        self.server = None;
+    /// Stops it; what could not be stopped is told.
+    pub fn stop(&mut self, console: &dyn Console) {
         self.startup = None;
+        if let Some(Err(left)) = self.server.take().map(Server::stop) {
+            console.warn(&left);
+        }
     }
 
     /// What it says of its version, where it has to say something.
@@ -208,7 +212,15 @@ pub fn start_of(
         log,
         timeout,
         withhold_secrets: false,
+        records: records(),
     })
+}
+
+/// Where servers that run are written down: with what git keeps of the repository here, which every environment finds again, else
+/// in the folder for temporary files.
+pub(super) fn records() -> PathBuf {
+    let repository = here().ok().and_then(|here| Repository::open(&here).ok());
+    repository.map_or_else(temporary, |repository| repository.own_folder())
 }
 
 /// A launch for the commit that is measured.

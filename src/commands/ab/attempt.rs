@@ -217,7 +217,7 @@ impl<'a> Attempts<'a> {
                 }
                 self.mark_the_dead(place.cell, attempt);
             }
-            self.sides.stop(&ARMS);
+            self.sides.stop(&ARMS, self.console);
             return Ok(());
         }
         for arm in order {
@@ -226,7 +226,7 @@ impl<'a> Attempts<'a> {
                 self.whole_run(arm, place, attempt)?;
                 self.mark_the_dead(place.cell, attempt);
             }
-            self.sides.stop(&[arm]);
+            self.sides.stop(&[arm], self.console);
         }
         Ok(())
     }

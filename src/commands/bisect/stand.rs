@@ -254,13 +254,14 @@ impl Stand {
         }
         let mut spoilt = 0;
         loop {
-            let up = match self.start(bench, commit, place.cell)? {
+            let mut up = match self.start(bench, commit, place.cell)? {
                 Ok(up) => up,
                 Err(outcome) => return Ok(outcome),
             };
             self.runs += 1;
             self.engine = engine_of(&up.session);
-            let outcome = measure_once(up, self.runs, bench, (commit, place));
+            let outcome = measure_once(&mut up, self.runs, bench, (commit, place));
+            up.served.stop(bench.console);
             let Outcome::Spoilt(why) = outcome else {
                 return Ok(outcome);
             };
@@ -320,8 +321,8 @@ fn failed<T>(error: CommandError) -> Result<Result<T, Outcome>, CommandError> {
     }
 }
 
-/// Measures a server once and stops it.
-fn measure_once(mut up: Up, number: u32, bench: &Bench<'_>, (commit, place): (&str, Place<'_>)) -> Outcome {
+/// Measures a server once.
+fn measure_once(up: &mut Up, number: u32, bench: &Bench<'_>, (commit, place): (&str, Place<'_>)) -> Outcome {
     let Some(load) = up.session.cells.first().map(|cell| cell.load.clone()) else {
         return Outcome::Broken(format!("the plan has no cell `{}`", place.cell));
     };

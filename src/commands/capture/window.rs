@@ -19,6 +19,7 @@ use crate::{
         measure::{self, Arm},
         requests::Requests,
         run::in_full,
+        served::records,
     },
     load::{InFlight, Interrupt, ProfilerTrouble, Runner, is_private},
     plan::{ArmPlace, Load, Plan, Profiling, Target},
@@ -121,6 +122,7 @@ fn started(
         log: wanted.log_dir.join(format!("{}-profiled.log", subject.name)),
         timeout: wanted.start_timeout,
         withhold_secrets: wanted.withholds_secrets,
+        records: records(),
     };
     let server = start.start(&|| !interrupt.is_set()).map_err(|error| in_full(&error))?;
     Ok((start.url(), Some(server)))
