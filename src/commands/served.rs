@@ -31,6 +31,8 @@ pub struct Served {
     began: Instant,
     /// From there to its first answer; `None`: it was not asked yet.
     startup: Option<Duration>,
+    /// How often it has come to its first answer.
+    starts: u32,
     /// What it says of its version on the page that was named.
     said: Option<String>,
 }
@@ -43,7 +45,16 @@ impl Served {
             server: None,
             began: Instant::now(),
             startup: None,
+            starts: 0,
             said: None,
+        }
+    }
+
+    /// One that was started before, with the same files: its first start here is no first one.
+    pub fn again(start: Start) -> Self {
+        Self {
+            starts: 1,
+            ..Self::new(start)
         }
     }
 
@@ -116,6 +127,7 @@ impl Served {
             }
         }
         self.startup = Some(self.began.elapsed());
+        self.starts += 1;
         self.said = self.check_version(runner)?;
         Ok(())
     }
@@ -141,6 +153,7 @@ impl Served {
     /// What is known of it belongs to a run that it served.
     pub fn note(&self, run: &mut Run) {
         run.startup_s = self.startup.map(|startup| startup.as_secs_f64());
+        run.first_start = run.startup_s.is_some() && self.starts <= 1;
     }
 
     /// Stops it; what could not be stopped is told.
@@ -284,6 +297,13 @@ pub fn begin(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        measure::synthetic::{Figures, in_pairs, session},
+        metric::Metric,
+        report::{self, Reference},
+        session::Session,
+        verdict::{Action, Gate, Limit, Policy, Verdict},
+    };
 
     #[test]
     fn a_version_is_the_field_of_that_name_or_the_page_in_one_line() {
@@ -291,6 +311,43 @@ mod tests {
         assert_eq!(version_in("build 7\n of abc\n"), "build 7 of abc");
         assert_eq!(version_in(r#"{"build": "abc"}"#), r#"{"build": "abc"}"#);
         assert_eq!(version_in(&"a".repeat(999)).len(), MOST_SIGNS);
+    }
+
+    #[test]
+    fn a_first_start_is_neither_a_pass_nor_a_regression_beside_another_however_far_apart_they_are() {
+        let started = |startup_s: f64, first_start: bool| {
+            let mut session = session(&[16], &[Figures::default(); 3]);
+            for (run, factor) in session.cells[0].runs.iter_mut().zip([0.99, 1.0, 1.01]) {
+                (run.startup_s, run.first_start) = (Some(startup_s * factor), first_start);
+            }
+            session
+        };
+        let gate = Gate {
+            limit: Limit::Relative(0.5),
+            action: Action::Block,
+            requires: None,
+        };
+        let policy = Policy {
+            gates: [(Metric::StartupS, gate)].into_iter().collect(),
+            ..Policy::default()
+        };
+        let judged = |old: &Session, new: &Session| {
+            let (old, new) = in_pairs(old, new);
+            let report = report::build(Some(&Reference::alone("a", &old)), ("b", &new), &policy);
+            let check = report.checks.iter().find(|check| check.metric == Metric::StartupS);
+            check.map(|check| check.verdict)
+        };
+        assert_eq!(
+            judged(&started(2.0, false), &started(9.0, false)),
+            Some(Verdict::Regression)
+        );
+        assert_eq!(judged(&started(2.0, false), &started(2.0, false)), Some(Verdict::Pass));
+        for (old, new) in [(true, true), (true, false), (false, true)] {
+            for (old_s, new_s) in [(2.0, 9.0), (2.0, 2.0), (9.0, 2.0)] {
+                let found = judged(&started(old_s, old), &started(new_s, new));
+                assert_eq!(found, Some(Verdict::Inconclusive), "{old} {new} {old_s} {new_s}");
+            }
+        }
     }
 
     #[test]

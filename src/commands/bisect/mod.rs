@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `history.rs` | the commits between both ends |
 //! | `stand.rs` | a checkout with its server: built, started, measured once |
+//! | `once.rs` | one run of a commit whose server is up |
 //! | `ends.rs` | whether there is anything to find, in which metric and cell, and how large it is |
 //! | `kept.rs` | the file that a stopped search goes on from |
 //! | `seen.rs` | the runs so far, with the machine's noise and drift |
@@ -20,6 +21,7 @@ mod ends;
 mod history;
 mod hunt;
 mod kept;
+mod once;
 mod page;
 mod profiled;
 mod seen;

@@ -209,6 +209,7 @@ fn runs() -> impl Strategy<Value = Run> {
                 cut_short,
                 server_died,
                 startup_s,
+                first_start: warm % 2 == 1,
             }
         },
     )
