@@ -33,6 +33,9 @@ const REPEAT: u32 = 60_000;
 /// A window is over after this: traces of more are too large to be read.
 const LONGEST: Duration = Duration::from_secs(120);
 
+/// How long an engine that did not answer its start is asked to stop.
+const SILENT: Duration = Duration::from_secs(30);
+
 /// The least number of requests, and how often each stream has one.
 const LEAST_REQUESTS: u32 = 32;
 const PER_STREAM: u32 = 2;
@@ -52,7 +55,7 @@ pub(super) fn run(
     let Some(load) = load_of(wanted.plan, wanted.cell) else {
         return Err(format!("the plan has no cell `{}`", wanted.cell));
     };
-    let (url, server) = started(wanted, subject, &out, interrupt)?;
+    let (url, mut server) = started(wanted, subject, &out, interrupt)?;
     let plan = window_of(wanted, load, &url);
     let arm = Arm {
         name: Some(subject.name),
@@ -84,7 +87,10 @@ pub(super) fn run(
     let folder = (server.is_some() || (wanted.profiling.dir.is_none() && is_private(&url))).then_some(out.as_path());
     let stopped = window.pass(folder);
     console.end();
-    stopped?;
+    stopped.map_err(|why| match server.as_mut().and_then(Server::ended) {
+        Some(ended) => format!("{why}; {ended}"),
+        None => why,
+    })?;
     if let Some(server) = server.filter(|_| !wanted.profiling.wrapper.is_empty())
         && !server.finish(wanted.profiling.timeout, &|| !interrupt.is_set())
     {
@@ -177,9 +183,9 @@ impl Window<'_> {
             let body = ways::body(&self.engine, self.wanted.profiling, folder);
             let on = self.runner.start_profiler(body.as_deref(), timeout, self.interrupt);
             if let Err(trouble) = on {
-                // One that gave no answer in time may have begun.
+                // One that gave no answer in time may have begun; it is not waited for as long again.
                 if !matches!(trouble, ProfilerTrouble::NoSuchPage(_)) {
-                    let _ = self.runner.stop_profiler(timeout, self.interrupt);
+                    let _ = self.runner.stop_profiler(timeout.min(SILENT), self.interrupt);
                 }
                 return Err(self.explained(&trouble));
             }
