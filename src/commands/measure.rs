@@ -189,14 +189,8 @@ fn run_all(
     let mut cells = session.cells.len();
     let with = (progress.console, progress.interrupt);
     for repeat in 0..session.plan.repeats {
-        // As in pairs: the process is what changes between two deployments.
-        if let Some(served) = served.as_deref_mut().filter(|_| session.plan.repeats > 1) {
-            served.stop();
-            match served.up(runner, with) {
-                Ok(()) => {}
-                Err(TargetError::Interrupted) => return Ended::Interrupted,
-                Err(error) => return Ended::Aborted(error.to_string()),
-            }
+        if let Err(ended) = started_anew((runner, served.as_deref_mut()), session.plan.repeats, with) {
+            return ended;
         }
         let mut next = 0;
         while next < cells {
@@ -231,6 +225,33 @@ fn run_all(
     Ended::Complete
 }
 
+/// Starts a server of ours anew for a repeat, where there are several: as in pairs, the process is what changes between two
+/// deployments.
+pub(super) fn started_anew(
+    (runner, served): (&Runner, Option<&mut Served>),
+    repeats: u32,
+    with: (&dyn Console, &Interrupt),
+) -> Result<(), Ended> {
+    let Some(served) = served.filter(|_| repeats > 1) else {
+        return Ok(());
+    };
+    served.stop(with.0);
+    served.up(runner, with).map_err(|error| match error {
+        TargetError::Interrupted => Ended::Interrupted,
+        error => Ended::Aborted(error.to_string()),
+    })
+}
+
+/// What is known of a server of ours belongs to a run; that it ended by itself meanwhile too.
+pub(super) fn noted(served: Option<&mut Served>, run: &mut Run) {
+    let Some(served) = served else { return };
+    served.note(run);
+    if let Some(ended) = served.ended() {
+        run.cut_short = Some(ended.to_string());
+        run.server_died = true;
+    }
+}
+
 /// One run, on a server that was made as new where that is ours; that it ended by itself meanwhile is kept with the run.
 fn served_run(
     (runner, served): (&Runner, Option<&mut Served>),
@@ -248,13 +269,7 @@ fn served_run(
         Stopped::Interrupted => Ended::Interrupted,
         Stopped::Load(error) => Ended::Aborted(error.to_string()),
     })?;
-    if let Some(served) = served {
-        served.note(&mut run);
-        if let Some(ended) = served.ended() {
-            run.cut_short = Some(ended.to_string());
-            run.server_died = true;
-        }
-    }
+    noted(served, &mut run);
     Ok(run)
 }
 

@@ -85,6 +85,9 @@ const FILES: [(&str, Format); 3] = [
 /// What was measured, beside the reports; the verdict can be recomputed from it.
 pub const RESULT_FILE: &str = "result.json";
 
+/// What profiles of both arms tell, beside the reports.
+pub const PROFILE_FILE: &str = "profile-diff.json";
+
 /// Removes the report files of an earlier verdict, and its result.
 ///
 /// # Errors

@@ -64,6 +64,11 @@ impl Repository {
         &self.root
     }
 
+    /// Folder beside what git keeps, shared by all its work trees, in which is ours what no environment moves.
+    pub fn own_folder(&self) -> PathBuf {
+        self.inner.commondir().join("perfgate")
+    }
+
     /// Whether the history ends somewhere before its first commit.
     pub fn is_shallow(&self) -> bool {
         self.inner.is_shallow()

@@ -49,6 +49,8 @@ pub struct Run {
     /// From the command that started its server to that server's first answer, in seconds; `None`: perfgate did not start
     /// it for this run.
     pub startup_s: Option<f64>,
+    /// Whether that was the server's first start: the machine had not read its files yet, nor had the engine compiled anything.
+    pub first_start: bool,
 }
 
 /// A stretch of a run between two stretches of the other arm's.

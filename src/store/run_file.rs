@@ -72,6 +72,9 @@ pub(super) struct RunFile {
     /// start it for this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) startup_s: Option<f64>,
+    /// Whether that was the server's first start, with cold caches, which is no start as the later ones are. Left out: no.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) first_start: bool,
 }
 
 /// What the warm-up of a run did.

@@ -83,9 +83,9 @@ impl Side {
         served.map_or(Ok(()), |served| served.up(runner, with))
     }
 
-    fn stop(&mut self) {
+    fn stop(&mut self, console: &dyn Console) {
         if let Some(served) = &mut self.served {
-            served.stop();
+            served.stop(console);
         }
     }
 
@@ -144,7 +144,7 @@ impl Sides {
         let one = |arm| prepare(wanted, arm, &id, console, interrupt);
         let (candidate, mut new) = one(PairArm::Candidate)?;
         if !wanted.arms.together {
-            new.stop();
+            new.stop(console);
         }
         let (baseline, old) = one(PairArm::Baseline)?;
         let mut sides = Self {
@@ -159,7 +159,7 @@ impl Sides {
             console.warn(&told);
         }
         // The first pair begins as every other does, on servers of its own whose files the machine has read before.
-        sides.stop(&ARMS);
+        sides.stop(&ARMS, console);
         Ok(sides)
     }
 
@@ -216,9 +216,9 @@ impl Sides {
     }
 
     /// Stops the servers of these arms, where they are ours: the next pair has fresh ones.
-    pub(super) fn stop(&mut self, arms: &[PairArm]) {
+    pub(super) fn stop(&mut self, arms: &[PairArm], console: &dyn Console) {
         for arm in arms {
-            self.of_mut(*arm).stop();
+            self.of_mut(*arm).stop(console);
         }
     }
 

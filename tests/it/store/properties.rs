@@ -212,6 +212,7 @@ fn runs() -> impl Strategy<Value = Run> {
                 cut_short,
                 server_died,
                 startup_s,
+                first_start: warm % 2 == 1,
             }
         },
     )
