@@ -1,5 +1,5 @@
 //! What profiles tell, beside a verdict: the comparison's file is read back, joined to a report, and shown on its page.
-#![expect(clippy::unwrap_used, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
 
 use std::{fs, path::Path};
 
