@@ -191,6 +191,9 @@ pub(super) enum Verb {
         /// Print what a template of your own is given, as JSON.
         #[arg(long, conflicts_with_all = ["format", "template", "wide", "only"])]
         context: bool,
+        /// What `perfgate profile diff GOOD BAD --format json` wrote, shown beside the verdict.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["context", "template"])]
+        profile_diff: Option<PathBuf>,
         /// File to write instead of standard output.
         #[arg(short, long)]
         output: Option<PathBuf>,

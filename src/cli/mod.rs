@@ -109,8 +109,9 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             file,
             form,
             context,
+            profile_diff,
             output,
-        } => stored::report(&file, (&form, context), output.as_deref()),
+        } => stored::report(&file, (&form, context, profile_diff.as_deref()), output.as_deref()),
         Verb::Baseline { verb } => stored::baseline(&verb),
         Verb::History(flags) => stored::history(&flags),
         Verb::BisectStep { socket } => Ok(commands::bisect::step(&socket)),
@@ -229,6 +230,8 @@ fn schema(of: SchemaOf) -> Result<Done, CommandError> {
         SchemaOf::History => render::history_schema()?,
         SchemaOf::Noise => render::noise_schema()?,
         SchemaOf::Context => render::context_schema()?,
+        SchemaOf::Profile => render::profile_schema()?,
+        SchemaOf::ProfileDiff => render::profile_diff_schema()?,
     }))
 }
 

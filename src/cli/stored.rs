@@ -88,7 +88,7 @@ fn save(flags: &SaveArgs) -> Result<Done, CommandError> {
 /// Runs `report`.
 pub(super) fn report(
     file: &Path,
-    (form, is_context): (&FormArgs, bool),
+    (form, is_context, profile_diff): (&FormArgs, bool, Option<&Path>),
     output: Option<&Path>,
 ) -> Result<Done, CommandError> {
     let screen = form.screen()?;
@@ -100,7 +100,7 @@ pub(super) fn report(
         Some(template) => Form::Own(template),
         None => Form::Ours(form.format.into()),
     };
-    let done = report::report(file, form, screen)?;
+    let done = report::report(file, (form, profile_diff), screen)?;
     match output {
         Some(path) => present::write_text(path, &done.text).map(|()| Done::ok("")),
         None => Ok(done),

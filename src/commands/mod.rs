@@ -55,7 +55,7 @@ use crate::{
     import::ImportError,
     load::{InFlight, LoadError},
     profile::ProfileError,
-    render::RenderError,
+    render::{ProfileDiffError, RenderError},
     session::RequestRecord,
     sim::SimError,
     store::StoreError,
@@ -155,6 +155,14 @@ pub enum CommandError {
         path: PathBuf,
         /// What is wrong with it.
         source: RenderError,
+    },
+    /// A stored comparison of profiles cannot be used.
+    #[error("`{}` cannot be used", path.display())]
+    Compared {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ProfileDiffError,
     },
     /// The embedded engine cannot start.
     #[error(transparent)]

@@ -108,6 +108,7 @@ pub fn build_knowing(
         detail: Vec::new(),
         telemetry: Vec::new(),
         past,
+        profile: None,
     }
 }
 
