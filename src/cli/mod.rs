@@ -10,6 +10,7 @@ mod flags;
 mod follower;
 mod forms;
 mod import;
+mod keeping;
 mod looking;
 mod manual;
 mod mlperf;

@@ -7,6 +7,7 @@ use super::{
     asked,
     flags::{BaselineVerb, SaveArgs, StoreArgs},
     forms::FormArgs,
+    keeping,
     looking::{HistoryArgs, NoiseArgs},
     measuring, resolve_with,
     screen::{LiveArgs, screen},
@@ -67,6 +68,8 @@ pub(super) fn baseline(verb: &BaselineVerb) -> Result<Done, CommandError> {
             };
             answer::pin(&pinning, &resolve(store)?.settings.store, &variable)
         }
+        BaselineVerb::Copy(flags) => keeping::copy(flags),
+        BaselineVerb::Gc(flags) => keeping::gc(flags),
         BaselineVerb::Rm { name, store } => baseline::remove(name, &resolve(store)?.settings.store),
     }
 }
@@ -160,6 +163,6 @@ fn overrides(flags: &StoreArgs) -> Overrides {
     overrides
 }
 
-fn gated(resolved: &Resolved) -> Vec<Metric> {
+pub(super) fn gated(resolved: &Resolved) -> Vec<Metric> {
     resolved.policy.gates.keys().copied().collect()
 }

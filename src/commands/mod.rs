@@ -28,6 +28,7 @@ pub mod measure;
 pub mod mlperf;
 pub mod noise;
 mod origin;
+pub mod place;
 pub mod post;
 pub mod present;
 pub mod profile;
@@ -44,6 +45,7 @@ pub mod show;
 pub mod site;
 pub mod sweep;
 pub mod trust;
+pub mod upkeep;
 pub mod watch;
 
 use std::path::PathBuf;

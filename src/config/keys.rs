@@ -238,7 +238,7 @@ pub const KEYS: &[Key] = &[
     key!(Judging Names, "allow", "ALLOW", "allow", "FIELD", "Compare although this fingerprint field differs, with a warning (repeatable)"),
     key!(Judging Scalar, "baseline", "BASELINE", "baseline", "NAME|FILE", "Baseline to compare with"),
     key!(Output Scalar, "output", "OUTPUT", "output", "FILE", "Session file to write [default: session.json]"),
-    key!(Output Scalar, "store", "STORE", "store", "DIR", "Folder of the stored baselines [default: baselines]"),
+    key!(Output Scalar, "store", "STORE", "store", "DIR|ADDRESS", "Folder or address of the stored baselines [default: baselines]"),
     key!(Output Scalar, "report_dir", "REPORT_DIR", "report-dir", "DIR", "Folder of the reports [default for `gate`: perfgate-report]"),
     key!(Output Scalar, "commit", "COMMIT", "commit", "SHA", "Commit under test, kept in the session"),
     key!(Output Pair, "hardware", "HARDWARE", "hardware", "KEY=VALUE", "Describes the hardware, kept in the session (repeatable)"),

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    address::StoreAddress,
     error::ConfigError,
     keys::{CONFIG_ENV, DEFAULT_FILE},
     layers::{Layer, Overrides},
@@ -64,8 +65,8 @@ pub struct Settings {
     pub output: PathBuf,
     /// No progress bar.
     pub quiet: bool,
-    /// Folder of the stored baselines.
-    pub store: PathBuf,
+    /// Where the stored baselines are.
+    pub store: StoreAddress,
     /// Folder of the reports, where one was named.
     pub report_dir: Option<PathBuf>,
     /// Baseline to compare with: a name or a file.

@@ -10,6 +10,7 @@ mod commits;
 mod diff;
 mod error;
 mod harmless;
+mod kept;
 mod leftovers;
 mod objects;
 mod place;
@@ -28,6 +29,7 @@ pub use self::{
     commits::{Between, Commit},
     diff::{MAX_DIFF_BYTES, MAX_DIFF_LINES, cut_diff, diff},
     error::GitError,
+    kept::{KeptRef, Swap},
     leftovers::Cleaned,
     objects::{Entry, LFS, checked_path, is_lfs_pointer},
     program::Call,

@@ -4,6 +4,7 @@ mod baselines;
 mod chains;
 mod noise;
 mod older;
+mod places;
 mod plans;
 mod properties;
 mod refusals;

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Asked, Rules, layout::Layout, source::Source};
 use crate::{
-    commands::{CommandError, guard::Guard},
+    commands::{CommandError, guard::Guard, place},
     config::{self, ACCEPT_FILE, FileText, Resolved, Source as Origin},
     git::GitError,
     obligation::Explanation,
@@ -86,17 +86,18 @@ pub(super) fn short(commit: &str) -> String {
 }
 
 /// The baselines of the commit, and the one that is named where it is a file; a folder outside of the repository is read
-/// where it is.
+/// where it is, and so is an address, which the commit names and not the pull request.
 fn baselines(base: &mut dyn Source, layout: &Layout, resolved: &mut Resolved) -> Result<Baselines, CommandError> {
-    let dir = resolved.settings.store.clone();
+    let store = resolved.settings.store.clone();
     let mut held = BTreeMap::new();
     let named = named_file(base, layout, resolved, &mut held)?;
-    let Some(folder) = layout.inside(&dir) else {
-        return Ok(if named {
-            Baselines::held(dir, held)
+    let inside = store.folder().and_then(|dir| Some((dir, layout.inside(dir)?)));
+    let Some((dir, folder)) = inside else {
+        return if named {
+            Ok(Baselines::held(store.to_string(), held))
         } else {
-            Baselines::open(dir)?
-        });
+            place::open_from(&store, &layout.here)
+        };
     };
     for path in base.folder(&folder)? {
         let Some(name) = path.rsplit('/').next().filter(|name| is_stored(name)) else {
