@@ -355,3 +355,26 @@ fn other_models_and_formats_are_told() {
         assert!(error.contains(&format!("is {what}, not ")), "{error}");
     }
 }
+
+#[test]
+fn runs_of_unequal_length_are_told_of() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (name, half) in [("one", false), ("other", true)] {
+        let few = [
+            ("\"total_requests\": 460", "\"total_requests\": 230"),
+            ("\"successful_requests\": 460", "\"successful_requests\": 230"),
+            ("\"request_rate\": 23.0", "\"request_rate\": 22.9"),
+        ];
+        let changes: &[(&str, &str)] = if half { &few } else { &[] };
+        write(&at(name), "inference-benchmarker/result.json", changes);
+    }
+    let (text, _) = expect(folder.path(), 3, &["compare", "one", "other"]);
+    let flat: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        flat.contains(
+            "have 460 requests in the baseline and 230 here: latency percentiles of so unequal numbers are not held"
+        ),
+        "{text}"
+    );
+}
