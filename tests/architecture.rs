@@ -51,7 +51,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli"]),
     ("indicatif", &["cli"]),
     ("terminal_size", &["cli"]),
-    ("serde_saphyr", &["config"]),
+    ("serde_saphyr", &["config", "import"]),
     ("serde_path_to_error", &["config", "import", "store"]),
     ("schemars", &["config", "store", "render"]),
     ("octocrab", &["github"]),

@@ -1,4 +1,4 @@
-//! YAML text to a tree with lines. The only file that names the YAML crate.
+//! YAML text to a tree with lines. The only file of `config` that names the YAML crate.
 
 use std::fmt;
 

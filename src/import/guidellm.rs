@@ -11,9 +11,10 @@ use self::shape::{Benchmark, ByStatus, Counts, Metrics, Percentiles, Report, Req
 use super::{
     ForeignRun, Format, Head, ImportError,
     detect::Folder,
-    json::{self, Num},
+    json::Num,
     numbers::{self, ns_of_s},
     run::{Told, bad, failed},
+    yaml,
 };
 use crate::{
     metric::{Metric, Percentile},
@@ -35,13 +36,16 @@ fn recognise(head: &Head) -> Option<&'static str> {
     let is_named = head.has("metadata.guidellm_version") && head.has("benchmarks");
     let by_benchmark = ["benchmarks[].args.strategy", "benchmarks[].run_stats"];
     let since_0_4 = ["benchmarks[].config.strategy", "benchmarks[].scheduler_state"];
-    (is_named || head.has_all(&by_benchmark) || head.has_all(&since_0_4)).then_some("result")
+    // `benchmarks.yaml` has the same.
+    let strategy = || head.has_line("    strategy:") || head.has_line("      strategy:");
+    let is_yaml = !head.is_json() && head.has_line("benchmarks:") && strategy();
+    (is_named || is_yaml || head.has_all(&by_benchmark) || head.has_all(&since_0_4)).then_some("result")
 }
 
 fn read(folder: &Folder<'_>) -> Result<Vec<ForeignRun>, ImportError> {
     let mut runs = Vec::new();
     for part in folder.files {
-        let report: Report = json::one(&part.path, folder.bytes(part)?)?;
+        let report: Report = yaml::or_json(&part.path, folder.bytes(part)?)?;
         let metadata = report.metadata.unwrap_or_default();
         let version = metadata.version.finite();
         if version.is_some_and(|version| !numbers::count_u32(version).is_some_and(|known| VERSIONS.contains(&known))) {

@@ -46,6 +46,17 @@ impl Head {
         &self.text
     }
 
+    /// Whether a line begins so: what YAML is recognised by.
+    pub(super) fn has_line(&self, begins: &str) -> bool {
+        let mut lines = self.text.split(|byte| *byte == b'\n');
+        lines.any(|line| line.starts_with(begins.as_bytes()))
+    }
+
+    /// Whether it is JSON, as far as its first sign tells.
+    pub(super) fn is_json(&self) -> bool {
+        matches!(self.text.first(), Some(b'{' | b'['))
+    }
+
     /// Its first line, as far as it is text.
     pub(super) fn first_line(&self) -> &str {
         let line = self.text.split(|byte| *byte == b'\n').next().unwrap_or_default();

@@ -23,10 +23,14 @@ mod error;
 mod formats;
 mod guidellm;
 mod head;
+mod inference_benchmarker;
 mod inference_perf;
 mod json;
+mod llm_d;
+mod llmperf;
 pub mod mlperf;
 mod numbers;
+mod oha;
 mod run;
 mod samples;
 mod session;
@@ -34,6 +38,7 @@ mod sglang;
 mod table;
 mod triton;
 mod vllm;
+mod yaml;
 
 use std::path::{Path, PathBuf};
 
@@ -104,24 +109,31 @@ pub fn formats() -> impl Iterator<Item = (&'static str, &'static str)> {
 pub fn import(paths: &[PathBuf], options: &Options) -> Result<Imported, ImportError> {
     let found = detect::detect(paths, options)?;
     let (mut runs, mut spare) = (Vec::new(), None);
+    let mut reports = Ok(Vec::new());
     for group in &found.groups {
         let folder = Folder {
             files: &group.files,
             options,
         };
         match (group.format.read)(&folder) {
-            Ok(found) => runs.extend(found),
             Err(error @ ImportError::Spare { .. }) => spare = spare.or(Some(error)),
-            Err(error) => return Err(error),
+            found if group.format.name == llm_d::FORMAT.name => {
+                reports = reports.and_then(|all: Vec<ForeignRun>| Ok([all, found?].concat()));
+            }
+            found => runs.extend(found?),
         }
+    }
+    let mut told = found.told;
+    // Reports are made of what lies beside them: the same runs once more.
+    if runs.is_empty() {
+        runs = reports?;
+    } else if !reports.as_ref().is_ok_and(Vec::is_empty) {
+        told.push("Benchmark Reports beside the results that they are made of passed over".into());
     }
     if runs.is_empty() {
         let path = paths.first().cloned().unwrap_or_default();
         return Err(spare.unwrap_or(ImportError::NoRun { path }));
     }
     let session = session::session_of(runs)?;
-    Ok(Imported {
-        session,
-        told: found.told,
-    })
+    Ok(Imported { session, told })
 }

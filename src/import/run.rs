@@ -14,6 +14,8 @@ use crate::{
 
 /// The longest message of a failure that is kept.
 const MESSAGE_SIGNS: usize = 300;
+/// The keys under which what a user tells a tool of a run may name the commit.
+pub(super) const COMMIT_KEYS: [&str; 4] = ["commit", "commit_sha", "git_commit", "git_sha"];
 
 /// One run of another tool.
 #[derive(Clone, Debug)]
@@ -103,10 +105,15 @@ impl Told {
             })
         };
         Ok(Self(Stated {
-            completed: count(completed)?,
+            completed: Some(count(completed)?),
             failed: failed.map(count).transpose()?,
             ..Stated::default()
         }))
+    }
+
+    /// Nobody tells how many requests there were.
+    pub(super) fn of_untold() -> Self {
+        Self::default()
     }
 
     /// Token totals over all completed requests.

@@ -137,7 +137,7 @@ fn refuse_twice(runs: &[ForeignRun]) -> Result<(), ImportError> {
         let is_same = |other: &&ForeignRun| {
             other.load == run.load && other.run.requests == run.run.requests && other.run.stated == run.run.stated
         };
-        let is_something = run.run.sent() > run.run.failed();
+        let is_something = run.run.sent() > run.run.failed() || !run.run.knows_requests();
         if let Some(other) = runs.iter().take(at).find(is_same).filter(|_| is_something) {
             return Err(ImportError::Twice {
                 one: other.path.clone(),

@@ -53,6 +53,8 @@ mod first;
 mod fleet;
 mod forbidden;
 mod framing;
+#[cfg(fuzzing)]
+mod fuzzing;
 mod hash;
 mod hidden;
 mod http1;
@@ -106,6 +108,8 @@ use std::path::PathBuf;
 pub use batch::Batch;
 pub use blocks::BlockedRun;
 pub use first::NoAnswer;
+#[cfg(fuzzing)]
+pub use fuzzing::answered;
 pub use in_flight::{InFlight, Watch};
 pub use interrupt::Interrupt;
 pub use lookup::is_private;

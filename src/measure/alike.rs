@@ -20,9 +20,14 @@ const ALIKE: f64 = 0.10;
 /// They are told by their place in the workload; where that is not known, nothing is cut.
 pub fn measure_alike(baseline: &Session, candidate: &Session) -> (Measurements, Measurements, Vec<String>) {
     let (mut old, mut new) = (measure(baseline), measure(candidate));
-    let mut told = Vec::new();
+    let is_foreign = candidate.plan.workload.prompts.is_foreign();
+    let mut told = if is_foreign {
+        unequal(baseline, candidate)
+    } else {
+        Vec::new()
+    };
     // What another tool calls its first request may be any.
-    let cells = Some(&candidate.cells).filter(|_| !candidate.plan.workload.prompts.is_foreign());
+    let cells = Some(&candidate.cells).filter(|_| !is_foreign);
     for cell in cells.into_iter().flatten() {
         let own = baseline.cells.iter().find(|own| own.load == cell.load);
         let both = own.map(|own| (without_cut_runs(baseline, own), without_cut_runs(candidate, cell)));
@@ -42,6 +47,26 @@ pub fn measure_alike(baseline: &Session, candidate: &Session) -> (Measurements, 
     }
     cost::fill(&mut old, candidate.plan.price);
     (old, new, told)
+}
+
+/// Cells of other tools' results whose runs differ in length: how many requests they were to send, only some of those tools tell.
+fn unequal(baseline: &Session, candidate: &Session) -> Vec<String> {
+    let told = candidate.cells.iter().filter_map(|cell| {
+        let own = baseline.cells.iter().find(|own| own.load == cell.load)?;
+        let [old, new] = [own, cell].map(|cell| {
+            let known = cell.runs.iter().filter(|run| run.knows_requests());
+            mean(&known.map(|run| real(run.sent())).collect::<Vec<_>>()).filter(|mean| *mean > 0.0)
+        });
+        let (old, new) = (old?, new?);
+        (old.max(new) > old.min(new) * (1.0 + ALIKE)).then(|| {
+            format!(
+                "the runs of `{}` have {old:.0} requests in the baseline and {new:.0} here: latency percentiles of so unequal \
+                 numbers are not held against each other, and rates are those of runs of unequal length",
+                cell.name
+            )
+        })
+    });
+    told.collect()
 }
 
 /// The places in the workload that every run of both has, where the lengths differ and the places are known.

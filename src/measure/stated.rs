@@ -24,7 +24,11 @@ pub(super) fn stand_in(found: &mut [(Metric, RunValue)], run: &Run) {
 fn count(run: &Run, stated: &Stated, metric: Metric) -> RunValue {
     let untold = "the imported file does not tell how many requests failed";
     let value = match metric {
-        Metric::Completed => f64::from(stated.completed),
+        Metric::Completed => f64::from(
+            stated
+                .completed
+                .ok_or("the imported file does not tell how many requests completed")?,
+        ),
         Metric::Failed => f64::from(stated.failed.ok_or(untold)?),
         _ if run.knows_failures() => run.error_rate().ok_or("the run holds no request")?,
         _ => return Err(untold.into()),
@@ -34,11 +38,11 @@ fn count(run: &Run, stated: &Stated, metric: Metric) -> RunValue {
 
 /// A figure as stated, or why there is none; `None` where the requests on record, or the reason at hand, say more.
 fn figure(stated: &Stated, metric: Metric, is_alone: bool) -> Option<RunValue> {
-    let (completed, failed) = (stated.completed, stated.failed.unwrap_or(0));
+    let (completed, failed) = (stated.completed.unwrap_or(0), stated.failed.unwrap_or(0));
     let is_of_requests = !metric.is_watched()
         && !metric.needs_schedule()
         && !matches!(metric, Metric::GpuMemoryPeakGb | Metric::GpuUtilizationPct);
-    if completed == 0 && is_of_requests {
+    if stated.completed == Some(0) && is_of_requests {
         // Such tools state zeros, which would read as infinitely fast.
         return is_alone.then(|| Err(format!("no request completed, {failed} failed")));
     }
@@ -76,7 +80,7 @@ fn hides_failures(stated: &Stated, metric: Metric) -> bool {
         return false;
     };
     let failed = u64::from(stated.failed.unwrap_or(0));
-    let all = u64::from(stated.completed) + failed;
+    let all = u64::from(stated.completed.unwrap_or(0)) + failed;
     failed * 100 > all * u64::from(100 - percentile.percent())
 }
 
@@ -108,7 +112,7 @@ pub(super) fn output_tokens_mean(cell: &CellRuns) -> Option<f64> {
 fn mean(runs: &[&Stated], of: impl Fn(&Stated) -> Option<u64>) -> Option<f64> {
     let counts: Option<Vec<(f64, f64)>> = runs
         .iter()
-        .map(|run| Some((f64::from(run.completed), exact(of(run)?)?)))
+        .map(|run| Some((f64::from(run.completed?), exact(of(run)?)?)))
         .collect();
     let (requests, tokens) = counts?.into_iter().fold((0.0, 0.0), |(all, sum), (requests, tokens)| {
         (all + requests, sum + tokens)
@@ -141,7 +145,7 @@ mod tests {
         ];
         Run {
             stated: Some(Box::new(Stated {
-                completed,
+                completed: Some(completed),
                 failed: Some(failed),
                 output_tokens: Some(u64::from(completed) * 32),
                 figures: figures.map(|(metric, value)| (metric, figure(value))).into(),
@@ -170,6 +174,21 @@ mod tests {
         );
         assert_eq!(work(&run).output_tokens_mean, Some(32.0));
         assert_eq!(work(&run).input_tokens_mean, None);
+    }
+
+    #[test]
+    fn a_number_of_requests_that_nobody_told_is_no_zero() {
+        let mut run = run(200, 0);
+        if let Some(stated) = &mut run.stated {
+            (stated.completed, stated.failed) = (None, None);
+        }
+        assert!(!run.knows_requests() && !run.knows_failures());
+        assert_eq!(told(&run, Metric::Qps), Ok(14.5));
+        assert_eq!(told(&run, Metric::Ttft(P50)), Ok(30.0));
+        for metric in [Metric::Completed, Metric::Failed, Metric::ErrorRate] {
+            assert!(told(&run, metric).is_err_and(|why| why.starts_with("the imported file does not tell")));
+        }
+        assert_eq!(work(&run).output_tokens_mean, None);
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn invalid_run(session: &Session, load: &Load, run: &Run, by_failures: bool) -> 
 fn too_many_errors(session: &Session, run: &Run) -> Option<String> {
     let limit = session.plan.max_error_rate;
     if run.sent() == 0 {
-        return Some("it holds no request".into());
+        return run.knows_requests().then(|| "it holds no request".into());
     }
     // Where a tool does not tell all failures, those that are known are the fewest there can be.
     let rate = real(run.failed()) / real(run.sent());

@@ -40,8 +40,18 @@ pub const KNOWN: &[Definitions] = &[
     GUIDELLM_RECORDS,
     GENAI_PERF,
     PERF_ANALYZER,
+    PERF_ANALYZER_TABLE,
     TABLE,
     LOADGEN,
+    LLMPERF,
+    INFERENCE_BENCHMARKER,
+    LLM_D,
+    LLM_D_PERFGATE,
+    LLM_D_INFERENCE_PERF,
+    LLM_D_VLLM,
+    LLM_D_GUIDELLM,
+    LLM_D_AIPERF,
+    OHA,
 ];
 
 const OWN: Definitions = Definitions {
@@ -172,6 +182,16 @@ const PERF_ANALYZER: Definitions = Definitions {
     ..OWN
 };
 
+const PERF_ANALYZER_TABLE: Definitions = Definitions {
+    id: "perf-analyzer-table/1",
+    tool: "perf_analyzer (its table)",
+    ttft: "none",
+    itl: "none",
+    e2e: "at the last response, in whole microseconds, the value at ⌊(n − 1) · p + 0.5⌋ as percentile",
+    window: "its last stable windows, where a batch counts as many as it holds",
+    ..PERF_ANALYZER
+};
+
 const TABLE: Definitions = Definitions {
     id: "table/1",
     tool: "a table of somebody's own",
@@ -192,6 +212,83 @@ const LOADGEN: Definitions = Definitions {
     e2e: "when the system says that it is done, counted from the time at which the query was due",
     window: "its start to the end of the last query (Server), to the longest latency (Offline)",
     tokens: "the system under test itself",
+};
+
+const LLMPERF: Definitions = Definitions {
+    id: "llmperf/1",
+    tool: "LLMPerf",
+    ttft: "the first content that is not empty, without reasoning, with the time to open a connection for each request",
+    tpot: "its `inter_token_latency_s`: the time until the last token, TTFT included, over all chunks",
+    itl: "none",
+    e2e: "when its client has read the whole answer",
+    window: "its own start to its own end, the counting of tokens included",
+    tokens: "a tokenizer of Llama, whatever the model",
+};
+
+const INFERENCE_BENCHMARKER: Definitions = Definitions {
+    id: "inference-benchmarker/1",
+    tool: "inference-benchmarker",
+    ttft: "the first content that is not empty, without reasoning, once its client has counted that chunk's tokens",
+    tpot: "its `inter_token_latency_ms`: (last chunk − first chunk) / (output tokens − 1), 0 for an answer of one chunk",
+    itl: "none",
+    e2e: "at the end of the stream",
+    window: "the start of the request that ended first to the end of the one that ended last",
+    tokens: "a tokenizer, chunk by chunk",
+};
+
+const LLM_D: Definitions = Definitions {
+    id: "llm-d/1",
+    tool: "a Benchmark Report of llm-d",
+    ttft: "as the load generator that it names has it",
+    tpot: "as the load generator that it names has it",
+    itl: "as the load generator that it names has it",
+    e2e: "as the load generator that it names has it",
+    window: "as the load generator that it names has it",
+    tokens: "the load generator that it names",
+};
+
+const LLM_D_PERFGATE: Definitions = Definitions {
+    id: "llm-d-perfgate/1",
+    tool: "a Benchmark Report of perfgate",
+    itl: "the gaps between chunks of all answers, as the report's percentiles",
+    ..OWN
+};
+
+const LLM_D_INFERENCE_PERF: Definitions = Definitions {
+    id: "llm-d-inference-perf/1",
+    tool: "a Benchmark Report of inference-perf",
+    window: "as inference-perf states it",
+    tokens: "inference-perf, by a tokenizer or the server's `usage`",
+    ..INFERENCE_PERF
+};
+
+const LLM_D_VLLM: Definitions = Definitions {
+    id: "llm-d-vllm/1",
+    tool: "a Benchmark Report of vllm bench serve",
+    ..VLLM_SERVE
+};
+
+const LLM_D_GUIDELLM: Definitions = Definitions {
+    id: "llm-d-guidellm/1",
+    tool: "a Benchmark Report of GuideLLM",
+    ..GUIDELLM
+};
+
+const LLM_D_AIPERF: Definitions = Definitions {
+    id: "llm-d-aiperf/1",
+    tool: "a Benchmark Report of AIPerf",
+    ..AIPERF
+};
+
+const OHA: Definitions = Definitions {
+    id: "oha/1",
+    tool: "oha",
+    ttft: "none",
+    tpot: "none",
+    itl: "none",
+    e2e: "at the last byte of any answer, the value at ⌊n · p⌋ as percentile; from the due time with `--latency-correction`",
+    window: "its own start to its own end",
+    tokens: "nobody",
 };
 
 /// The definitions of this id, if they are known.

@@ -8,8 +8,8 @@ use crate::metric::Metric;
 /// Figures of a run as the tool that measured it has them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stated {
-    /// Requests that completed.
-    pub completed: u32,
+    /// Requests that completed; `None`: the tool does not tell.
+    pub completed: Option<u32>,
     /// Requests that did not; `None`: the tool does not tell, and nothing is known of errors.
     pub failed: Option<u32>,
     /// Why, with how many each; empty where the tool does not tell.
@@ -47,7 +47,7 @@ impl Run {
     pub fn sent(&self) -> usize {
         let stated = self.stated.as_ref().filter(|_| self.requests.is_empty());
         stated.map_or(self.requests.len(), |stated| {
-            stated.completed as usize + stated.failed.unwrap_or(0) as usize
+            stated.completed.unwrap_or(0) as usize + stated.failed.unwrap_or(0) as usize
         })
     }
 
@@ -58,6 +58,11 @@ impl Run {
             || self.requests.iter().filter(|record| !record.completed()).count(),
             |stated| stated.failed.unwrap_or(0) as usize,
         )
+    }
+
+    /// Whether it is known how many there were: some tools state figures and not of how many requests.
+    pub fn knows_requests(&self) -> bool {
+        !self.is_only_stated() || self.stated.as_ref().is_some_and(|stated| stated.completed.is_some())
     }
 
     /// Whether it is known how many failed: a tool that keeps the answered requests alone does not tell.
@@ -97,7 +102,7 @@ mod tests {
     #[test]
     fn requests_on_record_come_before_what_was_stated() {
         let stated = Stated {
-            completed: 90,
+            completed: Some(90),
             failed: Some(10),
             failures: vec![(7, "Bad Request".into())],
             ..Stated::default()

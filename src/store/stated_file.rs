@@ -14,8 +14,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StatedFile {
-    /// Requests that completed.
-    completed: u32,
+    /// Requests that completed. Left out: not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    completed: Option<u32>,
     /// Requests that did not. Left out: not told, and nothing is known of errors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failed: Option<u32>,

@@ -300,7 +300,11 @@ fn needs_samples(metric: Metric, needed: usize, fewest: usize) -> Option<String>
     } else {
         "requests"
     };
-    Some(format!("P{p} needs {needed} {what} a run, these have {fewest}"))
+    // Figures without samples are those of a tool that tells none.
+    Some(match fewest {
+        0 => format!("P{p} needs {needed} {what} a run, and how many these had is not told"),
+        _ => format!("P{p} needs {needed} {what} a run, these have {fewest}"),
+    })
 }
 
 fn samples_differ(metric: Metric, found: &MetricComparison) -> Option<String> {

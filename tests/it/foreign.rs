@@ -6,6 +6,7 @@
     reason = "test helpers; a test whose data is not there says so"
 )]
 
+mod guidellm;
 mod made;
 mod untold;
 

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
 
 mod bad;
+mod further;
+mod llm_d;
 mod proof;
 mod sessions;
 mod spoilt;

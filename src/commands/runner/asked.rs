@@ -71,7 +71,7 @@ pub(super) fn mark_short(session: &mut Session, plan: &Plan, runner: &RunnerSett
     for cell in &mut session.cells {
         for run in &mut cell.runs {
             let told = run.stated.as_ref();
-            let told = told.and_then(|stated| Some(stated.completed as usize + stated.failed? as usize));
+            let told = told.and_then(|stated| Some(stated.completed? as usize + stated.failed? as usize));
             let sent = run.sent().max(told.unwrap_or(0));
             let is_short = sent < plan.requests_per_run as usize && run.knows_failures();
             if is_asked && is_short && cell.load.has_planned_count() && run.cut_short.is_none() {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::{
     import::{
         ImportError,
-        detect::Folder,
+        detect::{Folder, Part},
         json,
         numbers::{self, Gaps},
         run::{ForeignRun, Told, bad},
@@ -49,9 +49,10 @@ struct Request {
     response_timestamps: Vec<u64>,
 }
 
-pub(in crate::import) fn read(folder: &Folder<'_>) -> Result<Vec<ForeignRun>, ImportError> {
+/// One run for each experiment.
+pub(super) fn read(folder: &Folder<'_>, parts: &[&Part]) -> Result<Vec<ForeignRun>, ImportError> {
     let mut runs = Vec::new();
-    for part in folder.files {
+    for part in parts {
         let export: Export = json::one(&part.path, folder.bytes(part)?)?;
         for (at, experiment) in export.experiments.iter().enumerate() {
             runs.push(run_of(&part.path, at, experiment, &export)?);

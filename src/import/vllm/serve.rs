@@ -11,7 +11,7 @@ use crate::{
         detect::Folder,
         json::{self, Keys, Num, Object},
         numbers,
-        run::{ForeignRun, Told, bad},
+        run::{COMMIT_KEYS, ForeignRun, Told, bad},
         samples,
     },
     metric::{Metric, Percentile},
@@ -47,8 +47,6 @@ pub(super) struct Serve {
 
 /// Text that is none of the user's.
 const OWN_TEXTS: [&str; 3] = ["tokenizer_id", "dataset_name", "dataset_path"];
-/// The keys under which `--metadata` may name the commit.
-const COMMIT_KEYS: [&str; 4] = ["commit", "commit_sha", "git_commit", "git_sha"];
 
 impl Keys for Serve {
     fn take<'de, A: MapAccess<'de>>(&mut self, key: &str, value: &mut A) -> Result<bool, A::Error> {

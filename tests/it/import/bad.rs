@@ -51,6 +51,11 @@ fn a_file_that_was_cut_says_so() {
         "sglang/run.jsonl",
         "aiperf/profile_export.jsonl",
         "aiperf/profile_export_aiperf.json",
+        "llmperf/tiny_550_32_summary.json",
+        "inference-benchmarker/result.json",
+        "llm-d/report.yaml",
+        "oha/result.json",
+        "perf-analyzer/report.csv",
     ] {
         let bytes = fs::read(data(name)).unwrap();
         let cut = refused(&bytes[..bytes.len() * 2 / 3]);

@@ -116,7 +116,7 @@ fn sglangs_own_table_is_that_of_its_file() {
     assert_eq!(hold(&found, &table), 15);
     let stated = found.cells[0].runs[0].stated.as_ref().unwrap();
     assert_eq!((stated.input_tokens, stated.output_tokens), (Some(2560), Some(1280)));
-    assert_eq!((stated.failed, stated.completed), (Some(0), 40));
+    assert_eq!((stated.failed, stated.completed), (Some(0), Some(40)));
 }
 
 /// `label` → `avg`, `p99`, `p50` of a table of AIPerf's console.

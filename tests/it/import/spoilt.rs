@@ -128,4 +128,18 @@ proptest! {
     fn spoilt_records_of_aiperf_do_no_harm(changes in prop::collection::vec(change(), 1..4)) {
         hold("aiperf/profile_export.jsonl", &changes);
     }
+
+    #[test]
+    fn spoilt_results_of_further_tools_do_no_harm(changes in prop::collection::vec(change(), 1..4)) {
+        for name in [
+            "llmperf/tiny_550_32_summary.json",
+            "llmperf/tiny_550_32_individual_responses.json",
+            "inference-benchmarker/result.json",
+            "llm-d/report.yaml",
+            "oha/result.json",
+            "perf-analyzer/report.csv",
+        ] {
+            hold(name, &changes);
+        }
+    }
 }

@@ -222,16 +222,24 @@ fn stated() -> impl Strategy<Value = Stated> {
     let figure = (0.0..1e12_f64, 0..1_u64 << 53).prop_map(|(value, samples)| StatedFigure { value, samples });
     let figures = collection::btree_map(sample::select(Metric::ALL.to_vec()), figure, 0..5);
     let tokens = || option::of(0..1_u64 << 53);
-    (any::<u32>(), option::of(10_u32..99), ".*", tokens(), tokens(), figures).prop_map(
-        |(completed, failed, why, input_tokens, output_tokens, figures)| Stated {
-            completed,
-            failed,
-            failures: failed.map(|_| (7, why)).into_iter().collect(),
-            input_tokens,
-            output_tokens,
-            figures,
-        },
+    (
+        option::of(any::<u32>()),
+        option::of(10_u32..99),
+        ".*",
+        tokens(),
+        tokens(),
+        figures,
     )
+        .prop_map(
+            |(completed, failed, why, input_tokens, output_tokens, figures)| Stated {
+                completed,
+                failed,
+                failures: failed.map(|_| (7, why)).into_iter().collect(),
+                input_tokens,
+                output_tokens,
+                figures,
+            },
+        )
 }
 
 /// Stamps that rise, each with something of its own.
