@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     capacity::Spacing,
-    plan::{Alternation, Arms, Arrivals, Axis, Capacity, FromVariable, Plan, Profiling, Secrets},
+    plan::{Alternation, Arms, Arrivals, Axis, Capacity, FromVariable, Meeting, Plan, Profiling, Secrets},
     verdict::Policy,
 };
 
@@ -80,6 +80,8 @@ pub struct Settings {
     pub idle_answers: Option<IdleAnswers>,
     /// Another tool that measures in perfgate's place, where there is one.
     pub runner: Option<RunnerSettings>,
+    /// How a shard finds out when to begin, where the plan is shared out.
+    pub meeting: Option<Meeting>,
     /// The configuration file that was read, if any.
     pub file: Option<PathBuf>,
     /// Commit, branch or tag that the rules of a pull request are read from, where one was named.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
+    ShardStart,
     request::{Outcome, RequestRecord},
     stated::Stated,
     telemetry::Telemetry,
@@ -49,6 +50,8 @@ pub struct Run {
     /// From the command that started its server to that server's first answer, in seconds; `None`: perfgate did not start
     /// it for this run.
     pub startup_s: Option<f64>,
+    /// When it began, where it is a shard's part of a run.
+    pub shard: Option<ShardStart>,
 }
 
 /// A stretch of a run between two stretches of the other arm's.

@@ -3,7 +3,7 @@
 use super::{
     pairing_file::BlockEntry,
     request_file::Records,
-    run_file::{ClientEntry, RunFile, SearchFile, StepEntry},
+    run_file::{ClientEntry, RunFile, SearchFile, ShardStartEntry, StepEntry},
     session_file::{CellFile, EndedFile, EnvironmentFile, OriginEntry, SESSION_SCHEMA, SessionFile},
 };
 use crate::{
@@ -130,6 +130,7 @@ impl From<&Run> for RunFile {
             cut_short: run.cut_short.clone(),
             server_died: run.server_died,
             startup_s: run.startup_s,
+            shard: run.shard.map(ShardStartEntry),
         }
     }
 }
@@ -154,6 +155,7 @@ fn run_at(place: u32, file: RunFile, session_started_unix_s: u64) -> Run {
         cut_short: file.cut_short,
         server_died: file.server_died,
         startup_s: file.startup_s,
+        shard: file.shard.map(|entry| entry.0),
     }
 }
 

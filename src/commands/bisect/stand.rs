@@ -13,7 +13,7 @@ use crate::{
         ab::disturbance,
         capture::{Engine, engine_of},
         guard::Guard,
-        measure::{self, Arm, one_run, why_dead},
+        measure::{self, Arm, Steps, one_run, why_dead},
         served::{Served, start_of},
         trust::Rules,
     },
@@ -295,6 +295,7 @@ impl Stand {
             dataset_dir: &bench.resolved.settings.dataset_dir,
             idle_answers: bench.resolved.settings.idle_answers.clone(),
             commit: Some(commit.to_owned()),
+            meeting: None,
             served: Some(&mut served),
         };
         match measure::prepare(arm, bench.console, bench.interrupt) {
@@ -344,7 +345,13 @@ fn measure_once(mut up: Up, number: u32, bench: &Bench<'_>, (commit, place): (&s
         Err(TargetError::Interrupted) => return Outcome::Interrupted,
         Err(error) => return Outcome::Broken(error.to_string()),
     }
-    let run = one_run(&up.runner, &load, number, &announce, (bench.console, bench.interrupt));
+    let run = one_run(
+        &up.runner,
+        &load,
+        number,
+        Steps::of(&announce),
+        (bench.console, bench.interrupt),
+    );
     bench.console.end();
     let mut run = match run {
         Ok(run) => run,

@@ -363,7 +363,8 @@ fn a_figure_that_is_missing_is_no_noise_that_pairs_would_settle() {
     let told = steps(true);
     assert!(told[0].starts_with("`perfgate gate --ab` can settle it: "), "{told:?}");
     assert!(
-        told[0].contains(" 3 to 12 pairs at the usual looks, that is ") && told[0].ends_with("at the pace of these runs"),
+        told[0].contains(" 3 to 12 pairs at the usual looks, that is ")
+            && told[0].ends_with("at the pace of these runs"),
         "{told:?}"
     );
     let told = steps(false);
