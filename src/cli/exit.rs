@@ -25,6 +25,7 @@ pub(crate) fn code(error: &CommandError) -> u8 {
         | CommandError::Target(_)
         | CommandError::Unreachable { .. }
         | CommandError::Runner { .. }
+        | CommandError::Changed { .. }
         | CommandError::Unsearchable(_) => MEASUREMENT,
         CommandError::Forge(_) => FORGE,
         CommandError::Config(_)

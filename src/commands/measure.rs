@@ -1,13 +1,16 @@
 //! Measures one arm: every cell of the plan, every repeat, each with its own warm-up, into one session.
 
+pub(super) mod beside;
 mod model;
 mod once;
 
 use std::{path::Path, time::SystemTime};
 
-use self::model::{choose_model, notes};
-use self::once::Meet;
 pub(super) use self::once::{Steps, one_run};
+use self::{
+    model::{choose_model, notes},
+    once::Meet,
+};
 use super::{CommandError, Console, Stage, engine, meaning, meeting, origin, selftest, served::Served};
 use crate::{
     config::IdleAnswers,

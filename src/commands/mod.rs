@@ -234,6 +234,18 @@ pub enum CommandError {
         /// What it complained about.
         told: String,
     },
+    /// What another tool measures is not what it was before.
+    #[error(
+        "the runner's runs are not of one measurement: {what} is `{one}` in an earlier one and `{other}` in this one"
+    )]
+    Changed {
+        /// What of it.
+        what: String,
+        /// In an earlier run.
+        one: String,
+        /// In the last one.
+        other: String,
+    },
     /// The runner cannot be told.
     #[error(transparent)]
     Step(#[from] StepError),

@@ -58,8 +58,19 @@ fn text(found: &Diff, format: Format, screen: Screen) -> Result<String, CommandE
     }
 }
 
+/// The captures of one side; what bears one name in several folders is called by its whole path.
 fn read_all(files: &[PathBuf]) -> Result<Vec<OpTable>, CommandError> {
-    files.iter().map(|file| Ok(profile::read(file)?)).collect()
+    let mut tables: Vec<OpTable> = files
+        .iter()
+        .map(|file| Ok(profile::read(file)?))
+        .collect::<Result<_, CommandError>>()?;
+    let names: Vec<String> = tables.iter().map(|table| table.name.clone()).collect();
+    for (table, file) in tables.iter_mut().zip(files) {
+        if names.iter().filter(|name| **name == table.name).count() > 1 {
+            table.name = file.display().to_string();
+        }
+    }
+    Ok(tables)
 }
 
 fn no_page() -> CommandError {

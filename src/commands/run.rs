@@ -86,7 +86,7 @@ pub fn measure_to_file(
         keys,
         (console, interrupt),
         |arm, on_run| match &resolved.settings.runner {
-            Some(tool) => runner::measure((resolved, &arm.plan), tool, (console, interrupt), on_run),
+            Some(tool) => runner::measure((resolved, &arm.plan, arm.secrets), tool, (console, interrupt), on_run),
             None => measure::measure(arm, console, interrupt, on_run),
         },
     )

@@ -154,6 +154,7 @@ fn look_into(
     let mut passed_over = 0;
     for path in &files {
         let known = match head_of(path, options.max_bytes) {
+            Ok(_) if is_of_a_phase(path) => None,
             Ok(head) => recognise(&head),
             Err(ImportError::Empty { .. }) => None,
             Err(error) => return Err(error),
@@ -177,6 +178,12 @@ fn look_into(
         ));
     }
     Ok(())
+}
+
+/// Whether it is of one phase of a run: AIPerf writes each (`phases/warmup`) beside the whole, and neither is a run.
+fn is_of_a_phase(path: &Path) -> bool {
+    let phases = path.parent().and_then(Path::parent);
+    phases.is_some_and(|phases| phases.ends_with("phases") && phases.with_file_name("phase_manifest.json").is_file())
 }
 
 fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), ImportError> {
@@ -272,6 +279,16 @@ mod tests {
             names,
             ["a", "run=1.json", "run=2.json", "run=10.json"].map(PathBuf::from)
         );
+    }
+
+    #[test]
+    fn phases_of_a_run_are_no_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let warmup = folder.path().join("phases/warmup/profile_export_aiperf.json");
+        assert!(!is_of_a_phase(&warmup), "a folder that is called so");
+        fs::write(folder.path().join("phase_manifest.json"), "{}").unwrap();
+        assert!(is_of_a_phase(&warmup));
+        assert!(!is_of_a_phase(&folder.path().join("profile_export_aiperf.json")));
     }
 
     #[test]

@@ -17,6 +17,8 @@ use super::{
 
 /// Ctrl-C is looked for so often while a shard waits for the others.
 const LOOK_AROUND: Duration = Duration::from_millis(50);
+/// Connections are opened so long before the start.
+const TO_CONNECT: Duration = Duration::from_millis(200);
 
 /// Time for the pacer to be ready before the first arrival.
 const LEAD_NS: u64 = 20_000_000;
@@ -70,16 +72,23 @@ impl Runner {
     }
 }
 
-/// Waits for the moment at which all shards of a run begin, if there is one; `false` where Ctrl-C came first.
-pub(super) fn wait_for_start(watch: &dyn Watch, interrupt: &Interrupt) -> bool {
-    while let Some(left) = watch
-        .begins_at()
-        .and_then(|at| at.checked_duration_since(Instant::now()))
-    {
+/// Waits for a moment, if there is one; `false` where Ctrl-C came first.
+fn wait_until(at: Option<Instant>, interrupt: &Interrupt) -> bool {
+    while let Some(left) = at.and_then(|at| at.checked_duration_since(Instant::now())) {
         if interrupt.is_set() {
             return false;
         }
         thread::sleep(left.min(LOOK_AROUND));
     }
     true
+}
+
+/// Waits for the moment at which all shards of a run begin, if there is one; `false` where Ctrl-C came first.
+pub(super) fn wait_for_start(watch: &dyn Watch, interrupt: &Interrupt) -> bool {
+    wait_until(watch.begins_at(), interrupt)
+}
+
+/// The same, but for the time that it takes to open connections: what is spent until then is no effort of the run.
+pub(super) fn wait_nearly(watch: &dyn Watch, interrupt: &Interrupt) -> bool {
+    wait_until(watch.begins_at().and_then(|at| at.checked_sub(TO_CONNECT)), interrupt)
 }

@@ -3,7 +3,7 @@
 use super::{RunValue, run::sample};
 use crate::{
     metric::Metric,
-    session::{GpuSeries, GpuUse, Run},
+    session::{EngineUse, GpuSeries, GpuUse, Run},
 };
 
 pub(super) fn values(run: &Run) -> Vec<(Metric, RunValue)> {
@@ -19,11 +19,7 @@ pub(super) fn values(run: &Run) -> Vec<(Metric, RunValue)> {
             samples,
         } => {
             let samples = usize::try_from(*samples).unwrap_or(usize::MAX);
-            let (busy_pct, of) = busy(run).unwrap_or((*utilization_mean_pct, samples));
-            let utilization = busy_pct
-                .is_finite()
-                .then_some(sample(busy_pct, of))
-                .ok_or_else(|| format!("GPU utilisation is `{busy_pct}`, which is no number"));
+            let utilization = utilization(run, (*utilization_mean_pct, samples));
             (Ok(sample(bytes(*memory_peak_bytes) / 1e9, samples)), utilization)
         }
     };
@@ -32,6 +28,18 @@ pub(super) fn values(run: &Run) -> Vec<(Metric, RunValue)> {
         (Metric::GpuUtilizationPct, utilization),
         (Metric::GpuMemoryHeadroomPct, headroom(run)),
     ]
+}
+
+/// While requests were in flight, where that is known, and else over the whole run.
+fn utilization(run: &Run, whole: (f64, usize)) -> RunValue {
+    let found = busy(run).or_else(|| (!run.is_of_another_tool()).then_some(whole));
+    let (busy_pct, of) = found.ok_or(
+        "nobody tells when the tool's requests were in flight: the engine's page of metrics does not say how many are in work",
+    )?;
+    busy_pct
+        .is_finite()
+        .then_some(sample(busy_pct, of))
+        .ok_or_else(|| format!("GPU utilisation is `{busy_pct}`, which is no number"))
 }
 
 /// Mean utilisation over the points in which a request was in flight, and of how many samples; `None` where the GPUs were
@@ -55,13 +63,15 @@ fn busy(run: &Run) -> Option<(f64, usize)> {
     (weight > 0.0 && fewest > 0).then(|| (sum / weight, fewest))
 }
 
-/// When requests were in flight: stretches that do not meet, rising.
+/// When requests were in flight: stretches that do not meet, rising. The records of another tool are on its own clock: there
+/// the engine tells.
 fn flights(run: &Run) -> Vec<(u64, u64)> {
-    let mut spans: Vec<(u64, u64)> = run
-        .requests
-        .iter()
-        .map(|record| (record.sent_ns, record.end_ns))
-        .collect();
+    let mut spans: Vec<(u64, u64)> = if run.is_of_another_tool() {
+        at_work(run)
+    } else {
+        let records = run.requests.iter();
+        records.map(|record| (record.sent_ns, record.end_ns)).collect()
+    };
     spans.sort_unstable();
     let mut found: Vec<(u64, u64)> = Vec::new();
     for (from, to) in spans {
@@ -71,6 +81,19 @@ fn flights(run: &Run) -> Vec<(u64, u64)> {
         }
     }
     found
+}
+
+/// When the engine had requests in work: from each look at its page that saw some to just before the next.
+fn at_work(run: &Run) -> Vec<(u64, u64)> {
+    let EngineUse::Sampled(series) = &run.telemetry.engine else {
+        return Vec::new();
+    };
+    let ends = series.points.iter().skip(1).map(|point| point.at_ns);
+    let last_ns = series.points.last().map(|point| point.at_ns);
+    let spans = series.points.iter().zip(ends.chain(last_ns));
+    let busy = spans.filter(|(point, _)| point.running.is_some_and(|running| running > 0.0));
+    busy.map(|(point, next_ns)| (point.at_ns, next_ns.saturating_sub(1).max(point.at_ns)))
+        .collect()
 }
 
 fn is_in_flight(flights: &[(u64, u64)], (from, until): (u64, u64)) -> bool {
@@ -120,7 +143,7 @@ mod tests {
     use super::*;
     use crate::{
         measure::synthetic::Figures,
-        session::{GpuPoint, RequestRecord, Telemetry},
+        session::{EnginePoint, EngineSeries, GpuPoint, RequestRecord, Stated, Telemetry},
     };
 
     fn gpu(index: u32, points: &[(u64, f64)]) -> GpuSeries {
@@ -158,6 +181,33 @@ mod tests {
     fn value(run: &Run, metric: Metric) -> Result<f64, String> {
         let found = values(run).into_iter().find(|(other, _)| *other == metric);
         found.unwrap().1.map(|sample| sample.value)
+    }
+
+    #[test]
+    fn beside_another_tool_the_engine_tells_when_requests_were_in_flight() {
+        let course = [(0, 0.0), (1, 80.0), (2, 100.0), (3, 10.0), (4, 60.0)];
+        // Its records say otherwise: they are on the tool's clock.
+        let mut run = run(vec![gpu(0, &course)], &[(0, 5)]);
+        run.stated = Some(Box::new(Stated::default()));
+        let told = value(&run, Metric::GpuUtilizationPct).unwrap_err();
+        assert!(
+            told.starts_with("nobody tells when the tool's requests were in flight"),
+            "{told}"
+        );
+        let point = |(at_s, running): (u64, f64)| EnginePoint {
+            at_ns: at_s * 1_000_000_000,
+            samples: 1,
+            running: Some(running),
+            ..EnginePoint::default()
+        };
+        let points = [(0, 0.0), (1, 2.0), (2, 2.0), (3, 0.0), (4, 0.0)].map(point);
+        run.telemetry.engine = EngineUse::Sampled(EngineSeries {
+            points: points.into(),
+            samples: 5,
+            ..EngineSeries::default()
+        });
+        let found = value(&run, Metric::GpuUtilizationPct).unwrap();
+        assert!((found - 90.0).abs() < 1e-9, "{found}");
     }
 
     #[test]

@@ -21,17 +21,28 @@ pub(super) fn values(run: &Run) -> Vec<(Metric, RunValue)> {
     let of = |value: fn(&EngineSeries) -> RunValue| engine.clone().and_then(value);
     vec![
         (Metric::KvCachePeakPct, of(kv_peak)),
-        (Metric::QueueWaitingP95, of(waiting_p95)),
+        (Metric::QueueWaitingP95, alone(run).and_then(|()| of(waiting_p95))),
         (Metric::Preemptions, of(preemptions)),
         (Metric::PrefixCacheHitRate, of(hit_rate)),
         (Metric::KvCacheCapacityTokens, of(kv_capacity)),
         (Metric::SpecDecodeAcceptanceRate, of(acceptance)),
-        (Metric::GpuPowerW, gpus(run).and_then(power)),
+        (
+            Metric::GpuPowerW,
+            gpus(run).and_then(|gpus| alone(run).and_then(|()| power(gpus))),
+        ),
         (
             Metric::EnergyPerOutputTokenJ,
-            gpus(run).and_then(|gpus| energy_per_token(gpus, run)),
+            gpus(run).and_then(|gpus| alone(run).and_then(|()| energy_per_token(gpus, run))),
         ),
     ]
+}
+
+/// Whether the samples are of the measured requests alone.
+fn alone(run: &Run) -> Result<(), String> {
+    if run.is_of_another_tool() {
+        return Err("another tool measured: its start and its warm-up are among the samples".into());
+    }
+    Ok(())
 }
 
 /// The engine, where it answered nearly all the time.
@@ -276,6 +287,21 @@ mod tests {
             let found = value(&run, metric).unwrap();
             assert!((found - expected).abs() < 1e-9, "{metric}: {found}");
         }
+    }
+
+    #[test]
+    fn beside_another_tool_means_and_shares_of_the_time_are_no_figure() {
+        let mut run = run(engine(20), vec![gpu(0, 10)]);
+        run.stated = Some(Box::default());
+        for metric in [
+            Metric::QueueWaitingP95,
+            Metric::GpuPowerW,
+            Metric::EnergyPerOutputTokenJ,
+        ] {
+            assert!(reason(&run, metric).starts_with("another tool measured"), "{metric}");
+        }
+        assert_eq!(value(&run, Metric::KvCachePeakPct), Ok(90.0));
+        assert_eq!(value(&run, Metric::KvCacheCapacityTokens), Ok(4096.0));
     }
 
     #[test]

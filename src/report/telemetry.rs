@@ -153,9 +153,10 @@ fn run_course(of: Sampled, run: &Run, moments: &[Moment], most: usize) -> RunCou
     }
 }
 
-/// To the end of its last request, or to its last sample where it has none.
+/// To the end of its last request, or to its last sample where it has none on the clock of the samples.
 fn length_s(run: &Run, moments: &[Moment]) -> f64 {
-    let end = run.requests.iter().map(|record| record.end_ns).max();
+    let records = run.requests.iter().filter(|_| !run.is_of_another_tool());
+    let end = records.map(|record| record.end_ns).max();
     seconds(end.or(moments.last().map(|(at_ns, ..)| *at_ns)).unwrap_or(0))
 }
 

@@ -37,6 +37,12 @@ impl Run {
         self.requests.is_empty() && self.stated.is_some()
     }
 
+    /// Whether another tool measured it: what was sampled beside it is then on a clock of its own, and of the tool's start and
+    /// warm-up too.
+    pub const fn is_of_another_tool(&self) -> bool {
+        self.stated.is_some()
+    }
+
     /// Requests that were sent: those on record, or as many as were stated.
     pub fn sent(&self) -> usize {
         let stated = self.stated.as_ref().filter(|_| self.requests.is_empty());

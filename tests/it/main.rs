@@ -35,6 +35,7 @@ mod profiles;
 mod pty;
 mod render;
 mod runner;
+mod runner_beside;
 mod schemas;
 mod selftest;
 #[cfg(target_os = "linux")]

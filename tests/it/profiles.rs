@@ -57,6 +57,32 @@ fn sides_of_several_captures_are_given_by_name() {
 }
 
 #[test]
+fn captures_of_one_name_are_told_apart_by_their_folders() {
+    let scratch = tempfile::tempdir().unwrap();
+    for (place, file) in [("one", "gpu_good"), ("two", "gpu_good2"), ("bad", "gpu_bad")] {
+        fs::create_dir(scratch.path().join(place)).unwrap();
+        let capture = folder().join(format!("{file}.json.gz"));
+        fs::copy(capture, scratch.path().join(place).join("baseline-1.json.gz")).unwrap();
+    }
+    let good = ["one/baseline-1.json.gz", "two/baseline-1.json.gz"];
+    let args = [
+        "profile",
+        "diff",
+        "--good",
+        good[0],
+        good[1],
+        "--bad",
+        "bad/baseline-1.json.gz",
+    ];
+    let (text, _) = expect(scratch.path(), 0, &args);
+    assert!(
+        text.contains("good: `one/baseline-1.json.gz`, `two/baseline-1.json.gz`"),
+        "{text}"
+    );
+    assert!(text.contains("bad:  `baseline-1.json.gz`"), "{text}");
+}
+
+#[test]
 fn captures_of_different_modes_are_incomparable() {
     let text = diff(3, &["good.json.gz", "good_plain.json.gz"]);
     assert!(

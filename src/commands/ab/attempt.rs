@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{
     blocks,
-    budget::Budget,
+    budget::{Budget, most_again},
     cell::{self, Place},
     disturbance,
     neighbours::{self, Neighbours},
@@ -18,10 +18,6 @@ use crate::{
     session::{PairArm, Remeasured, Run, Session},
     target::TargetError,
 };
-
-/// How often pairs are measured again for each dozen that are planned (simulated: stats.md §2 allows two of twelve).
-const MOST_AGAIN: u32 = 2;
-const DOZEN: u32 = 12;
 
 /// One death of an arm's server may be an accident; the second is its answer.
 const MOST_DEAD: u32 = 2;
@@ -97,7 +93,7 @@ impl<'a> Attempts<'a> {
 
     fn why_not_again(&self, budget: &Budget) -> Option<String> {
         let [session, _] = &self.sides.sessions;
-        let most = MOST_AGAIN * session.plan.repeats.div_ceil(DOZEN);
+        let most = most_again(session.plan.repeats);
         let often = || format!("{most} pairs were measured again already");
         (self.again >= most).then(often).or_else(|| budget.exceeded())
     }

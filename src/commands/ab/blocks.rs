@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// Why there are no figures of the GPU.
-pub(super) const BOTH_UP: &str = "both arms' servers were up at once, and a GPU does not tell their memory apart";
+pub(in crate::commands) const BOTH_UP: &str =
+    "both arms' servers were up at once, and a GPU does not tell their memory apart";
 
 /// A run of each arm, baseline first, in so many blocks.
 pub(super) fn pair(

@@ -4,8 +4,17 @@ use std::time::{Duration, Instant};
 
 use crate::{plan::Alternation, session::Session};
 
+/// How often pairs are measured again for each dozen that are planned (simulated: stats.md §2 allows two of twelve).
+const MOST_AGAIN: u32 = 2;
+const DOZEN: u32 = 12;
+
+/// How many of so many pairs may be measured again.
+pub(in crate::commands) const fn most_again(pairs: u32) -> u32 {
+    MOST_AGAIN * pairs.div_ceil(DOZEN)
+}
+
 /// Time that the pairs take, against what they may take.
-pub(super) struct Budget {
+pub(in crate::commands) struct Budget {
     began: Instant,
     max: Option<Duration>,
     /// The longest pair so far.
@@ -14,7 +23,7 @@ pub(super) struct Budget {
 
 impl Budget {
     /// Counts from now on.
-    pub(super) fn begin(max: Option<Duration>) -> Self {
+    pub(in crate::commands) fn begin(max: Option<Duration>) -> Self {
         Self {
             began: Instant::now(),
             max,
@@ -23,12 +32,12 @@ impl Budget {
     }
 
     /// Remembers how long a pair took.
-    pub(super) fn took(&mut self, pair: Duration) {
+    pub(in crate::commands) fn took(&mut self, pair: Duration) {
         self.longest = self.longest.max(pair);
     }
 
     /// Why another pair would not fit, in words; the first always does.
-    pub(super) fn exceeded(&self) -> Option<String> {
+    pub(in crate::commands) fn exceeded(&self) -> Option<String> {
         exceeded(self.began.elapsed(), self.longest, self.max?)
     }
 }
@@ -99,7 +108,7 @@ fn time(alternation: &Alternation, price: &Price<'_>) -> String {
 }
 
 /// The end of each look from what the first pair took, and which of them the time does not allow.
-pub(super) fn forecast(pair: Duration, alternation: &Alternation) -> String {
+pub(in crate::commands) fn forecast(pair: Duration, alternation: &Alternation) -> String {
     let fits = |pairs: u32| alternation.max.is_none_or(|max| pair.saturating_mul(pairs) <= max);
     let looks = alternation.looks.iter().copied();
     let (within, beyond): (Vec<u32>, Vec<u32>) = looks.partition(|pairs| fits(*pairs));

@@ -15,7 +15,7 @@
 
 mod attempt;
 mod blocks;
-mod budget;
+pub(super) mod budget;
 pub(super) mod building;
 mod cell;
 pub(super) mod disturbance;
@@ -28,6 +28,7 @@ mod sides;
 use std::borrow::Cow;
 
 use self::files::Files;
+pub(super) use self::{blocks::BOTH_UP, resting::held_requests};
 pub use self::{
     pairs::{Follow, measure},
     sides::Wanted,

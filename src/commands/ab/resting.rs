@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const WAIT: Duration = Duration::from_millis(20);
 
 /// How many requests a server holds, after a second for its figures to follow; `None` where it does not tell.
-pub(super) fn held_requests(runner: &Runner) -> Option<u32> {
+pub(in crate::commands) fn held_requests(runner: &Runner) -> Option<u32> {
     let pages = runner.metrics_pages()?;
     let begun = Instant::now();
     loop {

@@ -41,6 +41,9 @@ const ENDINGS: [&str; 7] = [
     ".qdrep",
 ];
 
+/// Comes after the ranks.
+const FRONT_END: u8 = 2;
+
 /// Folders in which something new is waited for.
 pub(super) struct Watched {
     folders: Vec<PathBuf>,
@@ -170,6 +173,11 @@ pub(super) fn store(written: &Written, wanted: &Wanted<'_>, arm: &str, interrupt
     readable.extend(exported.iter());
     readable.sort_by_key(|path| rank(path));
     for (number, path) in readable.into_iter().enumerate() {
+        // vLLM's front end writes one too, in which nothing ran unless stacks were recorded.
+        let is_beside = !kept.stored.is_empty() && rank(path).0 == FRONT_END;
+        if is_beside && matches!(profile::read(path), Err(ProfileError::Empty { .. })) {
+            continue;
+        }
         let folder = wanted.folder.join(FOLDER);
         match profile::store(path, &folder, &format!("{arm}-{}", number + 1), &hide) {
             Ok(stored) => kept.stored.push(stored),
@@ -204,7 +212,7 @@ fn is_report(path: &Path) -> bool {
 fn rank(path: &Path) -> (u8, PathBuf) {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let place = if name.contains("async_llm") {
-        2
+        FRONT_END
     } else {
         u8::from(!(name.contains("rank0") || name.contains("TP-0")))
     };

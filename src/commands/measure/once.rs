@@ -1,14 +1,13 @@
 //! One run with its own warm-up, and all that is seen beside it.
 
+use super::{beside::Beside, now_unix_s};
 use crate::{
-    commands::{Console, engine::Engine, meeting::Met, requests::Requests},
+    commands::{Console, meeting::Met, requests::Requests},
     load::{Interrupt, Runner, Stopped},
     plan::Load,
-    session::{HostUse, Run, Telemetry},
-    telemetry::{self, RunClock},
+    session::Run,
+    telemetry::RunClock,
 };
-
-use super::now_unix_s;
 
 /// Finds out when a run begins.
 pub(super) type Meet<'a> = dyn Fn() -> Result<Met, Stopped> + 'a;
@@ -42,32 +41,18 @@ pub(in crate::commands) fn one_run(
     let warmup = runner.warm_up(load, repeat, &Requests::of(console), interrupt)?;
     let met = steps.meet.map_or(Ok(None), |meet| meet().map(Some))?;
     (steps.announce)(false);
-    let (clock, mut engine) = (RunClock::default(), Engine::of(runner));
-    engine.begin(&clock);
-    let mut host = telemetry::HostWatch::default();
-    host.begin(&clock);
-    let (sampler, steal) = (telemetry::Sampler::start(&clock), telemetry::StealWatch::start());
-    console.gpu(sampler.now());
+    let clock = RunClock::default();
+    let beside = Beside::begin(runner, &clock, console);
     let started_unix_s = now_unix_s();
     let watch = Requests::of(console).with(&clock).from(met.map(|met| met.at));
     let measured = runner.measure(load, repeat, &watch, interrupt);
-    let (cpu_steal, seen) = (steal.stop(), sampler.stop());
-    let engine = engine.finish();
+    let seen = beside.end();
     Ok(Run {
         started_unix_s,
         warmup,
         gpu: seen.gpu,
-        telemetry: Telemetry {
-            host: host.finish(),
-            gpus: seen.series,
-            engine,
-        },
-        host: HostUse {
-            cpu_steal,
-            throttled: seen.throttled,
-            foreign_gpu_processes: seen.new_processes,
-            ..HostUse::default()
-        },
+        telemetry: seen.telemetry,
+        host: seen.host,
         cache_reset,
         shard: met.zip(clock.began()).map(|(met, began)| met.began(began)),
         ..measured?

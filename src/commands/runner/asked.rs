@@ -13,6 +13,8 @@ use crate::{
 pub(super) type Asked = BTreeMap<String, String>;
 /// What may differ between two runs of one cell, as in an import.
 const WHICH_RUN: [&str; 7] = ["run", "run_number", "repeat", "trial", "iteration", "seed", "timestamp"];
+/// Stands for what nobody told.
+const NOT_STATED: &str = "not stated";
 
 /// Why one call of the tool is not one run of the planned load; `None`: it is.
 pub(super) fn not_one_run(session: &Session, load: &Load) -> Option<String> {
@@ -91,7 +93,7 @@ pub(super) fn of(session: &Session) -> Asked {
 /// What tells two runs apart that are to be of one measurement: what it is, in the one, and in the other.
 pub(super) fn apart(one: &Session, other: &Session) -> Option<(String, String, String)> {
     let facts = |session: &Session| {
-        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "not stated".into());
+        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| NOT_STATED.into());
         [
             ("the tool", session.definitions.clone()),
             ("the model", shown(&session.environment.model)),
@@ -102,14 +104,34 @@ pub(super) fn apart(one: &Session, other: &Session) -> Option<(String, String, S
             ("the engine's version", shown(&session.environment.engine_version)),
         ]
     };
+    // A server too busy to say who it is may be the same one.
+    let may_lack = |what: &str| what.starts_with("the engine");
+    let is_silent = |what: &str, value: &str| may_lack(what) && value == NOT_STATED;
     let mut pairs = facts(one).into_iter().zip(facts(other));
-    let ((what, one), (_, other)) = pairs.find(|((_, one), (_, other))| one != other)?;
-    Some((what.to_owned(), one, other))
+    let apart =
+        pairs.find(|((what, one), (_, other))| one != other && !is_silent(what, one) && !is_silent(what, other));
+    let told = apart.map(|((what, one), (_, other))| (what.to_owned(), one, other));
+    told.or_else(|| facts_apart(&one.environment.engine_facts, &other.environment.engine_facts))
+}
+
+/// A fact that the engine stated both times, and not the same.
+fn facts_apart(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> Option<(String, String, String)> {
+    let mut both = one
+        .iter()
+        .filter_map(|(fact, value)| Some((fact, value, other.get(fact)?)));
+    let (fact, one, other) = both.find(|(_, one, other)| one != other)?;
+    Some((format!("the engine's `{fact}`"), one.clone(), other.clone()))
+}
+
+/// The same of the models that a server has; one that does not tell has not changed.
+pub(super) fn models_apart(one: &[String], other: &[String]) -> Option<(String, String, String)> {
+    let is_other = !one.is_empty() && !other.is_empty() && one != other;
+    is_other.then(|| ("what the server serves".to_owned(), one.join(", "), other.join(", ")))
 }
 
 /// The same of what two runs of one cell were asked for.
 pub(super) fn asked_apart(one: &Asked, other: &Asked) -> Option<(String, String, String)> {
-    let shown = |asked: &Asked, key: &str| asked.get(key).cloned().unwrap_or_else(|| "not stated".into());
+    let shown = |asked: &Asked, key: &str| asked.get(key).cloned().unwrap_or_else(|| NOT_STATED.into());
     let mut keys = one.keys().chain(other.keys());
     let key = keys.find(|key| one.get(*key) != other.get(*key) && !WHICH_RUN.contains(&key.as_str()))?;
     Some((format!("`{key}`"), shown(one, key), shown(other, key)))

@@ -7,9 +7,12 @@ use std::{
     time::Duration,
 };
 
-use super::{asked, preset};
+use super::{
+    asked, preset,
+    server::{self, Server},
+};
 use crate::{
-    commands::{CommandError, Console, measure::now_unix_s},
+    commands::{CommandError, Console, measure::now_unix_s, run::in_full},
     config::{Call, RunnerSettings},
     import::{self, Options},
     load::Interrupt,
@@ -30,6 +33,10 @@ pub(super) struct Drive<'a> {
     /// Whether the user gave the warm-up himself.
     pub(super) is_warmup_given: bool,
     pub(super) url: &'a str,
+    /// The server there.
+    pub(super) server: &'a Server,
+    /// The other arm's, which rests meanwhile.
+    pub(super) other: Option<&'a Server>,
     /// Where what it writes is kept.
     pub(super) folder: PathBuf,
     pub(super) arm: Option<&'static str>,
@@ -39,8 +46,8 @@ pub(super) struct Drive<'a> {
 
 /// What came of a run.
 pub(super) enum Driven {
-    /// It is over, and this is what it wrote.
-    Done(Box<Session>),
+    /// It is over; what it wrote, and the models that the server had.
+    Done(Box<(Session, Vec<String>)>),
     /// Ctrl-C.
     Unwanted,
 }
@@ -72,18 +79,35 @@ impl Drive<'_> {
             self.folder.join(format!("{name}.out")),
             self.folder.join(format!("{name}.err")),
         ];
-        let started_unix_s = now_unix_s();
-        if !self.wait(&words, &logs)? {
+        let said = self.server.ask();
+        let held = self.other.map(Server::held);
+        let (beside, started_unix_s) = (self.server.watch(self.console), now_unix_s());
+        let waited = self.wait(&words, &logs);
+        let seen = server::over(beside);
+        if !waited? {
             return Ok(Driven::Unwanted);
         }
         let options = Options {
             format: self.runner.format.clone(),
             ..Options::default()
         };
-        let mut session = import::import(&[out], &options)?.session;
+        let mut session = import::import(&[out], &options)
+            .map_err(|error| CommandError::Runner {
+                program: words.first().cloned().unwrap_or_default(),
+                why: format!("left no result: {}", in_full(&error)),
+                told: told(&logs[1]),
+            })?
+            .session;
         session.started_unix_s = started_unix_s;
         self.check(&mut session, load, (&words, &name))?;
-        Ok(Driven::Done(Box::new(session)))
+        server::fill(&mut session.environment, &said.environment);
+        for run in session.cells.iter_mut().flat_map(|cell| &mut cell.runs) {
+            (run.gpu, run.telemetry, run.host) = (seen.gpu.clone(), seen.telemetry.clone(), seen.host.clone());
+            if let Some((other, before)) = self.other.zip(held) {
+                server::beside_another(run, [before, other.held()]);
+            }
+        }
+        Ok(Driven::Done(Box::new((session, said.models))))
     }
 
     /// Refuses what is not the run that was asked for, and gives it the user's plan.

@@ -14,23 +14,38 @@ pub(super) struct Joined {
     pub(super) session: Session,
     /// What the first run of each cell was asked for.
     asked: Vec<(Load, Asked)>,
+    /// The models that the server had at the first run.
+    models: Vec<String>,
 }
 
-/// What one call wrote joins what was there.
+/// Refuses what is of another measurement than the runs before it.
 ///
 /// # Errors
-/// It is of another measurement than the runs before it.
-pub(super) fn join(so_far: Option<Joined>, mut run: Session, commit: Option<&String>) -> Result<Joined, CommandError> {
+/// What is another, in words.
+pub(super) fn check(so_far: Option<&Joined>, (run, models): (&Session, &[String])) -> Result<(), CommandError> {
+    let Some(joined) = so_far else { return Ok(()) };
+    refuse(asked::apart(&joined.session, run))?;
+    refuse(asked::models_apart(&joined.models, models))?;
+    for cell in &run.cells {
+        let first = joined.asked.iter().find(|(load, _)| *load == cell.load);
+        refuse(first.and_then(|(_, first)| asked::asked_apart(first, &asked::of(run))))?;
+    }
+    Ok(())
+}
+
+/// What one call wrote joins what was there, and with it the models that the server had then.
+pub(super) fn join(so_far: &mut Option<Joined>, (mut run, models): (Session, Vec<String>), commit: Option<&String>) {
     run.commit = commit.cloned().or_else(|| run.commit.take());
     let new_asked = asked::of(&run);
-    let Some(mut joined) = so_far else {
+    let Some(joined) = so_far else {
         let asked = run.plan.loads.iter().map(|load| (load.clone(), new_asked.clone()));
-        return Ok(Joined {
+        *so_far = Some(Joined {
             asked: asked.collect(),
             session: run,
+            models,
         });
+        return;
     };
-    refuse(asked::apart(&joined.session, &run))?;
     for cell in run.cells {
         let own = joined.session.cells.iter_mut().find(|own| own.load == cell.load);
         let Some(own) = own else {
@@ -39,8 +54,6 @@ pub(super) fn join(so_far: Option<Joined>, mut run: Session, commit: Option<&Str
             joined.session.cells.push(cell);
             continue;
         };
-        let first = joined.asked.iter().find(|(load, _)| *load == cell.load);
-        refuse(first.and_then(|(_, first)| asked::asked_apart(first, &new_asked)))?;
         for mut run in cell.runs {
             run.repeat = u32::try_from(own.runs.len()).unwrap_or(u32::MAX);
             own.runs.push(run);
@@ -58,14 +71,11 @@ pub(super) fn join(so_far: Option<Joined>, mut run: Session, commit: Option<&Str
             session.notes.push(note);
         }
     }
-    Ok(joined)
 }
 
 fn refuse(apart: Option<(String, String, String)>) -> Result<(), CommandError> {
     apart.map_or(Ok(()), |(what, one, other)| {
-        Err(CommandError::Usage(format!(
-            "the runner's runs are not of one measurement: {what} is `{one}` in an earlier one and `{other}` in this one"
-        )))
+        Err(CommandError::Changed { what, one, other })
     })
 }
 

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `preset.rs` | the command lines of tools that are known |
 //! | `drive.rs` | one run: start, wait, import |
+//! | `server.rs` | what the server says of itself, and what is sampled beside a run |
 //! | `asked.rs` | whether what it wrote is what was asked |
 //! | `joined.rs` | its runs as one session |
 //! | `pairs.rs` | both arms in alternation |
@@ -14,12 +15,14 @@ mod drive;
 mod joined;
 mod pairs;
 mod preset;
+mod server;
 
 use std::path::PathBuf;
 
 use self::{
     drive::{Drive, Driven},
     joined::Joined,
+    server::Server,
 };
 use super::{
     CommandError, Console,
@@ -29,7 +32,7 @@ use super::{
 use crate::{
     config::{Resolved, RunnerSettings, Source},
     load::Interrupt,
-    plan::Plan,
+    plan::{Load, Plan, Secrets},
     session::{Ended, Session},
 };
 
@@ -38,45 +41,62 @@ use crate::{
 /// # Errors
 /// When the first run cannot be started or imported; trouble after that is data: it is in the session.
 pub fn measure(
-    (resolved, plan): (&Resolved, &Plan),
+    (resolved, plan, secrets): (&Resolved, &Plan, Secrets),
     runner: &RunnerSettings,
     (console, interrupt): (&dyn Console, &Interrupt),
     on_run: &mut OnRun<'_>,
 ) -> Result<Session, CommandError> {
+    let server = Server::at(&plan.target.url, plan, secrets, None)?;
     let drive = Drive {
         runner,
         plan,
         is_warmup_given: is_warmup_given(resolved),
         url: &plan.target.url,
+        server: &server,
+        other: None,
         folder: folder(resolved),
         arm: None,
         console,
         interrupt,
     };
+    let commit = resolved.settings.commit.as_ref();
     let mut joined: Option<Joined> = None;
-    for repeat in 0..plan.repeats {
-        for load in &plan.loads {
-            match drive.run(load, repeat) {
-                Ok(Driven::Done(run)) => {
-                    let mut so_far = joined::join(joined.take(), *run, resolved.settings.commit.as_ref())?;
-                    so_far.session.ended = Ended::Interrupted;
-                    on_run(&so_far.session);
-                    joined = Some(so_far);
-                }
-                Ok(Driven::Unwanted) => return joined.map(|joined| joined.session).ok_or_else(nothing_came),
-                Err(error) => {
-                    let Some(Joined { mut session, .. }) = joined else {
-                        return Err(error);
-                    };
-                    session.ended = Ended::Aborted(super::run::in_full(&error));
-                    return Ok(session);
-                }
+    for (repeat, load) in (0..plan.repeats).flat_map(|repeat| plan.loads.iter().map(move |load| (repeat, load))) {
+        match one_more(&drive, (load, repeat), &mut joined, commit) {
+            Ok(true) => {}
+            Ok(false) => return joined.map(|joined| joined.session).ok_or_else(nothing_came),
+            Err(error) => {
+                let Some(Joined { mut session, .. }) = joined else {
+                    return Err(error);
+                };
+                session.ended = Ended::Aborted(super::run::in_full(&error));
+                return Ok(session);
             }
+        }
+        if let Some(joined) = &mut joined {
+            joined.session.ended = Ended::Interrupted;
+            on_run(&joined.session);
         }
     }
     let Joined { mut session, .. } = joined.ok_or_else(nothing_came)?;
     session.ended = Ended::Complete;
     Ok(session)
+}
+
+/// One run joins those before it; `false` where nobody wants it any more.
+fn one_more(
+    drive: &Drive<'_>,
+    (load, repeat): (&Load, u32),
+    joined: &mut Option<Joined>,
+    commit: Option<&String>,
+) -> Result<bool, CommandError> {
+    let Driven::Done(done) = drive.run(load, repeat)? else {
+        return Ok(false);
+    };
+    let (run, models) = *done;
+    joined::check(joined.as_ref(), (&run, &models))?;
+    joined::join(joined, (run, models), commit);
+    Ok(true)
 }
 
 /// Measures both arms in alternation, with another tool where one is configured.
@@ -90,7 +110,7 @@ pub fn measure_arms(
     (console, interrupt): (&dyn Console, &Interrupt),
 ) -> Result<[Session; 2], CommandError> {
     match &resolved.settings.runner {
-        Some(runner) => pairs::measure_pairs(resolved, runner, follow, (console, interrupt)),
+        Some(runner) => pairs::measure_pairs((resolved, &wanted.secrets), runner, follow, (console, interrupt)),
         None => ab::measure(wanted, follow, console, interrupt),
     }
 }

@@ -63,11 +63,13 @@ const KV_TOKENS: &str = "kv_cache_tokens";
 /// What stands before a fact in a log, the fact, and whether it is a whole number.
 ///
 /// Sources: vLLM 0.6 to 0.32, `SGLang` 0.4, TensorRT-LLM 1.0 and llama.cpp b11434.
-const IN_LOGS: [(&str, &str, bool); 11] = [
+const IN_LOGS: [(&str, &str, bool); 13] = [
     ("GPU KV cache size: ", KV_TOKENS, true),
+    ("CPU KV cache size: ", KV_TOKENS, true),
     ("# GPU blocks: ", "kv_cache_blocks", true),
     ("Maximum concurrency for ", "max_model_len", true),
     ("vLLM API server version ", "engine_version", false),
+    ("Initializing a V1 LLM engine (v", "engine_version", false),
     ("Available KV cache memory: ", "kv_cache_memory_gib", false),
     ("Model loading took ", "model_memory_gib", false),
     ("PyTorch activation peak memory takes ", "activation_peak_gib", false),
@@ -171,6 +173,16 @@ mod tests {
             ("model_memory_gib", "14.9889"),
         ]);
         assert_eq!(facts_of_log(vllm), expected);
+        // As 0.32.0 says it on a CPU.
+        let newer = "(EngineCore pid=1) INFO 11-28 18:57:34 [core.py:133] Initializing a V1 LLM engine (v0.32.0) with config: \
+                     model='tiny'\n(EngineCore pid=1) INFO 11-28 18:48:16 [kv_cache_utils.py:2327] CPU KV cache size: 524,288 \
+                     tokens, Maximum concurrency for 1,024 tokens per request: 512.00x\n";
+        let expected = facts(&[
+            ("engine_version", "0.32.0"),
+            ("kv_cache_tokens", "524288"),
+            ("max_model_len", "1024"),
+        ]);
+        assert_eq!(facts_of_log(newer), expected);
         let older =
             "the rest; PyTorch activation peak memory takes 1.23GiB; the\n# GPU blocks: 27000, # CPU blocks: 0\n";
         assert_eq!(
