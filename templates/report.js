@@ -8,25 +8,23 @@ document.addEventListener('DOMContentLoaded', () => {
     return node;
   };
 
-  // Checks: each is two rows, which move and hide together.
-  const table = document.querySelector('table.checks');
-  if (table) {
+  // A table whose heads sort its items, each one row or more; an item of a place of its own stays where it is, at the end.
+  const sortable = (table, items) => {
     const body = table.tBodies[0];
-    const reason = (row) => (row.nextElementSibling?.className === 'reason' ? row.nextElementSibling : null);
-    const checks = all('tr.check', body).map((row, place) => ({ rows: [row, reason(row)].filter(Boolean), row, place }));
-    const value = (check, column) => {
-      if (column === 0) return check.place;
-      const cell = check.row.cells[column];
+    const value = (item, column) => {
+      if (column === 0 && table.classList.contains('checks')) return item.place;
+      const cell = item.row.cells[column];
       return 'value' in cell.dataset ? Number(cell.dataset.value || NaN) : cell.textContent.trim();
     };
     const compare = (one, other) => {
       if (typeof one === 'string') return one.localeCompare(other);
       return Number.isNaN(one) - Number.isNaN(other) || one - other;
     };
+    const isLast = (item) => 'last' in item.row.dataset;
     const sort = (column, falling) => {
-      const order = [...checks].sort((one, other) =>
-        (falling ? -1 : 1) * compare(value(one, column), value(other, column)) || one.place - other.place);
-      order.forEach((check) => body.append(...check.rows));
+      const order = [...items].sort((one, other) => isLast(one) - isLast(other)
+        || (isLast(one) ? 0 : (falling ? -1 : 1) * compare(value(one, column), value(other, column))) || one.place - other.place);
+      order.forEach((item) => body.append(...item.rows));
     };
     all('thead th', table).forEach((head, column) => {
       if (!('sort' in head.dataset)) return;
@@ -39,6 +37,18 @@ document.addEventListener('DOMContentLoaded', () => {
         sort(column, falling);
       });
     });
+  };
+  all('table.sorted').forEach((table) => {
+    sortable(table, all('tbody tr', table).map((row, place) => ({ rows: [row], row, place })));
+  });
+
+  // Checks: each is two rows, which move and hide together.
+  const table = document.querySelector('table.checks');
+  if (table) {
+    const body = table.tBodies[0];
+    const reason = (row) => (row.nextElementSibling?.className === 'reason' ? row.nextElementSibling : null);
+    const checks = all('tr.check', body).map((row, place) => ({ rows: [row, reason(row)].filter(Boolean), row, place }));
+    sortable(table, checks);
     const problems = checks.filter((check) => 'problem' in check.row.dataset).length;
     if (problems && problems < checks.length) {
       const label = make('label', ` only the ${problems} that did not pass`, { class: 'filter' });

@@ -35,6 +35,7 @@ pub(crate) fn code(error: &CommandError) -> u8 {
         | CommandError::Store(_)
         | CommandError::Load(_)
         | CommandError::Render(_)
+        | CommandError::Compared { .. }
         | CommandError::Report { .. }
         | CommandError::ModelUnclear { .. }
         | CommandError::File { .. }

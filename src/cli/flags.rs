@@ -15,6 +15,7 @@ use super::{
     export::{self, ExportArgs},
     forms::{FormArgs, FormatArg, SchemaOf},
     import::{self, ImportArgs},
+    keeping::{self, CopyArgs, GcArgs},
     looking::{HistoryArgs, NoiseArgs},
     mlperf::MlperfVerb,
     posting::PostArgs,
@@ -198,6 +199,9 @@ pub(super) enum Verb {
         /// Print what a template of your own is given, as JSON.
         #[arg(long, conflicts_with_all = ["format", "template", "wide", "only"])]
         context: bool,
+        /// What `perfgate profile diff GOOD BAD --format json` wrote, shown beside the verdict.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["context", "template"])]
+        profile_diff: Option<PathBuf>,
         /// File to write instead of standard output.
         #[arg(short, long)]
         output: Option<PathBuf>,
@@ -301,6 +305,12 @@ pub(super) enum BaselineVerb {
         #[command(flatten)]
         store: StoreArgs,
     },
+    /// Copy all baselines from one store to another, hashes and all.
+    #[command(after_help = keeping::COPY_EXAMPLES)]
+    Copy(CopyArgs),
+    /// Take away old sessions that no gate goes by, and what nothing refers to.
+    #[command(after_help = keeping::GC_EXAMPLES)]
+    Gc(GcArgs),
     /// Remove a baseline with its history.
     Rm {
         /// Name, hash or file name.
@@ -356,8 +366,8 @@ pub(super) struct AcceptArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct StoreArgs {
-    /// Folder of the stored baselines [default: baselines] [env: `PERFGATE_STORE`]
-    #[arg(long, value_name = "DIR")]
+    /// Folder or address of the stored baselines [default: baselines] [env: `PERFGATE_STORE`]
+    #[arg(long, value_name = "DIR|ADDRESS")]
     pub(super) store: Option<String>,
     /// Configuration file [default: perfgate.yaml where it exists] [env: `PERFGATE_CONFIG`]
     #[arg(long, value_name = "FILE")]

@@ -50,6 +50,10 @@ pub(super) enum SchemaOf {
     Noise,
     /// `perfgate report --context`: what a template of your own is given.
     Context,
+    /// `perfgate profile show --format json`.
+    Profile,
+    /// `perfgate profile diff --format json`, which `perfgate report --profile-diff` reads.
+    ProfileDiff,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

@@ -10,6 +10,7 @@ mod flags;
 mod follower;
 mod forms;
 mod import;
+mod keeping;
 mod looking;
 mod manual;
 mod mlperf;
@@ -61,7 +62,7 @@ use crate::{
     },
     config::{self, Overrides, Resolved},
     load::Interrupt,
-    render, store, target,
+    render, store, target, telemetry,
 };
 
 /// Runs one command line and gives its exit code.
@@ -112,8 +113,9 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             file,
             form,
             context,
+            profile_diff,
             output,
-        } => stored::report(&file, (&form, context), output.as_deref()),
+        } => stored::report(&file, (&form, context, profile_diff.as_deref()), output.as_deref()),
         Verb::Baseline { verb } => stored::baseline(&verb),
         Verb::History(flags) => stored::history(&flags),
         Verb::BisectStep { socket } => Ok(commands::bisect::step(&socket)),
@@ -233,6 +235,8 @@ fn schema(of: SchemaOf) -> Result<Done, CommandError> {
         SchemaOf::History => render::history_schema()?,
         SchemaOf::Noise => render::noise_schema()?,
         SchemaOf::Context => render::context_schema()?,
+        SchemaOf::Profile => render::profile_schema()?,
+        SchemaOf::ProfileDiff => render::profile_diff_schema()?,
     }))
 }
 
@@ -240,6 +244,7 @@ fn schema(of: SchemaOf) -> Result<Done, CommandError> {
 /// runner tells it and nobody else does.
 fn orders(config: Option<&Path>, flags: &Overrides, live: LiveArgs) -> Result<(Resolved, Progress), CommandError> {
     let Orders { mut resolved, trusted } = trust::orders(&asked(config, flags))?;
+    choose_gpus(&resolved);
     let commit = resolved.settings.commit.take();
     if commit.is_none() {
         resolved.settings.built = trust::built_in_this_job(&variable, Path::new("."));
@@ -268,9 +273,19 @@ fn resolve_with(file: Option<&Path>, flags: &Overrides) -> Result<Resolved, Comm
     Ok(config::resolve(file, &variable, flags)?)
 }
 
+/// Before anybody looks at a GPU.
+fn choose_gpus(resolved: &Resolved) {
+    telemetry::choose_gpus(telemetry::GpuChoice {
+        gpus: resolved.settings.gpus.clone(),
+        library: resolved.settings.nvml_lib.clone(),
+    });
+}
+
 /// The rules that a verdict rests on: those of the base in a pull request.
 fn rules(config: Option<&Path>, flags: &Overrides) -> Result<Rules, CommandError> {
-    trust::rules(&asked(config, flags))
+    let rules = trust::rules(&asked(config, flags))?;
+    choose_gpus(&rules.resolved);
+    Ok(rules)
 }
 
 fn asked<'a>(config: Option<&'a Path>, flags: &'a Overrides) -> Asked<'a> {

@@ -14,7 +14,10 @@ Exits with 0 whatever differs, with 3 where the two sides cannot be compared.
 Examples:
   perfgate profile diff main.json.gz change.json.gz
   perfgate profile diff --good main-1.json.gz main-2.json.gz --bad change-1.json.gz change-2.json.gz
-  perfgate profile diff main.json.gz change.json.gz --format markdown";
+  perfgate profile diff main.json.gz change.json.gz --format markdown
+  perfgate profile diff main.json.gz change.json.gz --format html > profile.html
+  perfgate profile diff main.json.gz change.json.gz --format json > profile-diff.json
+  perfgate report perfgate-report/report.json --profile-diff profile-diff.json --format html > report.html";
 
 /// `perfgate profile show`.
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ use super::{
     forms::FormArgs,
     measuring,
     posting::PostArgs,
+    progress::Progress,
     rules,
     screen::{LiveArgs, screen},
     variable, warn_runner,
@@ -21,13 +22,14 @@ use crate::{
         action::{self, Inputs},
         capture, gate,
         guard::Guard,
-        post::{self, Asked, Desk, FailOn, Sent, Source},
-        present::{Format, REPORT_FILE, RESULT_FILE},
+        post::{self, Asked, Desk, FailOn, Sent, Source, Wish},
+        present::{Format, PROFILE_FILE, REPORT_FILE, RESULT_FILE, Screen},
         report,
         trust::{self, Rules},
     },
     github::{Client, Forge, Settings, Step},
     load::Interrupt,
+    plan::Secrets,
     render::NoResult,
     target,
 };
@@ -52,7 +54,8 @@ fn post(result: Option<&Path>, posting: &PostArgs, plan: &PlanArgs) -> Result<Po
     let folder = report_dir(plan);
     let result = result.map_or_else(|| folder.join(RESULT_FILE), Path::to_owned);
     let guard = posting.guard();
-    let (done, sent) = send(Source::File(&result), &folder, &guard, (posting, plan), false)?;
+    let by = (posting, plan, &posting.wish()?);
+    let (done, sent) = send(Source::File(&result), &folder, &guard, by, false)?;
     Ok((done, Some(sent)))
 }
 
@@ -60,31 +63,52 @@ fn post(result: Option<&Path>, posting: &PostArgs, plan: &PlanArgs) -> Result<Po
 fn gate(plan: &PlanArgs, form: Shown<'_>, posting: Option<&PostArgs>) -> Result<Posted, CommandError> {
     let Some(posting) = posting else {
         let rules = rules(plan.config.as_deref(), &plan.overrides)?;
-        return measured(&rules, form).map(|(done, _, _)| (done, None));
+        let measured = measured(&rules, form)?;
+        return Ok((measured.later.profiled(measured.done), None));
     };
     // Wishes are read before the measuring starts, so that a bad one costs nothing.
-    posting.wish()?;
+    let wish = posting.wish()?;
     let (folder, rules) = (report_dir(plan), rules(plan.config.as_deref(), &plan.overrides));
     let guard = match &rules {
         Ok(rules) => posting.guard().and(&rules.guard),
         Err(_) => posting.guard(),
     };
-    let unsent = |nothing: NoResult| send(Source::Nothing(&nothing), &folder, &guard, (posting, plan), true);
-    let (done, result, logs) = match rules.and_then(|rules| measured(&rules, form)) {
-        Ok(measured) => measured,
-        Err(error) => {
-            let (told, _) = unsent(post::failed(&error, &logs(plan), &guard))?;
-            complain(&told.text);
-            return Err(error);
-        }
+    let by = (posting, plan, &wish);
+    let unsent = |nothing: NoResult| send(Source::Nothing(&nothing), &folder, &guard, by, true);
+    let failed = |error: CommandError| {
+        let (told, _) = unsent(post::failed(&error, &logs(plan), &guard))?;
+        complain(&told.text);
+        Err(error)
     };
+    let rules = match rules {
+        Ok(rules) => rules,
+        Err(error) => return failed(error),
+    };
+    let measured = match measured(&rules, form) {
+        Ok(measured) => measured,
+        Err(error) => return failed(error),
+    };
+    let Measured {
+        done,
+        result,
+        logs,
+        later,
+    } = measured;
     if !result.is_file() {
         let (told, sent) = unsent(post::stopped(&done.text, &logs, &guard))?;
         return Ok((joined(&done, &told, false, posting.post_required), Some(sent)));
     }
     let folder = result.parent().unwrap_or(&folder);
-    let (told, sent) = send(Source::File(&result), folder, &guard, (posting, plan), true)?;
-    Ok((joined(&done, &told, true, posting.post_required), Some(sent)))
+    let (told, sent) = send(Source::File(&result), folder, &guard, by, true)?;
+    let done = later.profiled(joined(&done, &told, true, posting.post_required));
+    // The verdict is out, whatever became of the profiles; what they tell is added to a comment that is there.
+    if sent.comment.is_some() && folder.join(PROFILE_FILE).is_file() {
+        let again = wish.for_the_comment_alone();
+        if let Err(error) = send(Source::File(&result), folder, &guard, (posting, plan, &again), true) {
+            complain(&format!("the comment says nothing of the profiles: {error}"));
+        }
+    }
+    Ok((done, Some(sent)))
 }
 
 /// The gate's own answer, then what was posted; the code is that of the verdict as it was posted.
@@ -102,8 +126,39 @@ fn joined(gate: &Done, told: &Done, is_verdict: bool, is_required: bool) -> Done
     }
 }
 
-/// Measures and judges; gives the answer, the result's file, and the folder of the servers' logs.
-fn measured(rules: &Rules, form: Shown<'_>) -> Result<(Done, PathBuf, PathBuf), CommandError> {
+/// What a gate measured, judged and wrote.
+struct Measured<'a> {
+    done: Done,
+    /// The result's file.
+    result: PathBuf,
+    /// The folder of the servers' logs.
+    logs: PathBuf,
+    later: Later<'a>,
+}
+
+/// What comes when the verdict is out: it must not wait for profilers, which may take long, or hang.
+struct Later<'a> {
+    rules: &'a Rules,
+    secrets: Secrets,
+    form: (Format, Screen),
+    console: Progress,
+    interrupt: Interrupt,
+    is_wanted: bool,
+}
+
+impl Later<'_> {
+    /// The same answer, with what was profiled.
+    fn profiled(self, done: Done) -> Done {
+        if !self.is_wanted {
+            return done;
+        }
+        let with = (self.rules, self.secrets, self.form);
+        capture::after_gate(done, with, &self.console, &self.interrupt)
+    }
+}
+
+/// Measures and judges, and writes the verdict.
+fn measured<'a>(rules: &'a Rules, form: Shown<'_>) -> Result<Measured<'a>, CommandError> {
     let resolved = &rules.resolved;
     let secrets = trust::secrets(resolved, gate::goal(resolved), &variable)?;
     // Read before the measuring starts, so that a bad one costs nothing.
@@ -116,18 +171,26 @@ fn measured(rules: &Rules, form: Shown<'_>) -> Result<(Done, PathBuf, PathBuf), 
     let (console, screen) = (measuring(resolved, form.live), form.form.screen()?);
     let format = form.form.format.into();
     let done = gate::gate(rules, secrets.clone(), (format, screen), &console, &interrupt)?;
-    let done = if form.profiles {
-        // What a template of somebody's own makes is no place for more.
-        let format = if template.is_some() { Format::Json } else { format };
-        capture::after_gate(done, (rules, secrets, (format, screen)), &console, &interrupt)
-    } else {
-        done
-    };
     let done = match &template {
         Some(template) => report::by_template(done, template, &result.with_file_name(REPORT_FILE), (screen, &console)),
         None => done,
     };
-    Ok((done, result, logs))
+    // What a template of somebody's own makes is no place for more.
+    let format = if template.is_some() { Format::Json } else { format };
+    let later = Later {
+        rules,
+        secrets,
+        form: (format, screen),
+        console,
+        interrupt,
+        is_wanted: form.profiles,
+    };
+    Ok(Measured {
+        done,
+        result,
+        logs,
+        later,
+    })
 }
 
 fn logs(plan: &PlanArgs) -> PathBuf {
@@ -142,10 +205,9 @@ fn send(
     result: Source<'_>,
     report_dir: &Path,
     guard: &Guard,
-    (posting, plan): (&PostArgs, &PlanArgs),
+    (posting, plan, wish): (&PostArgs, &PlanArgs, &Wish),
     is_told: bool,
 ) -> Result<(Done, Sent), CommandError> {
-    let wish = posting.wish()?;
     let asked = Asked {
         result,
         pull: posting.pr_number,
@@ -154,7 +216,7 @@ fn send(
             variable: &variable,
             flags: &plan.overrides,
         },
-        wish: &wish,
+        wish,
         report_dir,
         tells: matches!(result, Source::File(_)) && !is_told,
         screen: screen(),

@@ -7,6 +7,7 @@ use super::{
     asked,
     flags::{BaselineVerb, SaveArgs, StoreArgs},
     forms::FormArgs,
+    keeping,
     looking::{HistoryArgs, NoiseArgs},
     measuring, resolve_with,
     screen::{LiveArgs, screen},
@@ -67,6 +68,8 @@ pub(super) fn baseline(verb: &BaselineVerb) -> Result<Done, CommandError> {
             };
             answer::pin(&pinning, &resolve(store)?.settings.store, &variable)
         }
+        BaselineVerb::Copy(flags) => keeping::copy(flags),
+        BaselineVerb::Gc(flags) => keeping::gc(flags),
         BaselineVerb::Rm { name, store } => baseline::remove(name, &resolve(store)?.settings.store),
     }
 }
@@ -88,7 +91,7 @@ fn save(flags: &SaveArgs) -> Result<Done, CommandError> {
 /// Runs `report`.
 pub(super) fn report(
     file: &Path,
-    (form, is_context): (&FormArgs, bool),
+    (form, is_context, profile_diff): (&FormArgs, bool, Option<&Path>),
     output: Option<&Path>,
 ) -> Result<Done, CommandError> {
     let screen = form.screen()?;
@@ -100,7 +103,7 @@ pub(super) fn report(
         Some(template) => Form::Own(template),
         None => Form::Ours(form.format.into()),
     };
-    let done = report::report(file, form, screen)?;
+    let done = report::report(file, (form, profile_diff), screen)?;
     match output {
         Some(path) => present::write_text(path, &done.text).map(|()| Done::ok("")),
         None => Ok(done),
@@ -160,6 +163,6 @@ fn overrides(flags: &StoreArgs) -> Overrides {
     overrides
 }
 
-fn gated(resolved: &Resolved) -> Vec<Metric> {
+pub(super) fn gated(resolved: &Resolved) -> Vec<Metric> {
     resolved.policy.gates.keys().copied().collect()
 }

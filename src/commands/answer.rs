@@ -1,9 +1,10 @@
 //! `perfgate baseline accept` and `pin`: what people say of a history, with who and why.
 
-use std::{path::Path, process::Command};
+use std::process::Command;
 
-use super::{CommandError, Done, measure};
+use super::{CommandError, Done, measure, place};
 use crate::{
+    config::StoreAddress,
     history::{self, Accepted, Entry},
     metric::Metric,
     store::{Baseline, Baselines},
@@ -32,7 +33,7 @@ pub struct Accepting<'a> {
 /// store cannot be written.
 pub fn accept(
     accepting: &Accepting<'_>,
-    (store, gated): (&Path, &[Metric]),
+    (store, gated): (&StoreAddress, &[Metric]),
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Done, CommandError> {
     let reason = accepting.reason.trim();
@@ -43,7 +44,7 @@ pub fn accept(
     }
     let who = who(accepting.who, variable)?;
     let metric = accepting.metric.map(metric_of).transpose()?;
-    let baselines = Baselines::open(store)?;
+    let baselines = place::open(store)?;
     let (key, baseline) = measured(&baselines, accepting.name)?;
     let cells = baseline.history.last().map_or(&[][..], |entry| &entry.measured.cells);
     if let Some(cell) = accepting
@@ -97,10 +98,10 @@ pub struct Pinning<'a> {
 /// When nobody is known who pins it, there is no such baseline or session, or the store cannot be written.
 pub fn pin(
     pinning: &Pinning<'_>,
-    store: &Path,
+    store: &StoreAddress,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Done, CommandError> {
-    let baselines = Baselines::open(store)?;
+    let baselines = place::open(store)?;
     if pinning.remove {
         let path = baselines.unpin(&key(&baselines, pinning.name)?)?;
         return Ok(Done::ok(format!("nothing is pinned in `{}`\n", path.display())));

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, path::Path};
 
 use super::{
-    CommandError, Done, answer, measure, origin,
+    CommandError, Done, answer, measure, origin, place,
     present::Screen,
     ratchet::{self, Level, Moved},
     reference::{self, gated, label},
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     compare::fingerprint::Fingerprint,
+    config::StoreAddress,
     history::{self, Entry},
     render::{self, BaselineRow},
     report,
@@ -23,8 +24,8 @@ use crate::{
 pub struct Saving<'a> {
     /// Session file, or baseline file of which the newest session is meant.
     pub file: &'a Path,
-    /// Folder of baselines.
-    pub store: &'a Path,
+    /// Where the baselines are.
+    pub store: &'a StoreAddress,
     /// What people call the baseline.
     pub name: Option<&'a str>,
     /// The gates: runs of their metrics must not lie too far apart, and none may get worse beyond its limit unexplained.
@@ -57,7 +58,7 @@ pub fn save(saving: &Saving<'_>) -> Result<Done, CommandError> {
     }
     let fingerprint = Fingerprint::of(&session);
     let (plan, environment) = (fingerprint.plan_hash(), fingerprint.environment_hash());
-    let baselines = Baselines::open(saving.store)?;
+    let baselines = place::open(saving.store)?;
     let level = Level::of(&baselines, &session, saving.policy)?;
     let moved = accepted(saving, (&baselines, &level), &session)?;
     let now = measure::now_unix_s();
@@ -205,7 +206,7 @@ pub fn show_one(name: &str, baselines: &Baselines, screen: Screen) -> Result<Don
 ///
 /// # Errors
 /// When there is no such baseline, or it cannot be removed.
-pub fn remove(name: &str, store: &Path) -> Result<Done, CommandError> {
-    let path = Baselines::open(store)?.remove(name)?;
+pub fn remove(name: &str, store: &StoreAddress) -> Result<Done, CommandError> {
+    let path = place::open(store)?.remove(name)?;
     Ok(Done::ok(format!("removed `{}`\n", path.display())))
 }

@@ -1,11 +1,12 @@
-//! The engine beside a run: its page of metrics, fetched as the load generator knows how to.
+//! The engine beside a run, and its GPUs where an exporter tells of them: their pages of metrics, fetched as the load
+//! generator knows how to.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     load::Runner,
-    session::EngineUse,
-    telemetry::{EngineWatch, RunClock, facts_of_pages},
+    session::{EngineUse, Session},
+    telemetry::{EngineWatch, ExportedGpus, RunClock, Sampler, exported_gpus, facts_of_pages},
 };
 
 /// A page that takes longer is a gap.
@@ -47,6 +48,28 @@ impl Engine {
             EngineWatch::finish,
         )
     }
+}
+
+/// A sampler of the GPUs: by the exporter on the server's machine where there is one, else by NVML here.
+pub(super) fn gpu_sampler(runner: &Runner, clock: &RunClock) -> Sampler {
+    let Some(pages) = runner.gpu_pages() else {
+        return Sampler::start(clock);
+    };
+    let (pages, every) = (Arc::clone(pages), pages.interval());
+    Sampler::of_exporter(clock, Arc::new(move || pages.fetch(TIMEOUT)), every)
+}
+
+/// The server's GPUs in place of this machine's, where an exporter tells of them.
+pub(super) fn describe_gpus(session: &mut Session, runner: &Runner) {
+    let Some(pages) = runner.gpu_pages() else { return };
+    let found = pages.fetch(TIMEOUT).and_then(|pages| exported_gpus(&pages));
+    let told = match &found {
+        Ok(_) => "GPU figures are those of the exporter that `target.gpu_exporter` names".to_owned(),
+        Err(why) => format!("the exporter that `target.gpu_exporter` names tells of no GPU: {why}"),
+    };
+    session.notes.push(told);
+    let ExportedGpus { names, driver } = found.unwrap_or_default();
+    (session.environment.gpus, session.environment.gpu_driver) = (names, driver);
 }
 
 /// What the engine states of itself on its pages of metrics; nothing where they do not come.

@@ -4,7 +4,7 @@ pub(super) mod beside;
 mod model;
 mod once;
 
-use std::{path::Path, time::SystemTime};
+use std::{collections::BTreeMap, path::Path, time::SystemTime};
 
 pub(super) use self::once::{Steps, one_run};
 use self::{
@@ -17,7 +17,7 @@ use crate::{
     load::{Interrupt, Probe, PromptSet, Runner, Stopped},
     metric,
     plan::{Axis, Load, Meeting, Plan, Prompts, Secrets, Shard},
-    session::{CellRuns, Ended, Environment, Run, Session},
+    session::{CellRuns, Ended, Environment, Run, Session, TAKES_MEMORY_AT_START},
     target::TargetError,
     telemetry,
 };
@@ -144,16 +144,24 @@ pub fn prepare(arm: Arm<'_>, console: &dyn Console, interrupt: &Interrupt) -> Re
     if let Some(model) = &plan.target.model {
         runner.set_model(model);
     }
-    let said = match arm.served {
+    let (said, own) = match arm.served {
         Some(served) => {
             served.answer(&runner, interrupt)?;
-            served.said().map(str::to_owned)
+            (served.said().map(str::to_owned), served.facts())
         }
-        None => None,
+        None => (None, BTreeMap::new()),
     };
     plan.workload.tokenizer = runner.fit_prompts(interrupt)?;
     let mut session = begin(plan, &probe, None);
-    session.environment.engine_facts.extend(engine::facts(&runner));
+    let facts = &mut session.environment.engine_facts;
+    facts.extend(engine::facts(&runner));
+    for (fact, value) in own {
+        facts.entry(fact).or_insert(value);
+    }
+    if session.environment.engine_name.is_some() {
+        // Of an engine that is known by name that is known, too.
+        facts.remove(TAKES_MEMORY_AT_START);
+    }
     meaning::refuse_in_session(&secrets, &session)?;
     session.commit = arm.commit;
     let version = &mut session.environment.engine_version;
@@ -161,6 +169,7 @@ pub fn prepare(arm: Arm<'_>, console: &dyn Console, interrupt: &Interrupt) -> Re
     for cell in &mut session.cells {
         cell.schedule_sha256 = runner.schedule_sha256(&cell.load);
     }
+    engine::describe_gpus(&mut session, &runner);
     session.notes.extend(idle_note);
     session.notes.extend(runner.prompts().notes());
     session.notes.iter().for_each(|note| console.warn(note));
@@ -188,14 +197,8 @@ fn run_all(
     let mut cells = session.cells.len();
     let with = (progress.console, progress.interrupt);
     for repeat in 0..session.plan.repeats {
-        // As in pairs: the process is what changes between two deployments.
-        if let Some(served) = served.as_deref_mut().filter(|_| session.plan.repeats > 1) {
-            served.stop();
-            match served.up(runner, with) {
-                Ok(()) => {}
-                Err(TargetError::Interrupted) => return Ended::Interrupted,
-                Err(error) => return Ended::Aborted(error.to_string()),
-            }
+        if let Err(ended) = started_anew((runner, served.as_deref_mut()), session.plan.repeats, with) {
+            return ended;
         }
         let mut next = 0;
         while next < cells {
@@ -238,6 +241,33 @@ fn run_all(
     Ended::Complete
 }
 
+/// Starts a server of ours anew for a repeat, where there are several: as in pairs, the process is what changes between two
+/// deployments.
+pub(super) fn started_anew(
+    (runner, served): (&Runner, Option<&mut Served>),
+    repeats: u32,
+    with: (&dyn Console, &Interrupt),
+) -> Result<(), Ended> {
+    let Some(served) = served.filter(|_| repeats > 1) else {
+        return Ok(());
+    };
+    served.stop(with.0);
+    served.up(runner, with).map_err(|error| match error {
+        TargetError::Interrupted => Ended::Interrupted,
+        error => Ended::Aborted(error.to_string()),
+    })
+}
+
+/// What is known of a server of ours belongs to a run; that it ended by itself meanwhile too.
+pub(super) fn noted(served: Option<&mut Served>, run: &mut Run) {
+    let Some(served) = served else { return };
+    served.note(run);
+    if let Some(ended) = served.ended() {
+        run.cut_short = Some(ended.to_string());
+        run.server_died = true;
+    }
+}
+
 /// One run, on a server that was made as new where that is ours; that it ended by itself meanwhile is kept with the run.
 fn served_run(
     (runner, served): (&Runner, Option<&mut Served>),
@@ -255,13 +285,7 @@ fn served_run(
         Stopped::Interrupted => Ended::Interrupted,
         Stopped::Load(error) => Ended::Aborted(error.to_string()),
     })?;
-    if let Some(served) = served {
-        served.note(&mut run);
-        if let Some(ended) = served.ended() {
-            run.cut_short = Some(ended.to_string());
-            run.server_died = true;
-        }
-    }
+    noted(served, &mut run);
     Ok(run)
 }
 

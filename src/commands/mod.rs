@@ -30,6 +30,7 @@ pub mod merge;
 pub mod mlperf;
 pub mod noise;
 mod origin;
+pub mod place;
 pub mod post;
 pub mod present;
 pub mod profile;
@@ -46,6 +47,7 @@ pub mod show;
 pub mod site;
 pub mod sweep;
 pub mod trust;
+pub mod upkeep;
 pub mod watch;
 
 use std::path::PathBuf;
@@ -57,7 +59,7 @@ use crate::{
     import::ImportError,
     load::{InFlight, LoadError},
     profile::ProfileError,
-    render::RenderError,
+    render::{ProfileDiffError, RenderError},
     session::RequestRecord,
     sim::SimError,
     store::StoreError,
@@ -157,6 +159,14 @@ pub enum CommandError {
         path: PathBuf,
         /// What is wrong with it.
         source: RenderError,
+    },
+    /// A stored comparison of profiles cannot be used.
+    #[error("`{}` cannot be used", path.display())]
+    Compared {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ProfileDiffError,
     },
     /// The embedded engine cannot start.
     #[error(transparent)]

@@ -37,12 +37,30 @@ pub enum Format {
 /// When a template fails.
 pub fn text(report: &Report, format: Format, screen: Screen) -> Result<String, CommandError> {
     Ok(match format {
-        Format::Terminal => render::terminal_report_on(report, screen),
+        Format::Terminal => terminal(report, screen),
         Format::Markdown => render::markdown(report)?,
         Format::Html => render::html(report)?,
         Format::HtmlWhole => render::whole_html(report)?,
         Format::Json => render::report_json(report)?,
     })
+}
+
+/// The tables, and below them what profiles of both arms tell.
+fn terminal(report: &Report, screen: Screen) -> String {
+    let text = render::terminal_report_on(report, screen);
+    match &report.profile {
+        None => text,
+        Some(Ok(diff)) => format!(
+            "{}\n\n{}",
+            text.trim_end(),
+            render::profile_diff_text(diff, Some(screen))
+        ),
+        Some(Err(why)) => format!(
+            "{}\n\nprofiles not compared: {}\n",
+            text.trim_end(),
+            render::log_safe(&why.to_string())
+        ),
+    }
 }
 
 /// The report as a template of somebody's own shows it; a template that fails is told, and takes away neither the report nor its
@@ -85,12 +103,19 @@ const FILES: [(&str, Format); 3] = [
 /// What was measured, beside the reports; the verdict can be recomputed from it.
 pub const RESULT_FILE: &str = "result.json";
 
+/// What profiles of both arms tell, beside the reports.
+pub const PROFILE_FILE: &str = "profile-diff.json";
+
 /// Removes the report files of an earlier verdict, and its result.
 ///
 /// # Errors
 /// When one is there and cannot be removed.
 pub fn remove_files(folder: &Path) -> Result<(), CommandError> {
-    for name in FILES.map(|(name, _)| name).into_iter().chain([RESULT_FILE]) {
+    for name in FILES
+        .map(|(name, _)| name)
+        .into_iter()
+        .chain([RESULT_FILE, PROFILE_FILE])
+    {
         let path = folder.join(name);
         match fs::remove_file(&path) {
             Err(source) if path.exists() => {
@@ -115,8 +140,29 @@ pub fn write_files(
     folder: &Path,
     (guard, console): (&Guard, &dyn Console),
 ) -> Result<Vec<PathBuf>, CommandError> {
+    write_some(report, folder, |_| true, (guard, console))
+}
+
+/// Writes the pages for people anew, and not `report.json`: what was added is no part of it.
+///
+/// # Errors
+/// As [`write_files`].
+pub(super) fn write_pages(
+    report: &Report,
+    folder: &Path,
+    (guard, console): (&Guard, &dyn Console),
+) -> Result<Vec<PathBuf>, CommandError> {
+    write_some(report, folder, |format| format != Format::Json, (guard, console))
+}
+
+fn write_some(
+    report: &Report,
+    folder: &Path,
+    is_wanted: impl Fn(Format) -> bool,
+    (guard, console): (&Guard, &dyn Console),
+) -> Result<Vec<PathBuf>, CommandError> {
     let mut written = Vec::new();
-    for (name, format) in FILES {
+    for (name, format) in FILES.into_iter().filter(|(_, format)| is_wanted(*format)) {
         let mut text = text(report, format, Screen::default())?;
         if guard.finds(&text) {
             console.warn(&guard::found(name));

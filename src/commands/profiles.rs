@@ -1,6 +1,11 @@
 //! `perfgate profile show` and `perfgate profile diff`: what a profiler saw, and what differs between two sides.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use super::{
     CommandError, Done,
@@ -9,7 +14,7 @@ use super::{
 use crate::{
     op_table::{
         OpTable,
-        diff::{Diff, diff},
+        diff::{Diff, Incomparable, diff},
     },
     profile, render,
 };
@@ -36,12 +41,17 @@ pub fn show(file: &Path, format: Format, screen: Screen) -> Result<Done, Command
 /// # Errors
 /// A file cannot be read, or the form does not fit.
 pub fn show_diff(good: &[PathBuf], bad: &[PathBuf], format: Format, screen: Screen) -> Result<Done, CommandError> {
+    let (good_files, bad_files) = (good, bad);
     let (good, bad) = (read_all(good)?, read_all(bad)?);
     match diff(&good, &bad) {
-        Ok(found) => Ok(Done::ok(text(&found, format, screen)?)),
+        Ok(mut found) => {
+            found.origin.commits = commits_of([good_files, bad_files])?;
+            Ok(Done::ok(text(found, format, screen)?))
+        }
         Err(why) => Ok(Done {
             text: match format {
                 Format::Json => render::profile_incomparable_json(&why)?,
+                Format::Html | Format::HtmlWhole => render::profile_diff_html(&Err(why), false)?,
                 _ => format!("incomparable: {why}\n"),
             },
             exit_code: INCOMPARABLE,
@@ -49,13 +59,57 @@ pub fn show_diff(good: &[PathBuf], bad: &[PathBuf], format: Format, screen: Scre
     }
 }
 
-fn text(found: &Diff, format: Format, screen: Screen) -> Result<String, CommandError> {
-    match format {
-        Format::Terminal => Ok(render::profile_diff_text(found, Some(screen))),
-        Format::Markdown => Ok(render::profile_diff_text(found, None)),
-        Format::Json => Ok(render::profile_diff_json(found)?),
-        Format::Html | Format::HtmlWhole => Err(no_page()),
+/// The commit of each side, where all its captures say the same one.
+fn commits_of(sides: [&[PathBuf]; 2]) -> Result<[Option<String>; 2], CommandError> {
+    let mut commits = [None, None];
+    for (commit, files) in commits.iter_mut().zip(sides) {
+        let said: Result<BTreeSet<Option<String>>, _> = files
+            .iter()
+            .map(|file| Ok(profile::recognise(file)?.commit))
+            .collect::<Result<_, CommandError>>();
+        let mut said = said?.into_iter();
+        *commit = match (said.next(), said.next()) {
+            (Some(one), None) => one,
+            _ => None,
+        };
     }
+    Ok(commits)
+}
+
+fn text(found: Diff, format: Format, screen: Screen) -> Result<String, CommandError> {
+    match format {
+        Format::Terminal => Ok(render::profile_diff_text(&found, Some(screen))),
+        Format::Markdown => Ok(render::profile_diff_text(&found, None)),
+        Format::Json => Ok(render::profile_diff_json(&found)?),
+        Format::Html | Format::HtmlWhole => Ok(render::profile_diff_html(&Ok(found), format == Format::HtmlWhole)?),
+    }
+}
+
+/// Reads what `profile diff --format json` wrote.
+///
+/// # Errors
+/// It cannot be read, is larger than any comparison, or is none of this version.
+pub(super) fn read_diff(file: &Path) -> Result<Result<Diff, Incomparable>, CommandError> {
+    let failed = |source| CommandError::File {
+        what: "read",
+        path: file.to_owned(),
+        source,
+    };
+    let mut text = String::new();
+    let most = render::MOST_PROFILE_DIFF_BYTES;
+    let opened = File::open(file).map_err(failed)?;
+    opened.take(most + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > most {
+        return Err(CommandError::Usage(format!(
+            "`{}` is larger than {} MiB: no comparison of two sides is",
+            file.display(),
+            most >> 20
+        )));
+    }
+    render::read_profile_diff(&text).map_err(|source| CommandError::Compared {
+        path: file.to_owned(),
+        source,
+    })
 }
 
 /// The captures of one side; what bears one name in several folders is called by its whole path.
@@ -74,5 +128,8 @@ fn read_all(files: &[PathBuf]) -> Result<Vec<OpTable>, CommandError> {
 }
 
 fn no_page() -> CommandError {
-    CommandError::Usage("a profile is shown as `terminal`, `markdown` or `json`".to_owned())
+    CommandError::Usage(
+        "one profile is shown as `terminal`, `markdown` or `json`; `perfgate profile diff` of two has a page"
+            .to_owned(),
+    )
 }

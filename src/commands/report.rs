@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use super::{
     CommandError, Console, Done,
     present::{self, Format, Screen},
+    profiles,
     run::in_full,
 };
 use crate::{
@@ -26,14 +27,33 @@ pub enum Form<'a> {
 /// Reads a `report.json` and renders it.
 ///
 /// # Errors
-/// When the file is no report of a version that this perfgate reads, or a template fails.
-pub fn report(file: &Path, form: Form<'_>, screen: Screen) -> Result<Done, CommandError> {
-    let report = read(file)?;
+/// When the file is no report of a version that this perfgate reads, a template fails, or the profiles are of something else.
+pub fn report(file: &Path, (form, profile): (Form<'_>, Option<&Path>), screen: Screen) -> Result<Done, CommandError> {
+    let mut report = read(file)?;
+    if let Some(path) = profile {
+        if !matches!(
+            form,
+            Form::Ours(Format::Terminal | Format::Markdown | Format::Html | Format::HtmlWhole)
+        ) {
+            return Err(CommandError::Usage(
+                "`--profile-diff` is shown in `terminal`, `markdown`, `html` and `html-whole`".to_owned(),
+            ));
+        }
+        explain(&mut report, path)?;
+    }
     Ok(Done::ok(match form {
         Form::Ours(format) => present::text(&report, format, screen)?,
         Form::Own(template) => template.render(&report)?,
         Form::Context => render::context_json(&report)?,
     }))
+}
+
+/// Adds what profiles tell, which must be of this report.
+fn explain(report: &mut Report, path: &Path) -> Result<(), CommandError> {
+    let compared = profiles::read_diff(path)?;
+    report
+        .explain_by(compared)
+        .map_err(|error| CommandError::Usage(format!("`{}`: {error}", path.display())))
 }
 
 /// The answer of a gate, with its text as a template of somebody's own shows the report that was written; where there is no report

@@ -122,7 +122,9 @@ pub fn to_file(
     };
     let mut keeper = Keeper::new(&path, guard);
     let session = measure(arm, &mut |session| keeper.keep(session, console))?;
-    drop(served);
+    if let Some(served) = &mut served {
+        served.stop(console);
+    }
     let session = guard.session(&session, console)?.into_owned();
     let invalid = invalid_because(&session);
     let nothing = session.ended == Ended::Interrupted && session.cells.iter().all(|cell| cell.runs.is_empty());

@@ -2,17 +2,20 @@
 //! new, stopped.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
-use super::{CommandError, Console, ab::building};
+use super::{CommandError, Console, ab::building, trust::here};
 use crate::{
     config::{Resolved, Source},
+    git::Repository,
     load::{Interrupt, NoAnswer, Runner},
     plan::{ArmPlace, Arms, Launch},
+    process::temporary,
     session::Run,
     target::{self, Server, Start, TargetError},
     telemetry,
@@ -29,6 +32,8 @@ pub struct Served {
     began: Instant,
     /// From there to its first answer; `None`: it was not asked yet.
     startup: Option<Duration>,
+    /// How often it has come to its first answer.
+    starts: u32,
     /// What it says of its version on the page that was named.
     said: Option<String>,
 }
@@ -41,7 +46,16 @@ impl Served {
             server: None,
             began: Instant::now(),
             startup: None,
+            starts: 0,
             said: None,
+        }
+    }
+
+    /// One that was started before, with the same files: its first start here is no first one.
+    pub fn again(start: Start) -> Self {
+        Self {
+            starts: 1,
+            ..Self::new(start)
         }
     }
 
@@ -81,7 +95,7 @@ impl Served {
     /// It cannot be started, ends, or is not ready in time.
     pub fn start(&mut self, console: &dyn Console, interrupt: &Interrupt) -> Result<(), TargetError> {
         if self.ended().is_some() {
-            self.stop();
+            self.stop(console);
         }
         if self.server.is_some() {
             return Ok(());
@@ -89,7 +103,7 @@ impl Served {
         (self.began, self.startup) = (Instant::now(), None);
         let started = self.start.start(&|| !interrupt.is_set());
         if let Err(TargetError::Ended { .. } | TargetError::NotReady { .. }) = &started
-            && let Some(told) = target::of_gpus(&telemetry::gpu_processes(), &[])
+            && let Some(told) = target::of_gpus(&telemetry::gpu_processes(), &[], &self.start.records)
         {
             console.warn(&told);
         }
@@ -114,6 +128,7 @@ impl Served {
             }
         }
         self.startup = Some(self.began.elapsed());
+        self.starts += 1;
         self.said = self.check_version(runner)?;
         Ok(())
     }
@@ -136,15 +151,28 @@ impl Served {
         server.map_or(Ok(()), |server| server.reset(&|| !interrupt.is_set()))
     }
 
-    /// What is known of it belongs to a run that it served.
-    pub fn note(&self, run: &mut Run) {
-        run.startup_s = self.startup.map(|startup| startup.as_secs_f64());
+    /// What its log and its command state of its engine.
+    pub fn facts(&self) -> BTreeMap<String, String> {
+        let mut facts = telemetry::facts_of_command(&self.start.launch.command);
+        let log = self.server.as_ref().map(Server::said);
+        facts.extend(log.map(|log| telemetry::facts_of_log(&log)).unwrap_or_default());
+        facts
     }
 
-    /// Stops it.
-    pub fn stop(&mut self) {
-        self.server = None;
+    /// What is known of it belongs to a run that it served.
+    pub fn note(&self, run: &mut Run) {
+        let log = self.server.as_ref().map(Server::said);
+        run.telemetry.logged_kv_tokens = log.and_then(|log| telemetry::kv_capacity_of_log(&log));
+        run.startup_s = self.startup.map(|startup| startup.as_secs_f64());
+        run.first_start = run.startup_s.is_some() && self.starts <= 1;
+    }
+
+    /// Stops it; what could not be stopped is told.
+    pub fn stop(&mut self, console: &dyn Console) {
         self.startup = None;
+        if let Some(Err(left)) = self.server.take().map(Server::stop) {
+            console.warn(&left);
+        }
     }
 
     /// What it says of its version, where it has to say something.
@@ -208,7 +236,15 @@ pub fn start_of(
         log,
         timeout,
         withhold_secrets: false,
+        records: records(),
     })
+}
+
+/// Where servers that run are written down: with what git keeps of the repository here, which every environment finds again, else
+/// in the folder for temporary files.
+pub(super) fn records() -> PathBuf {
+    let repository = here().ok().and_then(|here| Repository::open(&here).ok());
+    repository.map_or_else(temporary, |repository| repository.own_folder())
 }
 
 /// A launch for the commit that is measured.
@@ -272,6 +308,13 @@ pub fn begin(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        measure::synthetic::{Figures, in_pairs, session},
+        metric::Metric,
+        report::{self, Reference},
+        session::Session,
+        verdict::{Action, Gate, Limit, Policy, Verdict},
+    };
 
     #[test]
     fn a_version_is_the_field_of_that_name_or_the_page_in_one_line() {
@@ -279,6 +322,43 @@ mod tests {
         assert_eq!(version_in("build 7\n of abc\n"), "build 7 of abc");
         assert_eq!(version_in(r#"{"build": "abc"}"#), r#"{"build": "abc"}"#);
         assert_eq!(version_in(&"a".repeat(999)).len(), MOST_SIGNS);
+    }
+
+    #[test]
+    fn a_first_start_is_neither_a_pass_nor_a_regression_beside_another_however_far_apart_they_are() {
+        let started = |startup_s: f64, first_start: bool| {
+            let mut session = session(&[16], &[Figures::default(); 3]);
+            for (run, factor) in session.cells[0].runs.iter_mut().zip([0.99, 1.0, 1.01]) {
+                (run.startup_s, run.first_start) = (Some(startup_s * factor), first_start);
+            }
+            session
+        };
+        let gate = Gate {
+            limit: Limit::Relative(0.5),
+            action: Action::Block,
+            requires: None,
+        };
+        let policy = Policy {
+            gates: [(Metric::StartupS, gate)].into_iter().collect(),
+            ..Policy::default()
+        };
+        let judged = |old: &Session, new: &Session| {
+            let (old, new) = in_pairs(old, new);
+            let report = report::build(Some(&Reference::alone("a", &old)), ("b", &new), &policy);
+            let check = report.checks.iter().find(|check| check.metric == Metric::StartupS);
+            check.map(|check| check.verdict)
+        };
+        assert_eq!(
+            judged(&started(2.0, false), &started(9.0, false)),
+            Some(Verdict::Regression)
+        );
+        assert_eq!(judged(&started(2.0, false), &started(2.0, false)), Some(Verdict::Pass));
+        for (old, new) in [(true, true), (true, false), (false, true)] {
+            for (old_s, new_s) in [(2.0, 9.0), (2.0, 2.0), (9.0, 2.0)] {
+                let found = judged(&started(old_s, old), &started(new_s, new));
+                assert_eq!(found, Some(Verdict::Inconclusive), "{old} {new} {old_s} {new_s}");
+            }
+        }
     }
 
     #[test]

@@ -14,10 +14,11 @@ use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
 use self::folder::Folder;
 use super::{
-    CommandError, Done,
+    CommandError, Done, place,
     reference::{gated, judged, label},
 };
 use crate::{
+    config::StoreAddress,
     history::{Entry, History, Pin},
     metric::{Metric, Percentile},
     render::{self, Site, SiteBaseline},
@@ -31,8 +32,8 @@ use crate::{
 pub struct Asked<'a> {
     /// Folder to write into.
     pub output: &'a Path,
-    /// Folder of the stored baselines.
-    pub store: &'a Path,
+    /// Where the stored baselines are.
+    pub store: &'a StoreAddress,
     /// Folder of reports that are copied and linked.
     pub reports: Option<&'a Path>,
     /// Address of the repository; `None`: the job's, else git's.
@@ -65,10 +66,10 @@ const BESIDE: [Metric; 8] = [
 /// # Errors
 /// When there is no store, or the folder holds files of others under the names of pages, or cannot be written.
 pub fn site(asked: &Asked<'_>, policy: &Policy, warn: &dyn Fn(&str)) -> Result<Done, CommandError> {
-    if !asked.store.is_dir() {
+    if asked.store.folder().is_some_and(|folder| !folder.is_dir()) {
         return Err(CommandError::Usage(format!(
             "there is no folder of baselines `{}`; make one with `perfgate baseline save SESSION`, or name another with `--store`",
-            asked.store.display()
+            asked.store
         )));
     }
     let mut folder = Folder::open(asked.output)?;
@@ -81,10 +82,7 @@ pub fn site(asked: &Asked<'_>, policy: &Policy, warn: &dyn Fn(&str)) -> Result<D
         warn(&format!("`{name}` is not on the site: {why}"));
     }
     if site.baselines.is_empty() {
-        warn(&format!(
-            "`{}` holds no baseline that can be read",
-            asked.store.display()
-        ));
+        warn(&format!("`{}` holds no baseline that can be read", asked.store));
     }
     for baseline in &site.baselines {
         folder.put(&baseline.page, render::site_page(&site, baseline)?.into_bytes());
@@ -132,7 +130,7 @@ fn told(asked: &Asked<'_>, site: &Site) -> String {
 
 /// One baseline after the other: of each the sessions are measured and let go.
 fn gather(asked: &Asked<'_>, policy: &Policy) -> Result<Site, CommandError> {
-    let baselines = Baselines::open(asked.store)?;
+    let baselines = place::open(asked.store)?;
     let mut site = Site {
         repository: repository::address(asked.repository, asked.variable)?,
         ..Site::default()

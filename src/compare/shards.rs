@@ -350,6 +350,7 @@ fn host(runs: &[&Run]) -> HostUse {
     HostUse {
         cpu_steal: runs.iter().filter_map(|run| run.host.cpu_steal).reduce(f64::max),
         throttled: throttled.into_iter().collect(),
+        gpu_memory_errors: runs.iter().map(|run| run.host.gpu_memory_errors).max().unwrap_or(0),
         foreign_gpu_processes: runs.iter().map(|run| run.host.foreign_gpu_processes).max().unwrap_or(0),
         neighbour_gpu_processes: runs.iter().filter_map(|run| run.host.neighbour_gpu_processes).max(),
         ..HostUse::default()

@@ -10,10 +10,12 @@
 //! | `twin` `values` `limits` `texts` `lengths` `spans` `steps` `split` `either` | what may stand under each key |
 //! | `layers` `fields` | a layer: tree, twin, and checks across keys; names of fingerprint fields |
 //! | `resolve` `resolver` `policy` | from layers to plan, policy and settings, with the origin of each value |
+//! | `address` | where the stored baselines are |
 //! | `accept` | `perfgate-accept.yaml`: what the base branch explains |
 //! | `show` `schema` | the resolved plan for people; the JSON Schema; the starter file |
 
 mod accept;
+mod address;
 mod either;
 mod error;
 mod fields;
@@ -40,6 +42,7 @@ mod values;
 mod yaml;
 
 pub use accept::{ACCEPT_FILE, acceptances};
+pub use address::{Scheme, StoreAddress};
 pub use error::ConfigError;
 pub use layers::Overrides;
 pub use node::Source;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    address::StoreAddress,
     error::ConfigError,
     keys::{CONFIG_ENV, DEFAULT_FILE},
     layers::{Layer, Overrides},
@@ -64,8 +65,8 @@ pub struct Settings {
     pub output: PathBuf,
     /// No progress bar.
     pub quiet: bool,
-    /// Folder of the stored baselines.
-    pub store: PathBuf,
+    /// Where the stored baselines are.
+    pub store: StoreAddress,
     /// Folder of the reports, where one was named.
     pub report_dir: Option<PathBuf>,
     /// Baseline to compare with: a name or a file.
@@ -80,6 +81,10 @@ pub struct Settings {
     pub idle_answers: Option<IdleAnswers>,
     /// Another tool that measures in perfgate's place, where there is one.
     pub runner: Option<RunnerSettings>,
+    /// The GPUs that are looked at, by number, UUID or MIG instance; empty: those of `CUDA_VISIBLE_DEVICES`, else all.
+    pub gpus: Vec<String>,
+    /// The library that tells of them; `None`: the driver's.
+    pub nvml_lib: Option<PathBuf>,
     /// How a shard finds out when to begin, where the plan is shared out.
     pub meeting: Option<Meeting>,
     /// The configuration file that was read, if any.

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{layers::Layer, node::Source, resolve::Settings, resolver::Resolver, texts::Word, twin::ConfigFile};
+use super::{
+    address::StoreAddress, layers::Layer, node::Source, resolve::Settings, resolver::Resolver, texts::Word,
+    twin::ConfigFile,
+};
 use crate::plan::{Plan, Prompts};
 
 /// Where baselines are stored when nothing is said.
@@ -13,9 +16,12 @@ impl Resolver {
         let baseline = self.word("baseline", "(the store's)", |twin| {
             twin.baseline.clone().map(|word| word.0)
         });
+        let (gpus, nvml_lib) = self.gpus();
         Settings {
+            gpus,
+            nvml_lib,
             baseline: baseline.map(|name| self.beside_file("baseline", name)),
-            store: self.path("store", DEFAULT_STORE, |twin| twin.store.clone()),
+            store: self.store(),
             output: self.path("output", "session.json", |twin| twin.output.clone()),
             report_dir: self.report_dir(),
             commit: self.word("commit", "(unknown)", |twin| twin.commit.clone().map(|word| word.0)),
@@ -37,6 +43,20 @@ impl Resolver {
         let (text, source) = found.unwrap_or((default.to_owned(), Source::Default));
         self.note(key, text.clone(), source);
         self.joined(&text, source)
+    }
+
+    /// Where baselines are stored; only a folder counts from where the file stands.
+    fn store(&mut self) -> StoreAddress {
+        let found = self.find("store", |twin| twin.store.clone());
+        let (text, source) = found.map_or((DEFAULT_STORE.to_owned(), Source::Default), |(text, source)| {
+            (text.0, source)
+        });
+        self.note("store", text.clone(), source);
+        match StoreAddress::parse(&text) {
+            // A layer is refused whose address cannot be read.
+            Err(_) | Ok(StoreAddress::Folder(_)) => StoreAddress::Folder(self.joined(&text, source)),
+            Ok(address) => address,
+        }
     }
 
     /// Paths in the file are meant from where the file stands.

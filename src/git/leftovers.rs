@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Checkout, GitError, Repository,
-    place::{Place, Site},
+    place::{Place, Site, parents},
 };
 
 /// What a clean-up found.
@@ -23,6 +23,15 @@ pub struct Cleaned {
     pub forgotten: Vec<PathBuf>,
 }
 
+impl Cleaned {
+    fn extend(&mut self, more: Self) {
+        self.removed.extend(more.removed);
+        self.in_use.extend(more.in_use);
+        self.refused.extend(more.refused);
+        self.forgotten.extend(more.forgotten);
+    }
+}
+
 enum Found {
     Removed,
     InUse,
@@ -30,6 +39,24 @@ enum Found {
 }
 
 impl Checkout {
+    /// Deletes the checkouts of a repository that nobody works in any more, in `parent` and wherever else git knows of some.
+    ///
+    /// # Errors
+    /// When the folders cannot be read.
+    pub fn cleanup_all(repository: &Repository, parent: &Path) -> Result<Cleaned, GitError> {
+        let mut cleaned = Self::cleanup(repository, parent)?;
+        let own = parent.canonicalize().ok();
+        for other in parents(repository) {
+            if Some(&other) != own.as_ref() {
+                cleaned.extend(Self::cleanup(repository, &other)?);
+            }
+        }
+        if let Ok(site) = Site::of(repository, repository.root()) {
+            cleaned.forgotten.extend(site.forget_lost()?);
+        }
+        Ok(cleaned)
+    }
+
     /// Deletes the checkouts of a repository below `parent` that nobody works in any more.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod commits;
 mod diff;
 mod error;
 mod harmless;
+mod kept;
 mod leftovers;
 mod objects;
 mod place;
@@ -28,6 +29,7 @@ pub use self::{
     commits::{Between, Commit},
     diff::{MAX_DIFF_BYTES, MAX_DIFF_LINES, cut_diff, diff},
     error::GitError,
+    kept::{KeptRef, Swap},
     leftovers::Cleaned,
     objects::{Entry, LFS, checked_path, is_lfs_pointer},
     program::Call,
@@ -62,6 +64,11 @@ impl Repository {
     /// Folder of the work tree.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Folder beside what git keeps, shared by all its work trees, in which is ours what no environment moves.
+    pub fn own_folder(&self) -> PathBuf {
+        self.inner.commondir().join("perfgate")
     }
 
     /// Whether the history ends somewhere before its first commit.

@@ -92,28 +92,21 @@ impl Site {
 
     /// Takes those work trees out of what the repository knows that were ours, in this folder, and are gone.
     pub(super) fn forget_gone(&self) -> Result<Vec<PathBuf>, GitError> {
-        let entries = fs::read_dir(self.common.join("worktrees"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        let ids: Vec<String> = entries
-            .filter_map(|entry| {
-                entry
-                    .file_name()
-                    .into_string()
-                    .ok()?
-                    .strip_prefix(INNER)
-                    .map(str::to_owned)
-            })
-            .filter(|id| is_id(id))
-            .collect();
+        self.forget_where(|parent| parent == self.parent)
+    }
+
+    /// The same of those whose folder of checkouts is gone too.
+    pub(super) fn forget_lost(&self) -> Result<Vec<PathBuf>, GitError> {
+        self.forget_where(|parent| {
+            fs::symlink_metadata(parent).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        })
+    }
+
+    fn forget_where(&self, is_meant: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>, GitError> {
         let mut gone = Vec::new();
-        for id in ids {
-            let link = fs::read_to_string(self.entry(&id).join("gitdir")).unwrap_or_default();
-            let tree = Path::new(link.trim_end()).parent().unwrap_or(Path::new(""));
-            let is_here = tree.starts_with(&self.parent) && tree.ends_with(format!("{INNER}{id}"));
-            if is_here && fs::symlink_metadata(tree).is_err() {
-                gone.push(tree.to_owned());
+        for (id, parent, tree) in trees(&self.common) {
+            if is_meant(&parent) && fs::symlink_metadata(&tree).is_err() {
+                gone.push(tree);
                 self.forget(&id)?;
             }
         }
@@ -138,6 +131,35 @@ impl Site {
         let _ = fs::remove_dir(worktrees);
         deleted.map_err(|why| GitError::NotOurs { path: entry, why })
     }
+}
+
+/// The work trees that a repository knows and that have the form of ours: id, folder of checkouts, work tree.
+fn trees(common: &Path) -> Vec<(String, PathBuf, PathBuf)> {
+    let entries = fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten();
+    let tree = |entry: fs::DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        let id = name.strip_prefix(INNER).filter(|id| is_id(id))?;
+        let link = fs::read_to_string(entry.path().join("gitdir")).ok()?;
+        let tree = Path::new(link.trim_end())
+            .parent()
+            .filter(|tree| tree.ends_with(&name))?;
+        let outer = tree.parent()?;
+        let is_ours = outer.file_name()?.to_str()?.starts_with(&format!("{OUTER}{id}-"));
+        is_ours.then(|| Some((id.to_owned(), outer.parent()?.to_owned(), tree.to_owned())))?
+    };
+    entries.filter_map(tree).collect()
+}
+
+/// The folders in which a repository has checkouts of ours, by what git knows of them: no environment says where an earlier
+/// perfgate put its own.
+pub(super) fn parents(repository: &Repository) -> Vec<PathBuf> {
+    let mut parents: Vec<PathBuf> = trees(repository.inner.commondir())
+        .into_iter()
+        .map(|(_, parent, _)| parent)
+        .collect();
+    parents.sort();
+    parents.dedup();
+    parents
 }
 
 impl Place {

@@ -88,6 +88,24 @@ impl MetricsPages {
         })))
     }
 
+    /// The page of the exporter that tells of a target's GPUs; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub(super) fn of_gpus<'a>(
+        target: &Target,
+        endpoints: impl Iterator<Item = &'a Endpoint>,
+    ) -> Result<Option<Arc<Self>>, LoadError> {
+        let Some(address) = &target.gpu_exporter else {
+            return Ok(None);
+        };
+        let target = Target {
+            metrics: MetricsPage::Url(address.clone()),
+            ..target.clone()
+        };
+        Self::of(&target, endpoints)
+    }
+
     /// Time between two looks at them.
     pub fn interval(&self) -> Duration {
         self.every
@@ -176,6 +194,11 @@ impl Runner {
     /// Where the server tells how it is doing; `None` where nobody is to ask.
     pub fn metrics_pages(&self) -> Option<&Arc<MetricsPages>> {
         self.metrics.as_ref()
+    }
+
+    /// The page of the exporter that tells of the server's GPUs, where there is one.
+    pub fn gpu_pages(&self) -> Option<&Arc<MetricsPages>> {
+        self.gpus.as_ref()
     }
 
     /// The series of that page that the plan asks for by name.

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::Value;
 
 use super::{endpoint::Endpoint, server_words};
+use crate::session::TAKES_MEMORY_AT_START;
 
 /// What a server says about itself; what it does not say is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,6 +67,9 @@ const ENGINES: [Engine; 4] = [
     },
 ];
 
+/// Who owns the models of engines that take their memory at start and are known by nothing else.
+const TAKE_MEMORY_AT_START: [(&str, &str); 2] = [("tensorrt_llm", "tensorrt-llm"), ("lmdeploy", "lmdeploy")];
+
 /// Asks a server; never fails.
 pub(super) async fn probe(endpoint: &Endpoint) -> Probe {
     let list = match page(endpoint, "/v1/models").await {
@@ -86,6 +90,13 @@ pub(super) async fn probe(endpoint: &Endpoint) -> Probe {
     let engine = texts("owned_by").find_map(|owner| ENGINES.iter().find(|engine| engine.owned_by == owner));
     let models: Vec<String> = texts("id").map(str::to_owned).collect();
     let mut facts: BTreeMap<String, String> = entries.first().and_then(longest).into_iter().collect();
+    let takes = texts("owned_by").find_map(|owner| TAKE_MEMORY_AT_START.iter().find(|(known, _)| *known == owner));
+    facts.extend(takes.map(|(_, name)| {
+        (
+            TAKES_MEMORY_AT_START.to_owned(),
+            format!("{name}, by its list of models"),
+        )
+    }));
     let engine_version = match engine {
         Some(engine) => version(endpoint, engine, &mut facts).await,
         None => None,

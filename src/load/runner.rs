@@ -53,6 +53,8 @@ pub struct Runner {
     warmup_limit: Option<u32>,
     cache: Cache,
     pub(super) metrics: Option<Arc<MetricsPages>>,
+    /// The page of the exporter that tells of the server's GPUs.
+    pub(super) gpus: Option<Arc<MetricsPages>>,
     no_gaps: Histogram<u64>,
     pub(super) threads: Threads,
     pub(super) runtime: Runtime,
@@ -84,6 +86,7 @@ impl Runner {
         drop(secrets);
         Ok(Self {
             metrics: MetricsPages::of(&plan.target, fleet.endpoints())?,
+            gpus: MetricsPages::of_gpus(&plan.target, fleet.endpoints())?,
             fleet: Arc::new(fleet),
             templates: templates(plan)?,
             model: first_model(plan),

@@ -51,7 +51,10 @@ fn memory_clock(series: &GpuSeries) -> Option<f64> {
 
 /// Of the points in which the GPU worked: an idle one saves power.
 fn mean_clock(series: &GpuSeries, of: impl Fn(&GpuPoint) -> Option<f64>) -> Option<f64> {
-    let working = series.points.iter().filter(|point| point.utilization_pct > 0.0);
+    let working = series
+        .points
+        .iter()
+        .filter(|point| point.utilization_pct.is_none_or(|pct| pct > 0.0));
     let clocks: Vec<f64> = working.filter_map(of).collect();
     mean(&clocks).filter(|clock| *clock > 0.0)
 }
@@ -74,7 +77,7 @@ mod tests {
     fn cell(limit_w: Option<f64>, clock_mhz: f64) -> CellRuns {
         let mut cell = session(&[4], &[Figures::default(); 2]).cells.remove(0);
         let point = |utilization_pct, sm_clock_mhz| GpuPoint {
-            utilization_pct,
+            utilization_pct: Some(utilization_pct),
             sm_clock_mhz: Some(sm_clock_mhz),
             ..GpuPoint::default()
         };

@@ -3,7 +3,7 @@
 use super::{RunValue, run::sample};
 use crate::{
     metric::Metric,
-    session::{EngineUse, GpuSeries, GpuUse, Run},
+    session::{EngineUse, Environment, GpuSeries, GpuUse, Run, TAKES_MEMORY_AT_START},
 };
 
 pub(super) fn values(run: &Run) -> Vec<(Metric, RunValue)> {
@@ -16,10 +16,14 @@ pub(super) fn values(run: &Run) -> Vec<(Metric, RunValue)> {
         GpuUse::Measured {
             memory_peak_bytes,
             utilization_mean_pct,
+            utilization_untold,
             samples,
         } => {
             let samples = usize::try_from(*samples).unwrap_or(usize::MAX);
-            let utilization = utilization(run, (*utilization_mean_pct, samples));
+            let utilization = match utilization_mean_pct {
+                None => Err(untold(utilization_untold.as_ref())),
+                Some(mean_pct) => utilization(run, (*mean_pct, samples)),
+            };
             (Ok(sample(bytes(*memory_peak_bytes) / 1e9, samples)), utilization)
         }
     };
@@ -28,6 +32,11 @@ pub(super) fn values(run: &Run) -> Vec<(Metric, RunValue)> {
         (Metric::GpuUtilizationPct, utilization),
         (Metric::GpuMemoryHeadroomPct, headroom(run)),
     ]
+}
+
+fn untold(why: Option<&String>) -> String {
+    let why = why.map_or("no reason is known", String::as_str);
+    format!("the GPUs do not tell their utilisation: {why}")
 }
 
 /// While requests were in flight, where that is known, and else over the whole run.
@@ -53,7 +62,7 @@ fn busy(run: &Run) -> Option<(f64, usize)> {
         for (place, point) in series.points.iter().enumerate() {
             let until_ns = series.points.get(place + 1).map_or(u64::MAX, |next| next.at_ns);
             if is_in_flight(&flights, (point.at_ns, until_ns)) {
-                sum += point.utilization_pct * f64::from(point.samples);
+                sum += point.utilization_pct? * f64::from(point.samples);
                 weight += f64::from(point.samples);
                 samples += point.samples as usize;
             }
@@ -133,9 +142,13 @@ fn bytes(count: u64) -> f64 {
     count as f64
 }
 
-/// Marks the peaks of engines that take their memory at start, as far as that is known of them by name.
-pub(super) fn takes_memory_at_start(engine: Option<&str>) -> bool {
-    matches!(engine, Some("vllm" | "sglang"))
+/// Whether an engine takes its memory at start: by its name, else by what its metrics or its command say of it.
+pub(super) fn takes_memory_at_start(environment: &Environment) -> bool {
+    match environment.engine_name.as_deref() {
+        Some("vllm" | "sglang") => true,
+        Some("llama.cpp" | "perfgate-sim") => false,
+        _ => environment.engine_facts.contains_key(TAKES_MEMORY_AT_START),
+    }
 }
 
 #[cfg(test)]
@@ -151,7 +164,7 @@ mod tests {
             at_ns: at_s * 1_000_000_000,
             samples: 10,
             memory_used_bytes: if *at_s == 2 { 950 } else { 500 },
-            utilization_pct: *utilization_pct,
+            utilization_pct: Some(*utilization_pct),
             ..GpuPoint::default()
         });
         GpuSeries {

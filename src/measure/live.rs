@@ -71,8 +71,8 @@ pub struct LiveSide {
 pub struct LiveGpu {
     /// Memory in use, of all of them together.
     pub memory_used_bytes: u64,
-    /// Utilisation, their mean, in percent.
-    pub utilization_pct: f64,
+    /// Utilisation, their mean, in percent; `None` where one does not tell.
+    pub utilization_pct: Option<f64>,
 }
 
 /// What a view shows of each latency.

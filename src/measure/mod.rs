@@ -170,7 +170,10 @@ fn of_the_engine(measured: &mut Measurements, session: &Session) {
     let tokens = tokens
         .and_then(|tokens| tokens.parse::<f64>().ok())
         .filter(|tokens| *tokens > 0.0);
-    let is_reserved = gpu::takes_memory_at_start(session.environment.engine_name.as_deref());
+    // What was said at the start is none of a run whose server was started later, where such servers say it themselves.
+    let mut runs = session.cells.iter().flat_map(|cell| &cell.runs);
+    let tokens = tokens.filter(|_| runs.all(|run| run.telemetry.logged_kv_tokens.is_none()));
+    let is_reserved = gpu::takes_memory_at_start(&session.environment);
     for cell in &mut measured.cells {
         let capacities = cell
             .series

@@ -13,12 +13,17 @@ pub(super) const NO_FIRST_TOKEN: &str = "it has no first-token stamp";
 pub(super) const NO_LAST_TOKEN: &str = "it has no last-token stamp";
 pub(super) const NO_TOKEN_COUNT: &str = "it has no output token count";
 const NOT_STARTED: &str = "its server was not started for it";
+const FIRST_START: &str =
+    "it was its server's first start, which reads and compiles what later ones find; give more repeats";
 pub(super) const NO_SCHEDULE: &str = "it has no intended send time";
 
 /// Every metric of one run, in no particular order.
 pub(super) fn values(run: &Run, load: &Load, plan: &Plan) -> Vec<(Metric, RunValue)> {
     if let Load::Capacity(search) = load {
-        return capacity::values(run, search.axis);
+        let mut found = capacity::values(run, search.axis);
+        found.retain(|(metric, _)| *metric != Metric::StartupS);
+        found.push((Metric::StartupS, startup(run)));
+        return found;
     }
     let mut found = Vec::with_capacity(Metric::ALL.len());
     found.extend(streamed(run, plan));
@@ -29,11 +34,19 @@ pub(super) fn values(run: &Run, load: &Load, plan: &Plan) -> Vec<(Metric, RunVal
     found.extend(outcomes(run));
     found.extend(gpu::values(run));
     found.extend(telemetry::values(run));
-    let startup = run.startup_s.map(|startup_s| sample(startup_s, 1));
-    found.push((Metric::StartupS, startup.ok_or_else(|| NOT_STARTED.to_owned())));
+    found.push((Metric::StartupS, startup(run)));
     found.extend(capacity::none());
     stated::stand_in(&mut found, run);
     found
+}
+
+/// A first start is as cold as the machine happened to be: beside another that was less so, it would read as a change.
+fn startup(run: &Run) -> RunValue {
+    match run.startup_s {
+        None => Err(NOT_STARTED.to_owned()),
+        Some(_) if run.first_start => Err(FIRST_START.to_owned()),
+        Some(startup_s) => Ok(sample(startup_s, 1)),
+    }
 }
 
 /// What needs a stream of tokens, and the throughput of what came.

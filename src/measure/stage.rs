@@ -45,7 +45,7 @@ pub(super) fn part(cell: &CellRuns, plan: &Plan, stage: u16, stages: usize) -> C
         telemetry: if stages == 1 {
             run.telemetry.clone()
         } else {
-            not_by_stage()
+            not_by_stage(run)
         },
         ..run.clone()
     };
@@ -61,8 +61,10 @@ pub(super) fn part(cell: &CellRuns, plan: &Plan, stage: u16, stages: usize) -> C
     }
 }
 
-fn not_by_stage() -> Telemetry {
+/// The room of the KV cache is the same in all of them.
+fn not_by_stage(run: &Run) -> Telemetry {
     Telemetry {
+        logged_kv_tokens: run.telemetry.kv_capacity_tokens(),
         engine: EngineUse::NotSampled("it was sampled over the whole run, not for each of its stages".into()),
         ..Telemetry::default()
     }

@@ -72,7 +72,8 @@ impl Figures {
             },
             gpu: GpuUse::Measured {
                 memory_peak_bytes: (self.memory_gb * 1e9) as u64,
-                utilization_mean_pct: 90.0,
+                utilization_mean_pct: Some(90.0),
+                utilization_untold: None,
                 samples: 20,
             },
             ..Run::default()

@@ -15,6 +15,8 @@ const FEWEST_FOR_P95: usize = 20;
 const MAY_FAIL: f64 = 0.1;
 /// A GPU renews its energy counter a few times a second.
 const SHORTEST_FOR_ENERGY_NS: u64 = 5_000_000_000;
+/// Share of the time of the requests, in percent, that the samples of a GPU span at least: the energy of the rest is not known.
+const ENERGY_SPANS_PCT: u64 = 95;
 
 pub(super) fn values(run: &Run) -> Vec<(Metric, RunValue)> {
     let engine = sampled(run);
@@ -24,7 +26,7 @@ pub(super) fn values(run: &Run) -> Vec<(Metric, RunValue)> {
         (Metric::QueueWaitingP95, alone(run).and_then(|()| of(waiting_p95))),
         (Metric::Preemptions, of(preemptions)),
         (Metric::PrefixCacheHitRate, of(hit_rate)),
-        (Metric::KvCacheCapacityTokens, of(kv_capacity)),
+        (Metric::KvCacheCapacityTokens, kv_capacity(run)),
         (Metric::SpecDecodeAcceptanceRate, of(acceptance)),
         (
             Metric::GpuPowerW,
@@ -98,11 +100,15 @@ fn preemptions(series: &EngineSeries) -> RunValue {
     Ok(sample(count(counted), series.samples as usize))
 }
 
-/// A constant of the engine: one sample tells it.
-fn kv_capacity(series: &EngineSeries) -> RunValue {
-    let tokens = series.kv_capacity_tokens.filter(|tokens| *tokens > 0);
-    let tokens = tokens.ok_or_else(|| untold("how much room its KV cache has"))?;
-    Ok(sample(count(tokens), series.samples as usize))
+/// A constant of the engine that ran: one sample tells it, or its log.
+fn kv_capacity(run: &Run) -> RunValue {
+    let samples = sampled(run).map_or(1, |series| series.samples as usize);
+    match run.telemetry.kv_capacity_tokens() {
+        Some(tokens) => Ok(sample(count(tokens), samples)),
+        None => Err(sampled(run)
+            .err()
+            .unwrap_or_else(|| untold("how much room its KV cache has"))),
+    }
 }
 
 fn acceptance(series: &EngineSeries) -> RunValue {
@@ -189,6 +195,12 @@ fn energy_per_token(gpus: &[GpuSeries], run: &Run) -> RunValue {
         if long_ns < SHORTEST_FOR_ENERGY_NS {
             return Err("a GPU's energy counter is too coarse for a run below 5 s".into());
         }
+        if long_ns.saturating_mul(100) < flight_ns(run).saturating_mul(ENERGY_SPANS_PCT) {
+            return Err(format!(
+                "the samples of GPU {} span too little of the run to tell its energy",
+                series.index
+            ));
+        }
     }
     let completed = run.requests.iter().filter(|record| record.completed());
     let counts: Option<Vec<u64>> = completed.map(|record| record.output_tokens.map(u64::from)).collect();
@@ -198,6 +210,13 @@ fn energy_per_token(gpus: &[GpuSeries], run: &Run) -> RunValue {
         return Err("no output token came".into());
     }
     Ok(sample(energy_j / count(tokens), counts.len()))
+}
+
+/// From the first send to the last end.
+fn flight_ns(run: &Run) -> u64 {
+    let first = run.requests.iter().map(|record| record.sent_ns).min();
+    let last = run.requests.iter().map(|record| record.end_ns).max();
+    first.zip(last).map_or(0, |(first, last)| last.saturating_sub(first))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
@@ -320,6 +339,22 @@ mod tests {
         assert!(reason(&few, Metric::EnergyPerOutputTokenJ).contains("too coarse"));
         assert_eq!(value(&run(engine(19), vec![]), Metric::KvCachePeakPct), Ok(90.0));
         assert!(value(&run(engine(19), vec![]), Metric::QueueWaitingP95).is_err());
+    }
+
+    #[test]
+    fn energy_of_a_part_of_the_run_is_no_figure() {
+        // 200 requests of 17 tokens.
+        let of_a_run = |seconds: f64| {
+            let figures = Figures {
+                output_tokens_per_s: 3400.0 / seconds,
+                ..Figures::default()
+            };
+            let mut long = figures.run();
+            long.telemetry = run(engine(20), vec![gpu(0, 10)]).telemetry;
+            value(&long, Metric::EnergyPerOutputTokenJ)
+        };
+        assert_eq!(of_a_run(10.5), Ok(0.5));
+        assert!(of_a_run(10.6).is_err_and(|why| why.contains("span too little of the run")));
     }
 
     #[test]

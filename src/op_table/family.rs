@@ -97,6 +97,76 @@ const WORDS: &[(&str, Family)] = &[
     ("rotary", Family::Elementwise),
 ];
 
+/// Operators of a framework whose names have none of these words.
+const OPERATORS: &[(&[&str], Family)] = &[
+    (
+        &[
+            "mm",
+            "addmm",
+            "bmm",
+            "baddbmm",
+            "addmv",
+            "mv",
+            "dot",
+            "linear",
+            "einsum",
+            "_scaled_mm",
+        ],
+        Family::Gemm,
+    ),
+    (
+        &[
+            "cat",
+            "clone",
+            "contiguous",
+            "to",
+            "_to_copy",
+            "stack",
+            "index_put_",
+            "repeat",
+        ],
+        Family::Copy,
+    ),
+    (
+        &["sum", "mean", "amax", "amin", "max", "min", "cumsum"],
+        Family::Reduction,
+    ),
+    (
+        &[
+            "add",
+            "add_",
+            "sub",
+            "sub_",
+            "mul",
+            "mul_",
+            "div",
+            "div_",
+            "pow",
+            "rsqrt",
+            "exp",
+            "cos",
+            "sin",
+            "neg",
+            "relu",
+            "tanh",
+            "sigmoid",
+            "where",
+            "fill_",
+            "masked_fill",
+            "masked_fill_",
+            "zero_",
+        ],
+        Family::Elementwise,
+    ),
+];
+
+/// The family that an operator's name tells (`aten::addmm`).
+pub fn family_of_operator(name: &str) -> Family {
+    let own = name.rsplit("::").next().unwrap_or(name);
+    let found = OPERATORS.iter().find(|(names, _)| names.contains(&own));
+    found.map_or_else(|| family_of(own), |(_, family)| *family)
+}
+
 /// The family that a kernel's name tells.
 pub fn family_of(name: &str) -> Family {
     let name = name.to_ascii_lowercase();
@@ -193,6 +263,24 @@ mod tests {
             ("something_new", Family::Other),
         ] {
             assert_eq!(family_of(name), family, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_operators_name_tells_the_family() {
+        for (name, family) in [
+            ("aten::addmm", Family::Gemm),
+            ("aten::copy_", Family::Copy),
+            ("aten::scaled_dot_product_attention", Family::Attention),
+            ("aten::_scaled_dot_product_flash_attention_for_cpu", Family::Attention),
+            ("aten::native_layer_norm", Family::Norm),
+            ("aten::_softmax", Family::Softmax),
+            ("aten::mul_", Family::Elementwise),
+            ("aten::empty", Family::Other),
+            ("sim::step", Family::Other),
+            ("", Family::Other),
+        ] {
+            assert_eq!(family_of_operator(name), family, "{name}");
         }
     }
 

@@ -11,7 +11,7 @@ mod timeline;
 use std::collections::BTreeMap;
 
 pub use self::{
-    family::{Family, family_of, short_name},
+    family::{Family, family_of, family_of_operator, short_name},
     limit::{Limit, SpeedOfLight},
     row::{Inputs, KernelRow, OpRow},
     timeline::{DeviceSpan, SpanKind, WAITING_NS, timelines},
@@ -233,6 +233,8 @@ pub struct Timeline {
     pub wall_ns: u64,
     /// At least one kernel (host: one operator) ran.
     pub compute_ns: u64,
+    /// The same by the family of what ran (of several, of the one that began first; host: of the innermost operator); it adds up.
+    pub compute_by_family: BTreeMap<Family, u64>,
     /// Communication that no kernel hid.
     pub exposed_communication_ns: u64,
     /// Copies that neither a kernel nor communication hid.
@@ -246,6 +248,29 @@ pub struct Timeline {
 }
 
 impl Timeline {
+    /// Time in which something of a family ran.
+    pub(crate) fn compute(&mut self, family: Family, time_ns: u64) {
+        if time_ns > 0 {
+            self.compute_ns += time_ns;
+            *self.compute_by_family.entry(family).or_default() += time_ns;
+        }
+    }
+
+    /// Adds what another device did.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.wall_ns += other.wall_ns;
+        for (family, time_ns) in &other.compute_by_family {
+            self.compute(*family, *time_ns);
+        }
+        self.exposed_communication_ns += other.exposed_communication_ns;
+        self.exposed_copy_ns += other.exposed_copy_ns;
+        self.between_steps_ns += other.between_steps_ns;
+        self.waiting.add(other.waiting);
+        for (cause, gaps) in &other.idle {
+            self.idle.entry(*cause).or_default().add(*gaps);
+        }
+    }
+
     /// Something ran.
     pub const fn busy_ns(&self) -> u64 {
         self.compute_ns + self.exposed_communication_ns + self.exposed_copy_ns
@@ -295,6 +320,14 @@ pub struct Gaps {
     pub count: u64,
     /// Together.
     pub time_ns: u64,
+}
+
+impl Gaps {
+    /// Together with others.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.time_ns += other.time_ns;
+    }
 }
 
 /// Allocations of a phase.

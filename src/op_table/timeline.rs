@@ -1,6 +1,6 @@
 //! Intervals on a device → busy, exposed and idle time, and why it was idle.
 
-use super::{IdleCause, Timeline};
+use super::{Family, IdleCause, Timeline};
 
 /// A gap before a kernel that had been launched is the cost between two kernels up to here.
 ///
@@ -21,6 +21,8 @@ pub struct DeviceSpan {
     pub launched_ns: Option<u64>,
     /// What it was.
     pub kind: SpanKind,
+    /// What sort of work it was.
+    pub family: Family,
     /// The phase that it counts for: an index into the answer.
     pub phase: usize,
     /// The step that it is part of.
@@ -76,11 +78,11 @@ fn run_until(end_ns: u64, now_ns: &mut u64, active: &mut Vec<DeviceSpan>, found:
         let length_ns = until_ns - *now_ns;
         if let Some(timeline) = found.get_mut(owner.phase) {
             timeline.wall_ns += length_ns;
-            *match owner.kind {
-                SpanKind::Compute => &mut timeline.compute_ns,
-                SpanKind::Communication => &mut timeline.exposed_communication_ns,
-                SpanKind::Copy => &mut timeline.exposed_copy_ns,
-            } += length_ns;
+            match owner.kind {
+                SpanKind::Compute => timeline.compute(owner.family, length_ns),
+                SpanKind::Communication => timeline.exposed_communication_ns += length_ns,
+                SpanKind::Copy => timeline.exposed_copy_ns += length_ns,
+            }
         }
         *now_ns = until_ns;
     }
@@ -128,6 +130,7 @@ mod tests {
             end_ns,
             launched_ns: Some(launched_ns),
             kind,
+            family: Family::Gemm,
             phase: 0,
             step: 0,
         }
@@ -238,6 +241,7 @@ mod tests {
                     end_ns: start_ns + length_ns,
                     launched_ns: Some(launched_ns),
                     kind: [SpanKind::Compute, SpanKind::Communication, SpanKind::Copy][usize::from(kind)],
+                    family: [Family::Gemm, Family::Copy][usize::from(length_ns % 2 == 0)],
                     phase,
                     step: 0,
                 })
@@ -248,6 +252,7 @@ mod tests {
             let last = spans.iter().map(|span| span.end_ns).max().unwrap_or(0);
             for timeline in &found {
                 prop_assert_eq!(timeline.wall_ns, timeline.busy_ns() + timeline.idle_ns());
+                prop_assert_eq!(timeline.compute_ns, timeline.compute_by_family.values().sum::<u64>());
             }
             prop_assert_eq!(found.iter().map(|timeline| timeline.wall_ns).sum::<u64>(), last - first);
         }

@@ -43,6 +43,8 @@ pub struct Target {
     pub metrics_interval: Duration,
     /// Series of that page that are wanted beside what is known of engines.
     pub told: Vec<&'static Told>,
+    /// Address of the page on which an exporter tells of the server's GPUs; `None`: NVML is asked here.
+    pub gpu_exporter: Option<String>,
 }
 
 /// Where a server tells how it is doing, in the Prometheus text format.
@@ -94,6 +96,7 @@ impl Target {
             cache_reset: CacheReset::Auto,
             metrics: MetricsPage::Auto,
             metrics_interval: METRICS_INTERVAL,
+            gpu_exporter: None,
             told: Vec::new(),
         }
     }

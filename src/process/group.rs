@@ -6,23 +6,31 @@ use std::{
     time::Duration,
 };
 
-use super::table::{Identity, Process, processes};
+use super::table::{Identity, Process, processes, with_variable};
 
 /// Groups that are alive, for the moment when this process must end at once.
-static ALIVE: Mutex<Vec<Group>> = Mutex::new(Vec::new());
+static ALIVE: Mutex<Vec<(Group, Option<Mark>)>> = Mutex::new(Vec::new());
 
 /// Clock ticks of `/proc` in a second: `USER_HZ`, which is 100 on every system that this runs on.
 const TICKS_PER_S: u64 = 100;
 
-/// A process group by its leader's id.
+/// A process group by its leader's id. What is signalled by it is the caller's to know: a number is given again when all of a group are
+/// gone and its leader was waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group(u32);
 
+/// A variable that stands in the environment of a group and of all its children.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) name: &'static str,
+    pub(super) value: String,
+}
+
 impl Group {
-    /// The group that a process leads; it is ended by [`stop_all`] until it is left.
-    pub fn led_by(leader: u32) -> Self {
+    /// The group that a process leads; it is ended by [`stop_all`] until it is left, which is before its leader is waited for.
+    pub(super) fn led_by(leader: u32, mark: Option<Mark>) -> Self {
         let group = Self(leader);
-        with_alive(|alive| alive.push(group));
+        with_alive(|alive| alive.push((group, mark)));
         group
     }
 
@@ -31,37 +39,27 @@ impl Group {
         Self(leader)
     }
 
+    pub(super) const fn id(self) -> u32 {
+        self.0
+    }
+
     /// It is over.
-    pub fn leave(self) {
-        with_alive(|alive| alive.retain(|other| *other != self));
+    pub(super) fn leave(self) {
+        with_alive(|alive| alive.retain(|(other, _)| *other != self));
     }
 
-    /// Asks all members to end.
-    pub fn terminate(self) {
-        system::signal(self.0, false);
+    /// Asks all members to end, or ends them at once.
+    pub(super) fn signal(self, at_once: bool) {
+        system::signal(self.0, at_once);
     }
 
-    /// Asks all members to end as Ctrl-C in their terminal would: profilers write what they have then.
-    pub fn interrupt(self) {
+    /// Asks all members to end as Ctrl-C in their terminal would.
+    pub(super) fn interrupt(self) {
         system::interrupt(self.0);
     }
 
-    /// Ends all members.
-    pub fn kill(self) {
-        system::signal(self.0, true);
-    }
-
-    /// Ends all members, and their children that left for a group of their own.
-    pub fn kill_family(self) {
-        let family = self.family().unwrap_or_default();
-        self.kill();
-        for process in family {
-            system::signal_one(process, true);
-        }
-    }
-
     /// Whether any member still runs; `None` where the system does not tell.
-    pub fn is_alive(self) -> Option<bool> {
+    pub(super) fn is_alive(self) -> Option<bool> {
         let processes = processes()?;
         Some(
             processes
@@ -70,47 +68,58 @@ impl Group {
         )
     }
 
-    /// Ids of all members, and of their children that left for a group of their own; `None` where the system does not
-    /// tell.
-    pub fn family(self) -> Option<Vec<u32>> {
-        Some(family(self, &processes()?))
-    }
-
-    /// The same, each with when it began, so that it can be told from another that gets its number.
+    /// All members and their children that left for a group of their own, each with when it began, so that it can be told from
+    /// another that gets its number.
     pub fn members(self) -> Vec<Identity> {
         let processes = processes().unwrap_or_default();
-        let family = family(self, &processes);
+        let family = self.family(&processes);
         let members = processes.iter().filter(|process| family.contains(&process.id));
         members.map(Process::identity).collect()
     }
 
-    /// CPU time of all members, of children that have ended too; `None` where the system does not tell.
-    pub fn cpu(self) -> Option<Duration> {
-        let members = processes()?.into_iter().filter(|process| process.group == self.0);
+    /// CPU time of the same, of children that have ended too; `None` where the system does not tell.
+    pub(super) fn cpu(self) -> Option<Duration> {
+        let processes = processes()?;
+        let family = self.family(&processes);
+        let members = processes.iter().filter(|process| family.contains(&process.id));
         let ticks: u64 = members.map(|process| process.cpu_ticks).sum();
         Some(Duration::from_millis(ticks * 1000 / TICKS_PER_S))
+    }
+
+    fn family(self, processes: &[Process]) -> Vec<u32> {
+        kin(processes, |process| process.group == self.0)
     }
 }
 
 /// Ends every process that was started and still runs, without waiting.
 pub fn stop_all() {
-    let alive = with_alive(|alive| alive.clone());
-    alive.into_iter().for_each(Group::kill);
+    // Nothing is left, and waited for, meanwhile.
+    with_alive(|alive| {
+        for (group, mark) in alive.iter() {
+            let family = group.members();
+            group.signal(true);
+            let marked = mark
+                .as_ref()
+                .map_or_else(Vec::new, |mark| with_variable(mark.name, &mark.value));
+            family.iter().chain(&marked).for_each(|process| process.end(true));
+        }
+    });
 }
 
-fn with_alive<T>(work: impl FnOnce(&mut Vec<Group>) -> T) -> T {
+fn with_alive<T>(work: impl FnOnce(&mut Vec<(Group, Option<Mark>)>) -> T) -> T {
     work(&mut ALIVE.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-fn family(group: Group, processes: &[Process]) -> Vec<u32> {
+/// Ids of the processes that are of it, and of all their children.
+pub(super) fn kin(processes: &[Process], is_of_it: impl Fn(&Process) -> bool) -> Vec<u32> {
     let mut family: Vec<u32> = Vec::new();
     loop {
         let is_new = |process: &&Process| !family.contains(&process.id);
-        let is_of_it = |process: &&Process| process.group == group.0 || family.contains(&process.parent);
+        let is_kin = |process: &&Process| is_of_it(process) || family.contains(&process.parent);
         let new: Vec<u32> = processes
             .iter()
             .filter(is_new)
-            .filter(is_of_it)
+            .filter(is_kin)
             .map(|process| process.id)
             .collect();
         if new.is_empty() {
@@ -187,10 +196,10 @@ mod tests {
         };
         // 7 leads; 8 is its child, 20 the child of 8 in a group of its own with 21; 30 is a stranger.
         let all = [(21, 20, 20), (20, 8, 20), (8, 7, 7), (7, 1, 7), (30, 1, 30)].map(process);
-        let mut found = family(Group(7), &all);
+        let mut found = Group(7).family(&all);
         found.sort_unstable();
         assert_eq!(found, [7, 8, 20, 21]);
-        assert_eq!(family(Group(9), &all), [0; 0]);
+        assert_eq!(Group(9).family(&all), [0; 0]);
     }
 
     #[test]
@@ -198,7 +207,7 @@ mod tests {
     fn this_process_is_seen_at_work() {
         let own = Group(nix::unistd::getpgrp().as_raw().unsigned_abs());
         assert_eq!(own.is_alive(), Some(true));
-        assert!(own.family().unwrap().contains(&std::process::id()));
+        assert!(own.members().contains(&Identity::own().unwrap()));
         let before = own.cpu().unwrap();
         while own.cpu().unwrap() <= before {}
     }

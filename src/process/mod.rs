@@ -3,6 +3,7 @@
 //! What any of the hands may stand on; the server under test and the `git` program are their own modules' matter.
 
 mod group;
+mod leader;
 mod running;
 mod table;
 pub mod withheld;
@@ -11,6 +12,7 @@ use std::{env, path::PathBuf};
 
 pub use self::{
     group::{Group, in_group_of_its_own, stop_all},
+    leader::Leader,
     running::{End, Running},
     table::{Identity, listener, name_of, numbering, with_variable},
 };

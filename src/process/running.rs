@@ -2,12 +2,12 @@
 
 use std::{
     io,
-    process::{Child, ChildStderr, ChildStdout, Command, ExitStatus},
+    process::{ChildStderr, ChildStdout, Command, ExitStatus},
     thread,
     time::{Duration, Instant},
 };
 
-use super::group::{Group, in_group_of_its_own};
+use super::leader::Leader;
 
 /// Between two looks: short at first, since most programs are done at once.
 const FIRST_WAIT: Duration = Duration::from_millis(1);
@@ -18,11 +18,7 @@ const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A program in a process group of its own; the group is killed when this is dropped.
 #[derive(Debug)]
-pub struct Running {
-    child: Child,
-    group: Group,
-    ended: Option<ExitStatus>,
-}
+pub struct Running(Leader);
 
 /// How the wait for a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,18 +37,12 @@ impl Running {
     /// # Errors
     /// The system's reason.
     pub fn start(command: &mut Command) -> io::Result<Self> {
-        in_group_of_its_own(command);
-        let child = command.spawn()?;
-        Ok(Self {
-            group: Group::led_by(child.id()),
-            child,
-            ended: None,
-        })
+        Leader::start(command).map(Self)
     }
 
     /// What it prints, where the command has pipes.
     pub fn pipes(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
-        (self.child.stdout.take(), self.child.stderr.take())
+        self.0.pipes()
     }
 
     /// Waits until it is done, no longer than `limit` and while it is `wanted`; then whatever of its group still runs is
@@ -61,8 +51,8 @@ impl Running {
         let begun = Instant::now();
         let mut wait = FIRST_WAIT;
         let end = loop {
-            if self.is_done() {
-                break self.ended.map_or(End::TooLong, End::Exited);
+            if let Some(ended) = self.0.ended() {
+                break End::Exited(ended);
             }
             if !wanted() {
                 break End::Unwanted;
@@ -78,50 +68,22 @@ impl Running {
     }
 
     fn end(&mut self, patience: Duration) {
-        // A group that is gone may have left its number to another.
-        if !self.is_alive() {
+        if !self.0.is_alive() {
             return;
         }
         if !patience.is_zero() {
-            self.group.terminate();
-            if self.is_gone_within(patience) {
+            self.0.end(false);
+            if self.0.is_gone_within(patience) {
                 return;
             }
         }
-        self.group.kill_family();
-        if !self.is_done() {
-            // Where there are no groups.
-            let _ = self.child.kill();
-        }
-        self.is_gone_within(KILL_PATIENCE);
-    }
-
-    fn is_done(&mut self) -> bool {
-        self.ended = self.ended.or_else(|| self.child.try_wait().ok().flatten());
-        self.ended.is_some()
-    }
-
-    fn is_alive(&mut self) -> bool {
-        !self.is_done() || self.group.is_alive().unwrap_or(false)
-    }
-
-    fn is_gone_within(&mut self, patience: Duration) -> bool {
-        let until = Instant::now() + patience;
-        let mut wait = FIRST_WAIT;
-        while self.is_alive() {
-            if Instant::now() >= until {
-                return false;
-            }
-            thread::sleep(wait);
-            wait = (wait * 2).min(LONGEST_WAIT);
-        }
-        true
+        self.0.end(true);
+        self.0.is_gone_within(KILL_PATIENCE);
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.end(Duration::ZERO);
-        self.group.leave();
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
-    RenderError, budget, escape, telemetry,
+    RenderError, budget, escape, profile, telemetry,
     template::{Language, render},
     view::ReportView,
 };
@@ -18,11 +18,11 @@ const REPORT: &str = include_str!("../../templates/report.html");
 const HISTORY: &str = include_str!("../../templates/history.html");
 /// One chart of a course, here and on the site.
 pub(super) const COURSE: &str = include_str!("../../templates/course.html");
-const STYLE: &str = concat!(
+pub(super) const STYLE: &str = concat!(
     include_str!("../../templates/report.css"),
     include_str!("../../templates/history.css")
 );
-const SCRIPT: &str = concat!(
+pub(super) const SCRIPT: &str = concat!(
     include_str!("../../templates/history.js"),
     include_str!("../../templates/report.js")
 );
@@ -55,8 +55,11 @@ struct Page<T> {
 /// # Errors
 /// A broken template, which is a bug in perfgate.
 pub fn html(report: &Report) -> Result<String, RenderError> {
-    let beside = telemetry::section(report, MOST_BESIDE)?;
-    let room = MOST_BYTES - beside.len().min(MOST_BESIDE);
+    let beside = Beside {
+        telemetry: telemetry::section(report, MOST_BESIDE)?,
+        profile: profile::section(report, false)?,
+    };
+    let room = MOST_BYTES - (beside.telemetry.len() + beside.profile.len()).min(2 * MOST_BESIDE);
     for aim in AIMS {
         let page = written(&fitting(report, room / 100 * aim), &beside)?;
         if page.len() <= MOST_BYTES {
@@ -75,7 +78,11 @@ pub fn html(report: &Report) -> Result<String, RenderError> {
 /// # Errors
 /// As [`html`]; and a page of more than 64 MiB.
 pub fn whole_html(report: &Report) -> Result<String, RenderError> {
-    written(&ReportView::of(report), &telemetry::section(report, usize::MAX)?)
+    let beside = Beside {
+        telemetry: telemetry::section(report, usize::MAX)?,
+        profile: profile::section(report, true)?,
+    };
+    written(&ReportView::of(report), &beside)
 }
 
 fn fitting(report: &Report, most: usize) -> ReportView {
@@ -84,8 +91,16 @@ fn fitting(report: &Report, most: usize) -> ReportView {
     view
 }
 
-/// The page, with the section of what was sampled as it stands.
-fn written(report: &impl Serialize, beside: &str) -> Result<String, RenderError> {
+/// Sections that are HTML already.
+struct Beside {
+    /// What was sampled beside the requests.
+    telemetry: String,
+    /// What profiles of both arms tell.
+    profile: String,
+}
+
+/// The page, with these sections as they stand.
+fn written(report: &impl Serialize, beside: &Beside) -> Result<String, RenderError> {
     let page = Page {
         report,
         version: env!("CARGO_PKG_VERSION"),
@@ -93,8 +108,9 @@ fn written(report: &impl Serialize, beside: &str) -> Result<String, RenderError>
         script_hash: hash(SCRIPT),
     };
     let page = render("report.html", &TEMPLATE, Language::Html, &page)?;
-    // No value of the report writes a `<`, so that this place is the template's own.
-    let page = page.replacen("<!--telemetry-->\n", beside, 1);
+    // No value of the report writes a `<`, so that these places are the template's own.
+    let page = page.replacen("<!--telemetry-->\n", &beside.telemetry, 1);
+    let page = page.replacen("<!--profile-->\n", &beside.profile, 1);
     // Both places stand before the first value of the report.
     Ok(page.replacen("/*style*/", STYLE, 1).replacen("/*script*/", SCRIPT, 1))
 }

@@ -181,10 +181,8 @@ fn below(live: &Live, room: usize) -> Vec<(String, &'static str)> {
     if let Some(gpu) = live.gpu {
         let memory_gb = gigabytes(gpu.memory_used_bytes);
         let memory = Scale::of(Metric::GpuMemoryPeakGb, [memory_gb]).with_unit(memory_gb);
-        lines.push((
-            format!(" GPU memory {memory}, utilisation {:.0}{SPACE}%", gpu.utilization_pct),
-            "",
-        ));
+        let busy = gpu.utilization_pct.map(|pct| format!(", utilisation {pct:.0}{SPACE}%"));
+        lines.push((format!(" GPU memory {memory}{}", busy.unwrap_or_default()), ""));
     }
     for side in live.sides.iter().filter(|side| !side.failures.is_empty()) {
         let classes = side
@@ -250,7 +248,7 @@ mod tests {
             tokens_by_second: vec![0.0, 100.0, 200.0, 200.0],
             gpu: Some(LiveGpu {
                 memory_used_bytes: 61_200_000_000,
-                utilization_pct: 93.4,
+                utilization_pct: Some(93.4),
             }),
             ..Live::default()
         }

@@ -38,6 +38,7 @@ struct Comment<'a> {
 struct Sections {
     table: bool,
     notes: bool,
+    profile: bool,
     indicators: bool,
     environment: bool,
     all_checks: bool,
@@ -58,6 +59,7 @@ impl Sections {
         Self {
             table: parts >= 1,
             notes: parts >= 2,
+            profile: parts >= 2,
             environment: parts >= 3,
             indicators: parts >= 4,
             all_checks: parts >= 5,

@@ -57,8 +57,9 @@ pub use format::figure;
 pub use history::{accepted_step, terminal_history};
 pub use html::{html, whole_html};
 pub use json::{
-    context_json, context_schema, history_json, history_schema, noise_json, noise_schema, profile_diff_json,
-    profile_incomparable_json, profile_json, read_report, report_json, report_schema, show_json,
+    MOST_PROFILE_DIFF_BYTES, ProfileDiffError, context_json, context_schema, history_json, history_schema, noise_json,
+    noise_schema, profile_diff_json, profile_diff_schema, profile_incomparable_json, profile_json, profile_schema,
+    read_profile_diff, read_report, report_json, report_schema, show_json,
 };
 pub use listing::{BaselineRow, terminal_baselines, terminal_doubts};
 pub use live::{LEAST_VIEW, LiveLine, live_line, live_view};
@@ -67,7 +68,7 @@ pub use mlperf::{Beside, SubmittedResult, SubmittedSystem, terminal_submission};
 pub use noise::{suggestion_yaml, terminal_noise};
 pub use own::{MOST_TEMPLATE_BYTES, Template};
 pub use posting::{Past, Posting, marker, past_results};
-pub use profile::{profile_diff_text, profile_text};
+pub use profile::{profile_diff_html, profile_diff_text, profile_text};
 pub use screen::Screen;
 pub use selftest::terminal_selftest;
 pub use site::{Site, SiteBaseline, SiteReport, site_index, site_page};

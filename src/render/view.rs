@@ -16,6 +16,7 @@ use super::{
     format,
     ladder::{self, Ladders},
     past::{self, PastSection},
+    profile::{self, ProfileView},
     reproduce,
     words::{self, Look},
 };
@@ -71,6 +72,8 @@ pub(super) struct ReportView {
     /// Whose rules held; `None`: the work tree's.
     pub(super) trusted: Option<TrustedView>,
     pub(super) warnings: Vec<String>,
+    /// What profiles of both arms tell, for a comment.
+    pub(super) profile: Option<ProfileView>,
     pub(super) method: String,
     /// The command that judges the same files again.
     pub(super) reproduce: String,
@@ -117,7 +120,6 @@ impl ReportView {
         } = words::look(report.verdict);
         let arms = figures::arms(report);
         let domain = Domain::of(&report.checks);
-        let explained: Vec<&Check> = explained(report).collect();
         let finding = report
             .headline
             .strip_prefix(word)
@@ -137,14 +139,7 @@ impl ReportView {
             baseline: report.baseline.as_ref().map(arm_view),
             candidate: arm_view(&report.candidate),
             arm_names: arms.iter().map(|(name, _)| *name).collect(),
-            checks: report
-                .checks
-                .iter()
-                .map(|check| {
-                    let is_explained = explained.iter().any(|other| std::ptr::eq(*other, check));
-                    CheckView::of(check, domain, is_explained, &report.warnings)
-                })
-                .collect(),
+            checks: check_views(report, domain),
             worst: worst(&report.checks).map(|check| CheckView::of(check, domain, false, &[])),
             axis: domain.axis(),
             indicators: figures::tables(&arms, &report.checks, Rows::Indicators),
@@ -162,6 +157,7 @@ impl ReportView {
             given: evidence::given(report),
             trusted: report.trusted.as_ref().map(evidence::trusted),
             warnings: report.warnings.clone(),
+            profile: profile::brief(report),
             method: report.method.clone(),
             reproduce: reproduce::command(report),
             left_out: LeftOut::default(),
@@ -177,6 +173,15 @@ impl ReportView {
         self.ladder.charts_mut().clear();
         self.history.without_charts();
     }
+}
+
+fn check_views(report: &Report, domain: Domain) -> Vec<CheckView> {
+    let explained: Vec<&Check> = explained(report).collect();
+    let view = |check: &Check| {
+        let is_explained = explained.iter().any(|other| std::ptr::eq(*other, check));
+        CheckView::of(check, domain, is_explained, &report.warnings)
+    };
+    report.checks.iter().map(view).collect()
 }
 
 /// More paragraphs than this are not read.

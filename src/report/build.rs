@@ -3,7 +3,7 @@
 use super::{
     Judging, Report, Stored,
     arm::{describe_measured, say_none_replaced},
-    clocks, conduct, detail, doubts, headroom, held, imported, method, overridden,
+    clocks, conduct, detail, doubts, headroom, held, imported, machine, method, overridden,
     past::{self, Past, Windows},
     rest, scenario, server_clock, tails, telemetry, wording,
 };
@@ -108,6 +108,7 @@ pub fn build_knowing(
         detail: Vec::new(),
         telemetry: Vec::new(),
         past,
+        profile: None,
     }
 }
 
@@ -245,6 +246,7 @@ fn of_session(arm: &str, session: &Session) -> Vec<String> {
     warnings.extend(conduct::of(arm, session));
     warnings.extend(scenario::warnings(arm, session));
     warnings.extend(server_clock::of(arm, session));
+    warnings.extend(machine::of(arm, session));
     for cell in &session.cells {
         let sum = |of: fn(&crate::session::Run) -> u32| cell.runs.iter().map(|run| u64::from(of(run))).sum::<u64>();
         let (failed, all) = (sum(|run| run.warmup.failed), sum(|run| run.warmup.requests));

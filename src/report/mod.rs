@@ -14,10 +14,12 @@ mod headroom;
 mod health;
 mod held;
 mod imported;
+mod machine;
 mod method;
 mod never_full;
 mod overridden;
 mod past;
+mod profiled;
 mod rest;
 mod scenario;
 mod server_clock;
@@ -32,6 +34,7 @@ use std::collections::BTreeMap;
 use crate::{
     compare::work,
     metric::Metric,
+    op_table::diff::{Diff, Incomparable},
     plan::{Load, Slo},
     verdict::{OnInconclusive, Policy, Unmet, Verdict},
 };
@@ -40,6 +43,7 @@ pub use build::{Reference, build, build_knowing, warnings};
 pub use detail::{ArmDetail, CellDetail, Flow, Latency, Moment, Spread};
 pub use doubts::of as signs_of_editing;
 pub use past::{Middle, Past, PastCourse, PastPoint, PastSession, PastStep};
+pub use profiled::OtherProfiles;
 pub use rest::unseen_rest;
 pub use scenario::invalid_by_scenario;
 pub use telemetry::{ArmCourse, CellTelemetry, Course, RunCourse, Sampled, Teller};
@@ -89,6 +93,8 @@ pub struct Report {
     pub telemetry: Vec<CellTelemetry>,
     /// The stored sessions behind the baseline, for charts, or why there are none, in a sentence.
     pub past: Result<Past, String>,
+    /// What profiles of both arms tell, or why they cannot be compared; `None` where nobody gave any. No part of the report's file.
+    pub profile: Option<Result<Diff, Incomparable>>,
 }
 
 /// Where the rules of a pull request came from.

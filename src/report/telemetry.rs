@@ -199,7 +199,7 @@ fn of_gpus(of: Sampled, gpus: &[GpuSeries]) -> Vec<Moment> {
                 Sampled::SmClock => point.sm_clock_mhz,
                 Sampled::MemoryClock => point.memory_clock_mhz,
                 Sampled::Temperature => point.temperature_c.map(f64::from),
-                _ => Some(point.utilization_pct),
+                _ => point.utilization_pct,
             })
             .collect();
         Some((point.at_ns, point.samples, together(of, &values?)?))

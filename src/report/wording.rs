@@ -6,7 +6,7 @@ use crate::{
     measure::invalid_because,
     session::{Origin, Session},
     verdict::{
-        Action, Bound, Judgement, Lacking, MIN_RUNS, OnUnmet, Refusal, Unmet, Verdict, figures,
+        Action, Bound, Judgement, Lacking, MIN_RUNS, OnUnmet, Refusal, Unmet, Verdict, figures, is_gate,
         wording::{bound, count, count_more},
     },
 };
@@ -98,7 +98,8 @@ fn open(judgement: &Judgement, obligations: &[Obligation], unmet: Unmet) -> Stri
     if let Some(owed) = obligations.iter().find(holds) {
         return owed.text.clone();
     }
-    checks.iter().find(is_open).map_or_else(String::new, told)
+    let nothing_open = || "only failed requests were judged, which says nothing of how fast it was".to_owned();
+    checks.iter().find(is_open).map_or_else(nothing_open, told)
 }
 
 /// Why a check is open: it says how many runs it lacks itself, the headline how many settle all that runs can settle.
@@ -249,7 +250,7 @@ fn settling(judgement: &Judgement, (baseline, candidate): (Option<&Session>, &Se
         };
         steps.push(format!("measure both sides with more requests a run: {how}"));
     }
-    if judgement.checks.is_empty() {
+    if !judgement.checks.iter().any(is_gate) {
         steps.push("gate a metric: set a limit under `gates` in `perfgate.yaml`".into());
     }
     if steps.is_empty() && open().next().is_some() {

@@ -70,6 +70,9 @@ pub enum Ended {
     Aborted(String),
 }
 
+/// The fact that an engine takes its memory at start, whatever its requests need, and how that is known.
+pub const TAKES_MEMORY_AT_START: &str = "memory_taken_at_start";
+
 /// What a session ran on, as far as it could be seen or was told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {

@@ -50,6 +50,8 @@ pub struct Run {
     /// From the command that started its server to that server's first answer, in seconds; `None`: perfgate did not start
     /// it for this run.
     pub startup_s: Option<f64>,
+    /// Whether that was the server's first start: the machine had not read its files yet, nor had the engine compiled anything.
+    pub first_start: bool,
     /// When it began, where it is a shard's part of a run.
     pub shard: Option<ShardStart>,
 }
@@ -72,6 +74,8 @@ pub struct HostUse {
     pub cpu_steal: Option<f64>,
     /// Why GPU clocks were held down, as NVML names it; empty: they were not, or nobody looked.
     pub throttled: Vec<String>,
+    /// Memory errors that the GPUs counted during the run and could not correct (ECC).
+    pub gpu_memory_errors: u32,
     /// Processes on the GPU that were there for a part of the run only, or beside this arm of a pair only.
     pub foreign_gpu_processes: u32,
     /// Processes on its server's GPUs that are none of the arms' servers; `None` where nobody could tell.
@@ -216,8 +220,10 @@ pub enum GpuUse {
     Measured {
         /// Highest sum over the visible GPUs of memory in use.
         memory_peak_bytes: u64,
-        /// Mean over samples and GPUs, 0 to 100.
-        utilization_mean_pct: f64,
+        /// Mean over samples and GPUs, 0 to 100; `None` where one of them does not tell it all the time.
+        utilization_mean_pct: Option<f64>,
+        /// Why there is no utilisation, where there is none.
+        utilization_untold: Option<String>,
         /// How many times it was sampled.
         samples: u32,
     },

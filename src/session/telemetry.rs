@@ -13,12 +13,26 @@ pub struct Telemetry {
     pub engine: EngineUse,
     /// The machine that perfgate ran on, rising in time; empty where it does not tell.
     pub host: Vec<HostPoint>,
+    /// Tokens that the KV cache has room for, as the log of the server said that served this run; `None`: it is not ours, or
+    /// did not say.
+    pub logged_kv_tokens: Option<u64>,
+}
+
+impl Telemetry {
+    /// Tokens that the KV cache had room for during the run: by the engine's page, else by its server's log.
+    pub fn kv_capacity_tokens(&self) -> Option<u64> {
+        let sampled = match &self.engine {
+            EngineUse::Sampled(series) => series.kv_capacity_tokens,
+            EngineUse::NotSampled(_) => None,
+        };
+        sampled.or(self.logged_kv_tokens).filter(|tokens| *tokens > 0)
+    }
 }
 
 /// One GPU over a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GpuSeries {
-    /// As NVML numbers it.
+    /// As NVML numbers it, or the exporter; the n-th MIG instance of GPU i is 100 · (i + 1) + n.
     pub index: u32,
     /// Rising in time.
     pub points: Vec<GpuPoint>,
@@ -43,8 +57,8 @@ pub struct GpuPoint {
     pub samples: u32,
     /// Most memory in use.
     pub memory_used_bytes: u64,
-    /// Mean utilisation, 0 to 100.
-    pub utilization_pct: f64,
+    /// Mean utilisation, 0 to 100; `None` where it does not tell.
+    pub utilization_pct: Option<f64>,
     /// Mean power.
     pub power_w: Option<f64>,
     /// Mean clock of the processors.

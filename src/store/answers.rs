@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Baselines, StoreError,
-    baseline::{Whole, stored_at},
+    baseline::Whole,
     baseline_file::{AcceptedFile, PinnedFile},
-    lock::DirLock,
 };
 use crate::history::Accepted;
 
@@ -61,16 +60,16 @@ impl Baselines {
     fn change(
         &self,
         key: &str,
-        change: impl FnOnce(&mut Whole, &Path) -> Result<(), StoreError>,
+        change: impl Fn(&mut Whole, &Path) -> Result<(), StoreError>,
     ) -> Result<PathBuf, StoreError> {
         self.refuse_read_only()?;
-        // Looked up before the lock too: a directory that is not there cannot be locked.
-        self.path(key)?;
-        let _lock = DirLock::take(&self.dir)?;
         let path = self.path(key)?;
-        let mut file = stored_at(&path)?.ok_or_else(|| StoreError::Missing { path: path.clone() })?;
-        change(&mut file, &path)?;
-        file.write(&path)?;
+        self.place.change(&path, &mut |stored| {
+            self.still(key, &path)?;
+            let mut file = stored.ok_or_else(|| StoreError::Missing { path: path.clone() })?;
+            change(&mut file, &path)?;
+            Ok(Some(file))
+        })?;
         Ok(path)
     }
 }

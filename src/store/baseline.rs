@@ -131,27 +131,37 @@ impl Whole {
         Ok(false)
     }
 
-    /// Writes it with its seal.
-    pub(super) fn write(&mut self, path: &Path) -> Result<(), StoreError> {
+    /// Gives it the seal of what it holds now.
+    pub(super) fn seal_up(&mut self, path: &Path) -> Result<(), StoreError> {
         self.schema = BASELINE_SCHEMA.into();
         let last = self.last_hash().unwrap_or_default().to_owned();
         self.seal = Some(chain::seal(self, &last).map_err(|error| unhashed(path, error))?);
+        Ok(())
+    }
+
+    /// Writes it with its seal.
+    pub(super) fn write(&mut self, path: &Path) -> Result<(), StoreError> {
+        self.seal_up(path)?;
         write::json(path, self, write::BASELINE_LINE_DEPTH)
     }
 }
 
 /// The file's twin as it stands, to be added to; `None` where there is no file.
 pub(super) fn stored_at(path: &Path) -> Result<Option<Whole>, StoreError> {
-    let bytes = match read::bytes_of(path) {
-        Err(StoreError::Missing { .. }) => return Ok(None),
-        other => other?,
-    };
+    match read::bytes_of(path) {
+        Err(StoreError::Missing { .. }) => Ok(None),
+        bytes => stored_in(path, &bytes?).map(Some),
+    }
+}
+
+/// The same of its bytes.
+pub(super) fn stored_in(path: &Path, bytes: &[u8]) -> Result<Whole, StoreError> {
     let mut history = Vec::new();
-    let head = each_entry(path, &bytes, |_, entry| {
+    let head = each_entry(path, bytes, |_, entry| {
         history.push(entry);
         Ok(())
     })?;
-    Ok(Some(BaselineFile {
+    Ok(BaselineFile {
         schema: head.schema,
         name: head.name,
         plan_hash: head.plan_hash,
@@ -162,7 +172,7 @@ pub(super) fn stored_at(path: &Path) -> Result<Option<Whole>, StoreError> {
         before: head.before,
         seal: head.seal,
         history,
-    }))
+    })
 }
 
 /// The whole baseline, checked; of each session only what `keep` makes of it stays in memory.

@@ -9,7 +9,7 @@ use crate::{history::Accepted, metric::Metric};
 pub(super) const BASELINE_SCHEMA: &str = "perfgate-llm/baseline/2";
 
 /// Sessions of one plan in one environment; `H` is the form in which its history is wanted.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BaselineFile<H> {
     pub(super) schema: String,
@@ -35,7 +35,7 @@ pub(super) struct BaselineFile<H> {
 }
 
 /// A session of a history.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EntryFile {
     /// Hash of the content and of the hash before. Version 1 has none.
@@ -48,7 +48,7 @@ pub(super) struct EntryFile {
 }
 
 /// The session against which slow creep is checked, whole: it stays when the history moves on.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PinnedFile {
     pub(super) sha256: String,
@@ -58,7 +58,7 @@ pub(super) struct PinnedFile {
 }
 
 /// A step that somebody answers for.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AcceptedFile {
     /// Hash of the last session before the step. Left out: it lies before the first session.

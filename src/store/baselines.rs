@@ -1,30 +1,31 @@
-//! A directory of baselines: one file for each plan and environment, with the sessions measured there.
+//! A store of baselines: one file for each plan and environment, with the sessions measured there.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
     StoreError,
-    baseline::{self, Baseline, Link, Whole, stored_at},
+    baseline::{self, Baseline, Link, Whole},
     baseline_file::BaselineHeader,
     check,
     info::BaselineInfo,
-    lock::DirLock,
-    names, noise_file,
-    shelf::Shelf,
+    names,
+    place::{Place, baselines_of, name_of},
+    shelf::Folder,
 };
 use crate::{
     measure::invalid_because,
     session::{Ended, Session},
 };
 
-/// A directory of baselines, on disk or as it was at a commit.
+/// A store of baselines: a directory on disk or as it was at a commit, or a place elsewhere that looks like one.
 #[derive(Clone, Debug)]
 pub struct Baselines {
     pub(super) dir: PathBuf,
-    pub(super) shelf: Shelf,
+    pub(super) place: Arc<dyn Place>,
 }
 
 /// One file of the directory, readable or not.
@@ -63,10 +64,8 @@ impl Baselines {
         if dir.exists() && !dir.is_dir() {
             return Err(StoreError::NotADirectory { path: dir });
         }
-        Ok(Self {
-            dir,
-            shelf: Shelf::Disk,
-        })
+        let place = Arc::new(Folder::at(dir.clone()));
+        Ok(Self { dir, place })
     }
 
     /// Adds a session to the baseline of its plan and environment, under a name if one is given.
@@ -91,23 +90,23 @@ impl Baselines {
         name.map_or(Ok(()), names::check_name)?;
         names::check_hash(plan_hash)?;
         names::check_hash(environment_hash)?;
-        fs::create_dir_all(&self.dir).map_err(|source| io_error("write", &self.dir, source))?;
-        let _lock = DirLock::take(&self.dir)?;
-
         let path = self.file_of(plan_hash, environment_hash);
-        if let Some(name) = name {
-            self.refuse_taken(name, &path)?;
-        }
-        let mut file = stored_at(&path)?.unwrap_or_else(|| Whole::new(plan_hash, environment_hash, now_unix_s));
-        let renamed = name.is_some() && file.name.as_deref() != name;
-        file.name = name.map(str::to_owned).or(file.name);
-        let already_there = file.append(&path, session, forced, now_unix_s)?;
-        if renamed || !already_there {
-            file.write(&path)?;
-        }
+        let mut did = (0, false);
+        self.place.change(&path, &mut |stored| {
+            if let Some(name) = name {
+                self.refuse_taken(name, &path)?;
+            }
+            let mut file = stored.unwrap_or_else(|| Whole::new(plan_hash, environment_hash, now_unix_s));
+            let renamed = name.is_some() && file.name.as_deref() != name;
+            file.name = name.map(str::to_owned).or(file.name);
+            let already_there = file.append(&path, session, forced, now_unix_s)?;
+            did = (file.history.len(), already_there);
+            Ok((renamed || !already_there).then_some(file))
+        })?;
+        let (sessions, already_there) = did;
         Ok(Saved {
             path,
-            sessions: file.history.len(),
+            sessions,
             already_there,
         })
     }
@@ -122,13 +121,8 @@ impl Baselines {
     /// # Errors
     /// When the directory cannot be read.
     pub fn list(&self) -> Result<Vec<Listed>, StoreError> {
-        let files = self.files()?.into_iter();
-        Ok(files
-            .map(|file| Listed {
-                baseline: self.bytes_of(&file).and_then(|bytes| BaselineInfo::read(&file, &bytes)),
-                file,
-            })
-            .collect())
+        let infos = self.place.infos()?.into_iter();
+        Ok(infos.map(|(file, baseline)| Listed { file, baseline }).collect())
     }
 
     /// The baseline with this name, file name (with or without `.json`) or beginning of a file name or fingerprint.
@@ -145,7 +139,7 @@ impl Baselines {
     /// As [`Self::get`].
     pub fn get_with<T>(&self, key: &str, keep: impl FnMut(Session, &Link) -> T) -> Result<Baseline<T>, StoreError> {
         let path = self.path(key)?;
-        baseline::read_with(&path, &self.bytes_of(&path)?, keep)
+        baseline::read_with(&path, &self.place.read(&path)?, keep)
     }
 
     /// Removes one baseline, found as by [`Self::get`] or broken, and tells its file.
@@ -154,12 +148,17 @@ impl Baselines {
     /// When there is none, more than one, or the file system refuses.
     pub fn remove(&self, key: &str) -> Result<PathBuf, StoreError> {
         self.refuse_read_only()?;
-        // Looked up before the lock too: a directory that is not there cannot be locked.
-        self.path(key)?;
-        let _lock = DirLock::take(&self.dir)?;
         let file = self.path(key)?;
-        fs::remove_file(&file).map_err(|source| io_error("remove", &file, source))?;
+        self.place.remove(&file, &|| self.still(key, &file))?;
         Ok(file)
+    }
+
+    /// Whether a key still means the file that it meant before nobody else could write.
+    pub(super) fn still(&self, key: &str, file: &Path) -> Result<(), StoreError> {
+        if self.path(key)? == file {
+            return Ok(());
+        }
+        Err(StoreError::Missing { path: file.to_owned() })
     }
 
     /// The files of a plan's baselines, one for each environment, by file name; broken ones too, where their name says
@@ -181,10 +180,10 @@ impl Baselines {
     /// # Errors
     /// When the directory cannot be read.
     pub fn paths(&self) -> Result<Vec<PathBuf>, StoreError> {
-        self.files()
+        self.place.files().map(baselines_of)
     }
 
-    fn refuse_taken(&self, name: &str, own: &Path) -> Result<(), StoreError> {
+    pub(super) fn refuse_taken(&self, name: &str, own: &Path) -> Result<(), StoreError> {
         let taken = self.entries()?.into_iter().find(|entry| {
             let held = entry.header.as_ref().ok().and_then(|header| header.name.as_deref());
             held == Some(name) && entry.file != own
@@ -225,27 +224,8 @@ impl Baselines {
     }
 
     fn entries(&self) -> Result<Vec<Entry>, StoreError> {
-        let files = self.files()?.into_iter();
-        Ok(files
-            .map(|file| Entry {
-                header: self
-                    .bytes_of(&file)
-                    .and_then(|bytes| baseline::read_header(&file, &bytes)),
-                file,
-            })
-            .collect())
-    }
-
-    /// The `*.json` files, by name, without those of noise; hidden ones are files in the making.
-    fn files(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let mut files = self.shelf.files(&self.dir)?;
-        files.retain(|path| {
-            let is_json = path.extension().is_some_and(|extension| extension == "json");
-            let name = name_of(path);
-            is_json && !name.starts_with('.') && !name.starts_with(noise_file::PREFIX)
-        });
-        files.sort();
-        Ok(files)
+        let headers = self.place.headers()?.into_iter();
+        Ok(headers.map(|(file, header)| Entry { file, header }).collect())
     }
 }
 
@@ -294,10 +274,6 @@ pub(super) fn io_error(action: &'static str, path: &Path, source: io::Error) -> 
         path: path.to_owned(),
         source,
     }
-}
-
-fn name_of(file: &Path) -> String {
-    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn known(entries: &[Entry]) -> String {

@@ -130,6 +130,7 @@ impl From<&Run> for RunFile {
             cut_short: run.cut_short.clone(),
             server_died: run.server_died,
             startup_s: run.startup_s,
+            first_start: run.first_start,
             shard: run.shard.map(ShardStartEntry),
         }
     }
@@ -155,6 +156,7 @@ fn run_at(place: u32, file: RunFile, session_started_unix_s: u64) -> Run {
         cut_short: file.cut_short,
         server_died: file.server_died,
         startup_s: file.startup_s,
+        first_start: file.first_start,
         shard: file.shard.map(|entry| entry.0),
     }
 }

@@ -193,4 +193,45 @@ pub enum StoreError {
         /// How long this one waited, in seconds.
         waited_s: u64,
     },
+    /// A place elsewhere did not do what it was asked.
+    #[error("cannot {action} `{place}`: {why}")]
+    Elsewhere {
+        /// What was tried (`read`, `write`).
+        action: &'static str,
+        /// The address.
+        place: String,
+        /// Why not, and what to do.
+        why: String,
+    },
+    /// Somebody else was faster, again and again.
+    #[error("`{place}` was changed by others {tries} times while this was to be written; nothing was, try it again")]
+    Outrun {
+        /// The address.
+        place: String,
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// An index refers to what is not there.
+    #[error(
+        "`{}`: the object `{}` of one of its sessions is not there; restore it from a copy, or remove the baseline with `perfgate baseline rm` and save anew",
+        path.display(),
+        object.display()
+    )]
+    Lost {
+        /// The baseline.
+        path: PathBuf,
+        /// What is missing.
+        object: PathBuf,
+    },
+    /// Two histories of one baseline, of which neither continues the other.
+    #[error(
+        "`{}` has another history than the baseline that is to be copied there: {what}; copy into a store that does not hold it, or remove it there with `perfgate baseline rm`",
+        path.display()
+    )]
+    Parted {
+        /// The baseline.
+        path: PathBuf,
+        /// Where they part.
+        what: String,
+    },
 }

@@ -156,7 +156,7 @@ struct SideFile {
 #[serde(deny_unknown_fields)]
 struct GpuFile {
     memory_used_bytes: u64,
-    utilization_pct: f64,
+    utilization_pct: Option<f64>,
 }
 
 impl From<&Live> for MeasurementFile {
@@ -281,7 +281,7 @@ mod tests {
             tokens_by_second: vec![0.0, 16.0],
             gpu: Some(LiveGpu {
                 memory_used_bytes: 1 << 30,
-                utilization_pct: 93.0,
+                utilization_pct: Some(93.0),
             }),
             ..Live::default()
         }

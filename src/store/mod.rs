@@ -1,4 +1,7 @@
-//! Sessions, baselines and the noise of pairs at rest: versioned twins, atomic writes, a directory of baselines.
+//! Sessions, baselines and the noise of pairs at rest: versioned twins, atomic writes, a directory of baselines or a bucket.
+//!
+//! Every store is a [`place::Place`]: a folder on disk, files held from a commit, or a [`Bucket`] (files, object storage, a ref of
+//! git) of which one index says what counts.
 //!
 //! The shape of the files is in the modules that end in `_file`; `docs/files.md` explains it to people.
 //! What a session means is `measure`'s; which baseline fits is `compare`'s (its hashes come in as text).
@@ -8,12 +11,15 @@ mod baseline;
 mod baseline_file;
 mod baselines;
 mod bisection;
+mod bucket;
 mod chain;
 mod check;
 mod convert;
 mod defaults;
 mod entries;
 mod error;
+mod files;
+mod index_file;
 mod info;
 mod lengths_file;
 mod live;
@@ -24,7 +30,11 @@ mod measured_file;
 mod names;
 mod noise;
 mod noise_file;
+#[cfg_attr(not(feature = "object-store"), path = "no_objects.rs")]
+mod objects;
 mod pairing_file;
+mod parts;
+mod place;
 mod plan_file;
 mod read;
 mod request_file;
@@ -33,10 +43,12 @@ mod scenario_file;
 mod selftest_file;
 mod session_file;
 mod shelf;
+mod split;
 mod stated_file;
 mod strict;
 mod target_file;
 mod telemetry_file;
+mod upkeep;
 mod workload_file;
 mod write;
 
@@ -49,6 +61,7 @@ pub use self::{
         Bisection, CommitChance, CommitRun, Confirmed, EndsFound, Found, Question, Skipped, Suspect, read_bisection,
         write_bisection,
     },
+    bucket::{Bucket, INDEX, Next, Version},
     chain::{sha256_of, sha256_of_file},
     error::StoreError,
     info::BaselineInfo,
@@ -58,7 +71,10 @@ pub use self::{
         write_measured,
     },
     noise_file::MAX_NOISE,
+    objects::Cloud,
+    place::Swept,
     selftest_file::{read_selftest, write_selftest},
+    upkeep::{Copied, Trimmed},
     write::{claim_output, write_bytes},
 };
 use self::{read::Kind, session_file::SessionFile};

@@ -1,12 +1,9 @@
 //! The noise of earlier pairs, beside the baselines of a directory.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use super::{
-    Baselines, StoreError,
-    baselines::io_error,
-    lock::DirLock,
-    names,
+    Baselines, StoreError, names,
     noise_file::{self, NoiseFile},
 };
 use crate::compare::{PairNoise, PairVariance};
@@ -19,7 +16,7 @@ impl Baselines {
     /// When the file there is broken or newer: noise that cannot be read must not look like none.
     pub fn pair_noise(&self, plan_hash: &str, environment_hash: &str) -> Result<PairNoise, StoreError> {
         let path = self.noise_path(plan_hash, environment_hash)?;
-        let stored = match self.bytes_of(&path) {
+        let stored = match self.place.read(&path) {
             Err(StoreError::Missing { .. }) => None,
             bytes => Some(NoiseFile::read(&path, &bytes?)?),
         };
@@ -41,12 +38,11 @@ impl Baselines {
     ) -> Result<PathBuf, StoreError> {
         self.refuse_read_only()?;
         let path = self.noise_path(plan_hash, environment_hash)?;
-        fs::create_dir_all(&self.dir).map_err(|source| io_error("write", &self.dir, source))?;
-        let _lock = DirLock::take(&self.dir)?;
-        let stored = NoiseFile::stored_at(&path)?;
-        let mut file = stored.unwrap_or_else(|| NoiseFile::new(plan_hash, environment_hash));
-        file.add(variances);
-        file.write(&path)?;
+        self.place.change_noise(&path, &mut |stored| {
+            let mut file = stored.unwrap_or_else(|| NoiseFile::new(plan_hash, environment_hash));
+            file.add(variances);
+            Ok(file)
+        })?;
         Ok(path)
     }
 

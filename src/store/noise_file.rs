@@ -156,10 +156,25 @@ impl NoiseFile {
     }
 
     /// Writes it with its seal.
-    pub(super) fn write(&mut self, path: &Path) -> Result<(), StoreError> {
+    pub(super) fn write(mut self, path: &Path) -> Result<(), StoreError> {
+        self.seal_up(path)?;
+        write::json(path, &self, LINE_DEPTH)
+    }
+
+    /// The same as bytes without blanks.
+    pub(super) fn bytes(mut self, path: &Path) -> Result<Vec<u8>, StoreError> {
+        self.seal_up(path)?;
+        serde_json::to_vec(&self).map_err(|error| StoreError::Io {
+            action: "write",
+            path: path.to_owned(),
+            source: error.into(),
+        })
+    }
+
+    fn seal_up(&mut self, path: &Path) -> Result<(), StoreError> {
         self.seal = String::new();
         self.seal = self.sealed(path)?;
-        write::json(path, self, LINE_DEPTH)
+        Ok(())
     }
 
     /// What the file says, each figure checked.

@@ -88,6 +88,9 @@ pub(super) struct HostFile {
     /// Why GPU clocks were held down, as NVML names it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     throttled: Vec<String>,
+    /// Memory errors that the GPUs counted during the run and could not correct (ECC). Left out: none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    gpu_memory_errors: u32,
     /// Processes on the GPU that were there for a part of the run only, or beside this arm of a pair only. Left out:
     /// none.
     #[serde(default, skip_serializing_if = "is_default")]

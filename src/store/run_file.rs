@@ -72,6 +72,9 @@ pub(super) struct RunFile {
     /// start it for this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) startup_s: Option<f64>,
+    /// Whether that was the server's first start, with cold caches, which is no start as the later ones are. Left out: no.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) first_start: bool,
     /// When it began, where it is a shard's part of a run. Left out: it is a whole one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) shard: Option<ShardStartEntry>,
@@ -129,9 +132,13 @@ enum GpuFile {
     Measured {
         /// Highest sum over the visible GPUs of memory in use.
         memory_peak_bytes: u64,
-        /// Mean over samples and GPUs.
+        /// Mean over samples and GPUs. Left out: not told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 0.0, max = 100.0))]
-        utilization_mean_pct: f64,
+        utilization_mean_pct: Option<f64>,
+        /// Why it was not told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        utilization_untold: Option<String>,
         /// How many times it was sampled.
         #[schemars(range(min = 1))]
         samples: u32,

@@ -8,33 +8,115 @@ use std::{
     sync::Arc,
 };
 
-use super::{Baselines, Link, StoreError, Stored, baselines::io_error, read, read_bytes_with};
+use super::{
+    Baselines, Link, StoreError, Stored,
+    baseline::stored_at,
+    baselines::io_error,
+    lock::DirLock,
+    noise_file::NoiseFile,
+    place::{Change, Look, NoiseChange, Place},
+    read, read_bytes_with,
+};
 use crate::session::Session;
 
-/// The files themselves.
-#[derive(Clone, Debug)]
-pub(super) enum Shelf {
-    /// As they are on disk whenever they are read.
-    Disk,
-    /// As they were read; what is not here is not there.
-    Held(Arc<BTreeMap<PathBuf, Vec<u8>>>),
+/// A folder on disk, read anew whenever it is asked; one that is not there yet holds nothing.
+#[derive(Debug)]
+pub(super) struct Folder {
+    dir: PathBuf,
 }
 
-impl Shelf {
-    /// The files of a folder; none where it is not there.
-    pub(super) fn files(&self, dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
-        let failed = |source| io_error("read", dir, source);
-        match self {
-            Self::Held(files) => {
-                let own = files.keys().filter(|path| path.parent() == Some(dir));
-                Ok(own.cloned().collect())
-            }
-            Self::Disk => match fs::read_dir(dir) {
-                Ok(folder) => folder.map(|entry| Ok(entry.map_err(failed)?.path())).collect(),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-                Err(error) => Err(failed(error)),
-            },
+impl Folder {
+    pub(super) fn at(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// Held by one writer at a time.
+    fn locked(&self) -> Result<DirLock, StoreError> {
+        fs::create_dir_all(&self.dir).map_err(|source| io_error("write", &self.dir, source))?;
+        DirLock::take(&self.dir)
+    }
+}
+
+impl Place for Folder {
+    fn files(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let failed = |source| io_error("read", &self.dir, source);
+        match fs::read_dir(&self.dir) {
+            Ok(folder) => folder.map(|entry| Ok(entry.map_err(failed)?.path())).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(failed(error)),
         }
+    }
+
+    fn read(&self, path: &Path) -> Result<Cow<'_, [u8]>, StoreError> {
+        read::bytes_of(path).map(Cow::Owned)
+    }
+
+    fn has_file(&self, path: &Path) -> bool {
+        path.is_file()
+    }
+
+    fn change(&self, path: &Path, change: Change<'_>) -> Result<(), StoreError> {
+        let _lock = self.locked()?;
+        if let Some(mut file) = change(stored_at(path)?)? {
+            file.write(path)?;
+        }
+        Ok(())
+    }
+
+    fn change_noise(&self, path: &Path, change: NoiseChange<'_>) -> Result<(), StoreError> {
+        let _lock = self.locked()?;
+        change(NoiseFile::stored_at(path)?)?.write(path)
+    }
+
+    fn remove(&self, path: &Path, look: Look<'_>) -> Result<(), StoreError> {
+        let _lock = self.locked()?;
+        look()?;
+        fs::remove_file(path).map_err(|source| io_error("remove", path, source))
+    }
+}
+
+/// Files as they were read; what is not here is not there.
+#[derive(Debug)]
+struct Held {
+    dir: PathBuf,
+    files: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Held {
+    fn refused<T>(&self) -> Result<T, StoreError> {
+        Err(StoreError::ReadOnly { dir: self.dir.clone() })
+    }
+}
+
+impl Place for Held {
+    fn files(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let own = self.files.keys().filter(|path| path.parent() == Some(&self.dir));
+        Ok(own.cloned().collect())
+    }
+
+    fn read(&self, path: &Path) -> Result<Cow<'_, [u8]>, StoreError> {
+        let held = self.files.get(path).map(|bytes| Cow::Borrowed(bytes.as_slice()));
+        held.ok_or_else(|| StoreError::Missing { path: path.to_owned() })
+    }
+
+    fn has_file(&self, path: &Path) -> bool {
+        self.files.contains_key(path)
+    }
+
+    fn is_read_only(&self) -> bool {
+        true
+    }
+
+    fn change(&self, _: &Path, _: Change<'_>) -> Result<(), StoreError> {
+        self.refused()
+    }
+
+    fn change_noise(&self, _: &Path, _: NoiseChange<'_>) -> Result<(), StoreError> {
+        self.refused()
+    }
+
+    fn remove(&self, _: &Path, _: Look<'_>) -> Result<(), StoreError> {
+        self.refused()
     }
 }
 
@@ -43,46 +125,35 @@ impl Baselines {
     ///
     /// Nothing can be written to it.
     pub fn held(dir: impl Into<PathBuf>, files: BTreeMap<PathBuf, Vec<u8>>) -> Self {
-        Self {
-            dir: dir.into(),
-            shelf: Shelf::Held(Arc::new(files)),
-        }
+        let dir = dir.into();
+        let place = Arc::new(Held {
+            dir: dir.clone(),
+            files,
+        });
+        Self { dir, place }
     }
 
-    /// The folder.
+    /// The folder, or the address as a path.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Whether nothing can be written to it, as it is that of a commit.
-    pub const fn is_read_only(&self) -> bool {
-        matches!(self.shelf, Shelf::Held(_))
+    pub fn is_read_only(&self) -> bool {
+        self.place.is_read_only()
     }
 
-    /// Whether a path names a file that can be read here: one that was read from the commit, or any on disk.
+    /// Whether a path names a file that can be read here: one that was read from the commit, one of the store, or any on disk.
     pub fn has_file(&self, path: &Path) -> bool {
-        match &self.shelf {
-            Shelf::Disk => path.is_file(),
-            Shelf::Held(files) => files.contains_key(path),
-        }
+        self.place.has_file(path)
     }
 
-    /// Reads a session or a baseline as [`super::read_with`] does, from disk or as it was at the commit.
+    /// Reads a session or a baseline as [`super::read_with`] does, from where it is kept or as it was at the commit.
     ///
     /// # Errors
     /// As [`super::read_with`].
     pub fn read_with<T>(&self, path: &Path, keep: impl FnMut(Session, &Link) -> T) -> Result<Stored<T>, StoreError> {
-        read_bytes_with(path, self.bytes_of(path)?.into_owned(), keep)
-    }
-
-    pub(super) fn bytes_of(&self, path: &Path) -> Result<Cow<'_, [u8]>, StoreError> {
-        match &self.shelf {
-            Shelf::Disk => read::bytes_of(path).map(Cow::Owned),
-            Shelf::Held(files) => {
-                let held = files.get(path).map(|bytes| Cow::Borrowed(bytes.as_slice()));
-                held.ok_or_else(|| StoreError::Missing { path: path.to_owned() })
-            }
-        }
+        read_bytes_with(path, self.place.read(path)?.into_owned(), keep)
     }
 
     pub(super) fn refuse_read_only(&self) -> Result<(), StoreError> {

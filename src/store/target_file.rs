@@ -75,6 +75,9 @@ pub(super) struct TargetFile {
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "told_file")]
     #[schemars(with = "Vec<String>")]
     told: Vec<&'static Told>,
+    /// Address of the page on which an exporter told of the server's GPUs. Left out: NVML was asked on perfgate's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gpu_exporter: Option<String>,
 }
 
 /// Metrics that a configuration asks for, by their keys.

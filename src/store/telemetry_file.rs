@@ -26,6 +26,9 @@ pub(super) struct TelemetryFile {
     /// in over the network each second, mean of those that went out]`, rising in time; null: not known. Left out: not sampled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     host: Vec<HostRow>,
+    /// Tokens that the KV cache has room for, as the log of the server said that served this run. Left out: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    logged_kv_tokens: Option<u64>,
 }
 
 type HostRow = (u64, u32, f64, f64, Option<f64>, Option<u64>, Option<f64>, Option<f64>);
@@ -57,7 +60,16 @@ struct GpuSeriesFile {
     power_limit_w: Option<f64>,
 }
 
-type GpuRow = (u64, u32, u64, f64, Option<f64>, Option<f64>, Option<f64>, Option<u32>);
+type GpuRow = (
+    u64,
+    u32,
+    u64,
+    Option<f64>,
+    Option<f64>,
+    Option<f64>,
+    Option<f64>,
+    Option<u32>,
+);
 
 /// `[begin in ns, end in ns, in words]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -179,6 +191,7 @@ impl From<&Telemetry> for TelemetryFile {
             gpus: telemetry.gpus.iter().map(Into::into).collect(),
             engine: (&telemetry.engine).into(),
             host: telemetry.host.iter().map(host_row).collect(),
+            logged_kv_tokens: telemetry.logged_kv_tokens,
         }
     }
 }
@@ -189,6 +202,7 @@ impl From<TelemetryFile> for Telemetry {
             gpus: file.gpus.into_iter().map(Into::into).collect(),
             engine: file.engine.into(),
             host: file.host.into_iter().map(host_point).collect(),
+            logged_kv_tokens: file.logged_kv_tokens,
         }
     }
 }

@@ -96,6 +96,22 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     written.map_err(|source| failed(path, source))
 }
 
+/// The same, and it is on the disk when this returns.
+pub(super) fn bytes_synced(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let written = make_parent(path).and_then(|()| {
+        let mut temporary = Temporary::beside(path)?;
+        temporary.file.write_all(bytes)?;
+        temporary.file.sync_all()?;
+        fs::rename(&temporary.path, path)?;
+        temporary.kept = true;
+        if let Ok(folder) = File::open(parent_of(path)) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    });
+    written.map_err(|source| failed(path, source))
+}
+
 /// Where the new file takes its place: the path itself, or what a link points at; `None` for a pipe or device, which a
 /// rename would destroy.
 fn place_of(path: &Path) -> io::Result<Option<PathBuf>> {

@@ -2,6 +2,7 @@
 
 mod build;
 mod holder;
+mod leftovers;
 mod log;
 mod ready;
 mod record;
@@ -12,7 +13,7 @@ use std::{io, net::TcpListener, path::PathBuf, time::Duration};
 pub use self::{
     build::Build,
     holder::of_gpus,
-    record::{Leftover, Swept, sweep},
+    leftovers::{Leftover, Swept, sweep},
     server::{Server, Start},
 };
 pub use crate::process::stop_all;

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io,
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     plan::{Launch, Reset},
-    process::{self, End, Group, Running, in_group_of_its_own, withheld},
+    process::{End, Identity, Leader, Running, withheld},
 };
 
 /// How long a server may take to end when it is asked to.
@@ -48,18 +48,19 @@ pub struct Start {
     pub timeout: Duration,
     /// Whether it gets none of the variables that may hold secrets, as code of many commits must not.
     pub withhold_secrets: bool,
+    /// Folder in which it is written down as long as it runs, for whoever cleans up behind a perfgate that was killed.
+    pub records: PathBuf,
 }
 
 /// A server that runs in a process group of its own; it is stopped with all its children when this is dropped.
 #[derive(Debug)]
 pub struct Server {
     start: Start,
-    child: Child,
-    group: Group,
+    leader: Leader,
     log: Log,
-    ended: Option<ExitStatus>,
     /// Gone with it.
-    _record: Option<Record>,
+    record: Record,
+    is_stopped: bool,
 }
 
 impl Start {
@@ -82,7 +83,7 @@ impl Start {
             return Err(TargetError::PortTaken {
                 name: self.name,
                 port: self.port,
-                by: holder::of_port(self.port),
+                by: holder::of_port(self.port, &self.records),
             });
         }
         let failed = |source| TargetError::Log {
@@ -91,27 +92,21 @@ impl Start {
             source,
         };
         let (file, log) = Log::open(&self.log, "started again").map_err(failed)?;
-        let mut record = Record::write(&process::temporary(), self.name, self.port);
         let mut command = self.command(&self.launch.command, &file).map_err(failed)?;
-        if let Some(record) = &record {
-            command.env(VARIABLE, &record.id);
-        }
-        in_group_of_its_own(&mut command);
-        let child = command.spawn().map_err(|source| TargetError::NotStarted {
-            name: self.name,
-            program: self.program(),
-            source,
-        })?;
-        if let Some(record) = &mut record {
-            record.started(child.id());
-        }
+        let mut record = Record::write(self);
+        let leader =
+            Leader::start_marked(&mut command, VARIABLE, record.id()).map_err(|source| TargetError::NotStarted {
+                name: self.name,
+                program: self.program(),
+                source,
+            })?;
+        record.started(leader.id());
         let mut server = Server {
             start: self.clone(),
-            group: Group::led_by(child.id()),
-            child,
+            leader,
             log,
-            ended: None,
-            _record: record,
+            record,
+            is_stopped: false,
         };
         self.wait(&mut server, wanted)?;
         Ok(server)
@@ -121,9 +116,18 @@ impl Start {
         self.launch.command.first().cloned().unwrap_or_default()
     }
 
+    fn own(&self, text: &str) -> String {
+        text.replace("{port}", &self.port.to_string())
+    }
+
+    /// Its command that stops it, for its port.
+    pub(super) fn stop(&self) -> Vec<String> {
+        self.launch.stop.iter().map(|word| self.own(word)).collect()
+    }
+
     /// A command of this server: what starts it, or what is done to it.
     fn command(&self, words: &[String], log: &File) -> io::Result<Command> {
-        let own = |text: &String| text.replace("{port}", &self.port.to_string());
+        let own = |text: &String| self.own(text);
         let mut command = Command::new(words.first().map_or("", String::as_str));
         if self.withhold_secrets {
             withheld::secretive(&mut command, &[]);
@@ -148,7 +152,10 @@ impl Start {
         loop {
             let problem = match ready::look(self.port, &self.launch.ready) {
                 // The answer may have come from somebody who took the port, after this one had failed to.
-                Ok(()) => return server.ended().map_or(Ok(()), Err),
+                Ok(()) => {
+                    server.leader.remember();
+                    return server.ended().map_or(Ok(()), Err);
+                }
                 Err(problem) => problem,
             };
             if let Some(ended) = server.ended() {
@@ -180,8 +187,7 @@ impl Server {
 
     /// Why it ended, with the end of its log; `None` while it runs.
     pub fn ended(&mut self) -> Option<TargetError> {
-        self.ended = self.ended.or_else(|| self.child.try_wait().ok().flatten());
-        let status = self.ended?;
+        let status = self.leader.ended()?;
         Some(TargetError::Ended {
             name: self.start.name,
             how: format!("ended with {status}"),
@@ -245,19 +251,20 @@ impl Server {
 
     /// Ids of its processes; `None` where the system does not tell.
     pub fn processes(&self) -> Option<Vec<u32>> {
-        self.group.family()
+        let ids = |family: Vec<Identity>| family.into_iter().map(|process| process.id).collect();
+        self.leader.family().map(ids)
     }
 
     /// CPU time of all its processes so far; `None` where the system does not tell.
     pub fn cpu(&self) -> Option<Duration> {
-        self.group.cpu()
+        self.leader.cpu()
     }
 
     /// Ends it as Ctrl-C would, and waits for its leader while it is `wanted`, no longer than `patience`: a profiler that it was
     /// started under writes what it saw. Whether the leader ended in time; whatever still runs is stopped in any case.
     pub fn finish(mut self, patience: Duration, wanted: &dyn Fn() -> bool) -> bool {
         let until = Instant::now() + patience;
-        self.group.interrupt();
+        self.leader.interrupt();
         while self.ended().is_none() {
             if Instant::now() >= until || !wanted() {
                 return false;
@@ -267,48 +274,60 @@ impl Server {
         true
     }
 
-    /// Whether the leader, or any process of the group, still runs.
-    fn is_alive(&mut self) -> bool {
-        self.ended = self.ended.or_else(|| self.child.try_wait().ok().flatten());
-        let leader = self.ended.is_none();
-        leader || self.group.is_alive().unwrap_or(false)
-    }
-
-    fn is_gone_within(&mut self, patience: Duration) -> bool {
-        let until = Instant::now() + patience;
-        let mut wait = FIRST_WAIT;
-        while self.is_alive() {
-            if Instant::now() >= until {
-                return false;
-            }
-            thread::sleep(wait);
-            wait = (wait * 2).min(LONGEST_WAIT);
+    /// Stops it, with all that it started; says what of it still runs, or who holds its port.
+    ///
+    /// # Errors
+    /// In words, what is left, and what to do.
+    pub fn stop(mut self) -> Result<(), String> {
+        self.end();
+        let left = self.leader.family().unwrap_or_default();
+        let (name, port) = (self.start.name, self.start.port);
+        if !left.is_empty() {
+            let told: Vec<String> = left.iter().map(|process| holder::in_words(process.id)).collect();
+            return Err(format!(
+                "of the {name}'s server, {} could not be stopped; `perfgate bisect --cleanup` tries again once this perfgate is \
+                 gone",
+                told.join(", ")
+            ));
         }
-        true
+        if ready::is_taken(port) {
+            return Err(format!(
+                "the {name}'s server is stopped, and its port {port} is still taken{}; where its command leaves something \
+                 running that is no child of it (a container), `stop` has to end that",
+                holder::of_port(port, &self.start.records)
+            ));
+        }
+        Ok(())
     }
-}
 
-impl Drop for Server {
-    fn drop(&mut self) {
+    fn end(&mut self) {
+        if std::mem::replace(&mut self.is_stopped, true) {
+            return;
+        }
+        self.leader.remember();
         let stop = &self.start.launch.stop;
         // Asked of one that has ended too: a command that only started a container leaves that running.
         if !stop.is_empty() {
             // What does not stop it leaves it to the signals.
             let stopped = self.aside(stop, STOP_PATIENCE, &|| true);
             if matches!(stopped, Ok(End::Exited(status)) if status.success()) {
-                self.is_gone_within(STOP_PATIENCE);
+                self.leader.is_gone_within(STOP_PATIENCE);
             }
         }
-        // One that has ended by itself, with all its children, may have left its number to another.
-        if self.is_alive() {
-            self.group.terminate();
+        if self.leader.is_alive() {
+            self.leader.end(false);
         }
-        if !self.is_gone_within(STOP_PATIENCE) {
-            self.group.kill();
-            // Where there are no groups.
-            let _ = self.child.kill();
-            self.is_gone_within(KILL_PATIENCE);
+        if !self.leader.is_gone_within(STOP_PATIENCE) {
+            self.leader.end(true);
+            if !self.leader.is_gone_within(KILL_PATIENCE) {
+                self.record.keep();
+            }
         }
-        self.group.leave();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
     }
 }

@@ -6,12 +6,18 @@
 mod facts;
 mod latencies;
 mod names;
+mod reserve;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
-pub use self::facts::{facts_of_log, facts_of_pages};
 pub(super) use self::latencies::Latencies;
 use self::names::{NAMES, Thing};
+pub use self::{
+    facts::{facts_of_log, facts_of_pages, kv_capacity_of_log},
+    reserve::facts_of_command,
+};
 use super::prometheus::{self, NoMetrics, Sample};
 
 /// What an engine says of itself at one moment; absent: its page does not tell.
@@ -31,7 +37,12 @@ pub(super) struct Moment {
     pub(super) latencies: Latencies,
     /// The series that were asked for, by name; absent: the page does not have them.
     pub(super) told: BTreeMap<&'static str, f64>,
+    /// When its processes were started, in seconds since 1970, added up over them; absent: the page does not tell.
+    pub(super) started_s: Option<f64>,
 }
+
+/// What every Prometheus client tells of its process.
+const STARTED: &str = "process_start_time_seconds";
 
 /// What an engine has counted since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -76,8 +87,12 @@ pub(super) fn moment<'a>(
             None => one,
         });
     }
-    all.filter(|moment| *moment != Moment::default())
-        .ok_or(Unreadable::Unknown)
+    // Any program tells when it was started.
+    let nothing = Moment {
+        started_s: all.as_ref().and_then(|moment| moment.started_s),
+        ..Moment::default()
+    };
+    all.filter(|moment| *moment != nothing).ok_or(Unreadable::Unknown)
 }
 
 fn of_page(page: &[u8], asked: &[&'static str]) -> Result<Moment, NoMetrics> {
@@ -85,6 +100,7 @@ fn of_page(page: &[u8], asked: &[&'static str]) -> Result<Moment, NoMetrics> {
     let mut capacity_tokens = None;
     let mut latencies = Latencies::default();
     let mut told = BTreeMap::new();
+    let mut started_s: Option<f64> = None;
     prometheus::read(page, |sample| {
         if !(sample.value.is_finite() && sample.value >= 0.0) {
             return;
@@ -96,6 +112,9 @@ fn of_page(page: &[u8], asked: &[&'static str]) -> Result<Moment, NoMetrics> {
         }
         if let Some(tokens) = facts::capacity_in_labels(&sample) {
             capacity_tokens = Some(capacity_tokens.unwrap_or(0.0) + tokens);
+        }
+        if sample.name == STARTED {
+            started_s = Some(started_s.unwrap_or(0.0) + sample.value);
         }
         latencies.take(&sample);
         if let Some(name) = asked.iter().find(|name| **name == sample.name) {
@@ -123,6 +142,7 @@ fn of_page(page: &[u8], asked: &[&'static str]) -> Result<Moment, NoMetrics> {
         },
         latencies,
         told,
+        started_s,
     })
 }
 
@@ -159,6 +179,7 @@ impl Moment {
             counts: self.counts.and(other.counts),
             latencies: self.latencies.and(other.latencies),
             told,
+            started_s: sum(self.started_s, other.started_s),
         }
     }
 }
@@ -190,178 +211,4 @@ pub fn held_requests<'a>(pages: impl IntoIterator<Item = &'a [u8]>) -> Option<u3
 )]
 fn whole(count: f64) -> u32 {
     count.ceil() as u32
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{fs, path::Path};
-
-    use super::*;
-
-    fn told(page: &str) -> Result<Moment, Unreadable> {
-        moment([page.as_bytes()], &[])
-    }
-
-    #[test]
-    fn requests_are_counted_over_engines_states_and_labels() {
-        for (page, expected) in [
-            (
-                "# HELP vllm:num_requests_running Requests\nvllm:num_requests_running{engine=\"0\",model_name=\"a b\"} 2.0\n\
-                 vllm:num_requests_waiting{engine=\"0\"} 1.0\nvllm:num_requests_waiting_by_reason{r=\"x\"} 9\n",
-                Some(3),
-            ),
-            (
-                "llamacpp:requests_processing 0\nllamacpp:requests_deferred 0\n",
-                Some(0),
-            ),
-            ("sglang:num_running_reqs{a=\"b\"} 4 1700000000\n", Some(4)),
-            ("tgi_queue_size 2\ntgi_batch_current_size 3\n", Some(5)),
-            ("go_goroutines 7\n", None),
-            ("vllm:num_requests_running{} NaN\n", None),
-            ("", None),
-        ] {
-            assert_eq!(held_requests([page.as_bytes()]), expected, "{page}");
-        }
-    }
-
-    #[test]
-    fn of_one_engine_all_is_told_under_its_newest_names() {
-        let vllm = "vllm:kv_cache_usage_perc{engine=\"0\"} 0.25\nvllm:kv_cache_usage_perc{engine=\"1\"} 0.75\n\
-                    vllm:gpu_cache_usage_perc 0.9\nvllm:num_requests_running{engine=\"0\"} 2\n\
-                    vllm:num_requests_running{engine=\"1\"} 3\nvllm:num_requests_waiting 0\nvllm:num_preemptions_total 4\n\
-                    vllm:num_preemptions_created 1.7e9\nvllm:prefix_cache_queries_total 100\nvllm:prefix_cache_hits_total 40\n";
-        let expected = Moment {
-            kv_used: Some(0.75),
-            running: Some(5.0),
-            waiting: Some(0.0),
-            counts: Counts {
-                preemptions: Some(4.0),
-                prefix_queries: Some(100.0),
-                prefix_hits: Some(40.0),
-                ..Counts::default()
-            },
-            ..Moment::default()
-        };
-        assert_eq!(told(vllm), Ok(expected));
-        let triton = "nv_trt_llm_request_metrics{model=\"m\",request_type=\"context\",version=\"1\"} 1\n\
-                      nv_trt_llm_request_metrics{model=\"m\",request_type=\"scheduled\",version=\"1\"} 6\n\
-                      nv_trt_llm_request_metrics{model=\"m\",request_type=\"waiting\",version=\"1\"} 2\n\
-                      nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type=\"used\",model=\"m\"} 500\n\
-                      nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type=\"fraction\",model=\"m\"} 0.5\n";
-        let expected = Moment {
-            kv_used: Some(0.5),
-            running: Some(6.0),
-            waiting: Some(2.0),
-            ..Moment::default()
-        };
-        assert_eq!(told(triton), Ok(expected));
-    }
-
-    #[test]
-    fn llama_cpp_counts_what_was_not_in_its_cache() {
-        let page = "llamacpp:prompt_tokens_total 60\nllamacpp:prompt_tokens_cached_total 40\n";
-        let counts = told(page).unwrap().counts;
-        assert_eq!((counts.prefix_queries, counts.prefix_hits), (Some(100.0), Some(40.0)));
-        let old = told("llamacpp:prompt_tokens_total 60\n");
-        assert_eq!(old, Err(Unreadable::Unknown), "an old one tells nothing of its cache");
-    }
-
-    #[test]
-    fn replicas_add_up_and_what_one_does_not_tell_is_absent() {
-        let one = "vllm:num_requests_running 2\nvllm:kv_cache_usage_perc 0.5\nvllm:num_preemptions_total 1\n";
-        let two = "vllm:num_requests_running 3\nvllm:kv_cache_usage_perc 0.25\n";
-        let both = moment([one.as_bytes(), two.as_bytes()], &[]).unwrap();
-        let expected = Moment {
-            running: Some(5.0),
-            kv_used: Some(0.5),
-            ..Moment::default()
-        };
-        assert_eq!(both, expected);
-        let dead = moment([one.as_bytes(), b"<html>"], &[]);
-        assert_eq!(dead, Err(Unreadable::NoMetrics(NoMetrics::Html)));
-        assert_eq!(moment([], &[]), Err(Unreadable::Unknown));
-    }
-
-    #[test]
-    fn the_room_of_kv_caches_is_told_in_three_ways_and_adds_up_over_engines() {
-        let capacity = |page: &str| told(page).map(|moment| moment.kv_capacity_tokens);
-        for (page, expected) in [
-            (
-                "vllm:cache_config_info{kv_cache_size_tokens=\"512\",num_gpu_blocks=\"9\",block_size=\"16\"} 1\n",
-                Some(512.0),
-            ),
-            (
-                "vllm:cache_config_info{engine=\"0\",num_gpu_blocks=\"9\",block_size=\"16\"} 1\n\
-                 vllm:cache_config_info{engine=\"1\",num_gpu_blocks=\"10\",block_size=\"16\"} 1\n",
-                Some(304.0),
-            ),
-            ("sglang:max_total_num_tokens{tp_rank=\"0\"} 4096\n", Some(4096.0)),
-            (
-                "nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type=\"max\"} 100\n\
-                 nv_trt_llm_kv_cache_block_metrics{kv_cache_block_type=\"tokens_per\"} 64\n",
-                Some(6400.0),
-            ),
-            (
-                "vllm:num_requests_running 1\nvllm:cache_config_info{num_gpu_blocks=\"None\",block_size=\"16\"} 1\n",
-                None,
-            ),
-        ] {
-            assert_eq!(capacity(page), Ok(expected), "{page}");
-        }
-    }
-
-    #[test]
-    fn what_was_asked_for_is_told_by_name_and_absent_where_one_replica_lacks_it() {
-        let (one, two) = (
-            "custom_depth{a=\"1\"} 2\ncustom_depth{a=\"2\"} 3\nother 1\n",
-            "custom_depth 4\n",
-        );
-        let asked = ["custom_depth", "other"];
-        let alone = moment([one.as_bytes()], &asked).unwrap().told;
-        assert_eq!(alone, BTreeMap::from([("custom_depth", 5.0), ("other", 1.0)]));
-        let both = moment([one.as_bytes(), two.as_bytes()], &asked).unwrap().told;
-        assert_eq!(both, BTreeMap::from([("custom_depth", 9.0)]));
-        assert_eq!(moment([one.as_bytes()], &[]), Err(Unreadable::Unknown));
-    }
-
-    #[test]
-    fn pages_of_real_engines_are_read_whole() {
-        let all = |tokens: f64, hits: f64| (Some(tokens), Some(hits));
-        for folder in ["tests/data/engine", "../shared/data/engine"] {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-            if !folder.exists() {
-                eprintln!("skipped: there is no {}", folder.display());
-                continue;
-            }
-            for (name, kv_used, preemptions, prefix, capacity) in [
-                (
-                    "vllm-0.32.0.metrics.txt",
-                    Some(0.0),
-                    Some(0.0),
-                    all(31274.0, 128.0),
-                    Some(524_288.0),
-                ),
-                (
-                    "llama-server.metrics.txt",
-                    None,
-                    None,
-                    all(6589.0 + 3290.0, 3290.0),
-                    None,
-                ),
-            ] {
-                let page = fs::read(folder.join(name)).unwrap();
-                let moment = moment([page.as_slice()], &[]).unwrap();
-                let counts = moment.counts;
-                assert_eq!((moment.running, moment.waiting), (Some(0.0), Some(0.0)), "{name}");
-                assert_eq!((moment.kv_used, counts.preemptions), (kv_used, preemptions), "{name}");
-                assert_eq!((counts.prefix_queries, counts.prefix_hits), prefix, "{name}");
-                assert_eq!(moment.kv_capacity_tokens, capacity, "{name}");
-                let mut samples = 0;
-                prometheus::read(&page, |_| samples += 1).unwrap();
-                let text = String::from_utf8(page).unwrap();
-                let written = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-                assert_eq!(samples, written.count(), "{name}");
-            }
-        }
-    }
 }

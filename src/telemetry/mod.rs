@@ -1,5 +1,5 @@
-//! GPU samples during a run, what the engine says of itself, what else the machine does meanwhile, and what machine this
-//! is.
+//! GPU samples during a run, by NVML or by an exporter's page, what the engine says of itself, what else the machine does
+//! meanwhile, and what machine this is.
 //!
 //! All but the engine's page of metrics is of the machine that perfgate itself runs on. A server elsewhere has GPUs that no
 //! NVML call from here reaches; then the figures are "not measured", or those of the wrong machine: `docs/gpu.md` says
@@ -7,8 +7,11 @@
 
 use std::collections::BTreeSet;
 
+mod choice;
 mod clock;
 mod engine;
+mod exporter;
+mod gpu_tally;
 mod host;
 mod machine;
 mod now;
@@ -22,8 +25,10 @@ mod thin;
 mod visible;
 mod watch;
 
+pub use choice::{GpuChoice, choose_gpus};
 pub use clock::RunClock;
-pub use engine::{facts_of_log, facts_of_pages, held_requests};
+pub use engine::{facts_of_command, facts_of_log, facts_of_pages, held_requests, kv_capacity_of_log};
+pub use exporter::{ExportedGpus, exported_gpus};
 pub use host::HostWatch;
 pub use machine::{Machine, machine};
 pub use now::GpuNow;
@@ -42,24 +47,35 @@ pub fn gpu_processes() -> Vec<BTreeSet<u32>> {
 enum NoGpu {
     #[error("no NVIDIA driver on this machine ({0})")]
     NotLoaded(String),
+    #[error("`target.nvml_lib` names `{path}`, which cannot be loaded: {error}")]
+    Library { path: String, error: String },
     #[error("NVML did not start: {0}")]
     NotStarted(String),
     #[error("NVML lists no GPU on this machine")]
     NoDevice,
-    #[error("`CUDA_VISIBLE_DEVICES` is `{0}`, which hides every GPU")]
-    Hidden(String),
-    #[error("`CUDA_VISIBLE_DEVICES` names `{entry}`, which is none of the {gpus} GPUs that NVML lists")]
-    Unknown { entry: String, gpus: usize },
-    #[error("`CUDA_VISIBLE_DEVICES` names `{entry}`, which fits more than one GPU; write more of the UUID")]
-    Ambiguous { entry: String },
-    #[error("`CUDA_VISIBLE_DEVICES` names the MIG instance `{0}`; NVML tells no utilisation of one")]
-    Mig(String),
+    #[error("`{by}` is `{text}`, which hides every GPU")]
+    Hidden { by: &'static str, text: String },
+    #[error("`{by}` names `{entry}`, which is none of the {all} {what} that NVML lists")]
+    Unknown {
+        by: &'static str,
+        entry: String,
+        what: &'static str,
+        all: usize,
+    },
+    #[error("`{by}` names `{entry}`, which fits more than one of the {what}; write more of the UUID")]
+    Ambiguous {
+        by: &'static str,
+        entry: String,
+        what: &'static str,
+    },
     #[error("NVML could not tell the {what} of GPU {gpu}: {error}")]
     Query {
         what: &'static str,
         gpu: u32,
         error: String,
     },
+    #[error("the GPU exporter: {0}")]
+    Exporter(String),
     #[error("the sampling thread could not be started: {0}")]
     NoThread(String),
     #[error("the sampling thread ended early; this is a bug in perfgate")]

@@ -19,10 +19,10 @@ impl GpuNow {
     pub(super) fn set(&self, readings: &[Reading]) {
         let gpus = u32::try_from(readings.len()).unwrap_or(u32::MAX);
         let used = readings.iter().map(|reading| reading.memory_used_bytes);
-        let busy_pct: f64 = readings.iter().map(|reading| f64::from(reading.utilization_pct)).sum();
+        let busy_pct: Option<f64> = readings.iter().map(|reading| reading.utilization_pct).sum();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (gpus > 0).then(|| LiveGpu {
             memory_used_bytes: used.fold(0, u64::saturating_add),
-            utilization_pct: busy_pct / f64::from(gpus),
+            utilization_pct: busy_pct.map(|sum| sum / f64::from(gpus)),
         });
     }
 }
@@ -38,15 +38,21 @@ mod tests {
         assert_eq!(seen.get(), None);
         let reading = |memory_used_bytes, utilization_pct| Reading {
             memory_used_bytes,
-            utilization_pct,
+            utilization_pct: Some(utilization_pct),
             ..Reading::default()
         };
-        now.set(&[reading(70, 100), reading(10, 0)]);
+        now.set(&[reading(70, 100.0), reading(10, 0.0)]);
         let expected = LiveGpu {
             memory_used_bytes: 80,
-            utilization_pct: 50.0,
+            utilization_pct: Some(50.0),
         };
         assert_eq!(seen.get(), Some(expected));
+        let untold = Reading {
+            utilization_pct: None,
+            ..reading(10, 0.0)
+        };
+        now.set(&[reading(70, 100.0), untold]);
+        assert_eq!(seen.get().map(|gpu| gpu.utilization_pct), Some(None));
         now.set(&[]);
         assert_eq!(seen.get(), None);
     }

@@ -5,20 +5,30 @@ use std::{env, ffi::OsStr, sync::OnceLock};
 use nvml_wrapper::{
     Device, Nvml,
     bitmasks::device::ThrottleReasons,
-    enum_wrappers::device::{Clock, TemperatureSensor},
+    enum_wrappers::device::{Clock, EccCounter, MemoryError, TemperatureSensor},
     error::NvmlError,
 };
 
-use super::{NoGpu, visible::visible};
+use super::{
+    NoGpu,
+    choice::choice,
+    visible::{Listed, Pick, Said, VARIABLE, visible},
+};
 
 /// The name that the driver installs, then the one that developer packages add.
 const LIBRARIES: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
 
-/// One GPU that `CUDA_VISIBLE_DEVICES` leaves visible.
+/// One GPU that counts, or one MIG instance.
 pub(super) struct Gpu {
     index: u32,
     device: Device<'static>,
+    /// The GPU that a MIG instance is part of: its clocks and its memory's errors are that one's.
+    parent: Option<Device<'static>>,
+    is_divided: bool,
 }
+
+/// Current mode of a GPU that is divided into MIG instances.
+const MIG_ENABLED: u32 = 1;
 
 /// What holds clocks down and is not the server's doing, as `nvidia-smi` calls it. A GPU at its power limit is just busy.
 const THROTTLES: [(ThrottleReasons, &str); 4] = [
@@ -34,7 +44,10 @@ pub(super) struct Reading {
     pub(super) memory_used_bytes: u64,
     /// What processes may use, in use or free.
     pub(super) memory_total_bytes: u64,
-    pub(super) utilization_pct: u32,
+    /// `None` where it does not tell.
+    pub(super) utilization_pct: Option<f64>,
+    /// Why not.
+    pub(super) utilization_untold: Option<String>,
     /// What holds its clocks down; empty where it does not tell.
     pub(super) throttled: Vec<&'static str>,
     /// Processes that compute on it, by id; empty where it does not tell.
@@ -54,10 +67,12 @@ pub(super) struct State {
     pub(super) temperature_c: Option<u32>,
     /// Since the driver was loaded.
     pub(super) energy_j: Option<f64>,
+    /// Memory errors that could not be corrected, since the driver was loaded.
+    pub(super) memory_errors: Option<u64>,
 }
 
 impl Gpu {
-    /// As NVML numbers it.
+    /// As NVML numbers it; the n-th MIG instance of GPU i is 100 · (i + 1) + n.
     pub(super) fn index(&self) -> u32 {
         self.index
     }
@@ -67,21 +82,36 @@ impl Gpu {
         self.device.name().map_err(|error| self.unanswered("name", &error))
     }
 
-    /// Memory in use, without what the driver reserves for itself, and utilisation over the driver's last period; its state
-    /// only where that is asked for.
+    /// Memory in use, without what the driver reserves for itself, and utilisation over the driver's last period, where it
+    /// tells that; its state only where that is asked for.
     pub(super) fn read(&self, with_state: bool) -> Result<Reading, NoGpu> {
         let memory = self.device.memory_info();
         let memory = memory.map_err(|error| self.unanswered("memory in use", &error))?;
-        let utilization = self.device.utilization_rates();
-        let utilization = utilization.map_err(|error| self.unanswered("utilisation", &error))?;
+        let utilization = self.utilization_pct();
         Ok(Reading {
             memory_used_bytes: memory.used,
             memory_total_bytes: memory.used.saturating_add(memory.free),
-            utilization_pct: utilization.gpu,
+            utilization_pct: utilization.as_ref().ok().copied(),
+            utilization_untold: utilization.err(),
             throttled: self.throttled(),
             processes: self.processes(),
             state: if with_state { self.state() } else { State::default() },
         })
+    }
+
+    /// In percent; or why it is not told.
+    fn utilization_pct(&self) -> Result<f64, String> {
+        let rates = self
+            .device
+            .utilization_rates()
+            .map_err(|error| self.why_untold(&error))?;
+        if rates.gpu > 100 {
+            return Err(format!(
+                "NVML tells a utilisation of {} % of GPU {}",
+                rates.gpu, self.index
+            ));
+        }
+        Ok(f64::from(rates.gpu))
     }
 
     fn state(&self) -> State {
@@ -93,15 +123,35 @@ impl Gpu {
             memory_clock_mhz: self.device.clock_info(Clock::Memory).ok(),
             temperature_c: self.device.temperature(TemperatureSensor::Gpu).ok(),
             energy_j: self.device.total_energy_consumption().ok().map(real).map(milli),
+            memory_errors: self
+                .whole()
+                .total_ecc_errors(MemoryError::Uncorrected, EccCounter::Volatile)
+                .ok(),
         }
     }
 
+    /// The GPU itself, or the one that it is part of.
+    fn whole(&self) -> &Device<'static> {
+        self.parent.as_ref().unwrap_or(&self.device)
+    }
+
+    fn why_untold(&self, error: &NvmlError) -> String {
+        let untold = self.unanswered("utilisation", error);
+        if self.parent.is_some() {
+            return "NVML tells no utilisation of a MIG instance".into();
+        }
+        if self.is_divided && matches!(error, NvmlError::NotSupported) {
+            return format!(
+                "GPU {} is divided into MIG instances, of which NVML tells no utilisation",
+                self.index
+            );
+        }
+        untold.to_string()
+    }
+
     fn throttled(&self) -> Vec<&'static str> {
-        let Ok(reasons) = self.device.current_throttle_reasons() else {
-            return Vec::new();
-        };
-        let holding = THROTTLES.iter().filter(|(reason, _)| reasons.contains(*reason));
-        holding.map(|(_, name)| *name).collect()
+        let reasons = self.whole().current_throttle_reasons();
+        reasons.map(holding).unwrap_or_default()
     }
 
     /// Processes that compute on it, by id; empty where it does not tell.
@@ -115,26 +165,83 @@ impl Gpu {
     }
 }
 
-/// The visible GPUs, at least one.
+/// What holds clocks down, by the bits that NVML and DCGM have for it.
+pub(super) fn throttled_by(bits: u64) -> Vec<&'static str> {
+    holding(ThrottleReasons::from_bits_truncate(bits))
+}
+
+fn holding(reasons: ThrottleReasons) -> Vec<&'static str> {
+    let holding = THROTTLES.iter().filter(|(reason, _)| reasons.contains(*reason));
+    holding.map(|(_, name)| *name).collect()
+}
+
+/// The GPUs and MIG instances that count, at least one, in NVML order.
 ///
 /// # Errors
-/// Where NVML does not load or start, lists no GPU, or `CUDA_VISIBLE_DEVICES` picks none.
+/// Where NVML does not load or start, lists no GPU, or what is said picks none.
 pub(super) fn gpus() -> Result<Vec<Gpu>, NoGpu> {
-    let all = all_gpus()?;
-    let uuids: Vec<_> = all.iter().map(|gpu| gpu.device.uuid().ok()).collect();
-    let variable = env::var_os("CUDA_VISIBLE_DEVICES");
+    let chosen = choice().gpus.join(",");
+    let variable = env::var_os(VARIABLE);
     let variable = variable.as_deref().map(OsStr::to_string_lossy);
-    let chosen = visible(variable.as_deref(), &uuids)?;
-    let keep = |(position, gpu)| chosen.contains(&position).then_some(gpu);
-    Ok(all.into_iter().enumerate().filter_map(keep).collect())
+    let said = if chosen.is_empty() {
+        variable.as_deref().map(|text| Said { by: VARIABLE, text })
+    } else {
+        Some(Said {
+            by: "target.gpus",
+            text: &chosen,
+        })
+    };
+    let all = all_gpus()?;
+    let wants_instances = said.is_some_and(|said| said.text.contains("MIG-"));
+    let instances: Vec<Gpu> = all
+        .iter()
+        .filter(|_| wants_instances)
+        .flat_map(Gpu::instances)
+        .collect();
+    let uuids = |gpus: &[Gpu]| gpus.iter().map(|gpu| gpu.device.uuid().ok()).collect::<Vec<_>>();
+    let listed = Listed {
+        gpus: &uuids(&all),
+        instances: &uuids(&instances),
+    };
+    let picks = visible(said, listed)?;
+    let whole = all
+        .into_iter()
+        .enumerate()
+        .map(|(position, gpu)| (Pick::Gpu(position), gpu));
+    let parts = instances
+        .into_iter()
+        .enumerate()
+        .map(|(position, gpu)| (Pick::Mig(position), gpu));
+    let keep = |(pick, gpu)| picks.contains(&pick).then_some(gpu);
+    Ok(whole.chain(parts).filter_map(keep).collect())
+}
+
+impl Gpu {
+    /// The MIG instances that it is divided into.
+    fn instances(&self) -> Vec<Self> {
+        let most = if self.is_divided {
+            self.device.mig_device_count().unwrap_or(0)
+        } else {
+            0
+        };
+        // Places without an instance are not listed.
+        let places = (0..most).filter_map(|place| Some((place, self.device.mig_device_by_index(place).ok()?)));
+        let instance = |(place, device): (u32, Device<'static>)| Self {
+            index: 100 * (self.index + 1) + place,
+            parent: device.mig_parent_device().ok(),
+            device,
+            is_divided: true,
+        };
+        places.map(instance).collect()
+    }
 }
 
 /// The GPUs to describe the machine with: the visible ones, or all where the variable names what cannot be sampled.
 ///
-/// A MIG instance has no figures, but it is still on that GPU: two machines with other GPUs must not look alike.
+/// Two machines with other GPUs must not look alike.
 pub(super) fn described() -> Result<Vec<Gpu>, NoGpu> {
     match gpus() {
-        Err(NoGpu::Mig(_) | NoGpu::Unknown { .. } | NoGpu::Ambiguous { .. }) => all_gpus(),
+        Err(NoGpu::Unknown { .. } | NoGpu::Ambiguous { .. }) => all_gpus(),
         result => result,
     }
 }
@@ -154,7 +261,13 @@ fn gpu(nvml: &'static Nvml, index: u32) -> Result<Gpu, NoGpu> {
     let device = nvml
         .device_by_index(index)
         .map_err(|error| query("handle", index, &error))?;
-    Ok(Gpu { index, device })
+    let mode = device.mig_mode();
+    Ok(Gpu {
+        index,
+        is_divided: mode.is_ok_and(|mode| mode.current == MIG_ENABLED),
+        parent: None,
+        device,
+    })
 }
 
 #[expect(
@@ -179,8 +292,18 @@ fn nvml() -> Result<&'static Nvml, NoGpu> {
     NVML.get_or_init(load).as_ref().map_err(Clone::clone)
 }
 
-/// The reason is the first library's: where both are missing, that is the one to install.
+/// The reason is the first library's: where both are missing, that is the one to install. One that is named is the only one.
 fn load() -> Result<Nvml, NoGpu> {
+    if let Some(path) = &choice().library {
+        let named = Nvml::builder().lib_path(path.as_os_str()).init();
+        return named.map_err(|error| match error {
+            NvmlError::LibloadingError(error) => NoGpu::Library {
+                path: path.display().to_string(),
+                error: error.to_string(),
+            },
+            error => not_started(error),
+        });
+    }
     let [first, second] = LIBRARIES.map(|name| Nvml::builder().lib_path(OsStr::new(name)).init());
     first.or_else(|error| second.map_err(|_| not_started(error)))
 }

@@ -1,25 +1,26 @@
-//! Samples of all visible GPUs while a run goes on, on a thread of their own.
+//! Samples of all visible GPUs while a run goes on, on a thread of their own: by NVML, or by the page of an exporter.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use super::{
-    NoGpu, RunClock,
+    Fetch, NoGpu, RunClock,
+    exporter::Exporter,
+    gpu_tally::Tally,
     now::GpuNow,
     nvml::{self, Gpu, Reading},
-    series::Course,
 };
 use crate::session::{GpuSeries, GpuUse};
 
 /// Time between two samples; NVML renews its utilisation every 167 ms to 1 s, depending on the GPU.
 pub const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Power, clocks and temperature are read with every so many samples: they are means of up to a second already.
-const STATE_EVERY: u32 = 5;
+/// Why there is nothing of a run, where every look was answered.
+const NOTHING_NEW: &str =
+    "the GPU exporter told nothing new during the run; let it collect every second (`dcgm-exporter -c 1000`)";
 
 /// What was seen of the GPUs while a sampler was at work.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +29,8 @@ pub struct Seen {
     pub gpu: GpuUse,
     /// What held clocks down in more than one sample, as `nvidia-smi` names it.
     pub throttled: Vec<String>,
+    /// Memory errors that came meanwhile and could not be corrected.
+    pub memory_errors: u32,
     /// Processes that were not there in the first sample.
     pub new_processes: u32,
     /// Each GPU over the run, from when its clock started; empty where it never did.
@@ -45,15 +48,32 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Starts sampling; the first sample is taken at once. Never blocks on the driver.
+    /// Starts sampling by NVML; the first sample is taken at once. Never blocks on the driver.
     pub fn start(clock: &RunClock) -> Self {
+        Self::spawn(clock, |clock, shown, stopped| {
+            Ok(sample(&nvml::gpus()?, (clock, shown), stopped))
+        })
+    }
+
+    /// Starts sampling by the page of an exporter (DCGM's, AMD's) on the server's machine, at this interval.
+    pub fn of_exporter(clock: &RunClock, fetch: Fetch, every: Duration) -> Self {
+        Self::spawn(clock, move |clock, shown, stopped| {
+            let mut exporter = Exporter::new(fetch);
+            Ok(follow(&mut exporter, every, (clock, shown), stopped))
+        })
+    }
+
+    fn spawn(
+        clock: &RunClock,
+        work: impl FnOnce(&RunClock, &GpuNow, &Receiver<()>) -> Result<Tally, NoGpu> + Send + 'static,
+    ) -> Self {
         let (stop, stopped) = mpsc::channel();
         let clock = clock.clone();
         let now = GpuNow::default();
         let shown = now.clone();
         let thread = thread::Builder::new()
             .name("gpu-sampler".into())
-            .spawn(move || Ok(sample(&nvml::gpus()?, (&clock, &shown), &stopped)))
+            .spawn(move || work(&clock, &shown, &stopped))
             .map_err(|error| NoGpu::NoThread(error.to_string()));
         Self { stop, now, thread }
     }
@@ -75,6 +95,7 @@ impl Sampler {
             Err(reason) => Seen {
                 gpu: GpuUse::NotMeasured(reason.to_string()),
                 throttled: Vec::new(),
+                memory_errors: 0,
                 new_processes: 0,
                 series: Vec::new(),
             },
@@ -84,7 +105,8 @@ impl Sampler {
 
 /// Samples at once, at each interval, and once more when it is told to stop; a GPU that cannot be read ends it.
 fn sample(gpus: &[Gpu], (clock, shown): (&RunClock, &GpuNow), stopped: &Receiver<()>) -> Tally {
-    let mut tally = Tally::of(gpus);
+    let indices: Vec<u32> = gpus.iter().map(Gpu::index).collect();
+    let mut tally = Tally::of(&indices);
     let mut due = Instant::now();
     let mut is_over = false;
     loop {
@@ -98,7 +120,7 @@ fn sample(gpus: &[Gpu], (clock, shown): (&RunClock, &GpuNow), stopped: &Receiver
             }
             Err(reason) => tally.lose(at_ns, reason),
         }
-        if is_over || tally.lost.is_some() {
+        if is_over || tally.is_lost() {
             // Whoever reads the series must see how long it had no samples.
             if !is_over {
                 let _ = stopped.recv();
@@ -106,7 +128,46 @@ fn sample(gpus: &[Gpu], (clock, shown): (&RunClock, &GpuNow), stopped: &Receiver
             tally.ended(clock.at_ns(Instant::now()));
             return tally;
         }
-        due = next_due(due, Instant::now());
+        due = next_due(due, SAMPLE_INTERVAL, Instant::now());
+        let wait = due.saturating_duration_since(Instant::now());
+        is_over = stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout);
+    }
+}
+
+/// Looks at the page at once, at each interval, and once more when it is told to stop. What it said before the run is none of
+/// the run, and neither is what it says again: an exporter collects at an interval of its own. A look that fails is a gap.
+fn follow(
+    exporter: &mut Exporter,
+    every: Duration,
+    (clock, shown): (&RunClock, &GpuNow),
+    stopped: &Receiver<()>,
+) -> Tally {
+    let mut tally: Option<Tally> = None;
+    let mut missed_before: Option<String> = None;
+    let mut due = Instant::now();
+    let mut is_over = false;
+    loop {
+        let begun = Instant::now();
+        let told = exporter.look();
+        let at_ns = clock.at_ns(begun + begun.elapsed() / 2);
+        match (told, &mut tally) {
+            (Ok(look), tally) => {
+                let tally = tally.get_or_insert_with(|| Tally::of(&look.indices));
+                shown.set(&look.readings);
+                if look.is_new && at_ns.is_some() {
+                    tally.add(at_ns, &look.readings);
+                }
+                tally.ended(at_ns);
+            }
+            (Err(reason), Some(tally)) => tally.miss(at_ns, &reason.to_string()),
+            (Err(reason), None) => missed_before = Some(reason.to_string()),
+        }
+        if is_over {
+            let mut tally = tally.unwrap_or_else(|| Tally::silent(missed_before.as_deref()));
+            tally.explain(NOTHING_NEW);
+            return tally;
+        }
+        due = next_due(due, every, Instant::now());
         let wait = due.saturating_duration_since(Instant::now());
         is_over = stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout);
     }
@@ -117,186 +178,20 @@ fn read(gpus: &[Gpu], with_state: bool) -> Result<Vec<Reading>, NoGpu> {
 }
 
 /// The next multiple of the interval after `now`: samples that a slow driver missed are skipped, not caught up.
-fn next_due(due: Instant, now: Instant) -> Instant {
-    let due = due + SAMPLE_INTERVAL;
-    if due > now { due } else { now + SAMPLE_INTERVAL }
-}
-
-/// What the samples of one run come to.
-#[derive(Debug, Default)]
-struct Tally {
-    memory_peak_bytes: u64,
-    utilization_sum_pct: f64,
-    readings: u32,
-    samples: u32,
-    /// In how many samples each reason held clocks down.
-    throttled: BTreeMap<&'static str, u32>,
-    /// Processes of the first sample, and all that were seen.
-    first_processes: BTreeSet<u32>,
-    processes: BTreeSet<u32>,
-    /// Each GPU on the clock of the run.
-    courses: Vec<Course>,
-    /// Whether their state was asked for since the run began.
-    has_first_state: bool,
-    /// Why a GPU could not be read any more.
-    lost: Option<NoGpu>,
-    ended_ns: u64,
-}
-
-impl Tally {
-    fn of(gpus: &[Gpu]) -> Self {
-        Self {
-            courses: gpus.iter().map(|gpu| Course::of(gpu.index(), gpus.len())).collect(),
-            ..Self::default()
-        }
-    }
-
-    /// Whether the next sample is one with power, clocks, temperature and energy: every so many, and the first of the run,
-    /// where its energy begins.
-    fn wants_state(&mut self, has_begun: bool) -> bool {
-        let is_first = has_begun && !self.has_first_state;
-        let wants = is_first || self.samples.is_multiple_of(STATE_EVERY);
-        self.has_first_state |= has_begun;
-        wants
-    }
-
-    /// Adds one moment: one reading of each GPU, and when that was on the clock of the run.
-    fn add(&mut self, at_ns: Option<u64>, readings: &[Reading]) {
-        let used = readings.iter().map(|reading| reading.memory_used_bytes);
-        self.memory_peak_bytes = self.memory_peak_bytes.max(used.fold(0, u64::saturating_add));
-        for reading in readings {
-            self.utilization_sum_pct += f64::from(reading.utilization_pct);
-            self.readings += 1;
-        }
-        let reasons: BTreeSet<&'static str> = readings.iter().flat_map(|reading| reading.throttled.clone()).collect();
-        for reason in reasons {
-            *self.throttled.entry(reason).or_default() += 1;
-        }
-        self.processes
-            .extend(readings.iter().flat_map(|reading| &reading.processes));
-        if self.samples == 0 {
-            self.first_processes.clone_from(&self.processes);
-        }
-        self.samples += 1;
-        if let Some(at_ns) = at_ns {
-            self.ended(Some(at_ns));
-            for (course, reading) in self.courses.iter_mut().zip(readings) {
-                course.add(at_ns, reading);
-            }
-        }
-    }
-
-    /// A GPU could not be read: a mean of the others, or of half the run, would be none of the run.
-    fn lose(&mut self, at_ns: Option<u64>, reason: NoGpu) {
-        for course in &mut self.courses {
-            course.lose(at_ns.unwrap_or(0), &reason.to_string());
-        }
-        self.lost = Some(reason);
-    }
-
-    fn ended(&mut self, at_ns: Option<u64>) {
-        self.ended_ns = self.ended_ns.max(at_ns.unwrap_or(0));
-    }
-
-    fn finish(self) -> Seen {
-        // A single sample may have met a mere change of clocks.
-        let throttled = self.throttled.iter().filter(|(_, samples)| **samples > 1);
-        let courses = self.courses.iter().cloned();
-        Seen {
-            gpu: self.usage(),
-            throttled: throttled.map(|(reason, _)| (*reason).to_owned()).collect(),
-            new_processes: u32::try_from(self.processes.difference(&self.first_processes).count()).unwrap_or(u32::MAX),
-            series: courses.filter_map(|course| course.finish(self.ended_ns)).collect(),
-        }
-    }
-
-    fn usage(&self) -> GpuUse {
-        if let Some(reason) = &self.lost {
-            return GpuUse::NotMeasured(reason.to_string());
-        }
-        if self.readings == 0 {
-            return GpuUse::NotMeasured("no GPU sample was taken".into());
-        }
-        GpuUse::Measured {
-            memory_peak_bytes: self.memory_peak_bytes,
-            utilization_mean_pct: self.utilization_sum_pct / f64::from(self.readings),
-            samples: self.samples,
-        }
-    }
+fn next_due(due: Instant, every: Duration, now: Instant) -> Instant {
+    let due = due + every;
+    if due > now { due } else { now + every }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn moment(readings: [(u64, u32); 2]) -> [Reading; 2] {
-        readings.map(|(memory_used_bytes, utilization_pct)| Reading {
-            memory_used_bytes,
-            utilization_pct,
-            ..Reading::default()
-        })
-    }
-
-    #[test]
-    fn the_peak_is_of_the_sum_not_the_sum_of_the_peaks() {
-        let mut tally = Tally::default();
-        tally.add(None, &moment([(70, 100), (10, 0)]));
-        tally.add(None, &moment([(20, 50), (50, 50)]));
-        assert_eq!(
-            tally.finish().gpu,
-            GpuUse::Measured {
-                memory_peak_bytes: 80,
-                utilization_mean_pct: 50.0,
-                samples: 2
-            }
-        );
-    }
-
-    #[test]
-    fn a_reason_counts_from_its_second_sample_and_a_process_if_it_was_not_there_first() {
-        let reading = |throttled: &[&'static str], processes: &[u32]| Reading {
-            throttled: throttled.to_vec(),
-            processes: processes.to_vec(),
-            ..Reading::default()
-        };
-        let mut tally = Tally::default();
-        tally.add(
-            None,
-            &[reading(&["hw_slowdown"], &[10]), reading(&["hw_slowdown"], &[11])],
-        );
-        tally.add(None, &[reading(&["sw_thermal_slowdown"], &[10, 12]), reading(&[], &[])]);
-        tally.add(None, &[reading(&["sw_thermal_slowdown"], &[12]), reading(&[], &[10])]);
-        let seen = tally.finish();
-        assert_eq!(
-            (seen.throttled, seen.new_processes),
-            (vec!["sw_thermal_slowdown".to_owned()], 1)
-        );
-    }
-
-    #[test]
-    fn the_first_sample_of_a_run_has_its_energy_wherever_it_falls() {
-        let mut tally = Tally::default();
-        let mut told = Vec::new();
-        for has_begun in [false, false, true, true, true, true] {
-            told.push(tally.wants_state(has_begun));
-            tally.add(None, &[Reading::default()]);
-        }
-        assert_eq!(told, [true, false, true, false, false, true]);
-    }
-
-    #[test]
-    fn no_sample_is_no_figure() {
-        assert_eq!(
-            Tally::default().finish().gpu,
-            GpuUse::NotMeasured("no GPU sample was taken".into())
-        );
-    }
-
     #[test]
     fn a_late_sample_does_not_make_the_next_ones_hurry() {
         let start = Instant::now();
-        assert_eq!(next_due(start, start), start + SAMPLE_INTERVAL);
+        assert_eq!(next_due(start, SAMPLE_INTERVAL, start), start + SAMPLE_INTERVAL);
         let late = start + SAMPLE_INTERVAL * 5;
-        assert_eq!(next_due(start, late), late + SAMPLE_INTERVAL);
+        assert_eq!(next_due(start, SAMPLE_INTERVAL, late), late + SAMPLE_INTERVAL);
     }
 }

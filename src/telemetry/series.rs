@@ -55,6 +55,7 @@ impl Course {
 
     /// Adds a reading.
     pub(super) fn add(&mut self, at_ns: u64, reading: &Reading) {
+        self.gaps.at(at_ns, None);
         self.sampled_ns = Some((self.sampled_ns.map_or(at_ns, |(first, _)| first), at_ns));
         self.points.add(Held::of(at_ns, reading));
         let total = Some(reading.memory_total_bytes).filter(|bytes| *bytes > 0);
@@ -132,6 +133,7 @@ fn rounded(value: f64, factor: f64) -> f64 {
 #[derive(Clone, Copy, Debug)]
 struct Held {
     at_ns: u64,
+    samples: u32,
     memory_used_bytes: u64,
     utilization_pct: Mean,
     power_w: Mean,
@@ -146,7 +148,8 @@ impl Held {
         Self {
             at_ns,
             memory_used_bytes: reading.memory_used_bytes,
-            utilization_pct: Mean::of(Some(f64::from(reading.utilization_pct))),
+            samples: 1,
+            utilization_pct: Mean::of(reading.utilization_pct),
             power_w: Mean::of(state.power_w),
             sm_clock_mhz: Mean::of(state.sm_clock_mhz.map(f64::from)),
             memory_clock_mhz: Mean::of(state.memory_clock_mhz.map(f64::from)),
@@ -157,9 +160,12 @@ impl Held {
     fn point(&self) -> GpuPoint {
         GpuPoint {
             at_ns: self.at_ns,
-            samples: self.utilization_pct.count,
+            samples: self.samples,
             memory_used_bytes: self.memory_used_bytes,
-            utilization_pct: self.utilization_pct.value().unwrap_or(0.0),
+            utilization_pct: self
+                .utilization_pct
+                .value()
+                .filter(|_| self.utilization_pct.count == self.samples),
             power_w: self.power_w.value(),
             sm_clock_mhz: self.sm_clock_mhz.value(),
             memory_clock_mhz: self.memory_clock_mhz.value(),
@@ -171,6 +177,7 @@ impl Held {
 impl Point for Held {
     fn take_in(&mut self, next: &Self) {
         self.memory_used_bytes = self.memory_used_bytes.max(next.memory_used_bytes);
+        self.samples = self.samples.saturating_add(next.samples);
         self.utilization_pct = self.utilization_pct.and(next.utilization_pct);
         self.power_w = self.power_w.and(next.power_w);
         self.sm_clock_mhz = self.sm_clock_mhz.and(next.sm_clock_mhz);
@@ -187,7 +194,7 @@ mod tests {
         Reading {
             memory_used_bytes: memory,
             memory_total_bytes: 1000,
-            utilization_pct,
+            utilization_pct: Some(f64::from(utilization_pct)),
             state: State {
                 power_w,
                 sm_clock_mhz: power_w.map(|_| 1980),
@@ -223,7 +230,7 @@ mod tests {
         assert!(
             series.points[..12]
                 .iter()
-                .all(|point| (point.utilization_pct - 50.0).abs() < 1e-9 && point.samples == 8)
+                .all(|point| point.utilization_pct.is_some_and(|pct| (pct - 50.0).abs() < 1e-9) && point.samples == 8)
         );
         assert_eq!(series.points[0].power_w, Some(302.5));
         assert_eq!(

@@ -188,6 +188,7 @@ fn drafts(comparison: &Comparison, policy: &Policy, rule: &Rule) -> (Vec<Draft>,
         let gates = policy.gates.iter().filter(|(metric, _)| here(**metric));
         drafts.extend(gates.flat_map(|(metric, gate)| match metric {
             Metric::GpuMemoryPeakGb => memory::drafts(cell, gate, policy, rule),
+            Metric::KvCacheCapacityTokens => vec![memory::capacity_draft(cell, gate, rule)],
             _ => vec![Draft::of(cell, *metric, gate, rule)],
         }));
     }
@@ -272,7 +273,7 @@ pub fn answer_holding(checks: &[Check], holds: impl Fn(&Check) -> bool) -> Verdi
 }
 
 /// Whether somebody set a limit for it: failed requests are judged without one.
-fn is_gate(check: &Check) -> bool {
+pub fn is_gate(check: &Check) -> bool {
     check.limit != Bound::NoMoreFailures || check.metric != Metric::ErrorRate
 }
 

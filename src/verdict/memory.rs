@@ -1,14 +1,16 @@
 //! What the gate on peak GPU memory reads. An engine that takes its memory at start has the same peak whatever its requests
 //! need: there the room that is left for the KV cache moves, and the peak is blind.
 
-use super::{Gate, Limit, Policy, check::Draft, rule::Rule, wording};
+use super::{Gate, Limit, Policy, UnitChange, Verdict, check::Draft, rule::Rule, wording};
 use crate::{
-    compare::{CellComparison, MetricComparison},
+    compare::{CellComparison, MetricComparison, Side},
     metric::Metric,
 };
 
 /// Peaks within this share of one another stand still (1 %).
 const STILL: f64 = 0.01;
+/// What a share of two whole numbers may be off by.
+const ROUNDING: f64 = 1e-9;
 
 /// The checks of the gate on peak GPU memory in one cell: what moves, and says so.
 pub(super) fn drafts(cell: &CellComparison, gate: &Gate, policy: &Policy, rule: &Rule) -> Vec<Draft> {
@@ -21,7 +23,7 @@ pub(super) fn drafts(cell: &CellComparison, gate: &Gate, policy: &Policy, rule: 
         && !policy.gates.contains_key(&Metric::KvCacheCapacityTokens);
     let mut found = Vec::new();
     if capacity.is_some_and(is_told) && may_stand_in {
-        let mut draft = Draft::of(cell, Metric::KvCacheCapacityTokens, gate, rule);
+        let mut draft = capacity_draft(cell, gate, rule);
         draft.reads_as(match peak {
             None => "the memory gate reads the room of the KV cache, as peak GPU memory was not measured".to_owned(),
             Some(_) if is_still => {
@@ -42,6 +44,29 @@ pub(super) fn drafts(cell: &CellComparison, gate: &Gate, policy: &Policy, rule: 
     found
 }
 
+/// The check of the gate on the room of the KV cache: a figure that every run of a side states alike has no noise, so that it is
+/// compared as it stands, and nothing is claimed of other starts of these servers.
+pub(super) fn capacity_draft(cell: &CellComparison, gate: &Gate, rule: &Rule) -> Draft {
+    let mut draft = Draft::of(cell, Metric::KvCacheCapacityTokens, gate, rule);
+    if draft.evidence.is_some()
+        && let Some((old, new)) = cell.metrics.get(&Metric::KvCacheCapacityTokens).and_then(constants)
+    {
+        draft.state(gate, (old, new));
+    }
+    draft
+}
+
+/// What all runs of either side say; `None` where two runs of one differ, or older sessions tell the noise of such figures.
+fn constants(found: &MetricComparison) -> Option<(f64, f64)> {
+    let of = |side: &Side| {
+        let first = *side.values.first()?;
+        let same = side.values.iter().all(|value| (value - first).abs() < 0.5);
+        (same && first > 0.0).then_some(first)
+    };
+    let knows_noise = found.window.as_ref().is_some_and(|window| window.sessions > 1);
+    of(&found.baseline).zip(of(&found.candidate)).filter(|_| !knows_noise)
+}
+
 fn blind(peak: &MetricComparison) -> String {
     let peak = peak.candidate.geometric_mean().unwrap_or_default();
     let peak = wording::value(Metric::GpuMemoryPeakGb, peak);
@@ -59,6 +84,34 @@ impl Draft {
             self.check.reason = format!("{why}: {}", self.check.reason);
         }
         self.reads = Some(why);
+    }
+
+    /// Judged by two figures without noise.
+    fn state(&mut self, gate: &Gate, (old, new): (f64, f64)) {
+        let change = new / old - 1.0;
+        let limit = gate.limit.share(Some(old)).unwrap_or(f64::NAN);
+        let bound = wording::bound(self.check.metric, self.check.limit);
+        let (verdict, told) = if change >= STILL {
+            (Verdict::Improvement, "more than before".to_owned())
+        } else if -change <= limit + ROUNDING {
+            (Verdict::Pass, format!("within the limit of {bound}"))
+        } else {
+            (Verdict::Regression, format!("beyond the limit of {bound}"))
+        };
+        let metric = self.check.metric;
+        let (from, to) = (wording::value(metric, old), wording::value(metric, new));
+        self.evidence = None;
+        self.check.verdict = verdict;
+        self.check.interval = None;
+        self.check.change = Some(change);
+        self.check.difference = self.check.difference.map(|_| UnitChange {
+            by: new - old,
+            interval: None,
+        });
+        self.check.reason = format!(
+            "{from} → {to}, {}: {told}; the engine states it, the same in every run of a side, so that there is no noise to test",
+            wording::percent(change)
+        );
     }
 
     /// Nothing can be told from its figures.

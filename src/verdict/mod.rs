@@ -19,7 +19,7 @@ mod untold;
 pub(crate) mod wording;
 
 pub(crate) use check::figures;
-pub use gate::{Judgement, answer_holding, can_settle, is_settled, judge, judge_alone};
+pub use gate::{Judgement, answer_holding, can_settle, is_gate, is_settled, judge, judge_alone};
 pub use policy::{Action, Evidence, FieldRule, Gate, Headroom, Limit, OnInconclusive, OnUnmet, Policy, Unmet};
 pub use refusal::{Refusal, refuse, refuse_failures, refuse_work};
 pub use rule::{Lacking, MAX_RUNS, MIN_RUNS, WITHIN_LEVEL};

@@ -91,6 +91,21 @@ async function sorts(page, bad) {
   if (lost) bad(`${lost} checks lost their reason`);
 }
 
+// The rows of a profile are sorted, and what makes them add up stays below them.
+async function sortsRows(page, bad) {
+  const table = await page.$('table.sorted');
+  if (!table) return;
+  const state = () => table.$$eval('tbody tr', (rows) => rows.map((row) => [Number(row.cells[4].dataset.value), 'last' in row.dataset]));
+  const before = (await state()).filter(([, isLast]) => isLast);
+  for (const sign of [1, -1]) {
+    await (await table.$('th:nth-child(5) button')).click();
+    const rows = await state();
+    const sorted = rows.filter(([, isLast]) => !isLast).map(([value]) => value);
+    if (!sorted.every((value, place) => place === 0 || sign * (value - sorted[place - 1]) >= 0)) bad(`rows of a profile: ${sorted}`);
+    if (JSON.stringify(rows.slice(-before.length)) !== JSON.stringify(before)) bad('the sum of a profile left its place');
+  }
+}
+
 async function filters(page, bad) {
   const shown = () => page.$$eval('tr.check', (rows) => rows.filter((row) => row.offsetHeight > 0).length);
   const [all, open] = await page.$$eval('tr.check', (rows) =>
@@ -154,6 +169,7 @@ for (const path of pages) {
       const name = [basename(dirname(resolve(path))), basename(path, '.html')].join('-').replace(/^render-/, '');
       await look(page, bad, `${name}-${theme}-${width}`);
       await sorts(page, bad);
+      await sortsRows(page, bad);
       await filters(page, bad);
       await reads(page, bad);
       await recalls(page, bad);

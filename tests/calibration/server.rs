@@ -102,7 +102,8 @@ impl World {
             },
             gpu: GpuUse::Measured {
                 memory_peak_bytes: 60_000_000_000,
-                utilization_mean_pct: 90.0,
+                utilization_mean_pct: Some(90.0),
+                utilization_untold: None,
                 samples: 20,
             },
             ..Run::default()

@@ -10,7 +10,7 @@ use std::{
 
 use perfgate::{
     op_table::{OpTable, Phase},
-    profile,
+    profile, render,
 };
 
 use crate::command::{Sim, assert_code, expect, perfgate};
@@ -88,6 +88,19 @@ fn both_arms_are_profiled_after_a_regression_and_the_answer_stays() {
     });
     let ratio = decode_s(&new) / decode_s(&old);
     assert!((3.0..5.5).contains(&ratio), "the planted change is there: {ratio}");
+    let [page, comment, diff] =
+        ["report.html", "report.md", "profile-diff.json"].map(|name| fs::read_to_string(reports.join(name)).unwrap());
+    assert!(
+        page.contains("<section class=\"profile\">") && page.contains("<svg class=\"stack\""),
+        "{trouble}"
+    );
+    assert!(
+        page.contains("<svg class=\"spread\""),
+        "the charts of requests are still there"
+    );
+    assert!(comment.contains("<details><summary>Profile: "), "{comment}");
+    let diff = render::read_profile_diff(&diff).unwrap().unwrap();
+    assert_eq!(diff.origin.cell.as_deref(), Some("synthetic-16/8 @ c=4"));
     // What was measured knows nothing of it.
     let sessions =
         ["session.baseline.json", "session.json"].map(|name| fs::read_to_string(folder.path().join(name)).unwrap());

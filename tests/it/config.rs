@@ -117,7 +117,7 @@ fn an_empty_file_gives_the_defaults() {
         assert_eq!(plan.target.extra_body["ignore_eos"], "true");
         assert!((plan.max_error_rate - 0.01).abs() < 1e-12);
         assert_eq!(resolved.policy.gates.len(), 6);
-        assert_eq!(resolved.settings.store, Path::new("baselines"));
+        assert_eq!(resolved.settings.store.folder(), Some(Path::new("baselines")));
         assert!(resolved.origins.iter().all(|o| o.source == Source::Default), "{text}");
     }
 }
@@ -310,7 +310,10 @@ fn the_full_example_is_read_key_by_key() {
     assert_eq!(plan.target.extra_body["top_p"], "1.0");
     // One that every later session would carry.
     assert_eq!((&resolved.settings.commit, &resolved.settings.baseline), (&None, &None));
-    assert_eq!(resolved.settings.store, root().join("examples/baselines"));
+    assert_eq!(
+        resolved.settings.store.folder(),
+        Some(root().join("examples/baselines").as_path())
+    );
     assert!(!resolved.policy.gates.contains_key(&Metric::GpuMemoryPeakGb));
     assert!(resolved.policy.allow.contains("hardware.gpu_driver"));
     assert_eq!(
@@ -605,6 +608,9 @@ fn sample(path: &str) -> &'static str {
         "target.http" => "2",
         "target.cache_reset" => "/flush_cache",
         "target.metrics" => "http://h:8002/metrics",
+        "target.gpus" => "1,MIG-7a",
+        "target.nvml_lib" => "/opt/nvidia/libnvidia-ml.so.1",
+        "target.gpu_exporter" => "http://h:9400",
         "ramp" => "from=1,to=20,shape=exponential",
         "stages" => "rate=4:30s,concurrency=8:100",
         "shared_prefix" => "groups=8,prefix_tokens=512..1024",
@@ -789,7 +795,10 @@ fn the_file_may_be_named_by_a_variable_and_a_flag_beats_it() {
     let env = |name: &str| (name == "PERFGATE_CONFIG").then(|| named.display().to_string());
     let resolved = resolve(None, &env, &Overrides::new()).unwrap();
     assert_eq!(resolved.plan.repeats, 2);
-    assert_eq!(resolved.settings.store, folder.path().join("here"));
+    assert_eq!(
+        resolved.settings.store.folder(),
+        Some(folder.path().join("here").as_path())
+    );
     assert_eq!(
         resolve(Some(&flagged), &env, &Overrides::new()).unwrap().plan.repeats,
         3

@@ -60,7 +60,7 @@ fn not_sampled(run: &Run) -> &str {
 }
 
 /// A server whose every connection is answered so, with its number; gives the address of its page.
-fn page(answer: impl Fn(u32, TcpStream) + Send + Sync + 'static) -> String {
+pub(crate) fn page(answer: impl Fn(u32, TcpStream) + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let answer = Arc::new(answer);
@@ -77,7 +77,7 @@ fn page(answer: impl Fn(u32, TcpStream) + Send + Sync + 'static) -> String {
     format!("http://{address}/metrics")
 }
 
-fn say(mut stream: &TcpStream, head: &str, body: &[u8]) {
+pub(crate) fn say(mut stream: &TcpStream, head: &str, body: &[u8]) {
     let head = format!(
         "HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
         body.len()
@@ -207,6 +207,28 @@ fn a_page_that_dies_in_the_middle_of_a_run_leaves_a_gap() {
         series.gaps[0].to_ns + 200_000_000 >= end_ns,
         "{series:?}, the run ended at {end_ns}"
     );
+}
+
+#[test]
+fn counters_that_go_back_as_a_series_changes_its_labels_are_no_number_and_leave_a_gap() {
+    let url = page(|number, stream| {
+        // Two looks before the run; then another worker takes over, and counts from its own beginning.
+        let counter = if number < 5 {
+            "{engine=\"0\"} 7"
+        } else {
+            "{engine=\"1\"} 2"
+        };
+        let text = format!("{PAGE}vllm:num_preemptions_total{counter}\n");
+        say(&stream, "200 OK", text.as_bytes());
+    });
+    let run = run(&sim(), &["--metrics", &url, "--metrics-interval", "100ms"]);
+    let series = sampled(&run);
+    assert_eq!(series.preemptions, None, "{series:?}");
+    let [gap] = &series.gaps[..] else {
+        unreachable!("{series:?}")
+    };
+    assert_eq!(gap.reason, "its counters went back: the engine was started anew");
+    assert!(series.samples >= 5 && series.missed == 0, "{series:?}");
 }
 
 #[test]

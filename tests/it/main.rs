@@ -20,6 +20,7 @@ mod exact;
 mod false_usage;
 mod foreign;
 mod github;
+mod gpus;
 mod history;
 mod honest;
 mod import;

@@ -124,11 +124,7 @@ fn markdown_has_tables_and_the_commands_that_come_next() {
     assert!(text.contains("| Phase | Where | What |"), "{text}");
     assert!(text.contains("--cuda-graph-trace=node"), "{text}");
     assert!(text.contains("-k regex:elementwise&#95;copy&#95;kernel"), "{text}");
-    expect(
-        folder(),
-        2,
-        &["profile", "diff", "good.json.gz", "copy.json.gz", "--format", "html"],
-    );
+    expect(folder(), 2, &["profile", "show", "good.json.gz", "--format", "html"]);
 }
 
 #[test]

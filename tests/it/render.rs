@@ -8,6 +8,7 @@ mod odd;
 mod own;
 mod payloads;
 mod posting;
+mod profile;
 mod runner;
 mod shape;
 mod tables;

@@ -148,26 +148,51 @@ fn what_was_not_built_is_refused_with_both_versions() {
     assert!(trouble.contains("nobody told which that is"), "{trouble}");
 }
 
+/// A capture that fails, and writes down whether the verdict was out by then.
+const LATE: &str = "if test -s FOLDER/perfgate-report/report.json && test -s FOLDER/summary; then echo late; else echo early; fi \
+                    >> FOLDER/captured\nexit 3\n";
+
 #[test]
-fn a_slower_start_is_a_regression_where_it_is_gated() {
+fn a_slower_start_is_a_regression_where_it_is_gated_and_what_profiles_it_waits_until_that_is_posted() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let engine = sim("--decode-step-us 500");
     let text = format!(
-        "measure: ab\nab: {{looks: [3]}}\ngates: {{startup_s: 50%}}\narms:\n  baseline: {{command: \"{engine}\"}}\n  \
+        "measure: ab\nab: {{looks: [3]}}\ngates: {{startup_s: 50%}}\nprofile: {{wrapper: [sh, late.sh, '{{out}}', \
+         '{{command}}']}}\narms:\n  baseline: {{command: \"{engine}\"}}\n  \
          candidate: {{command: [sh, -c, \"sleep 2; exec {engine}\"]}}\n"
     );
     fs::write(folder.join("perfgate.yaml"), text).unwrap();
-    let args = [&["gate"], &TINY[..10], &["--quiet"]].concat();
-    let mut output = perfgate(folder, &args).output().unwrap();
+    fs::write(folder.join("late.sh"), LATE.replace("FOLDER", folder.to_str().unwrap())).unwrap();
+    let posted = [
+        "--post",
+        "--comment",
+        "off",
+        "--check-run",
+        "false",
+        "--profile-on-regression",
+    ];
+    let args = [&["gate"], &TINY[..10], &["--quiet"], &posted].concat();
+    let ask = || {
+        let mut command = perfgate(folder, &args);
+        command.env("GITHUB_STEP_SUMMARY", folder.join("summary"));
+        command.output().unwrap()
+    };
+    let mut output = ask();
     for _ in 0..4 {
         if output.status.code() != Some(4) {
             break;
         }
-        output = perfgate(folder, &args).output().unwrap();
+        output = ask();
     }
     let (shown, _) = assert_code(&output, 1, &args);
     assert!(shown.contains("Startup"), "{shown}");
+    for arm in ["baseline", "candidate"] {
+        let told = format!("the {arm} could not be profiled: the {arm}'s server ended with exit status: 3");
+        assert!(shown.contains(&told), "{shown}");
+    }
+    let captured = fs::read_to_string(folder.join("captured")).unwrap();
+    assert_eq!(captured, "late\nlate\n", "the verdict is out by then");
     let report: serde_json::Value =
         serde_json::from_slice(&fs::read(folder.join("perfgate-report/report.json")).unwrap()).unwrap();
     let checks = report["checks"].as_array().unwrap();
@@ -217,7 +242,12 @@ fn t17_the_server_of_a_perfgate_that_was_killed_is_named_and_stopped_and_no_othe
             .success()
     );
     let port = perfgate::target::free_port().unwrap();
-    configure(folder, "--decode-us-per-seq 100000", &format!("      port: {port}\n"));
+    let stop = "[sh, -c, 'echo stop {port} >> stopped']";
+    configure(
+        folder,
+        "--decode-us-per-seq 100000",
+        &format!("      port: {port}\n      stop: {stop}\n"),
+    );
     let command = |args: &[&str]| {
         let mut command = perfgate(folder, args);
         command.env("RUNNER_TEMP", &temporary);
@@ -235,7 +265,9 @@ fn t17_the_server_of_a_perfgate_that_was_killed_is_named_and_stopped_and_no_othe
         thread::sleep(Duration::from_millis(20));
     }
     let cleanup = || {
-        let output = command(&["bisect", "--cleanup"]).output().unwrap();
+        // In another job: what is kept with the repository is found again.
+        let mut other = command(&["bisect", "--cleanup"]);
+        let output = other.env("RUNNER_TEMP", folder.join("elsewhere")).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
@@ -266,7 +298,96 @@ fn t17_the_server_of_a_perfgate_that_was_killed_is_named_and_stopped_and_no_othe
         "{told}"
     );
     assert!(!is_up());
+    assert_eq!(
+        fs::read_to_string(folder.join("stopped")).unwrap(),
+        format!("stop {port}\n")
+    );
     assert!(TcpStream::connect(stranger.url.trim_start_matches("http://")).is_ok());
     assert_eq!(cleanup(), "nothing was left behind\n");
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+}
+
+#[test]
+fn arms_that_start_together_come_up_in_turn_and_their_first_starts_are_not_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let arm = |name: &str| {
+        let engine = sim("--decode-step-us 500");
+        format!("  {name}: {{command: [sh, -c, \"echo {name} >> order; exec {engine}\"]}}\n")
+    };
+    let text = format!(
+        "measure: ab\nab: {{looks: [3]}}\narms:\n  together: true\n{}{}",
+        arm("baseline"),
+        arm("candidate")
+    );
+    fs::write(folder.join("perfgate.yaml"), text).unwrap();
+    let args = [&["gate"], &TINY[..10], &["--quiet"]].concat();
+    perfgate(folder, &args).output().unwrap();
+    let order = fs::read_to_string(folder.join("order")).unwrap();
+    // The first starts are only asked; a pair that the machine spoilt starts as it did before.
+    let order: Vec<&str> = order.lines().skip(2).collect();
+    let pairs: Vec<&[&str]> = order.chunks(2).collect();
+    let [first, second] = [["baseline", "candidate"], ["candidate", "baseline"]];
+    assert_eq!(
+        (pairs[0], pairs[pairs.len() - 1]),
+        (&first[..], &first[..]),
+        "{order:?}"
+    );
+    let turns: Vec<&[&str]> = pairs.into_iter().filter(|pair| *pair != first).collect();
+    assert!(
+        !turns.is_empty() && turns.iter().all(|pair| *pair == second),
+        "{order:?}"
+    );
+    let sessions = ["session.baseline.json", "session.json"].map(|name| fs::read_to_string(folder.join(name)).unwrap());
+    assert!(
+        sessions
+            .iter()
+            .all(|session| session.contains("startup_s") && !session.contains("first_start"))
+    );
+}
+
+#[test]
+fn the_only_start_of_a_server_is_a_first_one_and_each_search_of_a_capacity_has_one_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    configure(folder, "", "");
+    let once = [&["run"], &TINY[..10], &["--repeat", "1"]].concat();
+    let runs = &measured(folder, &once).cells[0].runs;
+    assert!(runs[0].startup_s.is_some() && runs[0].first_start);
+    let search = [
+        "capacity",
+        "--axis",
+        "concurrency",
+        "--min",
+        "1",
+        "--max",
+        "2",
+        "--slo",
+        "ttft=60s",
+        "--attainment",
+        "80%",
+        "--batch-duration",
+        "300ms",
+        "--requests",
+        "8",
+        "--warmup",
+        "0",
+        "--input-tokens",
+        "16",
+        "--output-tokens",
+        "4",
+        "--repeat",
+        "2",
+        "--quiet",
+    ];
+    let output = perfgate(folder, &search).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let session = session(folder);
+    let runs = &session.cells[0].runs;
+    assert_eq!(runs.len(), 2, "{told}");
+    assert!(
+        runs.iter().all(|run| run.startup_s.is_some() && !run.first_start),
+        "{told}"
+    );
+    assert!(runs[0].startup_s < Some(60.0) && runs[0].startup_s != runs[1].startup_s);
 }

@@ -4,6 +4,7 @@ mod baselines;
 mod chains;
 mod noise;
 mod older;
+mod places;
 mod plans;
 mod properties;
 mod refusals;
@@ -137,7 +138,8 @@ fn run(repeat: u32) -> Run {
         replaced_connections: 1,
         gpu: GpuUse::Measured {
             memory_peak_bytes: 71_000_000_000,
-            utilization_mean_pct: 93.7,
+            utilization_mean_pct: Some(93.7),
+            utilization_untold: None,
             samples: 12,
         },
         cut_short: None,

@@ -32,6 +32,7 @@ fn start(folder: &Path, command: &[&str]) -> Start {
         log: folder.join("candidate.log"),
         timeout: Duration::from_secs(60),
         withhold_secrets: false,
+        records: folder.to_owned(),
     }
 }
 
@@ -71,6 +72,48 @@ fn children_of_a_server_end_with_it_and_one_that_ignores_the_request_too() {
     assert!(listens(start.port));
     drop(server);
     assert!(!listens(start.port), "the child of the shell is gone");
+}
+
+/// Started twice over, in a session of its own: neither parents nor group tie it to what was started.
+#[cfg(target_os = "linux")]
+fn detached(engine: &str) -> String {
+    format!("(setsid {engine} &) ; exec sleep 600")
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn children_that_left_for_a_session_of_their_own_end_with_their_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = start(folder.path(), &["sh", "-c", &detached(&sim(""))]);
+    let server = start.start(&wanted).unwrap();
+    let holder = perfgate::process::listener(start.port).unwrap();
+    assert!(server.processes().unwrap().contains(&holder));
+    assert_eq!(server.stop(), Ok(()));
+    assert!(!listens(start.port));
+    let records = fs::read_dir(folder.path()).unwrap().flatten();
+    let names: Vec<_> = records.map(|entry| entry.file_name()).collect();
+    assert_eq!(names, ["candidate.log"], "nothing is left to be cleaned up");
+    // As with a server whose command ends at once.
+    let ended = self::start(folder.path(), &["sh", "-c", &format!("(setsid {} &)", sim(""))]);
+    let error = ended.start(&wanted).unwrap_err();
+    assert!(matches!(error, TargetError::Ended { .. }), "{error}");
+    assert!(!listens(ended.port));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn who_hid_from_its_server_and_holds_the_port_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = start(folder.path(), &["sh", "-c", &detached(&format!("env -i {}", sim("")))]);
+    let server = start.start(&wanted).unwrap();
+    let holder = perfgate::process::listener(start.port).unwrap();
+    let told = server.stop().unwrap_err();
+    let named = format!(
+        "the candidate's server is stopped, and its port {} is still taken by `perfgate` (process {holder})",
+        start.port
+    );
+    assert!(told.starts_with(&named), "{told}");
+    perfgate::process::Identity::of(holder).unwrap().end(true);
 }
 
 #[test]

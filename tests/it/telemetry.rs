@@ -26,15 +26,24 @@ const MIB: u64 = 1 << 20;
 /// The folder with the stand-in, compiled once; `None` where there is no C compiler.
 pub(crate) fn fake_nvml() -> Option<&'static Path> {
     static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
-    FOLDER.get_or_init(compile_fake_nvml).as_deref()
+    FOLDER.get_or_init(|| compile_fake_nvml("nvml", &[])).as_deref()
+}
+
+/// The same without what older libraries lack.
+pub(crate) fn old_fake_nvml() -> Option<&'static Path> {
+    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
+    FOLDER
+        .get_or_init(|| compile_fake_nvml("nvml-old", &["-DOLD_DRIVER"]))
+        .as_deref()
 }
 
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn compile_fake_nvml() -> Option<PathBuf> {
+fn compile_fake_nvml(name: &str, flags: &[&str]) -> Option<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nvml/fake_nvml.c");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("nvml-{}", std::process::id()));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     let compiled = Command::new("cc")
+        .args(flags)
         .args(["-shared", "-fPIC", "-Wall", "-Werror", "-o"])
         .arg(folder.join("libnvidia-ml.so.1"))
         .arg(source)
@@ -120,7 +129,8 @@ fn one_gpu_is_sampled_from_start_to_stop() {
     assert!(samples >= 2.0, "{gpu}");
     let expected = GpuUse::Measured {
         memory_peak_bytes: 1500 * MIB,
-        utilization_mean_pct: 90.0,
+        utilization_mean_pct: Some(90.0),
+        utilization_untold: None,
         samples: 0,
     };
     assert_eq!(
@@ -141,6 +151,19 @@ fn a_run_shorter_than_the_interval_still_has_two_samples() {
 }
 
 #[test]
+fn a_gpu_without_utilisation_still_has_its_memory() {
+    let Some(library) = fake_nvml() else { return };
+    let (gpu, _) = child(library, 0, &[("FAKE_NVML_FAIL", "utilization")]);
+    assert!(gpu.contains(&format!("memory_peak_bytes: {},", 1500 * MIB)), "{gpu}");
+    assert!(
+        gpu.contains(
+            "utilization_untold: Some(\"NVML could not tell the utilisation of GPU 0: the requested operation"
+        ),
+        "{gpu}"
+    );
+}
+
+#[test]
 fn memory_adds_up_over_the_visible_gpus_and_utilisation_is_their_mean() {
     let Some(library) = fake_nvml() else { return };
     for (visible, peak_mib, mean_pct, names) in [
@@ -154,7 +177,7 @@ fn memory_adds_up_over_the_visible_gpus_and_utilisation_is_their_mean() {
         let peak = format!("memory_peak_bytes: {},", peak_mib * MIB);
         assert!(gpu.contains(&peak), "{visible:?}: {gpu}");
         assert!(
-            gpu.contains(&format!("utilization_mean_pct: {mean_pct:?},")),
+            gpu.contains(&format!("utilization_mean_pct: Some({mean_pct:?}),")),
             "{visible:?}: {gpu}"
         );
         assert_eq!(machine.matches("NVIDIA H100").count(), names, "{visible:?}: {machine}");
@@ -174,11 +197,6 @@ fn a_figure_that_cannot_be_had_is_a_reason_and_never_a_zero() {
             "FAKE_NVML_FAIL",
             "memory",
             "NVML could not tell the memory in use of GPU 0: the requested operation",
-        ),
-        (
-            "FAKE_NVML_FAIL",
-            "utilization",
-            "NVML could not tell the utilisation of GPU 0: the requested operation",
         ),
         ("FAKE_NVML_GPUS", "0", "NVML lists no GPU on this machine"),
         (
@@ -201,10 +219,13 @@ fn a_figure_that_cannot_be_had_is_a_reason_and_never_a_zero() {
 }
 
 #[test]
-fn a_mig_instance_has_no_figures_but_its_gpu_is_told() {
+fn a_mig_instance_that_is_not_there_has_no_figures_but_its_gpu_is_told() {
     let Some(library) = fake_nvml() else { return };
     let (gpu, machine) = child(library, 0, &[("CUDA_VISIBLE_DEVICES", "MIG-1234")]);
-    assert!(gpu.contains("names the MIG instance `MIG-1234`"), "{gpu}");
+    assert!(
+        gpu.contains("names `MIG-1234`, which is none of the 0 MIG instances"),
+        "{gpu}"
+    );
     assert!(machine.contains("gpus: [\"NVIDIA H100 80GB HBM3\"]"), "{machine}");
 }
 

@@ -206,14 +206,15 @@ impl<'a> Attempts<'a> {
         let order = cell::order(pair);
         if self.together {
             for place in cells.iter().map(places) {
-                self.start(&ARMS)?;
+                // Which one comes up beside the other, and on which machine's caches, alternates too.
+                self.start(&order)?;
                 match self.sides.blocks.get(place.cell) {
                     Some(blocks) if *blocks > 1 => self.blocks(place, *blocks, attempt)?,
                     _ => order.iter().try_for_each(|arm| self.whole_run(*arm, place, attempt))?,
                 }
                 self.mark_the_dead(place.cell, attempt);
             }
-            self.sides.stop(&ARMS);
+            self.sides.stop(&ARMS, self.console);
             return Ok(());
         }
         for arm in order {
@@ -222,7 +223,7 @@ impl<'a> Attempts<'a> {
                 self.whole_run(arm, place, attempt)?;
                 self.mark_the_dead(place.cell, attempt);
             }
-            self.sides.stop(&[arm]);
+            self.sides.stop(&[arm], self.console);
         }
         Ok(())
     }

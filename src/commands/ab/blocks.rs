@@ -6,11 +6,16 @@ use super::{
     sides::{ARMS, Sides},
 };
 use crate::{
-    commands::{Console, engine::Engine, measure::now_unix_s, requests::Requests},
+    commands::{
+        Console,
+        engine::{Engine, gpu_sampler},
+        measure::now_unix_s,
+        requests::Requests,
+    },
     load::{BlockedRun, Interrupt, Stopped},
     plan::Load,
     session::{GpuUse, HostUse, PairArm, Run, Telemetry, Warmup},
-    telemetry::{HostWatch, RunClock, Sampler, Seen, StealWatch},
+    telemetry::{HostWatch, RunClock, Seen, StealWatch},
 };
 
 /// Why there are no figures of the GPU.
@@ -33,7 +38,10 @@ pub(super) fn pair(
     let warmed = warm_up(sides, place, &cell.load, (&watch, interrupt))?;
     console.begin(&stage(sides, None, place, false));
     // On no run's clock: a GPU does not tell whose it is.
-    let (sampler, started_unix_s) = (Sampler::start(&RunClock::default()), now_unix_s());
+    let (sampler, started_unix_s) = (
+        gpu_sampler(&sides.of(PairArm::Candidate).runner, &RunClock::default()),
+        now_unix_s(),
+    );
     console.gpu(sampler.now());
     let begin = |arm| Measured::begin(sides, arm, &cell.load, (place.prompts, blocks));
     let mut runs = ARMS.map(begin);
@@ -116,6 +124,7 @@ impl<'a> Measured<'a> {
         let mut host = HostUse {
             cpu_steal: self.steal.stop(),
             throttled: seen.throttled.clone(),
+            gpu_memory_errors: seen.memory_errors,
             foreign_gpu_processes: seen.new_processes,
             ..HostUse::default()
         };
@@ -126,6 +135,7 @@ impl<'a> Measured<'a> {
                 gpus: Vec::new(),
                 engine: self.engine.finish(),
                 host: self.host.finish(),
+                logged_kv_tokens: None,
             },
             host,
             ..self.run.finish()

@@ -30,6 +30,13 @@ pub(in crate::commands) fn of(run: &Run) -> Option<String> {
     if !host.throttled.is_empty() {
         return Some(format!("GPU clocks were held down ({})", host.throttled.join(", ")));
     }
+    if host.gpu_memory_errors > 0 {
+        let errors = match host.gpu_memory_errors {
+            1 => "1 memory error".to_owned(),
+            many => format!("{many} memory errors"),
+        };
+        return Some(format!("the GPU counted {errors} that it could not correct (ECC)"));
+    }
     if host.foreign_gpu_processes > 0 {
         let processes = host.foreign_gpu_processes;
         let processes = match processes {
@@ -115,6 +122,7 @@ mod tests {
                 host(|host| host.throttled = vec!["hw_slowdown".into()]),
                 Some("held down (hw_slowdown)"),
             ),
+            (host(|host| host.gpu_memory_errors = 2), Some("counted 2 memory errors")),
             (host(|host| host.foreign_gpu_processes = 1), Some("(1 process)")),
             (host(|host| host.neighbour_gpu_processes = Some(3)), None),
             (host(|host| host.resting_arm_requests = Some(0)), None),

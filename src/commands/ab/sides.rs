@@ -20,7 +20,6 @@ use crate::{
     report::unseen_rest,
     session::{PairArm, Pairing, Run, Session},
     target::{Start, TargetError},
-    telemetry::facts_of_log,
 };
 
 /// What is to be measured in alternation.
@@ -84,9 +83,9 @@ impl Side {
         served.map_or(Ok(()), |served| served.up(runner, with))
     }
 
-    fn stop(&mut self) {
+    fn stop(&mut self, console: &dyn Console) {
         if let Some(served) = &mut self.served {
-            served.stop();
+            served.stop(console);
         }
     }
 
@@ -145,7 +144,7 @@ impl Sides {
         let one = |arm| prepare(wanted, arm, &id, console, interrupt);
         let (candidate, mut new) = one(PairArm::Candidate)?;
         if !wanted.arms.together {
-            new.stop();
+            new.stop(console);
         }
         let (baseline, old) = one(PairArm::Baseline)?;
         let mut sides = Self {
@@ -160,7 +159,7 @@ impl Sides {
             console.warn(&told);
         }
         // The first pair begins as every other does, on servers of its own whose files the machine has read before.
-        sides.stop(&ARMS);
+        sides.stop(&ARMS, console);
         Ok(sides)
     }
 
@@ -217,9 +216,9 @@ impl Sides {
     }
 
     /// Stops the servers of these arms, where they are ours: the next pair has fresh ones.
-    pub(super) fn stop(&mut self, arms: &[PairArm]) {
+    pub(super) fn stop(&mut self, arms: &[PairArm], console: &dyn Console) {
         for arm in arms {
-            self.of_mut(*arm).stop();
+            self.of_mut(*arm).stop(console);
         }
     }
 
@@ -253,7 +252,6 @@ fn prepare(
     if let Some(why) = probe.trouble.filter(|_| probe.is_unreachable) {
         return Err(CommandError::Unreachable { arm: arm.name(), why });
     }
-    add_facts(&mut session, served.as_ref());
     if let Some(page) = arm.pick(&wanted.arms.metrics) {
         ask_at(&mut runner, (arm, page))?;
         session.plan.target.metrics = MetricsPage::Url(page.clone());
@@ -272,14 +270,6 @@ fn prepare(
         served,
     };
     Ok((session, side))
-}
-
-/// What its engine has said of itself, beside what its pages state.
-fn add_facts(session: &mut Session, served: Option<&Served>) {
-    let own = served.and_then(Served::server);
-    for (fact, value) in own.map(|own| facts_of_log(&own.said())).unwrap_or_default() {
-        session.environment.engine_facts.entry(fact).or_insert(value);
-    }
 }
 
 /// Where an arm's server is, and that server where it is ours: it is up to its ready page then.

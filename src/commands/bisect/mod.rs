@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `history.rs` | the commits between both ends |
 //! | `stand.rs` | a checkout with its server: built, started, measured once |
+//! | `once.rs` | one run of a commit whose server is up |
 //! | `ends.rs` | whether there is anything to find, in which metric and cell, and how large it is |
 //! | `kept.rs` | the file that a stopped search goes on from |
 //! | `seen.rs` | the runs so far, with the machine's noise and drift |
@@ -20,6 +21,7 @@ mod ends;
 mod history;
 mod hunt;
 mod kept;
+mod once;
 mod page;
 mod profiled;
 mod seen;
@@ -43,7 +45,7 @@ use super::{CommandError, Console, Done, trust::Rules};
 use crate::{
     bisect::Strategy,
     config::Resolved,
-    git::{Checkout, Repository},
+    git::{Checkout, Cleaned, Repository},
     load::Interrupt,
     metric::Metric,
     plan::{ArmPlace, Arms, Launch, Secrets},
@@ -243,14 +245,25 @@ fn server_hash(launch: &Launch) -> String {
 /// Something that looks like ours is not, or cannot be removed.
 pub fn clean_up() -> Result<Done, CommandError> {
     let folder = temporary();
+    let repository = Repository::open(&super::trust::here()?);
+    let mut servers = target::Swept::default();
     // Servers first: they work in the work trees.
-    let servers = target::sweep(&folder).map_err(|source| CommandError::File {
-        what: "look for servers in",
-        path: folder.clone(),
-        source,
-    })?;
-    let repository = Repository::open(&super::trust::here()?)?;
-    Ok(told::cleaned(&Checkout::cleanup(&repository, &folder)?, &servers))
+    let own = repository.as_ref().ok().map(Repository::own_folder);
+    for folder in own.iter().chain([&folder]) {
+        let swept = target::sweep(folder).map_err(|source| CommandError::File {
+            what: "look for servers in",
+            path: folder.clone(),
+            source,
+        })?;
+        servers.extend(swept);
+    }
+    let cleaned = match repository {
+        Ok(repository) => Checkout::cleanup_all(&repository, &folder)?,
+        // What was done is told.
+        Err(_) if servers != target::Swept::default() => Cleaned::default(),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(told::cleaned(&cleaned, &servers))
 }
 
 /// A hash as people read it.

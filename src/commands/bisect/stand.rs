@@ -6,21 +6,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Asked, History, build_timeout, short, start_timeout, temporary};
+use super::{Asked, History, build_timeout, once::measure_once, short, start_timeout, temporary};
 use crate::{
     commands::{
-        CommandError, Console, Stage,
-        ab::disturbance,
+        CommandError, Console,
         capture::{Engine, engine_of},
         guard::Guard,
-        measure::{self, Arm, Steps, one_run, why_dead},
+        measure::{self, Arm},
         served::{Served, start_of},
         trust::Rules,
     },
     config::Resolved,
     git::{Checkout, GitError, Repository},
-    load::{Interrupt, Runner, Stopped},
-    measure::{client_was_bottleneck, measure as metrics},
+    load::{Interrupt, Runner},
     metric::Metric,
     plan::{ArmPlace, Arms, Launch, Load, Plan, Secrets, Target},
     session::Session,
@@ -57,14 +55,17 @@ pub(super) struct Stand {
     built: Option<String>,
     /// How often it was measured since.
     runs: u32,
+    /// Whether it was started since, so that the machine has read its files.
+    is_warm: bool,
     /// What its server last said of itself.
     pub(super) engine: Engine,
 }
 
-struct Up {
-    served: Served,
-    runner: Runner,
-    session: Session,
+/// A server that is up, and whoever asks it.
+pub(super) struct Up {
+    pub(super) served: Served,
+    pub(super) runner: Runner,
+    pub(super) session: Session,
 }
 
 /// What a commit gave.
@@ -125,6 +126,7 @@ impl<'a> Bench<'a> {
                 checkout: Arc::new(Checkout::create(self.repository, &temporary(), name, commit)?),
                 built: None,
                 runs: 0,
+                is_warm: false,
                 engine: Engine::default(),
             })
         };
@@ -239,7 +241,7 @@ impl Stand {
                 Err(error) => return Ok(Err(Outcome::Broken(error.to_string()))),
             }
         }
-        self.runs = 0;
+        (self.runs, self.is_warm) = (0, false);
         self.built = Some(commit.to_owned());
         Ok(Ok(began.elapsed()))
     }
@@ -252,15 +254,25 @@ impl Stand {
         if let Err(outcome) = self.build(bench, commit)? {
             return Ok(outcome);
         }
+        // The runs of the ends had starts of their own behind them.
+        if place.metric == Metric::StartupS && !self.is_warm {
+            match self.start(bench, commit, place.cell)? {
+                Ok(mut up) => up.served.stop(bench.console),
+                Err(outcome) => return Ok(outcome),
+            }
+            self.is_warm = true;
+        }
         let mut spoilt = 0;
         loop {
-            let up = match self.start(bench, commit, place.cell)? {
+            let mut up = match self.start(bench, commit, place.cell)? {
                 Ok(up) => up,
                 Err(outcome) => return Ok(outcome),
             };
             self.runs += 1;
+            self.is_warm = true;
             self.engine = engine_of(&up.session);
-            let outcome = measure_once(up, self.runs, bench, (commit, place));
+            let outcome = measure_once(&mut up, self.runs, bench, (commit, place));
+            up.served.stop(bench.console);
             let Outcome::Spoilt(why) = outcome else {
                 return Ok(outcome);
             };
@@ -284,7 +296,11 @@ impl Stand {
             ..start_of(("commit", &launch), Some(commit), log, start_timeout(bench.resolved))?
         };
         let url = start.url();
-        let mut served = Served::new(start);
+        let mut served = if self.is_warm {
+            Served::again(start)
+        } else {
+            Served::new(start)
+        };
         if let Err(error) = served.start(bench.console, bench.interrupt) {
             return failed(error.into());
         }
@@ -319,72 +335,6 @@ fn failed<T>(error: CommandError) -> Result<Result<T, Outcome>, CommandError> {
         ) => Err(error),
         error => Ok(Err(Outcome::Broken(error.to_string()))),
     }
-}
-
-/// Measures a server once and stops it.
-fn measure_once(mut up: Up, number: u32, bench: &Bench<'_>, (commit, place): (&str, Place<'_>)) -> Outcome {
-    let Some(load) = up.session.cells.first().map(|cell| cell.load.clone()) else {
-        return Outcome::Broken(format!("the plan has no cell `{}`", place.cell));
-    };
-    let requests = up.runner.request_count(&load);
-    let plan = &bench.resolved.plan;
-    let warmup_requests = plan.warmup_limit.unwrap_or(plan.warmup_requests);
-    let announce = |warm_up| {
-        bench.console.begin(&Stage {
-            arm: None,
-            cell: format!("{} {}", short(commit), place.cell),
-            warm_up,
-            run: 1,
-            runs: 1,
-            requests: if warm_up { warmup_requests } else { requests },
-            requests_in_all: u64::from(warmup_requests) + u64::from(requests),
-        });
-    };
-    match up.served.reset(bench.interrupt) {
-        Ok(()) => {}
-        Err(TargetError::Interrupted) => return Outcome::Interrupted,
-        Err(error) => return Outcome::Broken(error.to_string()),
-    }
-    let run = one_run(
-        &up.runner,
-        &load,
-        number,
-        Steps::of(&announce),
-        (bench.console, bench.interrupt),
-    );
-    bench.console.end();
-    let mut run = match run {
-        Ok(run) => run,
-        Err(Stopped::Interrupted) => return Outcome::Interrupted,
-        Err(Stopped::Load(error)) => return Outcome::Broken(error.to_string()),
-    };
-    if bench.interrupt.is_set() && run.cut_short.is_some() {
-        return Outcome::Interrupted;
-    }
-    up.served.note(&mut run);
-    let ended = up.served.ended().map(|ended| ended.to_string());
-    if let Some(why) = ended.or_else(|| why_dead(&run)) {
-        return Outcome::Broken(why);
-    }
-    let bottleneck = || client_was_bottleneck(&up.session, &load, &run);
-    let bottleneck = bottleneck().map(|why| format!("the client was the bottleneck: {why}"));
-    if let Some(why) = bottleneck.or_else(|| disturbance::of(&run)) {
-        return Outcome::Spoilt(why);
-    }
-    if let Some(cell) = up.session.cells.first_mut() {
-        cell.runs = vec![run];
-    }
-    value_of(&up.session, place).map_or_else(Outcome::Broken, Outcome::Value)
-}
-
-/// The metric of the only run of a session.
-fn value_of(session: &Session, place: Place<'_>) -> Result<f64, String> {
-    let measured = metrics(session);
-    let cell = measured.cells.iter().find(|cell| cell.name == place.cell);
-    let cell = cell.ok_or_else(|| format!("it has no cell `{}`", place.cell))?;
-    let value = cell.series.get(&place.metric).and_then(|runs| runs.first());
-    let value = value.ok_or_else(|| format!("it has no {}", place.metric.label()))?;
-    value.as_ref().map(|sample| sample.value).map_err(Clone::clone)
 }
 
 /// The plan with one load, at an address.

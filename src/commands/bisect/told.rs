@@ -235,6 +235,9 @@ pub(super) fn cleaned(cleaned: &Cleaned, servers: &Swept) -> Done {
                 "{what} the {name}'s server `{}` (process {process}, port {port})",
                 printable(program)
             );
+            if let Some(why) = &left.stop_failed {
+                let _ = writeln!(text, "  its own command to stop it failed: {}", printable(why));
+            }
         }
     }
     let mut list = |what: &str, paths: &[PathBuf]| {

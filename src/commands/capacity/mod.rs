@@ -154,16 +154,27 @@ fn how_long(search: &Capacity, plan: &Plan, seconds: impl Fn(f64) -> f64) -> Str
 
 /// One search a repeat into one session.
 fn find(
-    arm: Arm<'_>,
+    mut arm: Arm<'_>,
     search: &Capacity,
     console: &dyn Console,
     interrupt: &Interrupt,
     on_run: &mut measure::OnRun<'_>,
 ) -> Result<Session, CommandError> {
+    let mut served = arm.served.take();
+    let arm = Arm {
+        meeting: None,
+        served: served.as_deref_mut(),
+        ..arm
+    };
     let (mut session, runner) = measure::prepare(arm, console, interrupt)?;
     session.ended = Ended::Complete;
     let (mut start, mut shared) = (None, Shared::default());
     for repeat in 0..session.plan.repeats {
+        let with = (console, interrupt);
+        if let Err(ended) = measure::started_anew((&runner, served.as_deref_mut()), session.plan.repeats, with) {
+            session.ended = ended;
+            break;
+        }
         let one = OneSearch::new(&session, search, &runner, (repeat, start), &mut shared);
         match one.run(console, interrupt) {
             Err(Stopped::Interrupted) => {
@@ -174,7 +185,8 @@ fn find(
                 session.ended = Ended::Aborted(error.to_string());
                 break;
             }
-            Ok(run) => {
+            Ok(mut run) => {
+                measure::noted(served.as_deref_mut(), &mut run);
                 let trouble = run.cut_short.clone();
                 // A search from near here takes fewer steps, and its answer still rests on its own requests alone.
                 let found = run.search.as_ref().map(|search| answer(search.end));

@@ -1,9 +1,12 @@
 //! One search: batch after batch, each with a schedule and prompts of its own, until the search has its answer.
 
+use std::time::Instant;
+
 use crate::{
     capacity::{self, Batch, Next, Pace},
     commands::{
         Console, Stage,
+        engine::gpu_sampler,
         measure::{self, load_at},
         requests::Requests,
     },
@@ -11,7 +14,7 @@ use crate::{
     measure::{client_was_bottleneck, lockstep::in_lockstep, offered_rps},
     plan::{Axis, Capacity, Load},
     session::{CellRuns, ClientUse, Run, Search, SearchEnd, SearchStep, Session, Warmup},
-    telemetry,
+    telemetry::RunClock,
 };
 
 /// A batch that ended too early is measured again for longer no more often than this: then it is the queue that grows,
@@ -79,7 +82,9 @@ impl<'a> OneSearch<'a> {
     }
 
     pub(super) fn run(mut self, console: &dyn Console, interrupt: &Interrupt) -> Result<Run, Stopped> {
-        let sampler = telemetry::Sampler::start(&telemetry::RunClock::default());
+        let clock = RunClock::default();
+        clock.start(Instant::now());
+        let sampler = gpu_sampler(self.runner, &clock);
         console.gpu(sampler.now());
         let started_unix_s = measure::now_unix_s();
         let found = self.play(console, interrupt);

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use super::{Subject, Wanted, capture, files, ways::Engine};
+use super::{Subject, Wanted, capture, files, joined, ways::Engine};
 use crate::{
     commands::{
         Console, Done, gate,
@@ -44,7 +44,9 @@ pub fn after_gate(
             } else {
                 Screen::default()
             };
-            profiled(&worst, (rules, secrets, screen), console, interrupt)
+            let told = profiled(&worst, (rules, secrets, screen), console, interrupt);
+            joined::add((&worst.measured, &worst.cell), &folder, (&rules.guard, console));
+            told
         }
         Ok(None) => return done,
         Err(why) => {

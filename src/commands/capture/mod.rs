@@ -6,9 +6,11 @@
 //! | `window.rs` | one arm: its server, its warm-up, the window |
 //! | `files.rs` | what the profiler wrote, found and stored without names and secrets |
 //! | `after.rs` | which cell of a gate is profiled |
+//! | `joined.rs` | what both profiles tell, into the gate's reports |
 
 mod after;
 mod files;
+mod joined;
 mod ways;
 mod window;
 

@@ -19,6 +19,7 @@ use crate::{
         measure::{self, Arm},
         requests::Requests,
         run::in_full,
+        served::records,
     },
     load::{InFlight, Interrupt, ProfilerTrouble, Runner, is_private},
     plan::{ArmPlace, Load, Plan, Profiling, Target},
@@ -31,6 +32,9 @@ const REPEAT: u32 = 60_000;
 
 /// A window is over after this: traces of more are too large to be read.
 const LONGEST: Duration = Duration::from_secs(120);
+
+/// How long an engine that did not answer its start is asked to stop.
+const SILENT: Duration = Duration::from_secs(30);
 
 /// The least number of requests, and how often each stream has one.
 const LEAST_REQUESTS: u32 = 32;
@@ -51,7 +55,7 @@ pub(super) fn run(
     let Some(load) = load_of(wanted.plan, wanted.cell) else {
         return Err(format!("the plan has no cell `{}`", wanted.cell));
     };
-    let (url, server) = started(wanted, subject, &out, interrupt)?;
+    let (url, mut server) = started(wanted, subject, &out, interrupt)?;
     let plan = window_of(wanted, load, &url);
     let arm = Arm {
         name: Some(subject.name),
@@ -84,7 +88,10 @@ pub(super) fn run(
     let folder = (server.is_some() || (wanted.profiling.dir.is_none() && is_private(&url))).then_some(out.as_path());
     let stopped = window.pass(folder);
     console.end();
-    stopped?;
+    stopped.map_err(|why| match server.as_mut().and_then(Server::ended) {
+        Some(ended) => format!("{why}; {ended}"),
+        None => why,
+    })?;
     if let Some(server) = server.filter(|_| !wanted.profiling.wrapper.is_empty())
         && !server.finish(wanted.profiling.timeout, &|| !interrupt.is_set())
     {
@@ -122,6 +129,7 @@ fn started(
         log: wanted.log_dir.join(format!("{}-profiled.log", subject.name)),
         timeout: wanted.start_timeout,
         withhold_secrets: wanted.withholds_secrets,
+        records: records(),
     };
     let server = start.start(&|| !interrupt.is_set()).map_err(|error| in_full(&error))?;
     Ok((start.url(), Some(server)))
@@ -176,9 +184,9 @@ impl Window<'_> {
             let body = ways::body(&self.engine, self.wanted.profiling, folder);
             let on = self.runner.start_profiler(body.as_deref(), timeout, self.interrupt);
             if let Err(trouble) = on {
-                // One that gave no answer in time may have begun.
+                // One that gave no answer in time may have begun; it is not waited for as long again.
                 if !matches!(trouble, ProfilerTrouble::NoSuchPage(_)) {
-                    let _ = self.runner.stop_profiler(timeout, self.interrupt);
+                    let _ = self.runner.stop_profiler(timeout.min(SILENT), self.interrupt);
                 }
                 return Err(self.explained(&trouble));
             }

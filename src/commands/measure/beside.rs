@@ -1,7 +1,10 @@
 //! What is looked at while a run goes on: GPUs, this machine, the engine's pages of metrics.
 
 use crate::{
-    commands::{Console, engine::Engine},
+    commands::{
+        Console,
+        engine::{self, Engine},
+    },
     load::Runner,
     session::{GpuUse, HostUse, Telemetry},
     telemetry::{HostWatch, RunClock, Sampler, StealWatch},
@@ -29,7 +32,7 @@ impl Beside {
         engine.begin(clock);
         let mut host = HostWatch::default();
         host.begin(clock);
-        let (sampler, steal) = (Sampler::start(clock), StealWatch::start());
+        let (sampler, steal) = (engine::gpu_sampler(runner, clock), StealWatch::start());
         console.gpu(sampler.now());
         Self {
             engine,
@@ -49,10 +52,12 @@ impl Beside {
                 host: self.host.finish(),
                 gpus: seen.series,
                 engine,
+                logged_kv_tokens: None,
             },
             host: HostUse {
                 cpu_steal,
                 throttled: seen.throttled,
+                gpu_memory_errors: seen.memory_errors,
                 foreign_gpu_processes: seen.new_processes,
                 ..HostUse::default()
             },

@@ -5,7 +5,9 @@ use std::path::Path;
 use super::{Asked, Facts, Source, annotate::annotations, nothing, plan};
 use crate::{
     commands::{
-        CommandError, run,
+        CommandError,
+        present::PROFILE_FILE,
+        profiles, run,
         trust::{self, Rules},
     },
     git::Repository,
@@ -87,7 +89,9 @@ pub(super) fn judged(
     if !contradictions.is_empty() {
         return Judged::Nothing(nothing::foreign(&contradictions), run::UNUSABLE);
     }
-    let judged = rules.and_then(|rules| Ok((report(&measured, facts, &rules, pull)?, rules)));
+    let beside = path.with_file_name(PROFILE_FILE);
+    let beside = Some(beside.as_path()).filter(|path| path.is_file());
+    let judged = rules.and_then(|rules| Ok((report((&measured, beside), facts, &rules, pull)?, rules)));
     match judged {
         Err(error) => Judged::Nothing(nothing::without_rules(&error), WRONG_RULES),
         Ok((report, rules)) => {
@@ -104,7 +108,21 @@ fn in_repository(path: &Path) -> Option<String> {
     path.is_relative().then(|| path.to_str().map(str::to_owned)).flatten()
 }
 
-fn report(measured: &Measured, facts: &Facts, rules: &Rules, pull: Option<&Pull>) -> Result<Report, CommandError> {
+/// What the measuring job's profiles tell, where they are of this result: shown, and no part of the verdict.
+fn explain(report: &mut Report, path: &Path) {
+    let compared = profiles::read_diff(path).map_err(|error| run::in_full(&error));
+    let added = compared.and_then(|compared| report.explain_by(compared).map_err(|error| error.to_string()));
+    if let Err(why) = added {
+        report.warnings.push(format!("what profiles tell is left out: {why}"));
+    }
+}
+
+fn report(
+    (measured, beside): (&Measured, Option<&Path>),
+    facts: &Facts,
+    rules: &Rules,
+    pull: Option<&Pull>,
+) -> Result<Report, CommandError> {
     let (mut said, mut problems) = pull.map(trust::explanations_of_body).unwrap_or_default();
     if let Some((more, wrong)) = of_commits(rules, facts) {
         said.extend(more);
@@ -126,6 +144,9 @@ fn report(measured: &Measured, facts: &Facts, rules: &Rules, pull: Option<&Pull>
         plan::hold(&mut report, differences, config);
     }
     hold_evasion(&mut report, rules)?;
+    if let Some(path) = beside {
+        explain(&mut report, path);
+    }
     Ok(report)
 }
 

@@ -50,6 +50,19 @@ pub struct Wish {
     pub dry_run: bool,
 }
 
+impl Wish {
+    /// The same for a comment that is there: it is brought up to date, and nothing else is sent again.
+    #[must_use]
+    pub fn for_the_comment_alone(&self) -> Self {
+        Self {
+            mode: Mode::Update,
+            check_run: false,
+            summary: false,
+            ..self.clone()
+        }
+    }
+}
+
 impl FailOn {
     /// The exit code of the job for that of a verdict.
     pub const fn exit_code(self, verdict: u8) -> u8 {

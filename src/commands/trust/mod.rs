@@ -45,7 +45,7 @@ pub use self::{
     template::{template, template_of_job},
 };
 use self::{layout::Layout, orders::Whose};
-use super::{CommandError, guard::Guard};
+use super::{CommandError, guard::Guard, place};
 use crate::{
     config::{self, ACCEPT_FILE, DEFAULT_STORE, Overrides, Resolved},
     git::Repository,
@@ -159,9 +159,9 @@ impl Rules {
 
     /// What a comparison takes from the store: the baseline itself, or the noise of earlier pairs.
     pub fn stored(&self, holds_baseline: bool) -> Stored {
-        let folder = &self.resolved.settings.store;
+        let store = &self.resolved.settings.store;
         Stored {
-            folder: (folder.as_path() != Path::new(DEFAULT_STORE)).then(|| folder.display().to_string()),
+            folder: (store.folder() != Some(Path::new(DEFAULT_STORE))).then(|| store.to_string()),
             holds_baseline,
         }
     }
@@ -185,7 +185,7 @@ pub fn at_ref(repository: &Repository, name: &str, here: &Path, asked: &Asked<'_
     let mut rules = read::rules(&mut base, &layout, asked)?;
     inputs::refuse_changed(&mut base, &layout, &rules.resolved)?;
     let config = layout.inside(&config::file_meant(asked.config, asked.variable));
-    let store = layout.inside(&rules.resolved.settings.store);
+    let store = folder_inside(&layout, &rules.resolved);
     let changed = changed::in_clone(
         repository,
         base.commit(),
@@ -224,7 +224,7 @@ pub fn on_forge(
     };
     rules.add(said::explanations_of_brought(&compared.commits));
     let config = layout.inside(&config::file_meant(asked.config, asked.variable));
-    let store = layout.inside(&rules.resolved.settings.store);
+    let store = folder_inside(&layout, &rules.resolved);
     let files = (config.as_deref(), store.as_deref());
     let changed = changed::on_forge(forge, [base, head], &compared, files)?;
     if compared.is_cut {
@@ -238,9 +238,14 @@ pub fn on_forge(
     Ok(rules)
 }
 
+/// The folder of baselines, where it is one of the repository.
+fn folder_inside(layout: &Layout, resolved: &Resolved) -> Option<String> {
+    layout.inside(resolved.settings.store.folder()?)
+}
+
 /// The work tree's own rules, outside of a pull request.
 fn of_work_tree(resolved: Resolved, here: &Path, asked: &Asked<'_>) -> Result<Rules, CommandError> {
-    let baselines = Baselines::open(&resolved.settings.store)?;
+    let baselines = place::open_from(&resolved.settings.store, here)?;
     let explanations = own_acceptances(here)?;
     let file = resolved.settings.file.as_deref();
     let config_sha256 = file

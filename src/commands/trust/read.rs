@@ -8,7 +8,7 @@ use std::{
 
 use super::{Asked, Rules, layout::Layout, source::Source};
 use crate::{
-    commands::{CommandError, guard::Guard},
+    commands::{CommandError, guard::Guard, place},
     config::{self, ACCEPT_FILE, FileText, Resolved, Source as Origin},
     git::GitError,
     obligation::Explanation,
@@ -32,6 +32,7 @@ pub(super) fn rules(base: &mut dyn Source, layout: &Layout, asked: &Asked<'_>) -
         })?;
         (asked.resolve(Some(&meant))?, None, Some(store::sha256_of(&bytes)))
     };
+    refuse_own_library(layout, &resolved)?;
     let baselines = baselines(base, layout, &mut resolved)?;
     let explanations = acceptances(base)?;
     Ok(Rules {
@@ -67,23 +68,36 @@ fn at_commit(base: &mut dyn Source, (path, place): (&str, &Path), asked: &Asked<
     Ok((resolved, bytes.is_some().then(|| path.to_owned()), hash))
 }
 
+/// Whoever names a library lets it run its code here, and what lies in the work tree is the pull request's.
+fn refuse_own_library(layout: &Layout, resolved: &Resolved) -> Result<(), CommandError> {
+    let library = resolved.settings.nvml_lib.as_deref();
+    let Some(inside) = library.and_then(|library| layout.inside(library)) else {
+        return Ok(());
+    };
+    Err(CommandError::Usage(format!(
+        "`target.nvml_lib` names `{inside}` of this repository, which a pull request can change; loading a library runs its code: \
+         name one outside of it"
+    )))
+}
+
 /// A commit as people write it.
 pub(super) fn short(commit: &str) -> String {
     commit.chars().take(12).collect()
 }
 
 /// The baselines of the commit, and the one that is named where it is a file; a folder outside of the repository is read
-/// where it is.
+/// where it is, and so is an address, which the commit names and not the pull request.
 fn baselines(base: &mut dyn Source, layout: &Layout, resolved: &mut Resolved) -> Result<Baselines, CommandError> {
-    let dir = resolved.settings.store.clone();
+    let store = resolved.settings.store.clone();
     let mut held = BTreeMap::new();
     let named = named_file(base, layout, resolved, &mut held)?;
-    let Some(folder) = layout.inside(&dir) else {
-        return Ok(if named {
-            Baselines::held(dir, held)
+    let inside = store.folder().and_then(|dir| Some((dir, layout.inside(dir)?)));
+    let Some((dir, folder)) = inside else {
+        return if named {
+            Ok(Baselines::held(store.to_string(), held))
         } else {
-            Baselines::open(dir)?
-        });
+            place::open_from(&store, &layout.here)
+        };
     };
     for path in base.folder(&folder)? {
         let Some(name) = path.rsplit('/').next().filter(|name| is_stored(name)) else {

@@ -108,13 +108,7 @@ impl Resolver {
         let page = self
             .in_arms(&key, |arms| of(arms)?.metrics.clone(), |page| page.0.clone())?
             .0;
-        let has_path = |rest: &str| rest.split_once('/').is_some_and(|(_, path)| !path.is_empty());
-        let is_whole = page.split_once("://").is_some_and(|(_, rest)| has_path(rest));
-        Some(if is_whole {
-            page
-        } else {
-            format!("{}/metrics", page.trim_end_matches('/'))
-        })
+        Some(usual_page(page))
     }
 
     /// Two servers that are up at once cannot listen on one port.
@@ -247,5 +241,15 @@ impl Resolver {
         );
         let (page, timeout) = given.unwrap_or_default();
         (page.unwrap_or_else(|| DEFAULT_READY.to_owned()), timeout)
+    }
+}
+
+/// The address of a page of metrics; without a path it is the usual one.
+pub(super) fn usual_page(page: String) -> String {
+    let has_path = |rest: &str| rest.split_once('/').is_some_and(|(_, path)| !path.is_empty());
+    if page.split_once("://").is_some_and(|(_, rest)| has_path(rest)) {
+        page
+    } else {
+        format!("{}/metrics", page.trim_end_matches('/'))
     }
 }

@@ -1,15 +1,15 @@
 //! The server under test: its addresses, and how it is spoken to.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
-use super::Resolver;
+use super::{Resolver, arms::usual_page};
 use crate::{
     config::{
         node::Source,
         resolve::HeaderSource,
         show,
         spans::Span,
-        twin::{ApiTwin, ConfigFile, HeaderTwin, SpreadTwin, TargetTwin, TimeoutsTwin},
+        twin::{ApiTwin, ConfigFile, GpuTwin, HeaderTwin, SpreadTwin, TargetTwin, TimeoutsTwin},
         values::Whole,
     },
     plan::{Api, CacheReset, Target, Timeouts},
@@ -83,7 +83,9 @@ impl Resolver {
             |t| t.metrics_interval.map(|span| span.0),
             |time| format!("{time:?}"),
         );
+        let exporter = self.in_target("target.gpu_exporter", |t| t.gpu_exporter.clone(), |page| page.0.clone());
         Target {
+            gpu_exporter: exporter.map(|page| usual_page(page.0)),
             metrics: metrics.unwrap_or_default(),
             metrics_interval: interval.unwrap_or(usual.metrics_interval),
             http: http.unwrap_or(usual.http),
@@ -93,6 +95,17 @@ impl Resolver {
             cache_reset: cache_reset.unwrap_or_default(),
             ..usual
         }
+    }
+
+    /// The GPUs that are looked at, and the library that tells of them.
+    pub(in crate::config) fn gpus(&mut self) -> (Vec<String>, Option<PathBuf>) {
+        let names = |gpus: &Vec<GpuTwin>| gpus.iter().map(|gpu| gpu.0.clone()).collect::<Vec<String>>();
+        let gpus = self.in_target("target.gpus", |t| t.gpus.clone(), |gpus| show::list(&names(gpus)));
+        let library = self.in_target("target.nvml_lib", |t| t.nvml_lib.clone(), |library| library.0.clone());
+        (
+            gpus.as_ref().map(names).unwrap_or_default(),
+            library.map(|library| PathBuf::from(library.0)),
+        )
     }
 
     fn in_target<T>(

@@ -81,12 +81,19 @@ impl Resolver {
         if !urls.any(|url| url.to_ascii_lowercase().starts_with("https:")) {
             self.refuse_unused("target.ca_file", "only addresses of `https` have certificates", &URLS)?;
         }
-        if target.metrics == MetricsPage::Off {
+        if target.metrics == MetricsPage::Off && target.gpu_exporter.is_none() {
             self.refuse_unused("target.metrics_interval", "nobody looks there", &["target.metrics"])?;
         }
         if target.metrics_interval < SHORTEST_INTERVAL {
             let message = "a page read so often would be load of its own; give `100ms` or more";
             return Err(self.refuse("target.metrics_interval", message));
+        }
+        if target.gpu_exporter.is_some() {
+            self.refuse_unused(
+                "target.nvml_lib",
+                "the exporter tells of the GPUs",
+                &["target.gpu_exporter"],
+            )?;
         }
         if !target.api.has_tokens() && target.streaming {
             self.refuse_unused("target.streaming", "this API has only whole answers", &["target.api"])?;

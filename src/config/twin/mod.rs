@@ -1,6 +1,7 @@
 //! The serde twin of `perfgate.yaml`: its keys, and what may stand under each. Meaning is `resolve`'s.
 
 mod arms;
+mod gpus;
 mod judging;
 mod launch;
 mod load;
@@ -19,6 +20,7 @@ use serde::Deserialize;
 
 pub(super) use self::{
     arms::{AbTwin, ArmTwin, ArmsTwin, CommandTwin, MeasureTwin},
+    gpus::{GpuTwin, LibraryTwin},
     judging::{
         ALL, ActionTwin, FieldRuleTwin, GateTwin, HeadroomTwin, OnInconclusiveTwin, RequiresTwin, ThresholdTwin,
         UnmetTwin,
@@ -35,6 +37,7 @@ pub(super) use self::{
     },
 };
 use super::{
+    address::AddressText,
     lengths::LengthsTwin,
     limits::{Ceiling, Confidence, FamilyError},
     steps::Steps,
@@ -167,8 +170,8 @@ pub(super) struct ConfigFile {
     pub(super) profile: Option<ProfileTwin>,
     /// Baseline to compare with, by name or file.
     pub(super) baseline: Option<Word>,
-    /// Folder of the stored baselines.
-    pub(super) store: Option<Word>,
+    /// Where the stored baselines are: a folder, or an address (`docs/baselines.md`).
+    pub(super) store: Option<AddressText>,
     /// Session file that a run writes.
     pub(super) output: Option<Word>,
     /// Folder of the reports.

@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
+use super::{GpuTwin, LibraryTwin};
 use crate::{
     config::{
         spans::Span,
@@ -52,6 +53,13 @@ pub(in crate::config) struct TargetTwin {
     pub(in crate::config) metrics: Option<MetricsTwin>,
     /// Time between two looks there (`500ms`, `1s`).
     pub(in crate::config) metrics_interval: Option<Span>,
+    /// The GPUs that the server uses, where they are not all or those of `CUDA_VISIBLE_DEVICES`: by number, UUID or MIG instance.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) gpus: Option<Vec<GpuTwin>>,
+    /// The library that tells of NVIDIA's GPUs here, by its absolute path outside of the repository; absent: the driver's.
+    pub(in crate::config) nvml_lib: Option<LibraryTwin>,
+    /// Page of the exporter (dcgm-exporter, AMD's device-metrics-exporter) that tells of the server's GPUs, in NVML's place.
+    pub(in crate::config) gpu_exporter: Option<Url>,
 }
 
 /// How requests are spread over several addresses.

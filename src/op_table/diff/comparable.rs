@@ -123,7 +123,12 @@ fn twice(side: &[OpTable]) -> Vec<String> {
 }
 
 fn cautions(all: &[&OpTable], are_times: bool) -> Vec<String> {
-    let mut found = Vec::new();
+    let own = |table: &&OpTable| {
+        let name = table.name.clone();
+        let told = table.notes.clone().into_iter();
+        told.map(move |note| format!("`{name}`: {note}"))
+    };
+    let mut found: Vec<String> = all.iter().flat_map(own).collect();
     let differs = |of: fn(&OpTable) -> String| {
         let mut values: Vec<String> = all.iter().map(|table| of(table)).collect();
         for value in values.iter_mut().filter(|value| value.is_empty()) {

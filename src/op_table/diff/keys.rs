@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{Clock, KernelRow, OpTable, PhaseTable, short_name};
+use super::super::{Clock, Family, KernelRow, OpTable, PhaseTable, short_name};
 use super::PhaseKey;
 
 /// What stands for one row.
@@ -133,6 +133,27 @@ pub fn times_of(phase: &PhaseTable, (level, clock): (Level, Clock)) -> BTreeMap<
         }
     }
     found
+}
+
+/// The family of each row: that of the kernels in which it spent most time, else what its name tells.
+pub(super) fn families(tables: &[Vec<&PhaseTable>; 2], level: Level) -> BTreeMap<Row, Family> {
+    let mut times: BTreeMap<Row, BTreeMap<Family, u64>> = BTreeMap::new();
+    for kernel in tables.iter().flatten().flat_map(|phase| &phase.kernels) {
+        let name = match kernel.op.as_deref() {
+            Some(op) if level == Level::Operator => op.to_owned(),
+            _ => kernel_name(kernel, level),
+        };
+        let row = Row {
+            region: kernel.region.clone(),
+            name,
+        };
+        *times.entry(row).or_default().entry(kernel.family).or_default() += kernel.time_ns;
+    }
+    let most = |(row, families): (Row, BTreeMap<Family, u64>)| {
+        let most = families.into_iter().max_by_key(|(_, time_ns)| *time_ns);
+        most.map(|(family, _)| (row, family))
+    };
+    times.into_iter().filter_map(most).collect()
 }
 
 /// Family names or short names, whichever most launches of both sides share.

@@ -4,6 +4,7 @@
 //! it. *Time* is not: it is held against the spread between captures of one side, and with one capture nothing is said of it.
 
 mod comparable;
+mod judge;
 mod keys;
 mod structure;
 mod time;
@@ -12,13 +13,24 @@ pub use self::{
     comparable::Incomparable,
     keys::{Level, Row, level_of, times_of},
     structure::{Change, Changed, Counted, Structure},
-    time::{Idle, TimeDiff, TimeRow, Told, Values},
+    time::{Busy, Idle, TimeDiff, TimeRow, Told, Values},
 };
 use super::{Clock, Cut, OpTable, Phase, PhaseTable, Source};
+
+/// What was measured when captures were made, as far as whoever compared them knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The cell whose load was sent.
+    pub cell: Option<String>,
+    /// The commit of each side, the good one first.
+    pub commits: [Option<String>; 2],
+}
 
 /// What differs between captures of a good and a bad state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diff {
+    /// What they are of; nothing where nobody told.
+    pub origin: Origin,
     /// Names of the captures, the good side first.
     pub names: [Vec<String>; 2],
     /// Which profiler.
@@ -115,8 +127,9 @@ pub fn diff(good: &[OpTable], bad: &[OpTable]) -> Result<Diff, Incomparable> {
         .iter()
         .map(|key| phase_diff(sides, key, level, common.are_times))
         .collect();
-    time::judge(&mut phases);
+    judge::judge(&mut phases);
     Ok(Diff {
+        origin: Origin::default(),
         names: sides.map(|side| side.iter().map(|table| table.name.clone()).collect()),
         source: common.source,
         clock: common.clock,

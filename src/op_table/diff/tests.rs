@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::op_table::{Gaps, Graphs, IdleCause, Inputs, KernelRow, Memory, OpRow, Timeline};
+use crate::op_table::{Family, Gaps, Graphs, IdleCause, Inputs, KernelRow, Memory, OpRow, Timeline};
 
 fn op(name: &str, calls: u64, device_ns: u64) -> OpRow {
     OpRow {
@@ -36,6 +36,7 @@ fn table(ops: Vec<OpRow>, kernels: Vec<KernelRow>, idle_ns: u64) -> OpTable {
     phase.time = Some(Timeline {
         wall_ns: busy_ns + idle_ns,
         compute_ns: busy_ns,
+        compute_by_family: BTreeMap::from([(Family::Gemm, busy_ns)]),
         idle: BTreeMap::from([(
             IdleCause::HostWait,
             Gaps {
@@ -72,7 +73,7 @@ fn copying(extra_ns: u64) -> OpTable {
     phase.kernels[0].time_ns += 8_000_000;
     let time = phase.time.as_mut().unwrap();
     time.wall_ns += 8_000_000;
-    time.compute_ns += 8_000_000;
+    time.compute(Family::Copy, 8_000_000);
     table
 }
 
@@ -160,11 +161,14 @@ fn the_sums_close() {
     let time = phase.time.as_mut().unwrap();
     time.wall_ns -= 3_000_000;
     time.compute_ns -= 3_000_000;
+    *time.compute_by_family.get_mut(&Family::Gemm).unwrap() -= 3_000_000;
     let found = diff(&[usual(0)], &[bad]).unwrap();
     let (_, time) = only(&found);
     near(time.overlap_ms(), -0.75);
     let parts = time.changed_rows_ms() + time.same_rows_ms() + time.idle_ms() + time.overlap_ms();
     near(parts, time.change_ms());
+    let busy: f64 = time.busy.iter().map(|busy| busy.values.change()).sum();
+    near(busy + time.idle_ms(), time.change_ms());
 }
 
 #[test]

@@ -3,14 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    super::{Clock, Gaps, IdleCause, PhaseTable, Timeline, ratio},
-    PhaseDiff, Structure,
-    keys::{Level, Row, times_of},
+    super::{Clock, Family, Gaps, IdleCause, PhaseTable, Timeline, family_of_operator, ratio},
+    Structure,
+    keys::{Level, Row, families, times_of},
 };
-use crate::stats::{holm, moments::Moments, moments::mean, student_t, welch::welch};
-
-/// The chance that any row of a comparison is called slower or faster while nothing changed.
-const LEVEL: f64 = 0.05;
+use crate::stats::moments::mean;
 
 /// The times of one phase, in milliseconds for each step.
 ///
@@ -25,6 +22,8 @@ pub struct TimeDiff {
     pub rows: Vec<TimeRow>,
     /// Time in which nothing ran, by its cause.
     pub idle: Vec<Idle>,
+    /// Time in which something ran, by its family, without what is exposed: with that and the idle time it is the wall time.
+    pub busy: Vec<Busy>,
     /// What rows count twice because they ran at the same time (several streams or threads).
     pub overlap: Values,
     /// Copies that nothing hid; they stand in the rows too.
@@ -77,6 +76,8 @@ impl Values {
 pub struct TimeRow {
     /// Where and what.
     pub row: Row,
+    /// What sort of work it is.
+    pub family: Family,
     /// Calls in a step, good and bad.
     pub calls: [f64; 2],
     /// Milliseconds in a step.
@@ -85,6 +86,15 @@ pub struct TimeRow {
     pub is_changed: bool,
     /// What is said of it.
     pub told: Told,
+}
+
+/// Time in which something of one family ran, each moment counted once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Busy {
+    /// Which.
+    pub family: Family,
+    /// Milliseconds in a step.
+    pub values: Values,
 }
 
 /// Time without work.
@@ -163,6 +173,31 @@ impl TimeDiff {
         -self.overlap.change()
     }
 
+    /// Whether all times are numbers, and each side's add up to its step both ways.
+    pub fn does_close(&self) -> bool {
+        let rows = self.rows.iter().map(|row| &row.values);
+        let idle = self.idle.iter().map(|idle| &idle.values);
+        let busy = self.busy.iter().map(|busy| &busy.values);
+        let exposed = [self.exposed_copy_ms, self.exposed_communication_ms];
+        let times = rows.clone().chain(idle.clone()).chain(busy.clone()).chain(&self.wall);
+        let mut times = times.flat_map(|values| values.good.iter().chain(&values.bad));
+        let are_times = times.all(|ms| ms.is_finite() && *ms >= 0.0)
+            && exposed.iter().flatten().all(|ms| ms.is_finite() && *ms >= 0.0)
+            && self.overlap.means().iter().all(|ms| ms.is_finite());
+        let Some(wall) = self.wall.as_ref().filter(|_| are_times) else {
+            return are_times;
+        };
+        let sum = |all: &mut dyn Iterator<Item = &Values>| all.map(Values::means).fold([0.0; 2], plus);
+        let (rows, idle, busy) = (sum(&mut rows.clone()), sum(&mut idle.clone()), sum(&mut busy.clone()));
+        let [by_rows, by_family] = [
+            plus(plus(rows, idle), self.overlap.means().map(|ms| -ms)),
+            plus(plus(busy, idle), plus(exposed[0], exposed[1])),
+        ];
+        let is_near = |(sum, wall): (f64, f64)| (sum - wall).abs() <= 1e-6 * wall.max(1.0);
+        let both = |sums: [f64; 2]| sums.into_iter().zip(wall.means()).all(is_near);
+        both(by_rows) && both(by_family)
+    }
+
     /// The rows that explain most of the change, of those that differ in structure or in time for sure: none that went the other
     /// way, and none that explains less than a tenth.
     pub fn foremost(&self) -> Vec<&TimeRow> {
@@ -188,6 +223,10 @@ impl TimeDiff {
     }
 }
 
+fn plus(one: [f64; 2], other: [f64; 2]) -> [f64; 2] {
+    [one[0] + other[0], one[1] + other[1]]
+}
+
 type Captures<'a> = [Vec<&'a PhaseTable>; 2];
 
 /// The times of one phase, before anything is said of them.
@@ -198,7 +237,17 @@ pub(super) fn times(tables: &Captures<'_>, (level, clock): (Level, Clock), struc
             .collect::<Vec<_>>()
     });
     let keys: BTreeSet<&Row> = maps.iter().flatten().flat_map(|(rows, _)| rows.keys()).collect();
-    let mut rows: Vec<TimeRow> = keys.into_iter().map(|row| time_row(&maps, row, structure)).collect();
+    let families = families(tables, level);
+    let family = |row: &Row| {
+        families
+            .get(row)
+            .copied()
+            .unwrap_or_else(|| family_of_operator(&row.name))
+    };
+    let rows = keys
+        .into_iter()
+        .map(|row| time_row(&maps, (row, family(row)), structure));
+    let mut rows: Vec<TimeRow> = rows.collect();
     rows.sort_by(|a, b| b.values.change().abs().total_cmp(&a.values.change().abs()));
     let timelines = tables.each_ref().map(|side| {
         side.iter()
@@ -219,6 +268,11 @@ pub(super) fn times(tables: &Captures<'_>, (level, clock): (Level, Clock), struc
         wall: is_timed.then(|| of(|time| time.wall_ns)),
         wall_told: Told::OneCapture,
         idle: if is_timed { idle(&timelines) } else { Vec::new() },
+        busy: if is_timed {
+            busy_by_family(&timelines)
+        } else {
+            Vec::new()
+        },
         exposed_copy_ms: of(|time| time.exposed_copy_ns).means(),
         exposed_communication_ms: of(|time| time.exposed_communication_ns).means(),
         overlap,
@@ -228,7 +282,7 @@ pub(super) fn times(tables: &Captures<'_>, (level, clock): (Level, Clock), struc
 
 type Rows = (BTreeMap<Row, (u64, u64)>, u64);
 
-fn time_row(maps: &[Vec<Rows>; 2], row: &Row, structure: &Structure) -> TimeRow {
+fn time_row(maps: &[Vec<Rows>; 2], (row, family): (&Row, Family), structure: &Structure) -> TimeRow {
     let own = |(rows, _): &Rows| rows.get(row).copied().unwrap_or_default();
     let calls = maps.each_ref().map(|side| {
         let calls: u64 = side.iter().map(|rows| own(rows).1).sum();
@@ -237,6 +291,7 @@ fn time_row(maps: &[Vec<Rows>; 2], row: &Row, structure: &Structure) -> TimeRow 
     });
     TimeRow {
         row: row.clone(),
+        family,
         calls,
         values: values(maps, |rows| ms(own(rows).0, rows.1)),
         is_changed: structure.changed(row),
@@ -258,6 +313,19 @@ fn idle(timelines: &[Vec<(&Timeline, u64)>; 2]) -> Vec<Idle> {
         told: Told::OneCapture,
     });
     idle.collect()
+}
+
+fn busy_by_family(timelines: &[Vec<(&Timeline, u64)>; 2]) -> Vec<Busy> {
+    let all = timelines.iter().flatten();
+    let families: BTreeSet<Family> = all
+        .flat_map(|(time, _)| time.compute_by_family.keys().copied())
+        .collect();
+    let own = |time: &Timeline, family| time.compute_by_family.get(&family).copied().unwrap_or(0);
+    let busy = families.into_iter().map(|family| Busy {
+        family,
+        values: values(timelines, |(time, steps)| ms(own(time, family), *steps)),
+    });
+    busy.collect()
 }
 
 fn values<T>(sides: &[Vec<T>; 2], of: impl Fn(&T) -> f64) -> Values {
@@ -296,80 +364,4 @@ fn less(from: &Values, what: &Values) -> Values {
 
 fn ms(ns: u64, steps: u64) -> f64 {
     ratio(ns, steps.max(1)) / 1e6
-}
-
-/// Says of each time what the captures tell, all of a comparison held to one level together.
-///
-/// Welch's test on one value for each capture, Holm's correction over all rows and causes of all phases; the wall times of the
-/// phases are a family of their own.
-pub(super) fn judge(phases: &mut [PhaseDiff]) {
-    let times = || phases.iter().filter_map(|phase| phase.time.as_ref());
-    let walls: Vec<Told> = tell(times().filter_map(|time| time.wall.as_ref()));
-    let parts: Vec<Told> = tell(times().flat_map(|time| {
-        let rows = time.rows.iter().map(|row| &row.values);
-        rows.chain(time.idle.iter().map(|idle| &idle.values))
-    }));
-    let (mut walls, mut parts) = (walls.into_iter(), parts.into_iter());
-    for time in phases.iter_mut().filter_map(|phase| phase.time.as_mut()) {
-        if time.wall.is_some() {
-            time.wall_told = walls.next().unwrap_or(Told::OneCapture);
-        }
-        for row in &mut time.rows {
-            row.told = parts.next().unwrap_or(Told::OneCapture);
-        }
-        for idle in &mut time.idle {
-            idle.told = parts.next().unwrap_or(Told::OneCapture);
-        }
-    }
-}
-
-fn tell<'a>(all: impl Iterator<Item = &'a Values>) -> Vec<Told> {
-    let tests: Vec<Option<Test>> = all.map(Test::of).collect();
-    let p_values: Vec<f64> = tests.iter().map(|test| test.map_or(1.0, |test| test.p)).collect();
-    let adjusted = holm::adjusted(&p_values);
-    tests
-        .into_iter()
-        .zip(adjusted)
-        .map(|(test, p)| test.map_or(Told::OneCapture, |test| test.told(p)))
-        .collect()
-}
-
-#[derive(Clone, Copy)]
-struct Test {
-    p: f64,
-    ends: (f64, f64),
-}
-
-impl Test {
-    /// `None` with one capture a side.
-    fn of(values: &Values) -> Option<Self> {
-        let (good, bad) = (Moments::of(&values.good)?, Moments::of(&values.bad)?);
-        if good.n < 2 || bad.n < 2 {
-            return None;
-        }
-        let change = values.change();
-        // Without any spread (a time of zero everywhere) there is no test, and nothing to tell.
-        let none = Self {
-            p: 1.0,
-            ends: (change, change),
-        };
-        let Some(found) = welch(&good, &bad) else {
-            return Some(none);
-        };
-        let p = student_t::sf((found.difference / found.se).abs(), found.df).map(|p| 2.0 * p);
-        let half = student_t::inverse_cdf(0.975, found.df).map(|t| t * found.se);
-        Some(p.zip(half).map_or(none, |(p, half)| Self {
-            p,
-            ends: (change - half, change + half),
-        }))
-    }
-
-    fn told(self, adjusted_p: f64) -> Told {
-        let (low, high) = self.ends;
-        match adjusted_p <= LEVEL {
-            true if low > 0.0 => Told::Slower(low, high),
-            true if high < 0.0 => Told::Faster(low, high),
-            _ => Told::Nothing,
-        }
-    }
 }

@@ -190,6 +190,7 @@ impl<'a> Sorted<'a> {
                 end_ns: event.end_ns,
                 launched_ns: event.launch.map(|call| call.start_ns),
                 kind: event.span_kind(family),
+                family,
                 phase,
                 step: pass,
             });
@@ -237,7 +238,7 @@ impl<'a> Sorted<'a> {
             times
                 .iter_mut()
                 .zip(found)
-                .for_each(|(sum, of_device)| add_time(sum, &of_device));
+                .for_each(|(sum, of_device)| sum.add(&of_device));
         }
         for (pass, print) in self.prints.iter().enumerate() {
             let phase = self.phase_of.get(pass).copied().unwrap_or(0);
@@ -254,20 +255,5 @@ impl<'a> Sorted<'a> {
             Cut::Passes
         };
         table.phases = self.phases;
-    }
-}
-
-fn add_time(sum: &mut Timeline, more: &Timeline) {
-    sum.wall_ns += more.wall_ns;
-    sum.compute_ns += more.compute_ns;
-    sum.exposed_communication_ns += more.exposed_communication_ns;
-    sum.exposed_copy_ns += more.exposed_copy_ns;
-    sum.between_steps_ns += more.between_steps_ns;
-    sum.waiting.count += more.waiting.count;
-    sum.waiting.time_ns += more.waiting.time_ns;
-    for (cause, gaps) in &more.idle {
-        let all = sum.idle.entry(*cause).or_default();
-        all.count += gaps.count;
-        all.time_ns += gaps.time_ns;
     }
 }

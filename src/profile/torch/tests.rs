@@ -227,6 +227,7 @@ fn the_time_of_a_host_is_covered_or_not_and_closes() {
         assert_eq!(time.wall_ns, time.busy_ns() + time.idle_ns());
         let own: u64 = phase.ops.iter().map(|row| row.self_ns).sum();
         assert_eq!(own, time.compute_ns, "one thread: self times add up to what is covered");
+        assert_eq!(time.compute_by_family.values().sum::<u64>(), time.compute_ns);
     }
     let wall: u64 = table.phases.iter().map(|phase| timeline(phase).wall_ns).sum();
     near(wall / 3, 99.408_083);

@@ -8,7 +8,10 @@ use super::{
     windows::{Segment, Windows},
 };
 use crate::{
-    op_table::{DeviceSpan, Family, Gaps, Graphs, IdleCause, PhaseTable, SpanKind, Timeline, family_of, timelines},
+    op_table::{
+        DeviceSpan, Family, Gaps, Graphs, IdleCause, PhaseTable, SpanKind, Timeline, family_of, family_of_operator,
+        timelines,
+    },
     profile::json,
 };
 
@@ -106,7 +109,7 @@ impl Works {
         let mut found = vec![Timeline::default(); phases.len()];
         for spans in devices.values_mut() {
             for (all, own) in found.iter_mut().zip(timelines(spans, &events.profiler, phases.len())) {
-                add(all, own);
+                all.add(&own);
             }
         }
         found
@@ -123,41 +126,18 @@ fn span(placed: &Placed, segment: Segment, work: &Work) -> DeviceSpan {
             Family::Communication => SpanKind::Communication,
             _ => SpanKind::Compute,
         },
+        family: placed.family,
         phase: segment.phase,
         step: segment.step,
     }
 }
 
-fn add(all: &mut Timeline, own: Timeline) {
-    all.wall_ns += own.wall_ns;
-    all.compute_ns += own.compute_ns;
-    all.exposed_communication_ns += own.exposed_communication_ns;
-    all.exposed_copy_ns += own.exposed_copy_ns;
-    all.between_steps_ns += own.between_steps_ns;
-    more(&mut all.waiting, own.waiting);
-    for (cause, gaps) in own.idle {
-        more(all.idle.entry(cause).or_default(), gaps);
-    }
-}
-
-fn more(all: &mut Gaps, own: Gaps) {
-    all.count += own.count;
-    all.time_ns += own.time_ns;
-}
-
 /// The timelines of a trace without a device: what the operators of the marking thread cover of each phase.
 pub(super) fn host_timelines(events: &Events<'_>, windows: &Windows, nesting: &Nesting) -> Vec<Timeline> {
     let mut found = vec![Timeline::default(); windows.phases.len()];
-    let mut tops: Vec<(u64, u64)> = events
-        .ops
-        .iter()
-        .zip(&nesting.ops)
-        .filter(|(op, at)| at.is_top && op.thread == windows.thread)
-        .map(|(op, _)| (op.span.start_ns, op.span.end_ns))
-        .collect();
-    tops.sort_unstable();
-    let first_ns = tops.first().map_or(0, |top| top.0);
-    let last_ns = tops.iter().map(|top| top.1).max().unwrap_or(0);
+    let pieces = pieces(events, windows, nesting);
+    let first_ns = pieces.first().map_or(0, |piece| piece.start_ns);
+    let last_ns = pieces.last().map_or(0, |piece| piece.end_ns);
     for segment in &windows.segments {
         let Some(timeline) = found.get_mut(segment.phase) else {
             continue;
@@ -168,19 +148,62 @@ pub(super) fn host_timelines(events: &Events<'_>, windows: &Windows, nesting: &N
             (segment.span.start_ns, segment.span.end_ns)
         };
         timeline.wall_ns += end_ns - at_ns;
-        let begin = tops.partition_point(|top| top.1 <= at_ns);
-        for (top_start_ns, top_end_ns) in tops.get(begin..).unwrap_or_default() {
-            if *top_start_ns >= end_ns {
+        let begin = pieces.partition_point(|piece| piece.end_ns <= at_ns);
+        for piece in pieces.get(begin..).unwrap_or_default() {
+            if piece.start_ns >= end_ns {
                 break;
             }
-            uncovered(timeline, top_start_ns.saturating_sub(at_ns));
-            let covered_from_ns = (*top_start_ns).max(at_ns);
-            at_ns = (*top_end_ns).min(end_ns).max(at_ns);
-            timeline.compute_ns += at_ns.saturating_sub(covered_from_ns);
+            uncovered(timeline, piece.start_ns.saturating_sub(at_ns));
+            let covered_from_ns = piece.start_ns.max(at_ns);
+            at_ns = piece.end_ns.min(end_ns).max(at_ns);
+            timeline.compute(piece.family, at_ns.saturating_sub(covered_from_ns));
         }
         uncovered(timeline, end_ns.saturating_sub(at_ns));
     }
     found
+}
+
+/// Time of one operator without those that it called.
+struct Piece {
+    start_ns: u64,
+    end_ns: u64,
+    family: Family,
+}
+
+/// The marking thread from operator to operator, each moment that of the innermost one.
+fn pieces(events: &Events<'_>, windows: &Windows, nesting: &Nesting) -> Vec<Piece> {
+    let mut families: HashMap<Name, Family> = HashMap::new();
+    let mut pieces = Vec::new();
+    let mut around: Vec<(u64, Family)> = Vec::new();
+    let mut at_ns = 0;
+    let mut reach = |until_ns: u64, family: Family, at_ns: &mut u64| {
+        if until_ns > *at_ns {
+            pieces.push(Piece {
+                start_ns: *at_ns,
+                end_ns: until_ns,
+                family,
+            });
+            *at_ns = until_ns;
+        }
+    };
+    let ops = nesting.order.iter().filter_map(|op| events.ops.get(index(*op)));
+    for op in ops.filter(|op| op.thread == windows.thread) {
+        while let Some((end_ns, family)) = around.pop_if(|(end_ns, _)| *end_ns <= op.span.start_ns) {
+            reach(end_ns, family, &mut at_ns);
+        }
+        if let Some((_, family)) = around.last() {
+            reach(op.span.start_ns, *family, &mut at_ns);
+        }
+        at_ns = at_ns.max(op.span.start_ns);
+        let family = *families
+            .entry(op.name)
+            .or_insert_with(|| family_of_operator(&json::text(events.names.text(op.name))));
+        around.push((op.span.end_ns, family));
+    }
+    while let Some((end_ns, family)) = around.pop() {
+        reach(end_ns, family, &mut at_ns);
+    }
+    pieces
 }
 
 /// Longer than this without an operator is no work between two of them.
@@ -195,5 +218,5 @@ fn uncovered(timeline: &mut Timeline, time_ns: u64) {
     } else {
         IdleCause::BetweenOps
     };
-    more(timeline.idle.entry(cause).or_default(), Gaps { count: 1, time_ns });
+    timeline.idle.entry(cause).or_default().add(Gaps { count: 1, time_ns });
 }

@@ -90,6 +90,7 @@ pub(super) fn report(twin: ReportTwin) -> Result<Report, RenderError> {
         detail: Vec::new(),
         telemetry: Vec::new(),
         past: past::past(twin.history)?,
+        profile: None,
     })
 }
 

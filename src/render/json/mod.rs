@@ -17,8 +17,11 @@ pub(super) use context::Context;
 pub use context::{context_json, context_schema};
 pub use history::{history_json, history_schema};
 pub use noise::{noise_json, noise_schema};
-pub use profile::profile_json;
-pub use profile_diff::{profile_diff_json, profile_incomparable_json};
+pub use profile::{profile_json, profile_schema};
+pub use profile_diff::{
+    MOST_PROFILE_DIFF_BYTES, ProfileDiffError, profile_diff_json, profile_diff_schema, profile_incomparable_json,
+    read_profile_diff,
+};
 use schemars::JsonSchema;
 use serde_json::Value;
 

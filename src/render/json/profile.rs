@@ -1,5 +1,8 @@
 //! The printed twin of a profile: `perfgate-llm/profile/1`.
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::pretty;
@@ -11,13 +14,15 @@ use crate::{
     render::RenderError,
 };
 
+const PROFILE_SCHEMA: &str = "perfgate-llm/profile/1";
+
 /// What a capture holds, as JSON (`perfgate-llm/profile/1`); totals are over all steps of a phase.
 ///
 /// # Errors
 /// None that is known; serialisation itself may fail.
 pub fn profile_json(table: &OpTable) -> Result<String, RenderError> {
     pretty(&ProfileTwin {
-        schema: "perfgate-llm/profile/1",
+        schema: PROFILE_SCHEMA,
         name: &table.name,
         source: table.source.name(),
         engine: table.engine.as_deref(),
@@ -35,83 +40,159 @@ pub fn profile_json(table: &OpTable) -> Result<String, RenderError> {
     })
 }
 
-#[derive(Serialize)]
+/// The JSON Schema of [`profile_json`]'s output, as committed in `schemas/profile.schema.json`.
+///
+/// # Errors
+/// None that is known; serialisation itself may fail.
+pub fn profile_schema() -> Result<String, RenderError> {
+    super::schema_of::<ProfileTwin<'static>>(PROFILE_SCHEMA)
+}
+
+/// What one capture of a profiler holds; totals are over all steps of a phase.
+#[derive(Serialize, JsonSchema)]
+#[schemars(title = "perfgate profile show")]
 struct ProfileTwin<'a> {
+    /// Always `perfgate-llm/profile/1`; another number is another format.
     schema: &'static str,
+    /// The file's name.
     name: &'a str,
+    /// Which profiler wrote it, in which form.
     source: &'static str,
+    /// The engine and its version, where the file tells.
     engine: Option<&'a str>,
+    /// Devices that did work; empty where the file names none.
     devices: &'a [String],
+    /// Whose time it is: `device`, `host` or `replayed`.
     clock: &'static str,
+    /// What a step is: `profiler_steps`, `passes` or `whole_file`.
     cut: &'static str,
+    /// What the profiler recorded.
     mode: ModeTwin,
+    /// The share of device time whose operator is known, 0 to 1; null without kernels.
     attributed_ratio: Option<f64>,
+    /// What the rows are: `operators` or `kernels`.
     rows_are: &'static str,
+    /// Events outside of every step.
     left_out_events: u64,
+    /// Their time.
     left_out_ns: u64,
+    /// The highest number of bytes that were allocated at one time; null where that was not recorded.
     peak_bytes: Option<u64>,
+    /// Phases, each with its batch.
     phases: Vec<PhaseTwin<'a>>,
+    /// What the profiler says of its own trouble, in sentences.
     notes: &'a [String],
 }
 
-#[derive(Serialize)]
+/// What the profiler recorded; null where the file does not tell.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Mode")]
 struct ModeTwin {
+    /// Shapes and types of inputs.
     shapes: Option<bool>,
+    /// Each allocation.
     memory: Option<bool>,
+    /// Python's stacks.
     stacks: Option<bool>,
+    /// CUDA graphs: `none`, `nodes` or `whole`.
     graphs: &'static str,
 }
 
-#[derive(Serialize)]
+/// The totals of one phase.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Phase")]
 struct PhaseTwin<'a> {
+    /// Which.
     phase: &'static str,
+    /// What was in the batch, where the engine says.
     batch: Option<&'a str>,
+    /// Steps that the totals are sums over.
     steps: u64,
+    /// Passes of the model in those steps.
     passes: u64,
+    /// Where the time went; null where the file has sums only.
     time: Option<TimelineTwin>,
+    /// Bytes of all allocations; null where they were not recorded.
     allocated_bytes: Option<u64>,
+    /// How many there were.
     allocations: Option<u64>,
+    /// Operators, or kernels where operators are not known.
     rows: Vec<RowTwin>,
+    /// Kernels and copies, each once for a place, operator and launch shape.
     kernels: Vec<KernelTwin<'a>>,
 }
 
-#[derive(Serialize)]
+/// Where the time went: wall = compute + exposed + idle, to the nanosecond.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Timeline")]
 struct TimelineTwin {
+    /// From the first event to the last.
     wall_ns: u64,
+    /// A kernel (host: an operator) ran.
     compute_ns: u64,
+    /// The same by family of what ran, each moment once.
+    compute_by_family_ns: BTreeMap<&'static str, u64>,
+    /// Communication that no kernel hid.
     exposed_communication_ns: u64,
+    /// Copies that nothing hid.
     exposed_copy_ns: u64,
+    /// Nothing ran, by its cause.
     idle: Vec<GapTwin>,
+    /// Of the idle time, between two steps.
     between_steps_ns: u64,
+    /// Gaps between steps in which the server had nothing to do: no part of the wall time.
     waiting_ns: u64,
 }
 
-#[derive(Serialize)]
+/// Gaps of one cause.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Gap")]
 struct GapTwin {
+    /// Why.
     cause: &'static str,
+    /// How many.
     count: u64,
+    /// Together.
     time_ns: u64,
 }
 
-#[derive(Serialize)]
+/// One operator or kernel.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ProfileRow")]
 struct RowTwin {
+    /// Ranges around it inside of the phase; empty where there are none.
     region: String,
+    /// Operator or kernel.
     name: String,
+    /// How often.
     calls: u64,
+    /// Together.
     time_ns: u64,
 }
 
-#[derive(Serialize)]
+/// One kernel at one place with one launch shape.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Kernel")]
 struct KernelTwin<'a> {
+    /// Ranges around its launch; empty where there are none.
     region: &'a str,
+    /// The operator that launched it; null where that is not recorded.
     operator: Option<&'a str>,
+    /// As the profiler names it.
     name: &'a str,
+    /// What sort of work it is, by its name.
     family: &'static str,
+    /// Blocks in the grid; null for copies and where it was not recorded.
     grid: Option<[u32; 3]>,
+    /// Threads in a block.
     block: Option<[u32; 3]>,
+    /// How often it ran.
     launches: u64,
+    /// All its runs together.
     time_ns: u64,
+    /// Bytes that copies moved.
     bytes: Option<u64>,
+    /// What holds it back, by NVIDIA's rule; null where that was not measured.
     limit: Option<&'static str>,
 }
 
@@ -191,6 +272,11 @@ fn timeline(time: &Timeline) -> TimelineTwin {
     TimelineTwin {
         wall_ns: time.wall_ns,
         compute_ns: time.compute_ns,
+        compute_by_family_ns: time
+            .compute_by_family
+            .iter()
+            .map(|(family, ns)| (family.name(), *ns))
+            .collect(),
         exposed_communication_ns: time.exposed_communication_ns,
         exposed_copy_ns: time.exposed_copy_ns,
         idle: idle.collect(),

@@ -3,13 +3,11 @@
 use super::{
     routine, rows,
     sections::{Head, Section, Table},
-    words::{MOST_SIGNS, by_ms, counts, headlines, megabytes, ms, phase_name, said, share},
+    verdicts::{self, plural},
+    words::{MOST_SIGNS, by_ms, counts, headlines, megabytes, ms, phase_name, said},
 };
 use crate::{
-    op_table::{
-        Clock,
-        diff::{Change, Counted, Diff, PhaseDiff, TimeDiff},
-    },
+    op_table::diff::{Change, Counted, Diff, PhaseDiff, TimeDiff},
     render::escape::cut,
 };
 
@@ -31,38 +29,13 @@ fn head(diff: &Diff) -> Section {
         names.join(", ")
     });
     let mut lines = vec![format!("good: {good}"), format!("bad:  {bad}")];
-    lines.push(format!("{}; {}", diff.source.name(), level(diff)));
-    lines.extend(diff.cautions.iter().map(|caution| format!("note: {caution}")));
-    for alone in &diff.alone {
-        let side = if alone.is_bad { "bad" } else { "good" };
-        lines.push(format!(
-            "note: {} is not in all captures of the other side, {} in {side}: it is left out",
-            phase_name(alone.phase, alone.batch.as_deref()),
-            plural(alone.steps, "step")
-        ));
-    }
+    lines.push(format!("{}; {}", diff.source.name(), verdicts::level(diff)));
+    lines.extend(verdicts::cautions(diff).iter().map(|note| format!("note: {note}")));
     lines.push(String::new());
     lines.extend(headlines(diff));
     Section {
         lines,
         ..Section::default()
-    }
-}
-
-fn plural(count: u64, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
-}
-
-/// What the rows of time are, and why.
-fn level(diff: &Diff) -> String {
-    let rows = diff.level.name();
-    match (diff.clock, diff.attributed_ratio) {
-        (Clock::Host, _) => format!("times are of {rows} on the host, without those that they called"),
-        (_, Some(ratio)) => format!(
-            "times are of {rows} on the device; of {} of the device time the operator is known",
-            share(ratio)
-        ),
-        _ => format!("times are of {rows} on the device"),
     }
 }
 
@@ -126,7 +99,7 @@ fn structure(diff: &Diff, most: usize) -> Section {
     }
 }
 
-fn change_row(phase: &PhaseDiff, change: &Change) -> Vec<String> {
+pub(super) fn change_row(phase: &PhaseDiff, change: &Change) -> Vec<String> {
     let kind = match change.counted {
         Counted::Operator => "",
         Counted::Kernel => "kernel ",
@@ -143,23 +116,7 @@ fn change_row(phase: &PhaseDiff, change: &Change) -> Vec<String> {
 }
 
 fn times(diff: &Diff, most: usize) -> Vec<Section> {
-    let mut timed: Vec<(&PhaseDiff, &TimeDiff)> = diff
-        .phases
-        .iter()
-        .filter_map(|phase| phase.time.as_ref().map(|time| (phase, time)))
-        .collect();
-    let weight = |(phase, time): &(&PhaseDiff, &TimeDiff)| {
-        let steps = phase.steps.into_iter().min().unwrap_or(0);
-        time.change_ms().abs() * u32::try_from(steps).map_or(f64::MAX, f64::from)
-    };
-    timed.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
-    let least = timed.first().map_or(0.0, |one| 0.01 * weight(one));
-    let shown = timed
-        .iter()
-        .take(MOST_PHASES)
-        .filter(|one| weight(one) >= least)
-        .count();
-    let (first, rest) = timed.split_at(shown);
+    let (first, rest) = timed(diff);
     let mut sections: Vec<Section> = first
         .iter()
         .map(|(phase, time)| phase_times(diff, phase, time, most))
@@ -176,6 +133,27 @@ fn times(diff: &Diff, most: usize) -> Vec<Section> {
     sections
 }
 
+type Timed<'a> = (&'a PhaseDiff, &'a TimeDiff);
+
+/// Phases with times, the largest change of all steps first: those that are shown row by row, and the rest.
+pub(super) fn timed(diff: &Diff) -> (Vec<Timed<'_>>, Vec<Timed<'_>>) {
+    let mut timed: Vec<Timed<'_>> = diff
+        .phases
+        .iter()
+        .filter_map(|phase| phase.time.as_ref().map(|time| (phase, time)))
+        .collect();
+    let weight = |(phase, time): &Timed<'_>| {
+        let steps = phase.steps.into_iter().min().unwrap_or(0);
+        time.change_ms().abs() * u32::try_from(steps).map_or(f64::MAX, f64::from)
+    };
+    timed.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
+    let least = timed.first().map_or(0.0, |one| 0.01 * weight(one));
+    let is_worth = |one: &&Timed<'_>| weight(one) >= least;
+    let shown = timed.iter().take(MOST_PHASES).filter(is_worth).count();
+    let rest = timed.split_off(shown);
+    (timed, rest)
+}
+
 fn phase_times(diff: &Diff, phase: &PhaseDiff, time: &TimeDiff, most: usize) -> Section {
     let name = phase_name(phase.phase, phase.batch.as_deref());
     let judged = if diff.captures() > 1 {
@@ -183,12 +161,7 @@ fn phase_times(diff: &Diff, phase: &PhaseDiff, time: &TimeDiff, most: usize) -> 
     } else {
         "one capture a side: not judged"
     };
-    let [good, bad] = phase.steps;
-    let steps = if good == bad {
-        format!("{good} steps")
-    } else {
-        format!("{good} and {bad} steps")
-    };
+    let steps = verdicts::steps(phase);
     Section {
         title: format!("Time: {name}, {steps}; {judged}"),
         table: Some(Table {
@@ -202,7 +175,7 @@ fn phase_times(diff: &Diff, phase: &PhaseDiff, time: &TimeDiff, most: usize) -> 
                 Head::Number("Calls"),
                 Head::Name("Told (95 %)"),
             ],
-            rows: rows::of(time, most),
+            rows: rows::of(time, most).iter().map(rows::Line::cells).collect(),
         }),
         notes: accounts(phase, time),
         ..Section::default()
@@ -210,7 +183,7 @@ fn phase_times(diff: &Diff, phase: &PhaseDiff, time: &TimeDiff, most: usize) -> 
 }
 
 /// The change by its kinds, which add up to it.
-fn accounts(phase: &PhaseDiff, time: &TimeDiff) -> Vec<String> {
+pub(super) fn accounts(phase: &PhaseDiff, time: &TimeDiff) -> Vec<String> {
     let mut notes = vec![format!(
         "{} ms a step = {} in rows whose structure differs, {} in rows that do the same as before, {} without work, {} by what runs \
          at the same time",

@@ -2,12 +2,19 @@
 //!
 //! `sections.rs` sets both as text for a terminal or as Markdown; `words.rs` has the sentences, which JSON shows too.
 
+mod brief;
 mod diff;
+mod page;
 mod routine;
 mod rows;
 mod sections;
 mod show;
+pub(super) mod verdicts;
 pub(super) mod words;
+
+pub(super) use brief::{ProfileView, brief};
+pub use page::profile_diff_html;
+pub(super) use page::section;
 
 use super::Screen;
 use crate::op_table::{OpTable, diff::Diff};

@@ -2,60 +2,140 @@
 
 use super::words::{MOST_SIGNS, by_ms, counts, ms, share, told};
 use crate::{
-    op_table::diff::{TimeDiff, TimeRow},
+    op_table::{
+        Family,
+        diff::{TimeDiff, TimeRow, Told},
+    },
     render::escape::cut,
 };
 
-/// Rows that tell something first; the rest as one, so that the sum closes.
-pub(super) fn of(time: &TimeDiff, most: usize) -> Vec<Vec<String>> {
+/// One line of the table.
+pub(super) struct Line<'a> {
+    /// What it is.
+    pub(super) kind: Kind,
+    pub(super) region: &'a str,
+    pub(super) what: String,
+    /// Of rows alone.
+    pub(super) family: Option<Family>,
+    /// Milliseconds in a step, the good side's first.
+    pub(super) ms: [f64; 2],
+    /// Of the change of the step.
+    pub(super) share: Option<f64>,
+    pub(super) calls: Option<[f64; 2]>,
+    pub(super) told: Option<Told>,
+}
+
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// An operator, kernel or family.
+    Row,
+    /// Part of the sum beside the rows.
+    Part,
+    /// The sum.
+    Step,
+}
+
+impl Line<'_> {
+    /// Bad less good.
+    pub(super) fn by_ms(&self) -> f64 {
+        self.ms[1] - self.ms[0]
+    }
+
+    /// As text: where, what, both times, change, share, calls, what is told.
+    pub(super) fn cells(&self) -> Vec<String> {
+        let [good, bad] = self.ms.map(ms);
+        vec![
+            self.region.to_owned(),
+            cut(&self.what, MOST_SIGNS),
+            good,
+            bad,
+            by_ms(self.by_ms()),
+            self.share.map(share).unwrap_or_default(),
+            self.calls.map(counts).unwrap_or_default(),
+            self.told.map(told).unwrap_or_default(),
+        ]
+    }
+}
+
+/// Rows that tell something, the largest change first, as many as there is room for; and the others.
+pub(super) fn split(time: &TimeDiff, most: usize) -> (Vec<&TimeRow>, Vec<&TimeRow>) {
     let least = 0.02 * time.change_ms().abs();
-    let is_worth = |row: &&TimeRow| row.is_changed || row.told.is_something() || row.values.change().abs() >= least;
-    let shown: Vec<&TimeRow> = time.rows.iter().filter(is_worth).take(most).collect();
-    let mut lines: Vec<Vec<String>> = shown.iter().map(|row| of_row(time, row)).collect();
-    let all = sum(time.rows.iter());
-    let own = sum(shown.iter().copied());
-    let hidden = time.rows.len() - shown.len();
-    if hidden > 0 {
-        let rest = [all[0] - own[0], all[1] - own[1]];
-        lines.push(bare(time, &format!("{hidden} other rows"), rest));
+    let is_worth = |row: &TimeRow| row.is_changed || row.told.is_something() || row.values.change().abs() >= least;
+    let (mut shown, mut hidden) = (Vec::new(), Vec::new());
+    for row in &time.rows {
+        if is_worth(row) && shown.len() < most {
+            shown.push(row);
+        } else {
+            hidden.push(row);
+        }
+    }
+    (shown, hidden)
+}
+
+/// Rows that tell something first; the rest as one, so that the sum closes.
+pub(super) fn of(time: &TimeDiff, most: usize) -> Vec<Line<'_>> {
+    let (shown, hidden) = split(time, most);
+    let mut lines: Vec<Line<'_>> = shown.iter().map(|row| of_row(time, row)).collect();
+    if !hidden.is_empty() {
+        let what = match hidden.len() {
+            1 => "1 other row".to_owned(),
+            count => format!("{count} other rows"),
+        };
+        lines.push(part(time, what, sum(hidden)));
     }
     let overlap = time.overlap.means().map(|ms| -ms);
     if overlap.iter().any(|ms| ms.abs() > 1e-6) {
-        lines.push(bare(time, "at the same time, counted once", overlap));
+        lines.push(part(time, "at the same time, counted once".to_owned(), overlap));
     }
     for idle in &time.idle {
-        let cells = [counts(idle.gaps), told(idle.told)];
-        lines.push(line(time, ["", idle.cause.name()], idle.values.means(), cells));
+        lines.push(Line {
+            calls: Some(idle.gaps),
+            told: Some(idle.told),
+            ..part(time, idle.cause.name().to_owned(), idle.values.means())
+        });
     }
     lines.push(match &time.wall {
-        Some(wall) => line(
-            time,
-            ["", "= step"],
-            wall.means(),
-            [String::new(), told(time.wall_told)],
-        ),
-        None => bare(time, "= all rows", all),
+        Some(wall) => Line {
+            kind: Kind::Step,
+            told: Some(time.wall_told),
+            ..part(time, "= step".to_owned(), wall.means())
+        },
+        None => Line {
+            kind: Kind::Step,
+            ..part(time, "= all rows".to_owned(), sum(time.rows.iter()))
+        },
     });
     lines
 }
 
-fn of_row(time: &TimeDiff, row: &TimeRow) -> Vec<String> {
-    let name = cut(&row.row.name, MOST_SIGNS);
-    let cells = [counts(row.calls), told(row.told)];
-    line(time, [&row.row.region, &name], row.values.means(), cells)
+/// The line of one operator, kernel or family.
+pub(super) fn of_row<'a>(time: &TimeDiff, row: &'a TimeRow) -> Line<'a> {
+    Line {
+        kind: Kind::Row,
+        region: &row.row.region,
+        family: Some(row.family),
+        calls: Some(row.calls),
+        told: Some(row.told),
+        ..part(time, row.row.name.clone(), row.values.means())
+    }
 }
 
-fn bare(time: &TimeDiff, what: &str, values: [f64; 2]) -> Vec<String> {
-    line(time, ["", what], values, [String::new(), String::new()])
+fn part(time: &TimeDiff, what: String, ms: [f64; 2]) -> Line<'static> {
+    Line {
+        kind: Kind::Part,
+        region: "",
+        what,
+        family: None,
+        ms,
+        share: time.share_of_change(ms[1] - ms[0]),
+        calls: None,
+        told: None,
+    }
 }
 
-fn line(time: &TimeDiff, [region, what]: [&str; 2], [good, bad]: [f64; 2], [calls, told]: [String; 2]) -> Vec<String> {
-    let share_of = time.share_of_change(bad - good).map(share).unwrap_or_default();
-    let numbers = [ms(good), ms(bad), by_ms(bad - good), share_of, calls, told];
-    [region, what].map(str::to_owned).into_iter().chain(numbers).collect()
-}
-
-fn sum<'a>(rows: impl Iterator<Item = &'a TimeRow>) -> [f64; 2] {
-    rows.map(|row| row.values.means())
+fn sum<'a>(rows: impl IntoIterator<Item = &'a TimeRow>) -> [f64; 2] {
+    rows.into_iter()
+        .map(|row| row.values.means())
         .fold([0.0, 0.0], |all, own| [all[0] + own[0], all[1] + own[1]])
 }

@@ -69,7 +69,7 @@ pub(in super::super) fn phase_name(phase: Phase, batch: Option<&str>) -> String 
 /// So many rows of a phase have a sentence of their own.
 const MOST_ROWS: usize = 3;
 
-/// What differs most in each phase, or that nothing does.
+/// What differs most, or that nothing does; the largest change of all steps first.
 pub(in super::super) fn headlines(diff: &Diff) -> Vec<String> {
     let mut lines = Vec::new();
     if diff.is_same_structure() {
@@ -78,7 +78,9 @@ pub(in super::super) fn headlines(diff: &Diff) -> Vec<String> {
             what_is_alike(diff)
         ));
     }
-    lines.extend(diff.phases.iter().flat_map(of_phase));
+    let mut sized: Vec<(f64, String)> = diff.phases.iter().flat_map(of_phase).collect();
+    sized.sort_by(|a, b| b.0.total_cmp(&a.0));
+    lines.extend(sized.into_iter().map(|(_, line)| line));
     lines
 }
 
@@ -92,8 +94,11 @@ fn what_is_alike(diff: &Diff) -> &'static str {
     }
 }
 
-fn of_phase(phase: &PhaseDiff) -> Vec<String> {
+/// Lines, each with the milliseconds that it tells of over all steps of the phase.
+fn of_phase(phase: &PhaseDiff) -> Vec<(f64, String)> {
     let name = phase_name(phase.phase, phase.batch.as_deref());
+    let steps = phase.steps.into_iter().min().unwrap_or(0);
+    let steps = u32::try_from(steps).map_or(f64::MAX, f64::from);
     let mut lines = Vec::new();
     if let Some(time) = &phase.time {
         let rows = time.foremost().into_iter().take(MOST_ROWS);
@@ -102,30 +107,27 @@ fn of_phase(phase: &PhaseDiff) -> Vec<String> {
             .foremost_idle()
             .into_iter()
             .map(|idle| (idle.values.change(), of_idle(&name, time, idle)));
-        let mut sized: Vec<(f64, String)> = rows.chain(idle).collect();
-        sized.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()));
-        lines.extend(sized.into_iter().map(|(_, line)| line));
+        lines.extend(rows.chain(idle));
         if lines.is_empty() && time.wall_told.is_something() {
-            lines.push(format!(
+            let line = format!(
                 "{name}: {} ms a step, {}",
                 by_ms(time.change_ms()),
                 told(time.wall_told)
-            ));
+            );
+            lines.push((time.change_ms(), line));
         }
     }
     match phase.structure.changes.first() {
         Some(change) if lines.is_empty() => {
-            lines.push(format!(
-                "{}: {} {}",
-                place(&name, &change.row.region),
-                code(&change.row.name),
-                said(change)
-            ));
+            let place = place(&name, &change.row.region);
+            lines.push((0.0, format!("{place}: {} {}", code(&change.row.name), said(change))));
         }
-        None if phase.structure.is_reordered => lines.push(format!("{name}: the same operators in another order")),
+        None if phase.structure.is_reordered => {
+            lines.push((0.0, format!("{name}: the same operators in another order")));
+        }
         _ => {}
     }
-    lines
+    lines.into_iter().map(|(ms, line)| (ms.abs() * steps, line)).collect()
 }
 
 /// `decode, layer/attn: aten::copy_ 32 → 128 calls, +19.50 ms a step, explains 91 % of the change`.

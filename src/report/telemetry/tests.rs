@@ -25,7 +25,7 @@ fn gpu(index: u32, values: &[(u64, f64)]) -> GpuSeries {
         at_ns,
         samples: 1,
         memory_used_bytes: *memory,
-        utilization_pct: *clock / 100.0,
+        utilization_pct: Some(*clock / 100.0),
         power_w: Some(100.0),
         sm_clock_mhz: Some(*clock),
         ..GpuPoint::default()

@@ -166,10 +166,11 @@ fn gpu(gpu: &GpuUse) -> Checked {
         return Ok(());
     };
     above_zero(samples, "gpu.measured.samples")?;
+    let utilization_pct = utilization_mean_pct.unwrap_or(0.0);
     ensure(
-        (0.0..=100.0).contains(&utilization_mean_pct),
+        (0.0..=100.0).contains(&utilization_pct),
         "gpu.measured.utilization_mean_pct",
-        || format!("is `{utilization_mean_pct}`; give percent from 0 to 100"),
+        || format!("is `{utilization_pct}`; give percent from 0 to 100"),
     )
 }
 

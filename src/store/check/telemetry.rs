@@ -46,9 +46,10 @@ fn gpu(series: &GpuSeries) -> Checked {
 }
 
 fn gpu_point(point: &GpuPoint) -> Checked {
-    let is_share = (0.0..=100.0).contains(&point.utilization_pct);
+    let utilization_pct = point.utilization_pct.unwrap_or(0.0);
+    let is_share = (0.0..=100.0).contains(&utilization_pct);
     ensure(is_share, "utilization_pct", || {
-        format!("is `{}`; give percent from 0 to 100", point.utilization_pct)
+        format!("is `{utilization_pct}`; give percent from 0 to 100")
     })?;
     let numbers = [
         ("power_w", point.power_w.unwrap_or(0.0)),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Sample, moment};
-use crate::telemetry::prometheus;
+use super::{Sample, moment, reserve};
+use crate::{session::TAKES_MEMORY_AT_START, telemetry::prometheus};
 
 /// Facts by name (`max_model_len` → `4096`).
-type Facts = BTreeMap<String, String>;
+pub(super) type Facts = BTreeMap<String, String>;
 
 /// The series in whose labels vLLM states how its cache is set up.
 const VLLM_CACHE: &str = "vllm:cache_config_info";
@@ -36,6 +36,10 @@ pub fn facts_of_pages(pages: &[Vec<u8>]) -> Facts {
     let Some(first) = pages.first() else { return facts };
     // A page that is none states nothing.
     let _ = prometheus::read(first, |sample| {
+        if let Some(engine) = reserve::engine_of_series(sample.name) {
+            let by = || format!("{engine}, by its metrics");
+            facts.entry(TAKES_MEMORY_AT_START.to_owned()).or_insert_with(by);
+        }
         if sample.name != VLLM_CACHE {
             return;
         }
@@ -60,10 +64,16 @@ const LONGEST: usize = 64;
 
 const KV_TOKENS: &str = "kv_cache_tokens";
 
+/// Tokens that the KV cache has room for, as the log of a server states them.
+pub fn kv_capacity_of_log(log: &str) -> Option<u64> {
+    let tokens = facts_of_log(log).remove(KV_TOKENS)?.parse().ok()?;
+    (tokens > 0).then_some(tokens)
+}
+
 /// What stands before a fact in a log, the fact, and whether it is a whole number.
 ///
-/// Sources: vLLM 0.6 to 0.32, `SGLang` 0.4, TensorRT-LLM 1.0 and llama.cpp b11434.
-const IN_LOGS: [(&str, &str, bool); 13] = [
+/// Sources: vLLM 0.6 to 0.32, `SGLang` 0.4, TensorRT-LLM 1.0, TGI 1 to 3 and llama.cpp b11434.
+const IN_LOGS: [(&str, &str, bool); 14] = [
     ("GPU KV cache size: ", KV_TOKENS, true),
     ("CPU KV cache size: ", KV_TOKENS, true),
     ("# GPU blocks: ", "kv_cache_blocks", true),
@@ -77,6 +87,7 @@ const IN_LOGS: [(&str, &str, bool); 13] = [
     ("context_len=", "max_model_len", true),
     ("max tokens in paged KV cache (", KV_TOKENS, true),
     ("Max KV cache tokens: ", KV_TOKENS, true),
+    ("Setting max batch total tokens to ", KV_TOKENS, true),
 ];
 
 /// What the log of an engine states of it, each fact the first time that it stands there.
@@ -151,6 +162,7 @@ mod tests {
             ("kv_cache_blocks", "100"),
             ("kv_cache_dtype", "fp8"),
             ("kv_cache_tokens", "3200"),
+            ("memory_taken_at_start", "vllm, by its metrics"),
         ]);
         let pages = [page.as_bytes().to_vec(), page.as_bytes().to_vec()];
         assert_eq!(facts_of_pages(&pages), expected);
@@ -194,6 +206,9 @@ mod tests {
             facts_of_log(sglang),
             facts(&[("kv_cache_tokens", "435876"), ("max_model_len", "131072")])
         );
+        let tgi = "{\"level\":\"INFO\",\"message\":\"Setting max batch total tokens to 133696\",\"target\":\"x\"}\n";
+        assert_eq!(kv_capacity_of_log(tgi), Some(133_696));
+        assert_eq!(kv_capacity_of_log("GPU KV cache size: 0 tokens\n"), None);
     }
 
     #[test]

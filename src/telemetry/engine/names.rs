@@ -41,9 +41,11 @@ const TRITON_BLOCKS: &str = "nv_trt_llm_kv_cache_block_metrics";
 const BLOCK_TYPE: &str = "kv_cache_block_type";
 
 /// Of one engine the newest name first. Sources: vLLM 0.32 and llama.cpp b11434 as they run; the metrics pages of the
-/// documentation of `SGLang`, TGI, TensorRT-LLM and its Triton backend; vLLM's names of before 0.10, llama.cpp's of before
-/// its KV cache was unified.
-pub(super) const NAMES: [Name; 36] = [
+/// documentation of `SGLang`, TGI and the Triton backend of TensorRT-LLM; TensorRT-LLM's `metrics/collector.py`; vLLM's names
+/// of before 0.10, llama.cpp's of before its KV cache was unified.
+///
+/// TensorRT-LLM counts hits in tokens and in blocks: here only in tokens, which are what is looked up.
+pub(super) const NAMES: [Name; 43] = [
     plain(Thing::KvUsed, "vllm:kv_cache_usage_perc"),
     plain(Thing::KvUsed, "vllm:gpu_cache_usage_perc"),
     plain(Thing::KvUsed, "sglang:token_usage"),
@@ -75,14 +77,21 @@ pub(super) const NAMES: [Name; 36] = [
     plain(Thing::PrefixQueries, "sglang:prompt_tokens_total"),
     plain(Thing::PrefixHits, "vllm:prefix_cache_hits_total"),
     plain(Thing::PrefixHits, "vllm:gpu_prefix_cache_hits_total"),
+    plain(Thing::PrefixQueries, "trtllm_prompt_tokens_total"),
     plain(Thing::PrefixHits, "sglang:cached_tokens_total"),
+    plain(Thing::PrefixHits, "trtllm_prompt_cached_tokens_total"),
     plain(Thing::PrefixHits, "llamacpp:prompt_tokens_cached_total"),
     plain(Thing::PrefixMisses, "llamacpp:prompt_tokens_total"),
     plain(Thing::KvTokens, "sglang:max_total_num_tokens"),
+    plain(Thing::KvTokens, "tgi_batch_max_total_tokens"),
+    plain(Thing::KvBlocks, "trtllm_kv_cache_max_blocks"),
+    plain(Thing::KvBlockTokens, "trtllm_kv_cache_tokens_per_block"),
     triton(Thing::KvBlocks, TRITON_BLOCKS, BLOCK_TYPE, "max"),
     triton(Thing::KvBlockTokens, TRITON_BLOCKS, BLOCK_TYPE, "tokens_per"),
     plain(Thing::Drafted, "vllm:spec_decode_num_draft_tokens_total"),
+    plain(Thing::Drafted, "trtllm_spec_decode_num_draft_tokens_total"),
     plain(Thing::Drafted, "llamacpp:spec_decode_num_draft_tokens_total"),
     plain(Thing::Accepted, "vllm:spec_decode_num_accepted_tokens_total"),
+    plain(Thing::Accepted, "trtllm_spec_decode_num_accepted_tokens_total"),
     plain(Thing::Accepted, "llamacpp:spec_decode_num_accepted_tokens_total"),
 ];

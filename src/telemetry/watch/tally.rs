@@ -24,6 +24,9 @@ pub(super) const TRIES: u32 = 3;
 
 pub(super) const WENT_BACK: &str = "its counters went back: the engine was started anew";
 
+/// Starts that lie within this are one, in seconds.
+const SAME_START_S: f64 = 0.5;
+
 /// What was seen so far.
 #[derive(Debug)]
 pub(super) struct Tally {
@@ -41,6 +44,8 @@ pub(super) struct Tally {
     pub(super) failed_in_a_row: u32,
     /// Why the last sample failed that did.
     pub(super) reason: Option<String>,
+    /// When the engine was started, as it says.
+    started_s: Option<f64>,
     /// When the last sample was taken.
     taken_ns: Option<u64>,
     ended_ns: u64,
@@ -60,6 +65,7 @@ impl Default for Tally {
             missed: 0,
             failed_in_a_row: 0,
             reason: None,
+            started_s: None,
             taken_ns: None,
             ended_ns: 0,
         }
@@ -93,7 +99,10 @@ impl Tally {
             asked.stands_at(stand.map(|moment| &moment.told));
         }
         match told {
-            Ok(_) => self.failed_in_a_row = 0,
+            Ok(moment) => {
+                self.failed_in_a_row = 0;
+                self.started_s = moment.started_s;
+            }
             Err(reason) => self.failed(reason),
         }
     }
@@ -125,8 +134,7 @@ impl Tally {
         let latencies = followed.map(|(_, moment)| &moment.latencies);
         self.grown.goes_to(latencies);
         if followed.is_none() {
-            self.counters.lose();
-            self.asked.iter_mut().for_each(Asked::lose);
+            self.lose_counters();
         }
         self.ended(Some(at_ns));
     }
@@ -150,11 +158,29 @@ impl Tally {
             self.kv_capacity_tokens = Some(self.kv_capacity_tokens.map_or(tokens, |least| least.min(tokens)));
         }
         let mut rose = self.counters.go_to(&moment.counts);
+        if self.is_started_anew(moment) {
+            self.lose_counters();
+            rose = false;
+        }
         for asked in &mut self.asked {
             rose &= asked.goes_to(&moment.told);
         }
         self.gaps.at(at_ns, (!rose).then_some(WENT_BACK));
         Some((at_ns, moment))
+    }
+
+    /// Whether it was started between two looks: its counters may stand above where they stood, and count something else.
+    fn is_started_anew(&mut self, moment: &Moment) -> bool {
+        let before = std::mem::replace(&mut self.started_s, moment.started_s);
+        before
+            .zip(moment.started_s)
+            .is_some_and(|(before, now)| (now - before).abs() > SAME_START_S)
+    }
+
+    fn lose_counters(&mut self) {
+        self.counters.lose();
+        self.asked.iter_mut().for_each(Asked::lose);
+        self.grown.is_lost = true;
     }
 
     fn failed(&mut self, reason: &str) {

@@ -28,6 +28,14 @@ fn arm(engine: &str, peak_gb: f64, tokens: u64) -> Session {
     session
 }
 
+/// The room of each run by its server's own log, in place of the engine's page.
+fn by_logs(session: &mut Session, rooms: &[u64]) {
+    for (run, room) in session.cells[0].runs.iter_mut().zip(rooms) {
+        run.telemetry.engine = EngineUse::NotSampled("no page".into());
+        run.telemetry.logged_kv_tokens = Some(*room);
+    }
+}
+
 fn checks(old: &Session, new: &Session, policy: &Policy) -> Vec<(Metric, Verdict, String)> {
     let checks = judge_sessions(old, new, policy).checks.into_iter();
     checks
@@ -124,4 +132,62 @@ fn a_limit_in_gigabytes_and_a_gate_of_its_own_keep_the_room_of_the_kv_cache_out(
         (Metric::KvCacheCapacityTokens, 0.05, Action::Block, None),
     ]);
     assert_eq!(metrics(&both), [Metric::KvCacheCapacityTokens, Metric::GpuMemoryPeakGb]);
+}
+
+#[test]
+fn a_room_that_every_run_states_alike_is_a_fact_without_noise_and_nothing_more_is_claimed() {
+    for (old, new, verdict) in [
+        (100_000, 90_000, Verdict::Pass),
+        (100_000, 89_999, Verdict::Regression),
+        (100_000, 100_000, Verdict::Pass),
+        (100_000, 100_900, Verdict::Pass),
+        (100_000, 120_000, Verdict::Improvement),
+    ] {
+        let judged = judge_sessions(&arm("vllm", 72.0, old), &arm("vllm", 72.0, new), &default_gate());
+        let [check] = &judged.checks[..] else {
+            unreachable!("{judged:?}")
+        };
+        assert_eq!(check.verdict, verdict, "{}", check.reason);
+        assert_eq!((check.p_real, check.p_beyond, check.interval), (None, None, None));
+        assert!(
+            check.reason.contains("the same in every run of a side"),
+            "{}",
+            check.reason
+        );
+    }
+}
+
+#[test]
+fn a_room_that_differs_from_start_to_start_is_judged_as_what_it_is() {
+    let (mut old, mut new) = (arm("vllm", 72.0, 0), arm("vllm", 72.0, 0));
+    by_logs(&mut old, &[100_000, 100_200, 99_900, 100_100, 100_000]);
+    by_logs(&mut new, &[50_000, 50_100, 49_900, 50_000, 50_050]);
+    let judged = judge_sessions(&old, &new, &default_gate());
+    let check = &judged.checks[0];
+    assert_eq!(check.verdict, Verdict::Regression, "{}", check.reason);
+    assert!(check.p_real.is_some() && check.interval.is_some(), "{}", check.reason);
+    // One start among five with half the room: what is true of the others is not known.
+    by_logs(&mut new, &[100_000, 100_000, 50_000, 100_000, 100_000]);
+    let judged = judge_sessions(&old, &new, &default_gate());
+    let check = &judged.checks[0];
+    assert_eq!(check.verdict, Verdict::Inconclusive, "{}", check.reason);
+}
+
+#[test]
+fn an_engine_of_no_known_name_is_blind_where_its_metrics_or_its_command_say_that_it_takes_its_memory_at_start() {
+    for (fact, is_blind) in [(Some("tgi, by its metrics"), true), (None, false)] {
+        let [old, new] = [72.0, 72.0].map(|peak| {
+            let mut session = arm("", peak, 0);
+            session.environment.engine_name = None;
+            let facts = &mut session.environment.engine_facts;
+            facts.extend(fact.map(|fact| (crate::session::TAKES_MEMORY_AT_START.to_owned(), fact.to_owned())));
+            session
+        });
+        let found = checks(&old, &new, &default_gate());
+        let [(_, verdict, reason)] = &found[..] else {
+            unreachable!("{found:?}")
+        };
+        assert_eq!(*verdict == Verdict::Inconclusive, is_blind, "{reason}");
+        assert_eq!(reason.starts_with("blind: "), is_blind, "{reason}");
+    }
 }

@@ -168,6 +168,7 @@ fn report(verdict: Verdict, exit_code: u8, headline: &str, factor: f64) -> Repor
         detail: vec![],
         telemetry: vec![],
         past: Err("the baseline is one session, not a history of stored ones".into()),
+        profile: None,
     }
 }
 

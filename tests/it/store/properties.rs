@@ -158,13 +158,16 @@ fn runs() -> impl Strategy<Value = Run> {
     let gaps = collection::btree_map(0..1_u64 << 53, 1..1_u64 << 40, 0..5);
     let gpu = prop_oneof![
         ".*".prop_map(GpuUse::NotMeasured),
-        (any::<u64>(), 0.0..=100.0, 1..=u32::MAX).prop_map(|(memory_peak_bytes, utilization_mean_pct, samples)| {
-            GpuUse::Measured {
-                memory_peak_bytes,
-                utilization_mean_pct,
-                samples,
+        (any::<u64>(), option::of(0.0..=100.0), 1..=u32::MAX).prop_map(
+            |(memory_peak_bytes, utilization_mean_pct, samples)| {
+                GpuUse::Measured {
+                    memory_peak_bytes,
+                    utilization_mean_pct,
+                    utilization_untold: utilization_mean_pct.is_none().then(|| "MIG".to_owned()),
+                    samples,
+                }
             }
-        }),
+        ),
     ];
     let ends = sample::select(vec![WarmupEnd::Planned, WarmupEnd::Steady, WarmupEnd::Limit]);
     let cut = (option::of(".*"), any::<bool>(), option::of(0.0..1e6));
@@ -209,6 +212,7 @@ fn runs() -> impl Strategy<Value = Run> {
                 cut_short,
                 server_died,
                 startup_s,
+                first_start: warm % 2 == 1,
                 shard: startup_s.map(|_| ShardStart {
                     agreed_unix_ns: 7,
                     began_unix_ns: 9,
@@ -301,7 +305,7 @@ fn telemetry() -> impl Strategy<Value = Telemetry> {
     let own = (
         1..=u32::MAX,
         any::<u64>(),
-        0.0..=100.0,
+        option::of(0.0..=100.0),
         (number(), number(), number()),
         any::<Option<u32>>(),
     );
@@ -372,7 +376,13 @@ fn telemetry() -> impl Strategy<Value = Telemetry> {
         for (index, series) in (0..).zip(&mut gpus) {
             series.index = index;
         }
-        Telemetry { gpus, engine, host }
+        let logged_kv_tokens = gpus.first().and_then(|series| series.memory_total_bytes);
+        Telemetry {
+            gpus,
+            engine,
+            host,
+            logged_kv_tokens,
+        }
     })
 }
 
@@ -429,6 +439,7 @@ fn hosts() -> impl Strategy<Value = HostUse> {
             HostUse {
                 cpu_steal,
                 throttled,
+                gpu_memory_errors: foreign % 7,
                 foreign_gpu_processes: foreign,
                 neighbour_gpu_processes: neighbours,
                 other_arm_up,

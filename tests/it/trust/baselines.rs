@@ -1,7 +1,7 @@
 //! Baselines are written by jobs of the default branch only (T14).
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use perfgate::{
     history::Accepted,
@@ -57,6 +57,23 @@ fn t14_a_pull_request_writes_no_baseline() {
         2,
     );
     assert!(!repo.path().join("baselines").exists());
+}
+
+#[test]
+fn t14_a_pull_request_does_not_say_where_the_baselines_are() {
+    let repo = Repo::new();
+    repo.write("perfgate.yaml", "store: git:refs/perfgate/baselines\n");
+    let base = repo.commit("first");
+    repo.write("perfgate.yaml", "store: file:///srv/mine\n");
+    repo.commit("second");
+    let rules = repo.rules_at(&base).unwrap();
+    assert_eq!(rules.baselines.dir(), Path::new("git:refs/perfgate/baselines"));
+    assert_eq!(rules.trusted.unwrap().not_applied.len(), 1, "the change is shown");
+    let copy = ["baseline", "copy", "baselines", "git:refs/perfgate/baselines"];
+    for args in [&copy[..], &["baseline", "gc"]] {
+        let text = run(&repo, args, ("pull_request", "refs/pull/7/merge"), 2);
+        assert!(text.contains("jobs of `main` only"), "{text}");
+    }
 }
 
 #[test]

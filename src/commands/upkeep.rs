@@ -1,0 +1,135 @@
+//! `perfgate baseline copy` and `gc`: carries baselines from one store to another, and keeps a store small.
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use super::{CommandError, Done, place};
+use crate::{
+    config::StoreAddress,
+    history::{self, Entry},
+    metric::Metric,
+    store::{Baseline, Baselines, Swept, Trimmed},
+};
+
+/// Copies all baselines of one store to another, chains of hashes and all.
+///
+/// # Errors
+/// One of the addresses is none, a baseline is broken, or the other store holds another history or cannot be written.
+pub fn copy(from: &str, to: &str) -> Result<Done, CommandError> {
+    let (source, target) = (address(from)?, address(to)?);
+    if source == target {
+        return Err(CommandError::Usage(format!("`{from}` and `{to}` are the same store")));
+    }
+    if source.folder().is_some_and(|folder| !folder.is_dir()) {
+        return Err(CommandError::Usage(format!("there is no folder of baselines `{from}`")));
+    }
+    let copied = place::open(&source)?.copy_to(&place::open(&target)?)?;
+    let mut text = String::new();
+    for one in &copied {
+        let new = if one.there_before == one.sessions {
+            "as it was"
+        } else if one.there_before > 0 {
+            "continued"
+        } else {
+            "new"
+        };
+        let _ = writeln!(text, "`{}`: {} sessions, {new}", one.file.display(), one.sessions);
+    }
+    let sessions: usize = copied.iter().map(|one| one.sessions).sum();
+    let _ = writeln!(
+        text,
+        "{} baselines with {sessions} sessions are in `{target}`",
+        copied.len()
+    );
+    Ok(Done::ok(text))
+}
+
+fn address(text: &str) -> Result<StoreAddress, CommandError> {
+    StoreAddress::parse(text).map_err(CommandError::Usage)
+}
+
+/// Takes away sessions that are no measure any more beyond the newest ones, and what nothing refers to.
+///
+/// What a gate goes by stays: every session since the last change of level of any gated metric, the session that is pinned, and
+/// the steps that somebody answers for.
+///
+/// # Errors
+/// A baseline is broken, or the store cannot be reached or written.
+pub fn gc(store: &StoreAddress, gated: &[Metric], newest: usize, is_dry: bool) -> Result<Done, CommandError> {
+    if newest == 0 {
+        return Err(CommandError::Usage(
+            "`--keep 0` would leave no baseline; give 1 or more, or remove one with `perfgate baseline rm`".into(),
+        ));
+    }
+    let baselines = place::open(store)?;
+    let mut text = String::new();
+    for listed in baselines.list()? {
+        let info = listed.baseline?;
+        let key = listed
+            .file
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if info.sessions <= newest {
+            told(&mut text, &kept_whole(listed.file, info.name, info.sessions), is_dry);
+            continue;
+        }
+        let needed = window(&baselines, &key, gated)?;
+        told(&mut text, &baselines.trim(&key, newest, &needed, is_dry)?, is_dry);
+    }
+    let swept = baselines.sweep(is_dry)?;
+    if swept.objects > 0 {
+        let _ = writeln!(text, "{}", swept_in_words(store, swept, is_dry));
+    }
+    if text.is_empty() {
+        let _ = writeln!(text, "no baseline in `{store}`");
+    }
+    Ok(Done::ok(text))
+}
+
+fn kept_whole(file: std::path::PathBuf, name: Option<String>, kept: usize) -> Trimmed {
+    Trimmed {
+        file,
+        name,
+        kept,
+        dropped: 0,
+    }
+}
+
+fn told(text: &mut String, done: &Trimmed, is_dry: bool) {
+    let file = done.file.file_name().unwrap_or_default().to_string_lossy();
+    let name = done.name.as_deref().unwrap_or(&file);
+    let went = if is_dry { "would go" } else { "went" };
+    let _ = writeln!(text, "`{name}`: {} sessions stay, {} {went}", done.kept, done.dropped);
+}
+
+fn swept_in_words(store: &StoreAddress, swept: Swept, is_dry: bool) -> String {
+    let what = match store {
+        StoreAddress::Git { .. } => "older commits that the ref leaves behind",
+        StoreAddress::Folder(_) | StoreAddress::Objects { .. } => "objects that nothing refers to",
+    };
+    let went = if is_dry { "would go" } else { "went" };
+    match swept.bytes {
+        0 => format!("{} {what} {went}", swept.objects),
+        bytes => format!("{} {what} {went} ({bytes} bytes)", swept.objects),
+    }
+}
+
+/// The hashes of the sessions since the last change of level: of each gated metric in each cell, and so the longest of these
+/// windows.
+fn window(baselines: &Baselines, key: &str, gated: &[Metric]) -> Result<BTreeSet<String>, CommandError> {
+    let baseline: Baseline<Entry> =
+        baselines.get_with(key, |session, link| Entry::of(&session, &link.sha256, &link.forced))?;
+    let courses = history::courses(&baseline.history, &baseline.accepted, gated);
+    let starts = courses
+        .iter()
+        .map(|course| course.steps.last().map_or(0, |step| step.session));
+    // Without a course nothing is known of the level: all of it counts.
+    let first = starts.min().unwrap_or(0);
+    Ok(baseline
+        .history
+        .iter()
+        .skip(first)
+        .map(|entry| entry.sha256.clone())
+        .collect())
+}
