@@ -40,7 +40,13 @@ pub(super) fn measure_once(up: &mut Up, number: u32, bench: &Bench<'_>, (commit,
         Err(TargetError::Interrupted) => return Outcome::Interrupted,
         Err(error) => return Outcome::Broken(error.to_string()),
     }
-    let run = one_run(&up.runner, &load, number, Steps::of(&announce), (bench.console, bench.interrupt));
+    let run = one_run(
+        &up.runner,
+        &load,
+        number,
+        Steps::of(&announce),
+        (bench.console, bench.interrupt),
+    );
     bench.console.end();
     let mut run = match run {
         Ok(run) => run,

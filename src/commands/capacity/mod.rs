@@ -162,7 +162,6 @@ fn find(
 ) -> Result<Session, CommandError> {
     let mut served = arm.served.take();
     let arm = Arm {
-        meeting: None,
         served: served.as_deref_mut(),
         ..arm
     };

@@ -352,7 +352,11 @@ fn that_nothing_failed_more_is_no_verdict_where_nothing_else_is_gated() {
     assert_eq!(found.verdict, Verdict::Inconclusive);
     let says = "inconclusive: only failed requests were judged, which says nothing of how fast it was";
     assert_eq!(found.headline, says);
-    assert!(found.next_steps[0].starts_with("gate a metric: "), "{:?}", found.next_steps);
+    assert!(
+        found.next_steps[0].starts_with("gate a metric: "),
+        "{:?}",
+        found.next_steps
+    );
 }
 
 #[test]
