@@ -105,6 +105,7 @@ fn plan() -> Plan {
         max_error_rate: 0.01,
         slo: Slo::default(),
         scenario: None,
+        shard: None,
         price: None,
         hardware: BTreeMap::new(),
         framework: BTreeMap::new(),

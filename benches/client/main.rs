@@ -224,6 +224,7 @@ fn plan(url: &str, case: &Case) -> Plan {
         max_error_rate: 0.01,
         slo: Slo::default(),
         scenario: None,
+        shard: None,
         price: None,
         hardware: [].into(),
         framework: [].into(),

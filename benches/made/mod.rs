@@ -101,6 +101,7 @@ fn plan(loads: Vec<Load>, repeats: u32) -> Plan {
         max_error_rate: 0.01,
         slo: Slo::default(),
         scenario: None,
+        shard: None,
         price: None,
         hardware: BTreeMap::new(),
         framework: BTreeMap::new(),

@@ -23,6 +23,7 @@ use super::{
     screen::{LiveArgs, WideArgs},
     search::{LadderArgs, SearchArgs},
     serve::EngineArgs,
+    sharding::{self, MergeArgs, ShardArgs},
     site::{self, SiteArgs},
     watching::WatchArgs,
 };
@@ -38,12 +39,18 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Measure a server into a session file.
+    #[command(after_help = sharding::RUN_EXAMPLES)]
     Run {
         #[command(flatten)]
         plan: PlanArgs,
         #[command(flatten)]
         live: LiveArgs,
+        #[command(flatten)]
+        shard: ShardArgs,
     },
+    /// Make the session of a whole measurement from those of its shards.
+    #[command(after_help = sharding::MERGE_EXAMPLES)]
+    Merge(MergeArgs),
     /// Measure, compare with the stored baseline or with a second server, and write the reports.
     #[command(after_help = GATE_EXAMPLES)]
     Gate {

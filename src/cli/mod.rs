@@ -23,6 +23,7 @@ mod screen;
 mod search;
 mod sending;
 mod serve;
+mod sharding;
 mod site;
 mod stored;
 mod watching;
@@ -46,6 +47,7 @@ use self::{
     progress::{Mode, Progress},
     screen::{LiveArgs, has_color, is_dumb, screen},
     search::{LadderArgs, SearchArgs},
+    sharding::ShardArgs,
 };
 use crate::{
     commands::{
@@ -98,7 +100,8 @@ pub fn main(args: impl Iterator<Item = OsString>) -> u8 {
 
 fn dispatch(verb: Verb) -> Result<Done, CommandError> {
     match verb {
-        Verb::Run { plan, live } => measure(&plan, live),
+        Verb::Run { plan, live, shard } => measure(&plan, live, &shard),
+        Verb::Merge(flags) => sharding::merge(&flags),
         verb @ (Verb::Gate { .. } | Verb::Post { .. }) => sending::run(verb),
         Verb::Action => sending::action(),
         Verb::Capacity { plan, search, live } => find_capacity(&plan, &search, live),
@@ -166,8 +169,9 @@ fn test_itself(quick: bool, store: bool, quiet: bool) -> Result<Done, CommandErr
     selftest::selftest(depth, store, &console, &Interrupt::on_ctrl_c())
 }
 
-fn measure(plan: &PlanArgs, live: LiveArgs) -> Result<Done, CommandError> {
-    let (resolved, console) = orders(plan.config.as_deref(), &plan.overrides, live)?;
+fn measure(plan: &PlanArgs, live: LiveArgs, shard: &ShardArgs) -> Result<Done, CommandError> {
+    let (mut resolved, console) = orders(plan.config.as_deref(), &plan.overrides, live)?;
+    shard.apply(&mut resolved, &variable)?;
     let keys = (
         trust::secrets(&resolved, Goal::Target, &variable)?,
         &Guard::of_job(&resolved, &variable),

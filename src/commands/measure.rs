@@ -2,22 +2,24 @@
 
 pub(super) mod beside;
 mod model;
+mod once;
 
 use std::{collections::BTreeMap, path::Path, time::SystemTime};
 
+pub(super) use self::once::{Steps, one_run};
 use self::{
-    beside::Beside,
     model::{choose_model, notes},
+    once::Meet,
 };
-use super::{CommandError, Console, Stage, engine, meaning, origin, requests::Requests, selftest, served::Served};
+use super::{CommandError, Console, Stage, engine, meaning, meeting, origin, selftest, served::Served};
 use crate::{
     config::IdleAnswers,
     load::{Interrupt, Probe, PromptSet, Runner, Stopped},
     metric,
-    plan::{Axis, Load, Plan, Prompts, Secrets},
+    plan::{Axis, Load, Meeting, Plan, Prompts, Secrets, Shard},
     session::{CellRuns, Ended, Environment, Run, Session, TAKES_MEMORY_AT_START},
     target::TargetError,
-    telemetry::{self, RunClock},
+    telemetry,
 };
 
 /// One arm to be measured.
@@ -34,6 +36,8 @@ pub struct Arm<'a> {
     pub idle_answers: Option<IdleAnswers>,
     /// Commit under test.
     pub commit: Option<String>,
+    /// How it finds out when a run begins, where it is a shard of several.
+    pub meeting: Option<Meeting>,
     /// Its server, where that is ours to start: it is up by now.
     pub served: Option<&'a mut Served>,
 }
@@ -103,9 +107,11 @@ pub fn measure_while(
         served: served.as_deref_mut(),
         ..arm
     };
+    let meeting = arm.meeting.clone().zip(arm.plan.shard);
     let (mut session, runner) = prepare(arm, console, interrupt)?;
     let loads = session.plan.loads.iter();
     let progress = Progress {
+        meeting,
         arm: name,
         requests: loads.map(|load| runner.request_count(load)).collect(),
         console,
@@ -172,6 +178,8 @@ pub fn prepare(arm: Arm<'_>, console: &dyn Console, interrupt: &Interrupt) -> Re
 }
 
 struct Progress<'a> {
+    /// With whom each run begins.
+    meeting: Option<(Meeting, Shard)>,
     arm: Option<&'static str>,
     /// Measured requests of one run of each cell, at most.
     requests: Vec<u32>,
@@ -200,7 +208,15 @@ fn run_all(
                 continue;
             };
             let announce = |warm_up| progress.console.begin(&stage(session, cell, repeat, warm_up, progress));
-            let run = match served_run((runner, served.as_deref_mut()), (&load, repeat), &announce, with) {
+            let meet = progress
+                .meeting
+                .as_ref()
+                .map(|(meeting, shard)| move || meeting::meet((meeting, *shard), (cell, repeat), progress.interrupt));
+            let steps = Steps {
+                announce: &announce,
+                meet: meet.as_ref().map(|meet| meet as &Meet<'_>),
+            };
+            let run = match served_run((runner, served.as_deref_mut()), (&load, repeat), steps, with) {
                 Err(ended) => return ended,
                 Ok(run) => run,
             };
@@ -256,7 +272,7 @@ pub(super) fn noted(served: Option<&mut Served>, run: &mut Run) {
 fn served_run(
     (runner, served): (&Runner, Option<&mut Served>),
     (load, repeat): (&Load, u32),
-    announce: &dyn Fn(bool),
+    steps: Steps<'_>,
     (console, interrupt): (&dyn Console, &Interrupt),
 ) -> Result<Run, Ended> {
     match served.as_deref().map_or(Ok(()), |served| served.reset(interrupt)) {
@@ -264,7 +280,7 @@ fn served_run(
         Err(TargetError::Interrupted) => return Err(Ended::Interrupted),
         Err(error) => return Err(Ended::Aborted(error.to_string())),
     }
-    let run = one_run(runner, load, repeat, announce, (console, interrupt));
+    let run = one_run(runner, load, repeat, steps, (console, interrupt));
     let mut run = run.map_err(|stopped| match stopped {
         Stopped::Interrupted => Ended::Interrupted,
         Stopped::Load(error) => Ended::Aborted(error.to_string()),
@@ -285,34 +301,6 @@ pub(super) fn why_dead(run: &Run) -> Option<String> {
             || "a run sent no request".to_owned(),
             |(class, count, message)| format!("every request of a run failed; {count} × {class}: {message}"),
         )
-    })
-}
-
-/// One run with its own warm-up; `announce` is told when the warm-up (`true`) and the measuring (`false`) begin.
-pub(super) fn one_run(
-    runner: &Runner,
-    load: &Load,
-    repeat: u32,
-    announce: &dyn Fn(bool),
-    (console, interrupt): (&dyn Console, &Interrupt),
-) -> Result<Run, Stopped> {
-    announce(true);
-    let cache_reset = runner.reset_cache(interrupt)?;
-    let warmup = runner.warm_up(load, repeat, &Requests::of(console), interrupt)?;
-    announce(false);
-    let clock = RunClock::default();
-    let beside = Beside::begin(runner, &clock, console);
-    let started_unix_s = now_unix_s();
-    let measured = runner.measure(load, repeat, &Requests::of(console).with(&clock), interrupt);
-    let seen = beside.end();
-    Ok(Run {
-        started_unix_s,
-        warmup,
-        gpu: seen.gpu,
-        telemetry: seen.telemetry,
-        host: seen.host,
-        cache_reset,
-        ..measured?
     })
 }
 

@@ -25,6 +25,8 @@ mod kin;
 pub mod live;
 mod meaning;
 pub mod measure;
+mod meeting;
+pub mod merge;
 pub mod mlperf;
 pub mod noise;
 mod origin;

@@ -15,6 +15,7 @@ pub(super) struct Requests<'a> {
     console: &'a dyn Console,
     arm: Option<&'static str>,
     clock: Option<&'a RunClock>,
+    begins_at: Option<Instant>,
 }
 
 impl<'a> Requests<'a> {
@@ -24,6 +25,7 @@ impl<'a> Requests<'a> {
             console,
             arm: None,
             clock: None,
+            begins_at: None,
         }
     }
 
@@ -42,6 +44,11 @@ impl<'a> Requests<'a> {
             ..self
         }
     }
+
+    /// The same, not before a moment that all shards of a run wait for.
+    pub(super) fn from(self, begins_at: Option<Instant>) -> Self {
+        Self { begins_at, ..self }
+    }
 }
 
 impl Watch for Requests<'_> {
@@ -57,5 +64,9 @@ impl Watch for Requests<'_> {
         if let Some(clock) = self.clock {
             clock.start(at);
         }
+    }
+
+    fn begins_at(&self) -> Option<Instant> {
+        self.begins_at
     }
 }

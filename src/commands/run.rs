@@ -117,6 +117,7 @@ pub fn to_file(
         dataset_dir: &resolved.settings.dataset_dir,
         idle_answers: resolved.settings.idle_answers.clone(),
         commit: resolved.settings.commit.clone(),
+        meeting: resolved.settings.meeting.clone(),
         served: served.as_mut(),
     };
     let mut keeper = Keeper::new(&path, guard);

@@ -11,6 +11,7 @@ mod left_out;
 mod pairs;
 mod pinned;
 mod scale;
+mod shards;
 #[cfg(test)]
 mod synthetic;
 pub mod window;
@@ -24,6 +25,7 @@ pub use fingerprint::{Fingerprint, differences};
 pub use left_out::LeftOut;
 pub use pinned::{Around, LEVEL_SESSIONS, compare_levels};
 pub use scale::Scale;
+pub use shards::{MergeError, merge};
 pub use window::Window;
 pub use work::{WorkComparison, different_work};
 

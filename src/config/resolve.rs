@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     capacity::Spacing,
-    plan::{Alternation, Arms, Arrivals, Axis, Capacity, FromVariable, Plan, Profiling, Secrets},
+    plan::{Alternation, Arms, Arrivals, Axis, Capacity, FromVariable, Meeting, Plan, Profiling, Secrets},
     verdict::Policy,
 };
 
@@ -85,6 +85,8 @@ pub struct Settings {
     pub gpus: Vec<String>,
     /// The library that tells of them; `None`: the driver's.
     pub nvml_lib: Option<PathBuf>,
+    /// How a shard finds out when to begin, where the plan is shared out.
+    pub meeting: Option<Meeting>,
     /// The configuration file that was read, if any.
     pub file: Option<PathBuf>,
     /// Commit, branch or tag that the rules of a pull request are read from, where one was named.

@@ -30,6 +30,7 @@ impl Resolver {
             dataset_dir: self.dataset_dir(),
             idle_answers: None,
             runner: None,
+            meeting: None,
             trusted_ref: self.word("trusted_ref", "(the base of a pull request)", |twin| {
                 twin.trusted_ref.clone().map(|word| word.0)
             }),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Interrupt, Runner, Stopped, Watch, dialect::Payload, schedule::Schedule};
+use super::{Interrupt, Runner, Stopped, Watch, dialect::Payload, parts::wait_nearly, schedule::Schedule};
 use crate::{plan::Load, session::Run};
 
 /// One batch at a level, ready to be sent.
@@ -37,6 +37,9 @@ impl Runner {
         watch: &dyn Watch,
         interrupt: &Interrupt,
     ) -> Result<Run, Stopped> {
+        if !wait_nearly(watch, interrupt) {
+            return Err(Stopped::Interrupted);
+        }
         let (mut tally, effort) = (self.tally(), self.effort());
         let origin_ns = self.send_all(&mut tally, schedule, payloads, None, watch, interrupt)?;
         Ok(Run {

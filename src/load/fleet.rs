@@ -220,6 +220,7 @@ mod tests {
             max_error_rate: 0.0,
             slo: Slo::default(),
             scenario: None,
+            shard: None,
             price: None,
             hardware: [].into(),
             framework: [].into(),

@@ -21,6 +21,11 @@ pub trait Watch: Sync {
 
     /// The clock from which the stamps of what is sent count begins at this instant, perhaps in a moment.
     fn clock_starts(&self, _at: Instant) {}
+
+    /// When the first of what is sent may be sent; `None`: as soon as it is ready.
+    fn begins_at(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// A count that may be read while a run goes on. By default nobody looks, and nothing is counted.

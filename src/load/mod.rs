@@ -70,6 +70,7 @@ mod mix;
 mod open;
 mod pacer;
 mod pages;
+mod parts;
 mod pinned;
 mod pool;
 mod prefix;
@@ -251,6 +252,9 @@ pub enum LoadError {
         /// What it said.
         problem: String,
     },
+    /// The shards of a run did not come together.
+    #[error("{0}")]
+    Shards(String),
     /// The machine refuses what the generator needs.
     #[error("cannot set up {what}")]
     Setup {

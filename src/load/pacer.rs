@@ -8,7 +8,6 @@ use std::{
     cmp::{Ordering, Reverse},
     collections::BinaryHeap,
     iter::Peekable,
-    ops::Range,
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread,
     time::{Duration, Instant},
@@ -33,7 +32,7 @@ pub(super) struct Timetable {
     /// The zero of the schedule on the client's clock.
     pub(super) origin_ns: u64,
     /// The units.
-    pub(super) units: Range<u32>,
+    pub(super) units: Vec<u32>,
     /// Arrivals after the origin, rising, one for each unit.
     pub(super) arrivals_ns: Vec<u64>,
 }
@@ -71,7 +70,13 @@ pub(super) fn start(
         .collect();
     let pacer = Pacer {
         clock,
-        arrivals: timetable.units.zip(due_ns).collect::<Vec<_>>().into_iter().peekable(),
+        arrivals: timetable
+            .units
+            .into_iter()
+            .zip(due_ns)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .peekable(),
         due: Some(due),
         alarms: BinaryHeap::new(),
         set,
@@ -172,7 +177,7 @@ mod tests {
     fn timetable(clock: Clock, arrivals_ms: &[u64]) -> Timetable {
         Timetable {
             origin_ns: clock.now_ns(),
-            units: 5..5 + u32::try_from(arrivals_ms.len()).unwrap(),
+            units: (5..).take(arrivals_ms.len()).collect(),
             arrivals_ns: arrivals_ms.iter().map(|ms| ms * 1_000_000).collect(),
         }
     }

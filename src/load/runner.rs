@@ -17,23 +17,21 @@ use super::{
     Interrupt, LoadError, MetricsPages, Probe, PromptSet, Watch,
     cache::Cache,
     client::Reply,
-    closed,
     courier::Courier,
     dialect::{Payload, Stimulus, Template},
     effort::Effort,
     fleet::Fleet,
     kernel::allow_many_connections,
-    open,
-    pacer::Timetable,
+    parts::wait_for_start,
     probe,
-    schedule::{Pace, Part, Schedule, Scheduler, check},
+    schedule::{Pace, Schedule, Scheduler, check},
     tally::{Tally, no_gaps},
     threads::{self, Threads},
     tokenize::{self, Counter},
     warmup::Evidence,
 };
 use crate::{
-    plan::{Load, Plan, Secrets, Target, Tokenizer},
+    plan::{Load, Plan, Secrets, Shard, Target, Tokenizer},
     session::{Run, Warmup, WarmupEnd},
 };
 
@@ -49,6 +47,8 @@ pub struct Runner {
     mixes_models: bool,
     prompts: PromptSet,
     pub(super) scheduler: Scheduler,
+    /// Which part of each run is sent here.
+    pub(super) shard: Option<Shard>,
     warmup_requests: u32,
     warmup_limit: Option<u32>,
     cache: Cache,
@@ -56,7 +56,7 @@ pub struct Runner {
     /// The page of the exporter that tells of the server's GPUs.
     pub(super) gpus: Option<Arc<MetricsPages>>,
     no_gaps: Histogram<u64>,
-    threads: Threads,
+    pub(super) threads: Threads,
     pub(super) runtime: Runtime,
 }
 
@@ -70,9 +70,6 @@ pub enum Stopped {
     #[error(transparent)]
     Load(#[from] LoadError),
 }
-
-/// Time for the pacer to be ready before the first arrival.
-const LEAD_NS: u64 = 20_000_000;
 
 impl Runner {
     /// Sets up runtime, HTTP client and connections' template; sends nothing yet.
@@ -97,6 +94,7 @@ impl Runner {
             target: plan.target.clone(),
             prompts,
             scheduler,
+            shard: plan.shard,
             warmup_requests: plan.warmup_requests,
             warmup_limit: plan.warmup_limit,
             cache: Cache::new(plan.target.cache_reset.clone()),
@@ -158,7 +156,7 @@ impl Runner {
 
     /// How many requests a measured run of a load sends; with a time limit, at most.
     pub fn request_count(&self, load: &Load) -> u32 {
-        self.scheduler.measured(load).requests()
+        self.own(self.scheduler.measured(load)).requests()
     }
 
     /// How long a measured run of a load sends; `None` where only the answers tell.
@@ -198,7 +196,7 @@ impl Runner {
         interrupt: &Interrupt,
     ) -> Result<Warmup, Stopped> {
         let most = self.warmup_limit.unwrap_or(self.warmup_requests);
-        let schedule = self.scheduler.warm_up(load, repeat, most);
+        let schedule = self.own(self.scheduler.warm_up(load, repeat, most));
         let payloads = self.prompts.warmup(load, repeat, &schedule);
         let mut evidence = self.warmup_limit.map(|_| Evidence::every(self.warmup_requests));
         let mut tally = self.tally();
@@ -227,7 +225,7 @@ impl Runner {
 
     /// What a measured run sends.
     pub(super) fn measured(&self, load: &Load, repeat: u32) -> (Schedule, Arc<[Payload]>) {
-        let schedule = self.scheduler.measured(load);
+        let schedule = self.own(self.scheduler.measured(load));
         let payloads = self.prompts.measured(load, repeat, &schedule);
         (schedule, payloads)
     }
@@ -269,6 +267,9 @@ impl Runner {
         let mut origin_ns = None;
         for part in schedule.parts {
             self.warm(&part);
+            if origin_ns.is_none() && !wait_for_start(watch, interrupt) {
+                return Err(Stopped::Interrupted);
+            }
             let begin_ns = self.begin_ns(&part.pace);
             origin_ns.get_or_insert_with(|| self.clock_starts(begin_ns, watch));
             if let Pace::Closed { streams, .. } = part.pace {
@@ -294,46 +295,6 @@ impl Runner {
             }
         }
         Ok(origin_ns.unwrap_or(0))
-    }
-
-    /// Opens the connections of a part before its clock starts, where it is known how many they are.
-    fn warm(&self, part: &Part) {
-        if let Pace::Closed { streams, .. } = part.pace {
-            let units = part.units.end.saturating_sub(part.units.start);
-            self.runtime.block_on(self.fleet.warm(streams.min(units)));
-        }
-    }
-
-    /// When a part that is started now begins.
-    fn begin_ns(&self, pace: &Pace) -> u64 {
-        let now_ns = self.fleet.clock.now_ns();
-        match pace {
-            Pace::Closed { .. } => now_ns,
-            Pace::Open { .. } => now_ns + LEAD_NS,
-        }
-    }
-
-    fn start(&self, courier: &Courier, part: Part, begin_ns: u64) -> Result<JoinSet<()>, LoadError> {
-        let courier = Courier {
-            stage: part.stage,
-            ..courier.clone()
-        };
-        let handle = self.runtime.handle();
-        match part.pace {
-            Pace::Closed { streams, limit_ns } => {
-                let limit_ns = limit_ns.map(|limit_ns| begin_ns.saturating_add(limit_ns));
-                let courier = Courier { limit_ns, ..courier };
-                Ok(closed::start(handle, &courier, streams, part.units))
-            }
-            Pace::Open { arrivals_ns } => {
-                let timetable = Timetable {
-                    origin_ns: begin_ns,
-                    units: part.units,
-                    arrivals_ns,
-                };
-                open::start(handle, courier, timetable, &self.threads)
-            }
-        }
     }
 }
 

@@ -186,6 +186,7 @@ fn plan(loads: Vec<Load>, runs: &[Figures]) -> Plan {
         max_error_rate: 0.01,
         slo: Slo::default(),
         scenario: None,
+        shard: None,
         price: None,
         hardware: BTreeMap::from([("gpu".to_owned(), "H100-80GB SXM".to_owned())]),
         framework: BTreeMap::new(),

@@ -228,9 +228,10 @@ pub fn streams_stood_idle(session: &Session, load: &Load, run: &Run) -> Option<I
     if run.client.is_none() || session.plan.workload.conversation.is_some() {
         return None;
     }
+    let own = |streams: u32| session.plan.shard.map_or(streams, |shard| shard.share(streams));
     let Load::Stages { stages, .. } = load else {
         return match load {
-            Load::Concurrency(streams) => idle(run.pieces().into_iter().map(<[_]>::iter), *streams),
+            Load::Concurrency(streams) => idle(run.pieces().into_iter().map(<[_]>::iter), own(*streams)),
             _ => None,
         };
     };
@@ -238,7 +239,7 @@ pub fn streams_stood_idle(session: &Session, load: &Load, run: &Run) -> Option<I
     numbered.find_map(|(number, stage)| match stage.level {
         StageLevel::Concurrency(streams) => {
             let of_stage = run.requests.iter().filter(|record| record.stage == number);
-            idle([of_stage].into_iter(), streams)
+            idle([of_stage].into_iter(), own(streams))
         }
         StageLevel::Rate(_) => None,
     })

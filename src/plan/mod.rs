@@ -8,6 +8,7 @@ mod pairs;
 mod price;
 mod profiling;
 mod scenario;
+mod shard;
 mod slo;
 mod target;
 mod workload;
@@ -21,6 +22,7 @@ pub use self::{
     price::Price,
     profiling::Profiling,
     scenario::{BENCHMARKS, Benchmark, MIN_DURATION, RULES, Scenario, ScenarioKind},
+    shard::{Meeting, Shard},
     slo::Slo,
     target::{Api, CacheReset, FromVariable, Http, METRICS_INTERVAL, MetricsPage, Secrets, Spread, Target, Timeouts},
     workload::{
@@ -54,6 +56,8 @@ pub struct Plan {
     pub slo: Slo,
     /// The `MLPerf` scenario by whose rules it is measured, if one was asked for.
     pub scenario: Option<Scenario>,
+    /// Which part of it is measured here; `None`: all of it.
+    pub shard: Option<Shard>,
     /// What the GPUs cost; `None`: nobody said.
     pub price: Option<Price>,
     /// The hardware as its owner describes it, flattened (`gpu` → `H100-80GB SXM`).
@@ -77,6 +81,7 @@ impl Plan {
             max_error_rate: 0.01,
             slo: Slo::default(),
             scenario: None,
+            shard: None,
             price: None,
             hardware: BTreeMap::new(),
             framework: BTreeMap::new(),

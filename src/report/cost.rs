@@ -67,7 +67,9 @@ mod tests {
         found.plan.warmup_requests = 50;
         let told = in_pairs(&found, &found).unwrap();
         assert!(
-            told.starts_with("3 to 12 pairs at the usual looks, that is 3000 to 12\u{202f}000 requests in 2 cells, about "),
+            told.starts_with(
+                "3 to 12 pairs at the usual looks, that is 3000 to 12\u{202f}000 requests in 2 cells, about "
+            ),
             "{told}"
         );
         for cell in &mut found.cells {

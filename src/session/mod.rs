@@ -8,6 +8,7 @@ mod provenance;
 mod request;
 mod run;
 mod selftest;
+mod shard;
 mod stated;
 mod telemetry;
 
@@ -20,6 +21,7 @@ pub use self::{
     request::{Failure, FailureClass, Finish, Outcome, RequestRecord, TokensFrom, Turn, UsageClaim},
     run::{Block, ClientUse, GapCounts, GpuUse, HostUse, Lag, Run, Search, SearchEnd, SearchStep, Warmup, WarmupEnd},
     selftest::{Added, SelfTest},
+    shard::ShardStart,
     stated::{Stated, StatedFigure},
     telemetry::{
         EnginePoint, EngineSeries, EngineUse, GpuPoint, GpuSeries, HostPoint, ServerClock, ServerLatency, Stretch,

@@ -203,7 +203,8 @@ impl RequestRecord {
     }
 
     /// The same with all its stamps moved.
-    pub(super) fn moved(&self, by: impl Fn(u64) -> u64) -> Self {
+    #[must_use]
+    pub fn moved(&self, by: impl Fn(u64) -> u64) -> Self {
         Self {
             scheduled_ns: self.scheduled_ns.map(&by),
             sent_ns: by(self.sent_ns),

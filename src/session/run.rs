@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
+    ShardStart,
     request::{Outcome, RequestRecord},
     stated::Stated,
     telemetry::Telemetry,
@@ -51,6 +52,8 @@ pub struct Run {
     pub startup_s: Option<f64>,
     /// Whether that was the server's first start: the machine had not read its files yet, nor had the engine compiled anything.
     pub first_start: bool,
+    /// When it began, where it is a shard's part of a run.
+    pub shard: Option<ShardStart>,
 }
 
 /// A stretch of a run between two stretches of the other arm's.

@@ -3,7 +3,7 @@
 use super::{
     pairing_file::BlockEntry,
     request_file::Records,
-    run_file::{ClientEntry, RunFile, SearchFile, StepEntry},
+    run_file::{ClientEntry, RunFile, SearchFile, ShardStartEntry, StepEntry},
     session_file::{CellFile, EndedFile, EnvironmentFile, OriginEntry, SESSION_SCHEMA, SessionFile},
 };
 use crate::{
@@ -131,6 +131,7 @@ impl From<&Run> for RunFile {
             server_died: run.server_died,
             startup_s: run.startup_s,
             first_start: run.first_start,
+            shard: run.shard.map(ShardStartEntry),
         }
     }
 }
@@ -156,6 +157,7 @@ fn run_at(place: u32, file: RunFile, session_started_unix_s: u64) -> Run {
         server_died: file.server_died,
         startup_s: file.startup_s,
         first_start: file.first_start,
+        shard: file.shard.map(|entry| entry.0),
     }
 }
 

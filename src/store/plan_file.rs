@@ -15,7 +15,7 @@ use super::{
     target_file::TargetFile,
     workload_file::WorkloadFile,
 };
-use crate::plan::{Plan, Price, Slo, Target};
+use crate::plan::{Plan, Price, Shard, Slo, Target};
 
 /// What was asked: two sessions of equal plans measured the same thing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +52,9 @@ pub(super) struct PlanFile {
     /// The `MLPerf` scenario by whose rules it was measured. Left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scenario: Option<ScenarioEntry>,
+    /// The part of it that was measured here, where it was shared out (`2/4`). Left out: all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shard: Option<ShardEntry>,
     /// What the GPUs cost. Left out: nobody said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     price: Option<PriceFile>,
@@ -79,6 +82,26 @@ pub(super) struct SloFile {
     e2e_ms: Option<f64>,
 }
 
+/// Which part of how many (`2/4`), counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+struct ShardEntry(Shard);
+
+impl TryFrom<String> for ShardEntry {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self)
+    }
+}
+
+impl From<ShardEntry> for String {
+    fn from(entry: ShardEntry) -> Self {
+        entry.0.to_string()
+    }
+}
+
 /// What the GPUs cost, in whatever money their owner counts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -104,6 +127,7 @@ impl From<&Plan> for PlanFile {
             max_error_rate: plan.max_error_rate,
             slo: plan.slo,
             scenario: plan.scenario.clone().map(ScenarioEntry),
+            shard: plan.shard.map(ShardEntry),
             price: plan.price.map(|Price { gpu_hour, gpus }| PriceFile { gpu_hour, gpus }),
             hardware: plan.hardware.clone(),
             framework: plan.framework.clone(),
@@ -125,6 +149,7 @@ impl From<PlanFile> for Plan {
             max_error_rate: file.max_error_rate,
             slo: file.slo,
             scenario: file.scenario.map(|entry| entry.0),
+            shard: file.shard.map(|entry| entry.0),
             price: file.price.map(|PriceFile { gpu_hour, gpus }| Price { gpu_hour, gpus }),
             hardware: file.hardware,
             framework: file.framework,

@@ -10,7 +10,7 @@ use super::{
     stated_file::StatedFile,
     telemetry_file::TelemetryFile,
 };
-use crate::session::{ClientUse, GpuUse, HostUse, Lag, SearchEnd, SearchStep, Warmup, WarmupEnd};
+use crate::session::{ClientUse, GpuUse, HostUse, Lag, SearchEnd, SearchStep, ShardStart, Warmup, WarmupEnd};
 
 /// One repeat of one cell with its own warm-up: the unit of statistics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -75,6 +75,28 @@ pub(super) struct RunFile {
     /// Whether that was the server's first start, with cold caches, which is no start as the later ones are. Left out: no.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) first_start: bool,
+    /// When it began, where it is a shard's part of a run. Left out: it is a whole one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) shard: Option<ShardStartEntry>,
+}
+
+/// When a shard began.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(super) struct ShardStartEntry(#[serde(with = "ShardStartFile")] pub(super) ShardStart);
+
+/// When the shards of a run were to begin, and when this one did: nanoseconds since 1970 UTC by its own clock.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "ShardStart", deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "a number's name ends in its unit")]
+struct ShardStartFile {
+    /// The time that all of them were told.
+    agreed_unix_ns: u64,
+    /// The zero of the run's stamps.
+    began_unix_ns: u64,
+    /// By how much its clock is ahead of that of the shared folder. Left out: there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clock_ahead_ns: Option<i64>,
 }
 
 /// What the warm-up of a run did.

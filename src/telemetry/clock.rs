@@ -28,6 +28,11 @@ impl RunClock {
         debug_assert!(first.is_ok(), "a clock starts once");
     }
 
+    /// When it started; `None` before that.
+    pub fn began(&self) -> Option<Instant> {
+        self.began.get().copied()
+    }
+
     /// What the clock shows at an instant; `None` before it starts.
     pub fn at_ns(&self, at: Instant) -> Option<u64> {
         let since = at.checked_duration_since(*self.began.get()?)?;

@@ -56,6 +56,7 @@ fn plan(url: &str, requests: u32) -> Plan {
         max_error_rate: 0.01,
         slo: Slo::default(),
         scenario: None,
+        shard: None,
         price: None,
         hardware: [].into(),
         framework: [].into(),

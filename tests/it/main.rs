@@ -42,6 +42,7 @@ mod selftest;
 #[cfg(target_os = "linux")]
 mod served;
 mod settled;
+mod shards;
 mod sim;
 mod site;
 mod slow_reader;

@@ -113,6 +113,7 @@ fn plan() -> Plan {
         seed: u64::MAX,
         max_error_rate: 0.5,
         slo: Slo::default(),
+        shard: "2/4".parse().ok(),
         scenario: None,
         price: None,
         hardware: BTreeMap::from([("gpu".into(), "H100-80GB SXM".into())]),

@@ -54,7 +54,13 @@ pub(super) fn whole_run(
         }
         console.begin(&stage(sides, Some(arm), place, warm_up));
     };
-    let mut run = measure::one_run(runner, &cell.load, place.prompts, &announce, (console, interrupt))?;
+    let mut run = measure::one_run(
+        runner,
+        &cell.load,
+        place.prompts,
+        measure::Steps::of(&announce),
+        (console, interrupt),
+    )?;
     if let Some(mut resting) = resting.into_inner() {
         resting.end();
         resting.look();

@@ -243,6 +243,7 @@ fn prepare(
         dataset_dir: wanted.dataset_dir,
         idle_answers: wanted.idle_answers.clone(),
         commit: commit_of(wanted, arm).map(str::to_owned),
+        meeting: None,
         served: served.as_mut(),
     };
     let (mut session, mut runner) = measure::prepare(measured, console, interrupt)?;

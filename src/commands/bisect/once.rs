@@ -8,7 +8,7 @@ use crate::{
     commands::{
         Stage,
         ab::disturbance,
-        measure::{one_run, why_dead},
+        measure::{Steps, one_run, why_dead},
     },
     load::Stopped,
     measure::{client_was_bottleneck, measure as metrics},
@@ -40,7 +40,13 @@ pub(super) fn measure_once(up: &mut Up, number: u32, bench: &Bench<'_>, (commit,
         Err(TargetError::Interrupted) => return Outcome::Interrupted,
         Err(error) => return Outcome::Broken(error.to_string()),
     }
-    let run = one_run(&up.runner, &load, number, &announce, (bench.console, bench.interrupt));
+    let run = one_run(
+        &up.runner,
+        &load,
+        number,
+        Steps::of(&announce),
+        (bench.console, bench.interrupt),
+    );
     bench.console.end();
     let mut run = match run {
         Ok(run) => run,

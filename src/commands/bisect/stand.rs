@@ -311,6 +311,7 @@ impl Stand {
             dataset_dir: &bench.resolved.settings.dataset_dir,
             idle_answers: bench.resolved.settings.idle_answers.clone(),
             commit: Some(commit.to_owned()),
+            meeting: None,
             served: Some(&mut served),
         };
         match measure::prepare(arm, bench.console, bench.interrupt) {

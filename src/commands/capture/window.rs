@@ -64,6 +64,7 @@ pub(super) fn run(
         dataset_dir: wanted.dataset_dir,
         idle_answers: wanted.idle_answers.clone(),
         commit: None,
+        meeting: None,
         served: None,
     };
     let quiet = Quiet(console);

@@ -42,6 +42,7 @@ pub(super) fn fields(session: &Session) -> Vec<(String, String)> {
         fields.put("plan.seed", plan.seed.to_string());
     }
     fields.unless(plan.slo.is_empty(), "plan.slo", || slo(&plan.slo));
+    fields.maybe("plan.shard", plan.shard.as_ref());
     fields.maybe("plan.scenario", plan.scenario.as_ref().map(scenario).as_ref());
     fields.all("plan.extra_body.", &plan.target.extra_body);
     fields.0

@@ -80,6 +80,7 @@ impl Resolver {
             warmup_limit,
             slo: self.slo(),
             scenario: None,
+            shard: None,
             price: self.price(),
             warmup_requests,
             repeats: self.count("repeat", 5, |twin| twin.repeat.map(Whole::as_u32)),

@@ -62,6 +62,7 @@ impl Part {
         Self {
             stage: self.stage,
             units,
+            every: self.every,
             pace,
         }
     }

@@ -3,6 +3,7 @@
 mod arrivals;
 mod blocks;
 mod check;
+mod shard;
 mod talks;
 
 use std::{fmt::Write as _, ops::Range, time::Duration};
@@ -31,8 +32,10 @@ pub(super) struct Schedule {
 pub(super) struct Part {
     /// Which stage of the load it is.
     pub(super) stage: u16,
-    /// The units that it sends.
+    /// The units that it sends: those of one machine in a row, those of a shard `every` so far apart.
     pub(super) units: Range<u32>,
+    /// From one of its units to the next.
+    pub(super) every: u32,
     /// When it sends them.
     pub(super) pace: Pace,
 }
@@ -347,6 +350,7 @@ impl Builder {
         let part = Part {
             stage: u16::try_from(self.schedule.parts.len()).unwrap_or(u16::MAX),
             units,
+            every: 1,
             pace,
         };
         self.schedule.parts.push(part);

@@ -352,7 +352,11 @@ fn that_nothing_failed_more_is_no_verdict_where_nothing_else_is_gated() {
     assert_eq!(found.verdict, Verdict::Inconclusive);
     let says = "inconclusive: only failed requests were judged, which says nothing of how fast it was";
     assert_eq!(found.headline, says);
-    assert!(found.next_steps[0].starts_with("gate a metric: "), "{:?}", found.next_steps);
+    assert!(
+        found.next_steps[0].starts_with("gate a metric: "),
+        "{:?}",
+        found.next_steps
+    );
 }
 
 #[test]
@@ -377,7 +381,8 @@ fn a_figure_that_is_missing_is_no_noise_that_pairs_would_settle() {
     let told = steps(true);
     assert!(told[0].starts_with("`perfgate gate --ab` can settle it: "), "{told:?}");
     assert!(
-        told[0].contains(" 3 to 12 pairs at the usual looks, that is ") && told[0].ends_with("at the pace of these runs"),
+        told[0].contains(" 3 to 12 pairs at the usual looks, that is ")
+            && told[0].ends_with("at the pace of these runs"),
         "{told:?}"
     );
     let told = steps(false);

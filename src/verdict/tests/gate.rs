@@ -145,27 +145,26 @@ fn sessions_that_cannot_be_judged_are_refused_with_the_reason() {
     let aborted = edited(|s| s.ended = Ended::Aborted("the server is gone".into()));
     let other = edited(|s| s.environment.engine_version = Some("0.7.0".into()));
     let mut policy = Policy::default();
+    let fine = good();
     for (old, new, expected, word) in [
         (
-            Some(failing.clone()),
-            good(),
+            Some(&failing),
+            &fine,
             Verdict::Invalid,
             "the baseline cannot carry a verdict",
         ),
-        (None, failing, Verdict::Invalid, "out of memory"),
-        (Some(good()), aborted, Verdict::Invalid, "the server is gone"),
-        (None, good(), Verdict::NoBaseline, "nothing to compare"),
+        (None, &failing, Verdict::Invalid, "out of memory"),
+        (Some(&fine), &aborted, Verdict::Invalid, "the server is gone"),
+        (None, &fine, Verdict::NoBaseline, "nothing to compare"),
         (
-            Some(good()),
-            other.clone(),
+            Some(&fine),
+            &other,
             Verdict::Incomparable,
             "`engine.version` is `0.6.4` in the baseline and `0.7.0` here",
         ),
     ] {
-        let differing = old
-            .as_ref()
-            .map_or_else(Vec::new, |old| differences(old, &new, &policy));
-        let found = refuse(old.as_ref(), &new, &differing, &policy).unwrap();
+        let differing = old.map_or_else(Vec::new, |old| differences(old, new, &policy));
+        let found = refuse(old, new, &differing, &policy).unwrap();
         assert_eq!(found.verdict, expected);
         assert!(found.reason.contains(word), "{}", found.reason);
     }

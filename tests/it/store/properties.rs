@@ -6,8 +6,8 @@ use perfgate::{
     session::{
         Block, CellRuns, ClientUse, Ended, EnginePoint, EngineSeries, EngineUse, Failure, FailureClass, Finish,
         GapCounts, GpuPoint, GpuSeries, GpuUse, HostPoint, HostUse, Lag, Origin, Outcome, PairArm, Pairing, Remeasured,
-        RequestRecord, Run, Search, SearchEnd, SearchStep, ServerClock, ServerLatency, Session, Stated, StatedFigure,
-        Stretch, Telemetry, TokensFrom, ToldValue, Turn, UsageClaim, Warmup, WarmupEnd,
+        RequestRecord, Run, Search, SearchEnd, SearchStep, ServerClock, ServerLatency, Session, ShardStart, Stated,
+        StatedFigure, Stretch, Telemetry, TokensFrom, ToldValue, Turn, UsageClaim, Warmup, WarmupEnd,
     },
     store,
 };
@@ -213,6 +213,11 @@ fn runs() -> impl Strategy<Value = Run> {
                 server_died,
                 startup_s,
                 first_start: warm % 2 == 1,
+                shard: startup_s.map(|_| ShardStart {
+                    agreed_unix_ns: 7,
+                    began_unix_ns: 9,
+                    clock_ahead_ns: Some(-3),
+                }),
             }
         },
     )
