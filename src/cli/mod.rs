@@ -47,7 +47,6 @@ use self::{
     progress::{Mode, Progress},
     screen::{LiveArgs, has_color, is_dumb, screen},
     search::{LadderArgs, SearchArgs},
-    sharding::ShardArgs,
 };
 use crate::{
     commands::{
@@ -55,7 +54,6 @@ use crate::{
         compare::{self, Request},
         demo,
         guard::Guard,
-        run,
         selftest::{self, Depth},
         show, sweep,
         trust::{self, Asked, Goal, Orders, Rules},
@@ -100,7 +98,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> u8 {
 
 fn dispatch(verb: Verb) -> Result<Done, CommandError> {
     match verb {
-        Verb::Run { plan, live, shard } => measure(&plan, live, &shard),
+        Verb::Run { plan, live, shard } => sharding::measure(&plan, live, &shard),
         Verb::Merge(flags) => sharding::merge(&flags),
         verb @ (Verb::Gate { .. } | Verb::Post { .. }) => sending::run(verb),
         Verb::Action => sending::action(),
@@ -167,17 +165,6 @@ fn test_itself(quick: bool, store: bool, quiet: bool) -> Result<Done, CommandErr
     let depth = if quick { Depth::Quick } else { Depth::Full };
     let console = Progress::new(mode(quiet, LiveArgs::default()), None, complain);
     selftest::selftest(depth, store, &console, &Interrupt::on_ctrl_c())
-}
-
-fn measure(plan: &PlanArgs, live: LiveArgs, shard: &ShardArgs) -> Result<Done, CommandError> {
-    let (mut resolved, console) = orders(plan.config.as_deref(), &plan.overrides, live)?;
-    shard.apply(&mut resolved, &variable)?;
-    let keys = (
-        trust::secrets(&resolved, Goal::Target, &variable)?,
-        &Guard::of_job(&resolved, &variable),
-    );
-    let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);
-    run::run(&resolved, keys, screen(), &console, &interrupt)
 }
 
 fn find_capacity(plan: &PlanArgs, search: &SearchArgs, live: LiveArgs) -> Result<Done, CommandError> {

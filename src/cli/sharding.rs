@@ -4,11 +4,18 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{LiveArgs, complain, mode, progress::Progress, screen};
+use super::{LiveArgs, args::PlanArgs, complain, mode, orders, progress::Progress, screen, variable};
 use crate::{
-    commands::{self, CommandError, Done},
+    commands::{
+        self, CommandError, Done,
+        guard::Guard,
+        run,
+        trust::{self, Goal},
+    },
     config::Resolved,
+    load::Interrupt,
     plan::{Load, Meeting, Shard, StageLevel},
+    target,
 };
 
 pub(super) const RUN_EXAMPLES: &str = "\
@@ -92,6 +99,18 @@ impl ShardArgs {
         resolved.plan.shard = Some(shard);
         Ok(())
     }
+}
+
+/// Measures a plan, or the part of it that the flags name.
+pub(super) fn measure(plan: &PlanArgs, live: LiveArgs, shard: &ShardArgs) -> Result<Done, CommandError> {
+    let (mut resolved, console) = orders(plan.config.as_deref(), &plan.overrides, live)?;
+    shard.apply(&mut resolved, &variable)?;
+    let keys = (
+        trust::secrets(&resolved, Goal::Target, &variable)?,
+        &Guard::of_job(&resolved, &variable),
+    );
+    let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);
+    run::run(&resolved, keys, screen(), &console, &interrupt)
 }
 
 /// Merges what the flags name.

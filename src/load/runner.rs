@@ -196,8 +196,9 @@ impl Runner {
         interrupt: &Interrupt,
     ) -> Result<Warmup, Stopped> {
         let most = self.warmup_limit.unwrap_or(self.warmup_requests);
-        let schedule = self.own(self.scheduler.warm_up(load, repeat, most));
+        let schedule = self.scheduler.warm_up(load, repeat, most);
         let payloads = self.prompts.warmup(load, repeat, &schedule);
+        let schedule = self.own(schedule);
         let mut evidence = self.warmup_limit.map(|_| Evidence::every(self.warmup_requests));
         let mut tally = self.tally();
         self.send_all(&mut tally, schedule, payloads, evidence.as_mut(), watch, interrupt)?;
@@ -225,9 +226,9 @@ impl Runner {
 
     /// What a measured run sends.
     pub(super) fn measured(&self, load: &Load, repeat: u32) -> (Schedule, Arc<[Payload]>) {
-        let schedule = self.own(self.scheduler.measured(load));
+        let schedule = self.scheduler.measured(load);
         let payloads = self.prompts.measured(load, repeat, &schedule);
-        (schedule, payloads)
+        (self.own(schedule), payloads)
     }
 
     pub(super) fn tally(&self) -> Tally {

@@ -1,6 +1,7 @@
 //! What reports say, in full, for each kind of verdict.
 
 mod failing;
+mod nothing_gated;
 
 use std::collections::BTreeSet;
 

@@ -55,19 +55,21 @@ fn shards_become_the_whole_on_one_clock() {
     );
 }
 
-#[test]
-fn what_is_no_whole_is_refused() {
-    type Change<'a> = &'a dyn Fn(&mut Vec<(String, Session)>);
-    let told = |change: Change<'_>| {
+type Change<'a> = &'a dyn Fn(&mut Vec<(String, Session)>);
+
+fn refused(cases: &[(Change<'_>, &str)]) {
+    for (change, says) in cases {
         let mut parts = shards();
         change(&mut parts);
-        merge(&parts).unwrap_err().to_string()
-    };
-    for (change, says) in [
-        (
-            &(|parts: &mut Vec<_>| parts.clear()) as Change<'_>,
-            "no session to merge",
-        ),
+        let told = merge(&parts).unwrap_err().to_string();
+        assert!(told.contains(says), "{says}: {told}");
+    }
+}
+
+#[test]
+fn what_is_no_whole_is_refused() {
+    refused(&[
+        (&|parts| parts.clear(), "no session to merge"),
         (
             &|parts| parts[1].1.plan.shard = None,
             "`shard-2.json` is no session of a shard",
@@ -77,11 +79,11 @@ fn what_is_no_whole_is_refused() {
             "shard 2 is missing: name the sessions of all 2",
         ),
         (
-            &|parts| parts[1].1.plan.shard = Some(Shard { index: 0, of: 2 }),
+            &|parts| parts[1].1.plan.shard = parts[0].1.plan.shard,
             "are both shard 1/2",
         ),
         (
-            &|parts| parts[1].1.plan.shard = Some(Shard { index: 1, of: 3 }),
+            &|parts| parts[1].1.plan.shard = "2/3".parse().ok(),
             "parts of different measurements",
         ),
         (
@@ -104,26 +106,32 @@ fn what_is_no_whole_is_refused() {
             },
             "request 0 of",
         ),
+    ]);
+}
+
+#[test]
+fn shards_that_began_apart_or_whose_clocks_are_apart_are_refused() {
+    let start = |parts: &mut [(String, Session)], change: &dyn Fn(&mut ShardStart)| {
+        change(first_run(&mut parts[1].1).shard.as_mut().unwrap());
+    };
+    refused(&[
         (
-            &|parts| first_run(&mut parts[1].1).shard.as_mut().unwrap().began_unix_ns += 200_000_000,
+            &|parts| start(parts, &|start| start.began_unix_ns += 200_000_000),
             "shard 2/2 began 230 ms after the time that was agreed",
         ),
         (
-            &|parts| first_run(&mut parts[1].1).shard.as_mut().unwrap().agreed_unix_ns -= 1,
+            &|parts| start(parts, &|start| start.agreed_unix_ns -= 1),
             "told different times",
         ),
         (
-            &|parts| first_run(&mut parts[1].1).shard.as_mut().unwrap().clock_ahead_ns = Some(-400_000_000),
+            &|parts| start(parts, &|start| start.clock_ahead_ns = Some(-400_000_000)),
             "the clock of shard 1/2 is 400 ms ahead of that of shard 2/2",
         ),
         (
             &|parts| first_run(&mut parts[1].1).shard = None,
             "shard 2/2 does not say when it began",
         ),
-    ] {
-        let found = told(change);
-        assert!(found.contains(says), "{says}: {found}");
-    }
+    ]);
 }
 
 #[test]

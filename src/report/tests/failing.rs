@@ -342,24 +342,6 @@ fn a_ceiling_holds_in_a_cell_that_only_the_candidate_has_and_a_floor_above_nothi
 }
 
 #[test]
-fn that_nothing_failed_more_is_no_verdict_where_nothing_else_is_gated() {
-    let policy = Policy {
-        gates: BTreeMap::new(),
-        ..Policy::default()
-    };
-    let (old, new) = (good(), good());
-    let found = build(Some(&Reference::alone("main", &old)), ("pr", &new), &policy);
-    assert_eq!(found.verdict, Verdict::Inconclusive);
-    let says = "inconclusive: only failed requests were judged, which says nothing of how fast it was";
-    assert_eq!(found.headline, says);
-    assert!(
-        found.next_steps[0].starts_with("gate a metric: "),
-        "{:?}",
-        found.next_steps
-    );
-}
-
-#[test]
 fn a_figure_that_is_missing_is_no_noise_that_pairs_would_settle() {
     let with_gpu = |session: Session, is_there: bool| {
         let mut session = session;
