@@ -31,7 +31,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let dir = env::temp_dir().join(format!("perfgate-bench-{}", process::id()));
     fs::create_dir_all(&dir)?;
-    let files: [(&str, Make); 3] = [("aiperf.jsonl", aiperf), ("vllm.json", vllm), ("sglang.jsonl", sglang)];
+    let files: [(&str, Make); 4] = [
+        ("aiperf.jsonl", aiperf),
+        ("vllm.json", vllm),
+        ("sglang.jsonl", sglang),
+        ("perf_analyzer.json", perf_analyzer),
+    ];
     let mut failed = false;
     for (name, make) in files {
         let path = dir.join(name);
@@ -145,4 +150,31 @@ fn sglang() -> String {
         "{{\"backend\": \"sglang\", \"dataset_name\": \"random\", \"request_rate\": Infinity, \"max_concurrency\": 64, \"duration\": 100.5, \
          \"completed\": {requests}, \"total_output_tokens\": 1, \"request_throughput\": 10.5, \"output_throughput\": 2700.5, {lists}}}\n"
     )
+}
+
+/// With the times of all chunks and, as its `profile_export.json` has them, the chunks themselves.
+fn perf_analyzer() -> String {
+    let mut text = String::with_capacity(BYTES + 65_536);
+    text.push_str("{\"experiments\": [{\"experiment\": {\"mode\": \"concurrency\", \"value\": 64}, \"requests\": [");
+    let mut request = 0;
+    while text.len() < BYTES {
+        let begin = 1_795_301_430_000_000_000 + u64::from(request) * 12_345_678;
+        let stamp = |chunk: u32| (begin + 119_600_000 + u64::from(chunk) * 8_123_456).to_string();
+        let chunk = |_: u32| {
+            "{\"response\": \"data: {\\\"choices\\\":[{\\\"delta\\\":{\\\"content\\\":\\\" a\\\"}}]}\"}".to_owned()
+        };
+        let list = |of: &dyn Fn(u32) -> String| (0..GAPS).map(of).collect::<Vec<_>>().join(", ");
+        let comma = if request == 0 { "" } else { ", " };
+        let _ = write!(
+            text,
+            "{comma}{{\"timestamp\": {begin}, \"request_inputs\": {{\"payload\": \"{{}}\"}}, \"response_timestamps\": [{}], \
+             \"response_outputs\": [{}]}}",
+            list(&stamp),
+            list(&chunk)
+        );
+        request += 1;
+    }
+    text.push_str("], \"window_boundaries\": [1795301430000000000, 1795301830000000000]}], \"version\": \"2.60.0\", ");
+    text.push_str("\"service_kind\": \"openai\", \"endpoint\": \"v1/chat/completions\"}");
+    text
 }
