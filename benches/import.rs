@@ -156,7 +156,7 @@ fn sglang() -> String {
 fn perf_analyzer() -> String {
     let mut text = String::with_capacity(BYTES + 65_536);
     text.push_str("{\"experiments\": [{\"experiment\": {\"mode\": \"concurrency\", \"value\": 64}, \"requests\": [");
-    let mut request = 0;
+    let mut request = 0_u32;
     while text.len() < BYTES {
         let begin = 1_795_301_430_000_000_000 + u64::from(request) * 12_345_678;
         let stamp = |chunk: u32| (begin + 119_600_000 + u64::from(chunk) * 8_123_456).to_string();
