@@ -30,6 +30,8 @@ pub struct Served {
     server: Option<Server>,
     /// When the command of the server that runs was started.
     began: Instant,
+    /// From there until its ready page answered. What perfgate prepares before it asks for an answer is no part of its start.
+    ready: Duration,
     /// From there to its first answer; `None`: it was not asked yet.
     startup: Option<Duration>,
     /// How often it has come to its first answer.
@@ -45,6 +47,7 @@ impl Served {
             start,
             server: None,
             began: Instant::now(),
+            ready: Duration::ZERO,
             startup: None,
             starts: 0,
             said: None,
@@ -108,6 +111,7 @@ impl Served {
             console.warn(&told);
         }
         self.server = Some(started?);
+        self.ready = self.began.elapsed();
         Ok(())
     }
 
@@ -119,7 +123,8 @@ impl Served {
         let Some(server) = self.server.as_mut().filter(|_| self.startup.is_none()) else {
             return Ok(());
         };
-        let left = self.start.timeout().saturating_sub(self.began.elapsed());
+        let left = self.start.timeout().saturating_sub(self.ready);
+        let asked = Instant::now();
         match runner.first_answer(left, interrupt) {
             Ok(()) => {}
             Err(NoAnswer::Interrupted) => return Err(TargetError::Interrupted),
@@ -127,7 +132,7 @@ impl Served {
                 return Err(server.ended().unwrap_or_else(|| server.unanswered(words)));
             }
         }
-        self.startup = Some(self.began.elapsed());
+        self.startup = Some(self.ready + asked.elapsed());
         self.starts += 1;
         self.said = self.check_version(runner)?;
         Ok(())

@@ -29,8 +29,9 @@ pub(super) const KILL_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a command that resets a server may take.
 const RESET_PATIENCE: Duration = Duration::from_secs(120);
 
-/// Between two looks: short at first, since small servers are there at once.
-const FIRST_WAIT: Duration = Duration::from_millis(10);
+/// Between two looks: a hundredth of the time that has passed, so that how long a start took is known to one in a hundred.
+const LOOKS_A_START: u32 = 100;
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
 
 /// How a server is to be started.
@@ -148,7 +149,6 @@ impl Start {
 
     fn wait(&self, server: &mut Server, wanted: &dyn Fn() -> bool) -> Result<(), TargetError> {
         let begun = Instant::now();
-        let mut wait = FIRST_WAIT;
         loop {
             let problem = match ready::look(self.port, &self.launch.ready) {
                 // The answer may have come from somebody who took the port, after this one had failed to.
@@ -173,10 +173,14 @@ impl Start {
                     tail: server.log.tail(),
                 });
             }
-            thread::sleep(wait);
-            wait = (wait * 2).min(LONGEST_WAIT);
+            thread::sleep(wait_after(begun.elapsed()));
         }
     }
+}
+
+/// How long to wait before the next look.
+fn wait_after(passed: Duration) -> Duration {
+    (passed / LOOKS_A_START).clamp(SHORTEST_WAIT, LONGEST_WAIT)
 }
 
 impl Server {
@@ -329,5 +333,19 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_a_start_took_is_known_to_one_in_a_hundred() {
+        for passed_ms in [0, 1, 50, 100, 150, 320, 1_000, 20_000, 25_000] {
+            let passed = Duration::from_millis(passed_ms);
+            assert!(wait_after(passed) <= (passed / 100).max(SHORTEST_WAIT), "{passed:?}");
+        }
+        assert_eq!(wait_after(Duration::from_secs(600)), LONGEST_WAIT);
     }
 }
