@@ -1,18 +1,14 @@
-//! A process group: its members, their CPU time, and how it is ended.
+//! A process group: its members, and how it is ended.
 
 use std::{
     process::Command,
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 
 use super::table::{Identity, Process, processes, with_variable};
 
 /// Groups that are alive, for the moment when this process must end at once.
 static ALIVE: Mutex<Vec<(Group, Option<Mark>)>> = Mutex::new(Vec::new());
-
-/// Clock ticks of `/proc` in a second: `USER_HZ`, which is 100 on every system that this runs on.
-const TICKS_PER_S: u64 = 100;
 
 /// A process group by its leader's id. What is signalled by it is the caller's to know: a number is given again when all of a group are
 /// gone and its leader was waited for.
@@ -75,15 +71,6 @@ impl Group {
         let family = self.family(&processes);
         let members = processes.iter().filter(|process| family.contains(&process.id));
         members.map(Process::identity).collect()
-    }
-
-    /// CPU time of the same, of children that have ended too; `None` where the system does not tell.
-    pub(super) fn cpu(self) -> Option<Duration> {
-        let processes = processes()?;
-        let family = self.family(&processes);
-        let members = processes.iter().filter(|process| family.contains(&process.id));
-        let ticks: u64 = members.map(|process| process.cpu_ticks).sum();
-        Some(Duration::from_millis(ticks * 1000 / TICKS_PER_S))
     }
 
     fn family(self, processes: &[Process]) -> Vec<u32> {
@@ -208,7 +195,5 @@ mod tests {
         let own = Group(nix::unistd::getpgrp().as_raw().unsigned_abs());
         assert_eq!(own.is_alive(), Some(true));
         assert!(own.members().contains(&Identity::own().unwrap()));
-        let before = own.cpu().unwrap();
-        while own.cpu().unwrap() <= before {}
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     group::{Group, Mark, in_group_of_its_own, kin},
-    table::{Identity, Process, processes, with_variable},
+    table::{Identity, Process, TICKS_PER_S, processes, with_variable},
 };
 
 /// Between two looks: short at first, since most programs are gone at once.
@@ -94,13 +94,20 @@ impl Leader {
     }
 
     fn all(&self) -> Option<Vec<Process>> {
+        let mut all = self.with_the_dead()?;
+        all.retain(|process| process.is_alive);
+        Some(all)
+    }
+
+    /// The same with what nobody has waited for yet.
+    fn with_the_dead(&self) -> Option<Vec<Process>> {
         let processes = processes()?;
         let marked = self.marked();
         let family = kin(&processes, |process| {
             let identity = process.identity();
             self.is_member(process) || self.known.contains(&identity) || marked.contains(&identity)
         });
-        let is_of_it = |process: &Process| process.is_alive && family.contains(&process.id);
+        let is_of_it = |process: &Process| family.contains(&process.id);
         Some(processes.into_iter().filter(is_of_it).collect())
     }
 
@@ -126,7 +133,8 @@ impl Leader {
 
     /// CPU time of all of it, of children that have ended too; `None` where the system does not tell.
     pub fn cpu(&self) -> Option<Duration> {
-        self.group.cpu()
+        let ticks: u64 = self.with_the_dead()?.iter().map(|process| process.cpu_ticks).sum();
+        Some(Duration::from_millis(ticks * 1000 / TICKS_PER_S))
     }
 
     /// Asks all members of the group to end as Ctrl-C in their terminal would: profilers write what they have then.
@@ -321,6 +329,24 @@ mod tests {
         leader.end(false);
         assert!(leader.is_gone_within(Duration::from_secs(10)));
         assert_eq!(Identity::of(child), None);
+    }
+
+    #[test]
+    fn the_work_of_a_child_that_left_is_work_of_it() {
+        let mut leader = Leader::start_marked(
+            &mut shell("(setsid sh -c 'while :; do :; done' &)"),
+            "PERFGATE_TEST_MARK",
+            "busy",
+        )
+        .unwrap();
+        wait(&mut leader);
+        let before = leader.cpu().unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        while leader.cpu().unwrap() < before + Duration::from_millis(50) {
+            assert!(Instant::now() < until, "its loop is not counted");
+        }
+        leader.end(true);
+        assert!(leader.is_gone_within(Duration::from_secs(10)));
     }
 
     #[test]

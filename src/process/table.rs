@@ -4,6 +4,9 @@ use std::{fs, path::Path};
 
 use super::group::system;
 
+/// Clock ticks of `/proc` in a second: `USER_HZ`, which is 100 on every system that this runs on.
+pub(super) const TICKS_PER_S: u64 = 100;
+
 /// A process as `/proc/PID/stat` tells it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Process {
