@@ -164,11 +164,19 @@ impl Pairs<'_> {
         }
         budget.took(began.elapsed());
         let mut is_wanted = true;
+        let mut trouble = None;
         for (load, both) in loads.iter().zip(&mut attempt) {
-            is_wanted = is_wanted && self.again(load, pair, (both, budget))?;
+            if !is_wanted || trouble.is_some() {
+                break;
+            }
+            match self.again(load, pair, (both, budget)) {
+                Ok(wanted) => is_wanted = wanted,
+                // The first ones are whole, and stay.
+                Err(error) => trouble = Some(error),
+            }
         }
         self.join(attempt)?;
-        Ok(is_wanted)
+        trouble.map_or(Ok(is_wanted), Err)
     }
 
     /// Both arms at one level; `None` where nobody wants it any more. Every second pair begins with the candidate.
