@@ -103,47 +103,59 @@ fn chosen<'a>(page: &'a Page, wanted: &[String]) -> Result<Vec<(&'a Key, &'a Tol
     if wanted.is_empty() {
         return Ok(all);
     }
-    let most = all
-        .iter()
-        .filter_map(|(key, _)| key.index)
-        .max()
-        .map_or(0, |most| most as usize + 1);
-    let uuid_of = |index: usize| {
-        let of = all
-            .iter()
-            .find(|(key, _)| key.index.is_some_and(|own| own as usize == index));
-        of.map(|(key, _)| key.uuid.clone())
+    // One entry a GPU; MIG instances share that of theirs.
+    let gpu = |key: &'a Key| (&key.host, key.index, &key.uuid);
+    let mut gpus: Vec<_> = all.iter().map(|(key, _)| gpu(key)).collect();
+    gpus.dedup();
+    let of = |index: u32| gpus.iter().filter(|(_, own, _)| *own == Some(index)).count();
+    for index in wanted.iter().filter_map(|entry| entry.trim().parse::<u32>().ok()) {
+        match of(index) {
+            1 => {}
+            0 => {
+                return Err(NoGpu::Exporter(format!(
+                    "its page has no GPU {index}, which `target.gpus` names"
+                )));
+            }
+            _ => {
+                return Err(NoGpu::Exporter(format!(
+                    "its page has a GPU {index} on more than one machine; name those that count by UUID in `target.gpus`"
+                )));
+            }
+        }
+    }
+    // By their numbers; those whose number is another's too lie behind all numbers.
+    let behind = gpus.iter().filter_map(|(_, index, _)| *index).max();
+    let behind = behind.map_or(0, |most| most as usize + 1);
+    let place = |(at, (_, index, _)): (usize, &(&String, Option<u32>, &String))| match index {
+        Some(index) if of(*index) == 1 => *index as usize,
+        _ => behind + at,
     };
-    let uuids: Vec<Option<String>> = (0..most).map(uuid_of).collect();
-    let listed = Listed {
-        gpus: &uuids,
-        instances: &[],
-    };
+    let places: Vec<usize> = gpus.iter().enumerate().map(place).collect();
+    let mut uuids = vec![None; behind + gpus.len()];
+    for (place, (_, _, uuid)) in places.iter().zip(&gpus) {
+        if let Some(entry) = uuids.get_mut(*place).filter(|_| !uuid.is_empty()) {
+            *entry = Some((*uuid).clone());
+        }
+    }
     let text = wanted.join(",");
     let said = Said {
         by: "target.gpus",
         text: &text,
     };
-    let picks = visible(Some(said), listed)?;
-    let is_picked = |key: &Key| {
-        key.index
-            .is_some_and(|index| picks.contains(&Pick::Gpu(index as usize)))
+    let listed = Listed {
+        gpus: &uuids,
+        instances: &[],
     };
-    let kept: Vec<(&Key, &Told)> = all.into_iter().filter(|(key, _)| is_picked(key)).collect();
-    let found = |index: usize| {
-        kept.iter()
-            .any(|(key, _)| key.index.is_some_and(|own| own as usize == index))
-    };
-    let missing = picks.iter().find_map(|pick| match pick {
-        Pick::Gpu(index) if !found(*index) => Some(*index),
-        _ => None,
-    });
-    match missing {
-        Some(index) => Err(NoGpu::Exporter(format!(
-            "its page has no GPU {index}, which `target.gpus` names"
-        ))),
-        None => Ok(kept),
+    let on_its_page = |error: NoGpu| NoGpu::Exporter(error.to_string().replace("that NVML lists", "on its page"));
+    let mut kept = Vec::new();
+    for pick in visible(Some(said), listed).map_err(on_its_page)? {
+        let Pick::Gpu(picked) = pick else { continue };
+        let at = places.iter().position(|place| *place == picked);
+        let one = at.and_then(|at| gpus.get(at));
+        kept.extend(all.iter().filter(|(key, _)| Some(&gpu(key)) == one).copied());
     }
+    kept.sort_by_key(|(key, _)| *key);
+    Ok(kept)
 }
 
 /// Their own numbers, where these tell them apart.

@@ -108,7 +108,7 @@ fn gpus_are_picked_by_their_labels_and_one_that_is_not_there_is_an_error() {
     assert!(
         used(&["7"])
             .unwrap_err()
-            .contains("names `7`, which is none of the 2 GPUs")
+            .contains("no GPU 7, which `target.gpus` names")
     );
     assert!(used(&["MIG-1"]).is_err());
 }
@@ -186,4 +186,20 @@ fn models_and_driver_are_those_of_the_page() {
     let gpus = exported_gpus(&[DCGM.as_bytes().to_vec()]).unwrap();
     assert_eq!(gpus.names, ["NVIDIA H100", "NVIDIA H100"]);
     assert_eq!(gpus.driver.as_deref(), Some("550.54"));
+}
+
+#[test]
+fn gpus_of_two_machines_with_one_number_are_told_apart_by_uuid_alone() {
+    let page = "DCGM_FI_DEV_FB_USED{gpu=\"0\",UUID=\"GPU-aa\",Hostname=\"n1\"} 70000\n\
+        DCGM_FI_DEV_FB_USED{gpu=\"1\",UUID=\"GPU-bb\",Hostname=\"n1\"} 6000\n\
+        DCGM_FI_DEV_FB_USED{gpu=\"0\",UUID=\"GPU-cc\",Hostname=\"n2\"} 5000\n";
+    let used = |wanted: &[&str]| {
+        let found = readings(page, wanted);
+        found.map(|all| all.iter().map(|one| one.memory_used_bytes >> 20).collect::<Vec<_>>())
+    };
+    assert_eq!(used(&["GPU-aa"]), Ok(vec![70_000]));
+    assert_eq!(used(&["GPU-cc"]), Ok(vec![5_000]));
+    assert_eq!(used(&["1", "GPU-cc"]), Ok(vec![6_000, 5_000]));
+    assert!(used(&["0"]).unwrap_err().contains("on more than one machine"));
+    assert!(used(&["7"]).is_err() && used(&["GPU-dd"]).unwrap_err().contains("on its page"));
 }
