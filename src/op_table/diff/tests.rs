@@ -165,7 +165,8 @@ fn the_sums_close() {
     let found = diff(&[usual(0)], &[bad]).unwrap();
     let (_, time) = only(&found);
     near(time.overlap_ms(), -0.75);
-    let parts = time.changed_rows_ms() + time.same_rows_ms() + time.idle_ms() + time.overlap_ms();
+    let parts =
+        time.changed_rows_ms() + time.same_rows_ms() + time.unsteady_rows_ms() + time.idle_ms() + time.overlap_ms();
     near(parts, time.change_ms());
     let busy: f64 = time.busy.iter().map(|busy| busy.values.change()).sum();
     near(busy + time.idle_ms(), time.change_ms());
@@ -186,8 +187,16 @@ fn what_one_side_does_differently_itself_tells_nothing() {
     let mut other = usual(10);
     other.phases[0].ops[0].calls = 44;
     let found = diff(&[usual(0), other.clone()], &[other]).unwrap();
-    let (structure, _) = only(&found);
+    let (structure, time) = only(&found);
     assert_eq!((structure.changes.len(), structure.unsteady), (0, 1));
+    // What its time did is no work that is the same as before.
+    let unsteady = time
+        .rows
+        .iter()
+        .filter(|row| (row.calls[0] - row.calls[1]).abs() > 1e-9);
+    near(time.unsteady_rows_ms(), unsteady.map(|row| row.values.change()).sum());
+    let rows: f64 = time.rows.iter().map(|row| row.values.change()).sum();
+    near(time.unsteady_rows_ms() + time.same_rows_ms(), rows);
 }
 
 #[test]

@@ -88,6 +88,13 @@ pub struct TimeRow {
     pub told: Told,
 }
 
+impl TimeRow {
+    fn is_unsteady(&self) -> bool {
+        let [good, bad] = self.calls;
+        !self.is_changed && (good - bad).abs() > 1e-9
+    }
+}
+
 /// Time in which something of one family ran, each moment counted once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Busy {
@@ -158,7 +165,17 @@ impl TimeDiff {
     pub fn same_rows_ms(&self) -> f64 {
         self.rows
             .iter()
-            .filter(|row| !row.is_changed)
+            .filter(|row| !row.is_changed && !row.is_unsteady())
+            .map(|row| row.values.change())
+            .sum()
+    }
+
+    /// The change of rows whose calls differ, and of which the captures do not tell that their structure does: captures of one
+    /// side differ already.
+    pub fn unsteady_rows_ms(&self) -> f64 {
+        self.rows
+            .iter()
+            .filter(|row| row.is_unsteady())
             .map(|row| row.values.change())
             .sum()
     }

@@ -129,7 +129,8 @@ fn the_gpu_traces_differ_as_their_truth_says() {
     let late = time.foremost_idle();
     assert_eq!(late.len(), 1, "the host gap explains most");
     near(late[0].values.change(), 4.4638 / 12.0, 1e-6);
-    let parts = time.changed_rows_ms() + time.same_rows_ms() + time.idle_ms() + time.overlap_ms();
+    let parts =
+        time.changed_rows_ms() + time.same_rows_ms() + time.unsteady_rows_ms() + time.idle_ms() + time.overlap_ms();
     near(parts, time.change_ms(), 1e-9);
     near(time.change_ms(), (22_904_386.0 - 14_784_827.0) / 12e6, 1e-9);
 }

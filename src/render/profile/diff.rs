@@ -184,9 +184,18 @@ fn phase_times(diff: &Diff, phase: &PhaseDiff, time: &TimeDiff, most: usize) -> 
 
 /// The change by its kinds, which add up to it.
 pub(super) fn accounts(phase: &PhaseDiff, time: &TimeDiff) -> Vec<String> {
+    let unsteady_ms = time.unsteady_rows_ms();
+    let unsteady = if unsteady_ms.abs() < 1e-9 {
+        String::new()
+    } else {
+        format!(
+            "{} in rows whose calls differ between captures of one side already, ",
+            by_ms(unsteady_ms)
+        )
+    };
     let mut notes = vec![format!(
-        "{} ms a step = {} in rows whose structure differs, {} in rows that do the same as before, {} without work, {} by what runs \
-         at the same time",
+        "{} ms a step = {} in rows whose structure differs, {} in rows that do the same as before, {unsteady}{} without work, {} by \
+         what runs at the same time",
         by_ms(time.change_ms()),
         by_ms(time.changed_rows_ms()),
         by_ms(time.same_rows_ms()),

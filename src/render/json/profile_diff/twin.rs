@@ -166,6 +166,9 @@ pub(super) struct TimeTwin {
     /// Of it, in rows that do the same as before.
     #[serde(default)]
     pub(super) in_same_rows_ms: f64,
+    /// Of it, in rows whose calls differ between captures of one side already.
+    #[serde(default)]
+    pub(super) in_unsteady_rows_ms: f64,
     /// Of it, in time without work.
     #[serde(default)]
     pub(super) in_idle_ms: f64,

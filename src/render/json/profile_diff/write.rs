@@ -129,6 +129,7 @@ fn time(time: &TimeDiff) -> TimeTwin {
         change_ms: time.change_ms(),
         in_changed_rows_ms: time.changed_rows_ms(),
         in_same_rows_ms: time.same_rows_ms(),
+        in_unsteady_rows_ms: time.unsteady_rows_ms(),
         in_idle_ms: time.idle_ms(),
         in_overlap_ms: time.overlap_ms(),
         wall_ms: time.wall.as_ref().map(values),
