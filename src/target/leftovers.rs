@@ -44,15 +44,6 @@ pub struct Swept {
     pub still_there: Vec<Leftover>,
 }
 
-impl Swept {
-    /// Takes in what was found in another folder.
-    pub fn extend(&mut self, more: Self) {
-        self.stopped.extend(more.stopped);
-        self.in_use.extend(more.in_use);
-        self.still_there.extend(more.still_there);
-    }
-}
-
 /// A record as it is read again.
 struct Found {
     path: PathBuf,
@@ -234,19 +225,23 @@ fn all(folder: &Path) -> io::Result<Vec<Found>> {
     Ok(found)
 }
 
-/// Stops the servers whose perfgate is gone, by the records in this folder.
+/// Stops the servers whose perfgate is gone, by the records in these folders. A command that stops a server is not run where a
+/// living perfgate, of any of them, has that port.
 ///
 /// # Errors
-/// The folder cannot be read.
-pub fn sweep(folder: &Path) -> io::Result<Swept> {
+/// A folder cannot be read: which one, and why.
+pub fn sweep(folders: &[PathBuf]) -> Result<Swept, (PathBuf, io::Error)> {
     let mut swept = Swept::default();
     let Some((boot, space)) = numbering() else {
         return Ok(swept);
     };
-    let all = all(folder)?;
+    let mut records = Vec::new();
+    for folder in folders {
+        records.extend(all(folder).map_err(|error| (folder.clone(), error))?);
+    }
     let is_in_use = |found: &&Found| found.numbering == (boot.clone(), space.clone()) && found.owner.is_alive();
-    let in_use: Vec<u16> = all.iter().filter(is_in_use).map(|found| found.left.port).collect();
-    for mut found in all {
+    let in_use: Vec<u16> = records.iter().filter(is_in_use).map(|found| found.left.port).collect();
+    for mut found in records {
         let (its_boot, its_space) = &found.numbering;
         if *its_boot == boot && *its_space != space {
             // In another container, whose processes are not to be seen from here.

@@ -246,17 +246,14 @@ fn server_hash(launch: &Launch) -> String {
 pub fn clean_up() -> Result<Done, CommandError> {
     let folder = temporary();
     let repository = Repository::open(&super::trust::here()?);
-    let mut servers = target::Swept::default();
     // Servers first: they work in the work trees.
     let own = repository.as_ref().ok().map(Repository::own_folder);
-    for folder in own.iter().chain([&folder]) {
-        let swept = target::sweep(folder).map_err(|source| CommandError::File {
-            what: "look for servers in",
-            path: folder.clone(),
-            source,
-        })?;
-        servers.extend(swept);
-    }
+    let folders: Vec<PathBuf> = own.into_iter().chain([folder.clone()]).collect();
+    let servers = target::sweep(&folders).map_err(|(path, source)| CommandError::File {
+        what: "look for servers in",
+        path,
+        source,
+    })?;
     let cleaned = match repository {
         Ok(repository) => Checkout::cleanup_all(&repository, &folder)?,
         // What was done is told.

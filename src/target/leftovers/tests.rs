@@ -61,17 +61,20 @@ fn t17_a_server_is_stopped_when_its_perfgate_is_gone_and_not_before() {
         port: 1,
         stop_failed: None,
     };
-    assert_eq!(sweep(folder.path()).unwrap().in_use, std::slice::from_ref(&left));
+    assert_eq!(
+        sweep(&[folder.path().to_owned()]).unwrap().in_use,
+        std::slice::from_ref(&left)
+    );
     assert!(!is_left_behind(folder.path(), child.id()));
     // This process began at no such time.
     rewrite(&record, "owner", &format!("{} 1", std::process::id()));
     assert!(is_left_behind(folder.path(), child.id()));
     let reaper = thread::spawn(move || child.wait().unwrap());
-    let swept = sweep(folder.path()).unwrap();
+    let swept = sweep(&[folder.path().to_owned()]).unwrap();
     assert_eq!((swept.stopped, swept.in_use.len()), (vec![left], 0));
     assert!(!reaper.join().unwrap().success());
     assert!(!path(&record).exists());
-    assert_eq!(sweep(folder.path()).unwrap(), Swept::default());
+    assert_eq!(sweep(&[folder.path().to_owned()]).unwrap(), Swept::default());
 }
 
 #[test]
@@ -85,7 +88,7 @@ fn t17_a_process_that_got_the_number_of_a_server_is_never_touched() {
     let mut server_process = server;
     let reaper = thread::spawn(move || server_process.wait().unwrap());
     // The server itself is found by its variable alone.
-    assert_eq!(sweep(folder.path()).unwrap().stopped.len(), 1);
+    assert_eq!(sweep(&[folder.path().to_owned()]).unwrap().stopped.len(), 1);
     assert!(!reaper.join().unwrap().success());
     assert!(stranger.try_wait().unwrap().is_none(), "it still runs");
     // Of another start of the machine: only the file goes.
@@ -93,7 +96,7 @@ fn t17_a_process_that_got_the_number_of_a_server_is_never_touched() {
     record.started(stranger.id());
     rewrite(&record, "owner", "1 1");
     rewrite(&record, "boot", "another");
-    assert_eq!(sweep(folder.path()).unwrap(), Swept::default());
+    assert_eq!(sweep(&[folder.path().to_owned()]).unwrap(), Swept::default());
     assert!(!path(&record).exists() && stranger.try_wait().unwrap().is_none());
     stranger.kill().unwrap();
     stranger.wait().unwrap();
@@ -130,7 +133,7 @@ fn a_command_that_stops_a_server_is_run_for_one_that_is_left_although_none_of_it
         record
     };
     let failing = left("exit 3");
-    let swept = sweep(folder).unwrap();
+    let swept = sweep(&[folder.to_owned()]).unwrap();
     assert_eq!((swept.still_there.len(), swept.stopped.len()), (1, 0));
     let why = swept.still_there[0].stop_failed.as_deref().unwrap();
     assert!(why.starts_with("`sh -c exit 3 x 1` ended with exit status: 3"), "{why}");
@@ -147,7 +150,7 @@ fn a_command_that_stops_a_server_is_run_for_one_that_is_left_although_none_of_it
             drop(listener);
         }
     });
-    let swept = sweep(folder).unwrap();
+    let swept = sweep(&[folder.to_owned()]).unwrap();
     holder.join().unwrap();
     assert_eq!((swept.still_there.len(), swept.stopped.len()), (0, 1));
     assert_eq!(swept.stopped[0].stop_failed, None);
@@ -156,15 +159,16 @@ fn a_command_that_stops_a_server_is_run_for_one_that_is_left_although_none_of_it
     // One that listens nowhere yet is stopped too; one that is gone already is no news.
     for (script, stopped) in [("exit 0", 1), ("exit 3", 0)] {
         let record = left(script);
-        let swept = sweep(folder).unwrap();
+        let swept = sweep(&[folder.to_owned()]).unwrap();
         assert_eq!((swept.still_there.len(), swept.stopped.len()), (0, stopped), "{script}");
         assert!(!path(&record).exists());
     }
     // Nothing goes by a port that a perfgate which runs has by now.
     fs::remove_file(folder.join("stopped")).unwrap();
-    let (old, new) = (left("touch stopped"), record(folder, &[]));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (old, new) = (left("touch stopped"), record(elsewhere.path(), &[]));
     rewrite(&new, "port", &port.to_string());
-    let swept = sweep(folder).unwrap();
+    let swept = sweep(&[folder.to_owned(), elsewhere.path().to_owned()]).unwrap();
     assert_eq!((swept.in_use.len(), swept.stopped.len()), (1, 0));
     assert!(!folder.join("stopped").exists() && !path(&old).exists());
 }
