@@ -6,7 +6,7 @@ use super::{
     RenderError,
     chart::{coordinate, share},
     format::Scale,
-    html::hash,
+    shell::hash,
     template::{Language, render},
 };
 use crate::metric::Metric;

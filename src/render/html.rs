@@ -2,14 +2,13 @@
 
 use std::sync::LazyLock;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::{
-    RenderError, budget, escape, profile, telemetry,
-    template::{Language, render},
+    RenderError, budget, escape, profile,
+    shell::{self, Dress},
+    telemetry,
     view::ReportView,
 };
 use crate::report::Report;
@@ -18,14 +17,16 @@ const REPORT: &str = include_str!("../../templates/report.html");
 const HISTORY: &str = include_str!("../../templates/history.html");
 /// One chart of a course, here and on the site.
 pub(super) const COURSE: &str = include_str!("../../templates/course.html");
-pub(super) const STYLE: &str = concat!(
-    include_str!("../../templates/report.css"),
-    include_str!("../../templates/history.css")
-);
-pub(super) const SCRIPT: &str = concat!(
-    include_str!("../../templates/history.js"),
-    include_str!("../../templates/report.js")
-);
+pub(super) const DRESS: Dress = Dress {
+    style: concat!(
+        include_str!("../../templates/report.css"),
+        include_str!("../../templates/history.css")
+    ),
+    script: concat!(
+        include_str!("../../templates/history.js"),
+        include_str!("../../templates/report.js")
+    ),
+};
 
 /// The template with its parts in their places.
 static TEMPLATE: LazyLock<String> =
@@ -43,9 +44,6 @@ const CUT_CHARS: usize = 300;
 #[derive(Serialize)]
 struct Page<T> {
     report: T,
-    version: &'static str,
-    style_hash: String,
-    script_hash: String,
 }
 
 /// The report as one self-contained page below 5 MB: its style and its script stand in it and are the only ones that its policy
@@ -101,18 +99,10 @@ struct Beside {
 
 /// The page, with these sections as they stand.
 fn written(report: &impl Serialize, beside: &Beside) -> Result<String, RenderError> {
-    let page = Page {
-        report,
-        version: env!("CARGO_PKG_VERSION"),
-        style_hash: hash(STYLE),
-        script_hash: hash(SCRIPT),
-    };
-    let page = render("report.html", &TEMPLATE, Language::Html, &page)?;
+    let page = shell::page("report.html", &TEMPLATE, Page { report }, DRESS)?;
     // No value of the report writes a `<`, so that these places are the template's own.
     let page = page.replacen("<!--telemetry-->\n", &beside.telemetry, 1);
-    let page = page.replacen("<!--profile-->\n", &beside.profile, 1);
-    // Both places stand before the first value of the report.
-    Ok(page.replacen("/*style*/", STYLE, 1).replacen("/*script*/", SCRIPT, 1))
+    Ok(page.replacen("<!--profile-->\n", &beside.profile, 1))
 }
 
 /// Every text of a report, cut.
@@ -123,9 +113,4 @@ fn cut(value: &mut Value) {
         Value::Object(values) => values.values_mut().for_each(cut),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-}
-
-/// As a content security policy names what may stand inline.
-pub(super) fn hash(text: &str) -> String {
-    format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }

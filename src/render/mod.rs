@@ -39,6 +39,7 @@ mod profile;
 mod reproduce;
 mod screen;
 mod selftest;
+mod shell;
 mod site;
 mod spark;
 mod spreads;

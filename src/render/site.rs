@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::{
     RenderError,
     format::{self, SPACE},
-    html::{COURSE, hash},
-    template::{Language, render},
+    html::COURSE,
+    shell::{self, Dress},
     words,
 };
 use crate::{
@@ -24,15 +24,17 @@ use crate::{
 
 const INDEX: &str = include_str!("../../templates/site-index.html");
 const PAGE: &str = include_str!("../../templates/site-page.html");
-const STYLE: &str = concat!(
-    include_str!("../../templates/report.css"),
-    include_str!("../../templates/history.css"),
-    include_str!("../../templates/site.css")
-);
-const SCRIPT: &str = concat!(
-    include_str!("../../templates/history.js"),
-    include_str!("../../templates/site.js")
-);
+const DRESS: Dress = Dress {
+    style: concat!(
+        include_str!("../../templates/report.css"),
+        include_str!("../../templates/history.css"),
+        include_str!("../../templates/site.css")
+    ),
+    script: concat!(
+        include_str!("../../templates/history.js"),
+        include_str!("../../templates/site.js")
+    ),
+};
 
 static PAGE_WITH_CHARTS: LazyLock<String> = LazyLock::new(|| PAGE.replacen("{# course #}", COURSE, 1));
 
@@ -134,21 +136,10 @@ pub fn site_page(site: &Site, baseline: &SiteBaseline) -> Result<String, RenderE
 #[derive(Serialize)]
 struct Whole<'a, V> {
     view: &'a V,
-    version: &'static str,
-    style_hash: String,
-    script_hash: String,
 }
 
 fn whole<V: Serialize>(name: &'static str, template: &'static str, view: &V) -> Result<String, RenderError> {
-    let data = Whole {
-        view,
-        version: env!("CARGO_PKG_VERSION"),
-        style_hash: hash(STYLE),
-        script_hash: hash(SCRIPT),
-    };
-    let page = render(name, template, Language::Html, &data)?;
-    // Both places stand before the first value of the page.
-    Ok(page.replacen("/*style*/", STYLE, 1).replacen("/*script*/", SCRIPT, 1))
+    shell::page(name, template, Whole { view }, DRESS)
 }
 
 /// A commit, or the beginning of a hash, with its address where there is one.

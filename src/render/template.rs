@@ -69,7 +69,7 @@ fn html_code(text: &str) -> String {
 /// Renders one template of ours with `data`; every value is escaped for `language`.
 pub(super) fn render(
     name: &'static str,
-    source: &'static str,
+    source: &str,
     language: Language,
     data: &impl Serialize,
 ) -> Result<String, RenderError> {

@@ -20,7 +20,8 @@ use crate::{
     render::{
         RenderError,
         escape::cut,
-        html::{self, hash},
+        html::DRESS,
+        shell,
         template::{Language, render},
     },
     report::Report,
@@ -103,9 +104,6 @@ struct Row {
 struct Page {
     headline: String,
     is_same: bool,
-    version: &'static str,
-    style_hash: String,
-    script_hash: String,
 }
 
 /// The section of a report's page, as HTML that is safe already; empty where nobody asks for a profile and there is none. With
@@ -141,19 +139,9 @@ pub fn profile_diff_html(compared: &Result<Diff, Incomparable>, is_whole: bool) 
         Err(_) => "the two sides cannot be compared".to_owned(),
     };
     let section = render("profile.html", SECTION, Language::Html, &view)?;
-    let page = Page {
-        headline,
-        is_same,
-        version: env!("CARGO_PKG_VERSION"),
-        style_hash: hash(html::STYLE),
-        script_hash: hash(html::SCRIPT),
-    };
-    let page = render("profile-page.html", PAGE, Language::Html, &page)?;
-    // No value writes a `<`, so that these places are the template's own.
-    let page = page.replacen("<!--profile-->\n", &section, 1);
-    Ok(page
-        .replacen("/*style*/", html::STYLE, 1)
-        .replacen("/*script*/", html::SCRIPT, 1))
+    let page = shell::page("profile-page.html", PAGE, Page { headline, is_same }, DRESS)?;
+    // No value writes a `<`, so that this place is the template's own.
+    Ok(page.replacen("<!--profile-->\n", &section, 1))
 }
 
 fn empty(sides: [&'static str; 2]) -> Section {
