@@ -14,7 +14,7 @@ use crate::{
     },
     config::Resolved,
     load::Interrupt,
-    plan::{Load, Meeting, Shard, StageLevel},
+    plan::{Load, Meeting, Shard, Sharing},
     target,
 };
 
@@ -77,6 +77,11 @@ impl ShardArgs {
                 "--shard: another tool measures here (`runner`), which knows nothing of shards".into(),
             ));
         }
+        if resolved.plan.warmup_limit.is_some() {
+            return Err(usage(
+                "--shard: each shard sees its own answers, too few to tell when the server is steady; give `warmup` a number".into(),
+            ));
+        }
         let runs = resolved.plan.loads.len() * resolved.plan.repeats as usize;
         resolved.settings.meeting = Some(match (&self.meet, self.start_at) {
             (Some(folder), _) => Meeting::Folder(folder.clone()),
@@ -96,7 +101,7 @@ impl ShardArgs {
             }
         });
         enough_for_all(resolved, shard)?;
-        resolved.plan.shard = Some(shard);
+        resolved.plan.shard = Some(Sharing::Part(shard));
         Ok(())
     }
 }
@@ -138,38 +143,22 @@ fn of_engine(variable: &dyn Fn(&str) -> Option<String>) -> Result<Shard, Command
     })
 }
 
-/// Whether each shard has a stream at every level.
+/// Whether a load can be shared out at all, and each shard has a stream; whether it has requests is known with the prompts.
 fn enough_for_all(resolved: &Resolved, shard: Shard) -> Result<(), CommandError> {
-    let streams = |load: &Load| -> Option<u32> {
-        match load {
-            Load::Concurrency(streams) => Some(*streams),
-            Load::Stages { stages, .. } => {
-                let closed = stages.iter().filter_map(|stage| match stage.level {
-                    StageLevel::Concurrency(streams) => Some(streams),
-                    StageLevel::Rate(_) => None,
-                });
-                closed.min()
-            }
-            _ => None,
+    let refused = |load: &Load| match load {
+        Load::Stages { stages, .. } if stages.len() > 1 => {
+            Some("stages, each of which would begin when this shard is done with the one before".to_owned())
         }
+        Load::Concurrency(streams) if *streams < shard.of => Some(format!("{streams} requests in flight")),
+        Load::Capacity(_) => Some("a search".to_owned()),
+        _ => None,
     };
-    let few = resolved
-        .plan
-        .loads
-        .iter()
-        .filter_map(streams)
-        .find(|streams| *streams < shard.of);
-    let requests = resolved.plan.requests_per_run;
-    match few {
-        Some(streams) => Err(usage(format!(
-            "--shard {shard}: {streams} requests in flight cannot be shared out over {} machines",
-            shard.of
-        ))),
-        None if requests < shard.of => Err(usage(format!(
-            "--shard {shard}: {requests} requests a run cannot be shared out over {} machines",
-            shard.of
-        ))),
+    match resolved.plan.loads.iter().find_map(refused) {
         None => Ok(()),
+        Some(what) => Err(usage(format!(
+            "--shard {shard}: {what} cannot be shared out over {} machines",
+            shard.of
+        ))),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     config::IdleAnswers,
     load::{Interrupt, Probe, PromptSet, Runner, Stopped},
     metric,
-    plan::{Axis, Load, Meeting, Plan, Prompts, Secrets, Shard},
+    plan::{Axis, Load, Meeting, Plan, Prompts, Secrets, Shard, Sharing},
     session::{CellRuns, Ended, Environment, Run, Session, TAKES_MEMORY_AT_START},
     target::TargetError,
     telemetry,
@@ -107,7 +107,7 @@ pub fn measure_while(
         served: served.as_deref_mut(),
         ..arm
     };
-    let meeting = arm.meeting.clone().zip(arm.plan.shard);
+    let meeting = arm.meeting.clone().zip(arm.plan.shard.and_then(Sharing::part));
     let (mut session, runner) = prepare(arm, console, interrupt)?;
     let loads = session.plan.loads.iter();
     let progress = Progress {
@@ -236,9 +236,22 @@ fn run_all(
             }
             on_run(session);
             cells = cells.min(wanted(session));
+            let is_last = repeat + 1 == session.plan.repeats && next >= cells;
+            if let Some((meeting, shard)) = progress.meeting.as_ref().filter(|_| !is_last)
+                && let Err(stopped) = meeting::part((meeting, *shard), (cell, repeat), progress.interrupt)
+            {
+                return ended_by(stopped);
+            }
         }
     }
     Ended::Complete
+}
+
+fn ended_by(stopped: Stopped) -> Ended {
+    match stopped {
+        Stopped::Interrupted => Ended::Interrupted,
+        Stopped::Load(error) => Ended::Aborted(error.to_string()),
+    }
 }
 
 /// Starts a server of ours anew for a repeat, where there are several: as in pairs, the process is what changes between two
@@ -281,10 +294,7 @@ fn served_run(
         Err(error) => return Err(Ended::Aborted(error.to_string())),
     }
     let run = one_run(runner, load, repeat, steps, (console, interrupt));
-    let mut run = run.map_err(|stopped| match stopped {
-        Stopped::Interrupted => Ended::Interrupted,
-        Stopped::Load(error) => Ended::Aborted(error.to_string()),
-    })?;
+    let mut run = run.map_err(ended_by)?;
     noted(served, &mut run);
     Ok(run)
 }

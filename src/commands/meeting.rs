@@ -52,11 +52,7 @@ pub(super) fn meet(
     let (agreed_unix_ns, clock_ahead_ns) = match meeting {
         Meeting::At(unix_ns) => (*unix_ns, None),
         Meeting::Folder(folder) => {
-            let place = Place {
-                folder,
-                name: format!("cell{cell}-run{repeat}"),
-                shard,
-            };
+            let place = Place::of(folder, shard, (cell, repeat));
             let clock_ahead_ns = place.come()?;
             let agreed = if shard.index == 0 {
                 place.lead(interrupt)?
@@ -73,7 +69,8 @@ pub(super) fn meet(
         .ok_or_else(|| {
             let late = Duration::from_nanos(unix_ns - agreed_unix_ns);
             trouble(&format!(
-                "shard {shard} was ready {:.1} s after the time at which all were to begin: give them more time",
+                "shard {shard} was ready {:.1} s after the time at which all were to begin (`--start-at`, or two seconds after the last one \
+             came); give a later time, or a machine that is less busy",
                 late.as_secs_f64()
             ))
         })?;
@@ -84,6 +81,28 @@ pub(super) fn meet(
     })
 }
 
+/// Waits until all shards are done with the run of a cell: what comes next, as an emptied cache, would disturb those that are not.
+///
+/// # Errors
+/// As [`meet`].
+pub(super) fn part(
+    (meeting, shard): (&Meeting, Shard),
+    (cell, repeat): (usize, u32),
+    interrupt: &Interrupt,
+) -> Result<(), Stopped> {
+    let Meeting::Folder(folder) = meeting else {
+        return Ok(());
+    };
+    let place = Place::of(folder, shard, (cell, repeat));
+    let own = place.file(shard.index, DONE);
+    fs::write(&own, "").map_err(|source| place.broken(&source))?;
+    place.wait_for_all(DONE, interrupt)
+}
+
+/// What a shard says of itself in the folder.
+const READY: &str = "ready";
+const DONE: &str = "done";
+
 /// Where the shards meet before one run.
 struct Place<'a> {
     folder: &'a Path,
@@ -91,13 +110,27 @@ struct Place<'a> {
     shard: Shard,
 }
 
-impl Place<'_> {
-    fn ready(&self, index: u32) -> PathBuf {
-        self.folder.join(format!("{}.shard{}.ready", self.name, index + 1))
+impl<'a> Place<'a> {
+    fn of(folder: &'a Path, shard: Shard, (cell, repeat): (usize, u32)) -> Self {
+        Self {
+            folder,
+            name: format!("cell{cell}-run{repeat}"),
+            shard,
+        }
+    }
+
+    fn file(&self, index: u32, what: &str) -> PathBuf {
+        self.folder.join(format!("{}.shard{}.{what}", self.name, index + 1))
     }
 
     fn go(&self) -> PathBuf {
         self.folder.join(format!("{}.go", self.name))
+    }
+
+    /// What is in the folder: a file system over the network may remember for long that a single file is not there.
+    fn files(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect()
     }
 
     /// Says that this shard is ready; by how much its clock is ahead of the folder's.
@@ -106,7 +139,7 @@ impl Place<'_> {
         if self.go().exists() {
             return Err(self.used());
         }
-        let path = self.ready(self.shard.index);
+        let path = self.file(self.shard.index, READY);
         let before = SystemTime::now();
         let mut file = match OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(file) => file,
@@ -119,25 +152,26 @@ impl Place<'_> {
             file.metadata()?.modified()
         };
         let there = made(&mut file).map_err(|source| self.broken(&source))?;
-        let here = before + before.elapsed().unwrap_or_default() / 2;
-        Ok(ahead_ns(here, there))
+        Ok(outside((before, SystemTime::now()), there))
+    }
+
+    fn wait_for_all(&self, what: &str, interrupt: &Interrupt) -> Result<(), Stopped> {
+        self.wait(interrupt, || {
+            let there = self.files();
+            let away: Vec<String> = (0..self.shard.of)
+                .filter(|index| !there.contains(&self.file(*index, what)))
+                .map(|index| (index + 1).to_string())
+                .collect();
+            match away.as_slice() {
+                [] => Ok(()),
+                _ => Err(format!("shard {} of {}", away.join(", "), self.shard.of)),
+            }
+        })
     }
 
     /// Waits for all, and says when to begin.
     fn lead(&self, interrupt: &Interrupt) -> Result<u64, Stopped> {
-        let all = 0..self.shard.of;
-        self.wait(interrupt, || {
-            let away: Vec<String> = all
-                .clone()
-                .filter(|index| !self.ready(*index).exists())
-                .map(|index| (index + 1).to_string())
-                .collect();
-            if away.is_empty() {
-                Ok(())
-            } else {
-                Err(format!("shard {} of {}", away.join(", "), self.shard.of))
-            }
-        })?;
+        self.wait_for_all(READY, interrupt)?;
         let at = unix_ns_at(Instant::now() + NOTICE);
         let new = self.folder.join(format!("{}.go.new", self.name));
         fs::write(&new, at.to_string())
@@ -150,6 +184,9 @@ impl Place<'_> {
     fn follow(&self, interrupt: &Interrupt) -> Result<u64, Stopped> {
         let mut found = None;
         self.wait(interrupt, || {
+            if !self.files().contains(&self.go()) {
+                return Err("the first shard's word".to_owned());
+            }
             found = fs::read_to_string(self.go())
                 .ok()
                 .and_then(|text| text.trim().parse().ok());
@@ -193,12 +230,13 @@ fn trouble(what: &str) -> Stopped {
     Stopped::Load(LoadError::Shards(what.to_owned()))
 }
 
-fn ahead_ns(here: SystemTime, there: SystemTime) -> i64 {
+/// By how much this clock is ahead of another that showed a time between two moments of this one: what a slow disk explains is none.
+fn outside((before, after): (SystemTime, SystemTime), there: SystemTime) -> i64 {
     let whole = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
-    match here.duration_since(there) {
-        Ok(ahead) => whole(ahead),
-        Err(behind) => -whole(behind.duration()),
+    if let Ok(ahead) = before.duration_since(there) {
+        return whole(ahead);
     }
+    there.duration_since(after).map_or(0, |behind| -whole(behind))
 }
 
 /// What the clock on the wall shows at a moment.
@@ -214,6 +252,8 @@ fn unix_ns_at(at: Instant) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     fn together(folder: &Path, of: u32, repeat: u32) -> Vec<Result<Met, Stopped>> {
@@ -253,6 +293,41 @@ mod tests {
             let told = again.unwrap_err().to_string();
             assert!(told.contains("holds an earlier measurement"), "{told}");
         }
+    }
+
+    #[test]
+    fn nobody_goes_on_before_all_are_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let meeting = Meeting::Folder(folder.path().to_owned());
+        let last = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let leave = |index: u32| {
+                let (meeting, last) = (&meeting, &last);
+                scope.spawn(move || {
+                    if index == 2 {
+                        thread::sleep(Duration::from_millis(100));
+                        last.store(true, Ordering::SeqCst);
+                    }
+                    part((meeting, Shard { index, of: 3 }), (0, 0), &Interrupt::never()).unwrap();
+                    assert!(last.load(Ordering::SeqCst), "the last one is done");
+                })
+            };
+            let all: Vec<_> = (0..3).map(leave).collect();
+            for one in all {
+                one.join().unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn a_slow_disk_is_no_clock_that_is_ahead() {
+        let at = |ms: u64| UNIX_EPOCH + Duration::from_millis(1_000_000 + ms);
+        let ahead_ms = |there: u64| outside((at(0), at(300)), at(there)) / 1_000_000;
+        assert_eq!([0, 150, 300].map(ahead_ms), [0; 3]);
+        assert_eq!(
+            (ahead_ms(500), outside((at(200), at(300)), at(0)) / 1_000_000),
+            (-200, 200)
+        );
     }
 
     #[test]

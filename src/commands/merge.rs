@@ -1,6 +1,9 @@
 //! `perfgate merge`: the sessions of all shards of a plan made into one.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{CommandError, Console, Done, present::Screen, run::UNUSABLE};
 use crate::{
@@ -16,6 +19,12 @@ use crate::{
 /// # Errors
 /// A file cannot be read or holds no session, the sessions are no whole, or the new file cannot be written.
 pub fn merge(paths: &[PathBuf], output: &Path, screen: Screen, console: &dyn Console) -> Result<Done, CommandError> {
+    if let Some(same) = paths.iter().find(|path| is_same(path, output)) {
+        return Err(CommandError::Usage(format!(
+            "`{}` is a shard: give the whole another file with `-o`",
+            same.display()
+        )));
+    }
     let sessions: Vec<(String, Session)> = paths.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
     let whole = compare::merge(&sessions).map_err(|error| CommandError::Usage(error.to_string()))?;
     store::claim_output(output)?;
@@ -41,6 +50,11 @@ pub fn merge(paths: &[PathBuf], output: &Path, screen: Screen, console: &dyn Con
         text: render::terminal_session_on(&arm, &report::warnings(&whole), screen),
         exit_code: if trouble.is_some() { UNUSABLE } else { 0 },
     })
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| fs::canonicalize(path).ok();
+    one == other || whole(one).is_some_and(|one| Some(one) == whole(other))
 }
 
 fn read(path: &Path) -> Result<(String, Session), CommandError> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::differences;
 use crate::{
     measure::invalid_because,
-    plan::Shard,
+    plan::{Shard, Sharing},
     session::{CellRuns, Ended, GapCounts, GpuUse, HostUse, Run, Session, ShardStart, Warmup, WarmupEnd},
 };
 
@@ -113,7 +113,9 @@ pub fn merge(sessions: &[(String, Session)]) -> Result<Session, MergeError> {
         same(first, part)?;
     }
     let mut whole = first.session.clone();
-    whole.plan.shard = None;
+    // In open loop nothing tells them from those of one machine.
+    let is_closed = whole.plan.loads.iter().any(|load| !load.is_open());
+    whole.plan.shard = u32::try_from(parts.len()).ok().filter(|_| is_closed).map(Sharing::All);
     whole.started_unix_s = parts.iter().map(|part| part.session.started_unix_s).min().unwrap_or(0);
     whole.ended = ended(&parts);
     for part in parts.iter().skip(1) {
@@ -133,7 +135,8 @@ fn parts(sessions: &[(String, Session)]) -> Result<Vec<Part<'_>>, MergeError> {
     let mut parts: BTreeMap<u32, Part<'_>> = BTreeMap::new();
     let mut first: Option<(&str, u32)> = None;
     for (name, session) in sessions {
-        let shard = session.plan.shard.ok_or_else(|| MergeError::NoShard(name.clone()))?;
+        let shard = session.plan.shard.and_then(Sharing::part);
+        let shard = shard.ok_or_else(|| MergeError::NoShard(name.clone()))?;
         let (first, of) = *first.get_or_insert((name, shard.of));
         if shard.of != of {
             return Err(MergeError::OtherCount {

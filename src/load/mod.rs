@@ -117,7 +117,7 @@ pub use lookup::is_private;
 pub use pages::MetricsPages;
 pub use probe::Probe;
 pub use profiler::ProfilerTrouble;
-pub use runner::{Runner, Stopped};
+pub use runner::{Made, Runner, Stopped};
 pub use schedule::units_per_run;
 pub use workload::PromptSet;
 

@@ -12,8 +12,9 @@ use super::{
     courier::Courier,
     open,
     pacer::Timetable,
-    schedule::{Pace, Part, Schedule},
+    schedule::{Pace, Part, Schedule, Scheduler},
 };
+use crate::plan::{Plan, Shard, Sharing};
 
 /// Ctrl-C is looked for so often while a shard waits for the others.
 const LOOK_AROUND: Duration = Duration::from_millis(50);
@@ -22,6 +23,31 @@ const TO_CONNECT: Duration = Duration::from_millis(200);
 
 /// Time for the pacer to be ready before the first arrival.
 const LEAD_NS: u64 = 20_000_000;
+
+/// Whether every shard of every load has something to send, and so has a place at each meeting.
+pub(super) fn check_shards(scheduler: &Scheduler, plan: &Plan) -> Result<(), LoadError> {
+    let Some(shard) = plan.shard.and_then(Sharing::part) else {
+        return Ok(());
+    };
+    for load in &plan.loads {
+        let is_idle = |index: &u32| {
+            let own = Shard {
+                index: *index,
+                of: shard.of,
+            };
+            scheduler.measured(load).shard(own).is_idle()
+        };
+        if let Some(index) = (0..shard.of).find(is_idle) {
+            return Err(LoadError::Shards(format!(
+                "{} cannot be shared out over {} machines: shard {} would have nothing to send; give more requests, or fewer shards",
+                plan.cell_name(load),
+                shard.of,
+                index + 1
+            )));
+        }
+    }
+    Ok(())
+}
 
 impl Runner {
     /// What of a schedule is sent here.

@@ -22,7 +22,7 @@ use super::{
     effort::Effort,
     fleet::Fleet,
     kernel::allow_many_connections,
-    parts::wait_for_start,
+    parts::{check_shards, wait_for_start},
     probe,
     schedule::{Pace, Schedule, Scheduler, check},
     tally::{Tally, no_gaps},
@@ -31,7 +31,7 @@ use super::{
     warmup::Evidence,
 };
 use crate::{
-    plan::{Load, Plan, Secrets, Shard, Target, Tokenizer},
+    plan::{Load, Plan, Secrets, Shard, Sharing, Target, Tokenizer},
     session::{Run, Warmup, WarmupEnd},
 };
 
@@ -60,6 +60,13 @@ pub struct Runner {
     pub(super) runtime: Runtime,
 }
 
+/// What a measured run sends, ready to be sent.
+pub struct Made {
+    schedule: Schedule,
+    payloads: Arc<[Payload]>,
+    repeat: u32,
+}
+
 /// Why a run was not finished.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
@@ -79,6 +86,7 @@ impl Runner {
     pub fn new(plan: &Plan, secrets: Secrets, prompts: PromptSet) -> Result<Self, LoadError> {
         check(plan)?;
         let scheduler = Scheduler::new(plan, prompts.trace_ns());
+        check_shards(&scheduler, plan)?;
         allow_many_connections();
         let threads = Threads::default();
         let runtime = threads::runtime(&threads)?;
@@ -94,7 +102,7 @@ impl Runner {
             target: plan.target.clone(),
             prompts,
             scheduler,
-            shard: plan.shard,
+            shard: plan.shard.and_then(Sharing::part),
             warmup_requests: plan.warmup_requests,
             warmup_limit: plan.warmup_limit,
             cache: Cache::new(plan.target.cache_reset.clone()),
@@ -221,7 +229,25 @@ impl Runner {
     /// # Errors
     /// The system gives no pacing thread.
     pub fn measure(&self, load: &Load, repeat: u32, watch: &dyn Watch, interrupt: &Interrupt) -> Result<Run, Stopped> {
-        self.send(self.measured(load, repeat), repeat, watch, interrupt)
+        self.send_made(self.make(load, repeat), watch, interrupt)
+    }
+
+    /// Makes what a measured run sends, prompts included, which may take long.
+    pub fn make(&self, load: &Load, repeat: u32) -> Made {
+        let (schedule, payloads) = self.measured(load, repeat);
+        Made {
+            schedule,
+            payloads,
+            repeat,
+        }
+    }
+
+    /// As [`Self::measure`], with what was made before.
+    ///
+    /// # Errors
+    /// As [`Self::measure`].
+    pub fn send_made(&self, made: Made, watch: &dyn Watch, interrupt: &Interrupt) -> Result<Run, Stopped> {
+        self.send((made.schedule, made.payloads), made.repeat, watch, interrupt)
     }
 
     /// What a measured run sends.

@@ -2,7 +2,7 @@
 
 use super::deaths::{death, gone_because};
 use crate::{
-    plan::{Load, StageLevel},
+    plan::{Load, Sharing, StageLevel},
     session::{ClientUse, RequestRecord, Run, Session},
     stats::{moments, quantile::quantile, real},
 };
@@ -228,7 +228,13 @@ pub fn streams_stood_idle(session: &Session, load: &Load, run: &Run) -> Option<I
     if run.client.is_none() || session.plan.workload.conversation.is_some() {
         return None;
     }
-    let own = |streams: u32| session.plan.shard.map_or(streams, |shard| shard.share(streams));
+    let own = |streams: u32| {
+        session
+            .plan
+            .shard
+            .and_then(Sharing::part)
+            .map_or(streams, |shard| shard.share(streams))
+    };
     let Load::Stages { stages, .. } = load else {
         return match load {
             Load::Concurrency(streams) => idle(run.pieces().into_iter().map(<[_]>::iter), own(*streams)),

@@ -22,7 +22,7 @@ pub use self::{
     price::Price,
     profiling::Profiling,
     scenario::{BENCHMARKS, Benchmark, MIN_DURATION, RULES, Scenario, ScenarioKind},
-    shard::{Meeting, Shard},
+    shard::{Meeting, Shard, Sharing},
     slo::Slo,
     target::{Api, CacheReset, FromVariable, Http, METRICS_INTERVAL, MetricsPage, Secrets, Spread, Target, Timeouts},
     workload::{
@@ -56,8 +56,8 @@ pub struct Plan {
     pub slo: Slo,
     /// The `MLPerf` scenario by whose rules it is measured, if one was asked for.
     pub scenario: Option<Scenario>,
-    /// Which part of it is measured here; `None`: all of it.
-    pub shard: Option<Shard>,
+    /// How it was shared out; `None`: not at all, or so that nobody can tell.
+    pub shard: Option<Sharing>,
     /// What the GPUs cost; `None`: nobody said.
     pub price: Option<Price>,
     /// The hardware as its owner describes it, flattened (`gpu` → `H100-80GB SXM`).

@@ -40,6 +40,46 @@ impl FromStr for Shard {
     }
 }
 
+/// How a plan was shared out over several machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// This part of it was measured.
+    Part(Shard),
+    /// All of it, by so many that each had its own share of the requests in flight: their last requests end apart, as those of one
+    /// machine do not.
+    All(u32),
+}
+
+impl Sharing {
+    /// The part that is measured here, where it is one.
+    pub const fn part(self) -> Option<Shard> {
+        match self {
+            Self::Part(shard) => Some(shard),
+            Self::All(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Sharing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Part(shard) => shard.fmt(f),
+            Self::All(of) => write!(f, "all {of}"),
+        }
+    }
+}
+
+impl FromStr for Sharing {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("all ").map(str::parse) {
+            Some(Ok(of @ 1..)) => Ok(Self::All(of)),
+            _ => text.parse().map(Self::Part),
+        }
+    }
+}
+
 /// How the shards of a plan find out when to begin a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meeting {
@@ -60,8 +100,11 @@ mod tests {
             (second, second.to_string().as_str()),
             (Shard { index: 1, of: 4 }, "2/4")
         );
-        for bad in ["", "2", "0/4", "5/4", "1/0", "-1/2", "a/b", "1/2/3"] {
-            assert!(bad.parse::<Shard>().is_err(), "{bad}");
+        for bad in ["", "2", "0/4", "5/4", "1/0", "-1/2", "a/b", "1/2/3", "all 0", "all x"] {
+            assert!(bad.parse::<Sharing>().is_err(), "{bad}");
+        }
+        for sharing in [Sharing::Part(second), Sharing::All(4)] {
+            assert_eq!(sharing.to_string().parse(), Ok(sharing));
         }
         for streams in 0..20 {
             let shares: Vec<u32> = (0..3).map(|index| Shard { index, of: 3 }.share(streams)).collect();

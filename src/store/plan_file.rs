@@ -15,7 +15,7 @@ use super::{
     target_file::TargetFile,
     workload_file::WorkloadFile,
 };
-use crate::plan::{Plan, Price, Shard, Slo, Target};
+use crate::plan::{Plan, Price, Sharing, Slo, Target};
 
 /// What was asked: two sessions of equal plans measured the same thing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,7 +52,8 @@ pub(super) struct PlanFile {
     /// The `MLPerf` scenario by whose rules it was measured. Left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scenario: Option<ScenarioEntry>,
-    /// The part of it that was measured here, where it was shared out (`2/4`). Left out: all of it.
+    /// How it was shared out over several machines: `2/4` for the second of four parts, `all 4` for all of them together, where each had
+    /// its own requests in flight. Left out: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shard: Option<ShardEntry>,
     /// What the GPUs cost. Left out: nobody said.
@@ -82,11 +83,11 @@ pub(super) struct SloFile {
     e2e_ms: Option<f64>,
 }
 
-/// Which part of how many (`2/4`), counted from 1.
+/// Which part of how many (`2/4`), counted from 1, or all of so many.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
-struct ShardEntry(Shard);
+struct ShardEntry(Sharing);
 
 impl TryFrom<String> for ShardEntry {
     type Error = String;

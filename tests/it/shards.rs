@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, path::Path, process::Child, process::Stdio};
 
 use perfgate::{
+    plan::Sharing,
     session::{Ended, Session},
     store::{self, Stored},
 };
@@ -55,6 +56,7 @@ fn due(session: &Session) -> BTreeSet<(u32, Option<u64>)> {
 #[test]
 fn four_shards_send_what_one_machine_would_and_merge_into_its_session() {
     let engine = Sim::start(&["--decode-step-us", "5000", "--step-noise-pct", "0", "--drift-pct", "0"]);
+    let mut compared = 0;
     for load in [["--rate", "40"], ["--concurrency", "8"]] {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
@@ -67,21 +69,25 @@ fn four_shards_send_what_one_machine_would_and_merge_into_its_session() {
         let args = [&["run"], &load[..], &LOAD[..], &["-o", "whole.json", "--quiet"]].concat();
         let whole = perfgate(folder, &args).output().unwrap();
         assert!(matches!(whole.status.code(), Some(0 | 4)), "{whole:?}");
-        let merged = perfgate(folder, &[&["merge"], &FILES[..], &["-o", "merged.json"]].concat());
-        let mut merged = merged;
-        let output = merged.output().unwrap();
+        let output = perfgate(folder, &[&["merge"], &FILES[..], &["-o", "merged.json"]].concat())
+            .output()
+            .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         if output.status.code() == Some(2) {
             // Clocks and starts are one machine's: only a busy one lets a shard begin late.
             assert!(said.contains("after the time that was agreed"), "{said}");
             continue;
         }
+        compared += 1;
         let (merged, whole) = (
             session(&folder.join("merged.json")),
             session(&folder.join("whole.json")),
         );
         assert_eq!(merged.cells[0].schedule_sha256, whole.cells[0].schedule_sha256);
-        assert_eq!((merged.cells[0].runs.len(), merged.plan.shard), (2, None));
+        // In closed loop each shard has its own last requests, which is another measurement.
+        let is_open = load.contains(&"--rate");
+        let sharing = (!is_open).then_some(Sharing::All(SHARDS));
+        assert_eq!((merged.cells[0].runs.len(), merged.plan.shard), (2, sharing));
         let indexes = |session: &Session| {
             due(session)
                 .into_iter()
@@ -99,9 +105,11 @@ fn four_shards_send_what_one_machine_would_and_merge_into_its_session() {
         let same = perfgate(folder, &["compare", "whole.json", "merged.json", "--format", "json"])
             .output()
             .unwrap();
-        let told = String::from_utf8_lossy(&same.stdout);
-        assert!(!told.contains("incomparable"), "{told}");
+        let told: serde_json::Value = serde_json::from_slice(&same.stdout).unwrap();
+        let differing = told["differences"].to_string();
+        assert_eq!(differing.contains("plan.shard"), !is_open, "{told}");
     }
+    assert!(compared > 0, "no load was compared");
 }
 
 #[test]
@@ -138,6 +146,9 @@ fn a_shard_that_is_killed_makes_the_whole_invalid_and_the_others_records_stay() 
     );
     let (_, said) = expect(folder, 2, &["merge", "shard-1.json", "shard-2.json", "-o", "some.json"]);
     assert!(said.contains("shards 3, 4 are missing"), "{said}");
+    let over = [&["merge"], &FILES[..], &["-o", "shard-1.json"]].concat();
+    let (_, said) = expect(folder, 2, &over);
+    assert!(said.contains("is a shard: give the whole another file"), "{said}");
 }
 
 #[test]
@@ -169,6 +180,29 @@ fn a_part_that_nobody_could_measure_together_is_refused() {
             "cannot be shared out over 8 machines",
         ),
         (&["--shard", "auto", "--meet", "m"], "SLURM_PROCID"),
+        (
+            &["--shard", "1/2", "--meet", "m", "--warmup", "auto"],
+            "give `warmup` a number",
+        ),
+        (
+            &["--shard", "1/2", "--meet", "m", "--stages", "rate=5:10,rate=9:10"],
+            "stages, each of which",
+        ),
+        (
+            &[
+                "--shard",
+                "1/4",
+                "--meet",
+                "m",
+                "--requests",
+                "8",
+                "--conversation",
+                "turns=4",
+                "--concurrency",
+                "4",
+            ],
+            "shard 3 would have nothing to send",
+        ),
     ] {
         let (_, said) = expect(folder.path(), 2, &[&run, more].concat());
         assert!(said.contains(says), "{says}: {said}");

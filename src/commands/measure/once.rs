@@ -39,13 +39,15 @@ pub(in crate::commands) fn one_run(
     (steps.announce)(true);
     let cache_reset = runner.reset_cache(interrupt)?;
     let warmup = runner.warm_up(load, repeat, &Requests::of(console), interrupt)?;
+    // Long prompts take their time, which nobody else is to wait for once the start is agreed on.
+    let made = runner.make(load, repeat);
     let met = steps.meet.map_or(Ok(None), |meet| meet().map(Some))?;
     (steps.announce)(false);
     let clock = RunClock::default();
     let beside = Beside::begin(runner, &clock, console);
     let started_unix_s = now_unix_s();
     let watch = Requests::of(console).with(&clock).from(met.map(|met| met.at));
-    let measured = runner.measure(load, repeat, &watch, interrupt);
+    let measured = runner.send_made(made, &watch, interrupt);
     let seen = beside.end();
     Ok(Run {
         started_unix_s,

@@ -9,7 +9,7 @@ fn shards() -> Vec<(String, Session)> {
     let whole = session(&[2], &[Figures::default(); 2]);
     let part = |index: u32| {
         let mut own = whole.clone();
-        own.plan.shard = Some(Shard { index, of: 2 });
+        own.plan.shard = Some(Sharing::Part(Shard { index, of: 2 }));
         for run in own.cells.iter_mut().flat_map(|cell| &mut cell.runs) {
             run.requests.retain(|record| record.index % 2 == index);
             run.itl = GapCounts {
@@ -34,7 +34,10 @@ fn first_run(session: &mut Session) -> &mut Run {
 fn shards_become_the_whole_on_one_clock() {
     let parts = shards();
     let whole = merge(&parts).unwrap();
-    assert_eq!((whole.plan.shard, &whole.ended), (None, &Ended::Complete));
+    assert_eq!(
+        (whole.plan.shard, &whole.ended),
+        (Some(Sharing::All(2)), &Ended::Complete)
+    );
     let run = &whole.cells[0].runs[0];
     let of = |part: usize| parts[part].1.cells[0].runs[0].requests.clone();
     let (first, second) = (of(0), of(1));

@@ -18,6 +18,14 @@ impl Schedule {
     }
 }
 
+impl Schedule {
+    /// Whether a part of it sends nothing.
+    pub(in crate::load) fn is_idle(&self) -> bool {
+        let no_streams = |part: &Part| matches!(part.pace, Pace::Closed { streams: 0, .. });
+        self.requests == 0 || self.parts.iter().any(no_streams)
+    }
+}
+
 impl Part {
     /// The units that are sent here.
     pub(in crate::load) fn own_units(&self) -> impl Iterator<Item = u32> + use<> {
