@@ -8,6 +8,8 @@ use super::{Effect, Posterior, Range, posterior::most_telling};
 const SURE: f64 = 0.95;
 /// What is told is the smallest set of commits that holds the first bad one with this chance.
 const CREDIBLE: f64 = 0.90;
+/// Chances this near to one another differ by rounding only.
+const ALIKE: f64 = 1e-9;
 
 /// A search among the commits of a range.
 #[derive(Clone, Debug)]
@@ -33,7 +35,8 @@ pub enum Step {
 /// What a search knows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// Commits with their chances, the most likely first: the smallest set that holds the first bad one in 90 of 100.
+    /// Commits with their chances, the most likely first: the smallest set that holds the first bad one in 90 of 100, and
+    /// those that are as likely as its last.
     pub credible: Vec<(usize, f64)>,
     /// Whether one commit is the first bad one in 95 of 100.
     pub is_sharp: bool,
@@ -100,11 +103,12 @@ impl Search {
         let mut ranked: Vec<(usize, f64)> = self.chances().into_iter().enumerate().collect();
         ranked.sort_by(|one, other| other.1.total_cmp(&one.1));
         let is_sharp = ranked.first().is_some_and(|(_, chance)| *chance >= SURE);
-        let mut sum = 0.0;
+        let (mut sum, mut least) = (0.0, 1.0);
         let wanted = |(_, chance): &(usize, f64)| {
-            let is_short = sum < CREDIBLE;
-            sum += chance;
-            is_short
+            // No order tells those apart that are as likely as the last one.
+            let is_wanted = sum < CREDIBLE || *chance >= least * (1.0 - ALIKE);
+            (sum, least) = (sum + chance, *chance);
+            is_wanted
         };
         Finding {
             credible: ranked.into_iter().take_while(wanted).collect(),
@@ -217,6 +221,13 @@ mod tests {
         let all: Vec<usize> = (0..8).collect();
         let (finding, asked) = ended(search(Range::line(8)), 3, &all);
         assert_eq!((finding.credible.len(), asked, finding.is_sharp), (8, 7, false));
+        let all: Vec<usize> = (0..11).collect();
+        let (finding, _) = ended(search(Range::line(11)), 3, &all);
+        assert_eq!(
+            finding.credible.len(),
+            11,
+            "ten would have 90 %, and which is left out?"
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::{
         bisect::{self, Asked, FOLDER},
         trust::{self, Goal},
     },
+    config::no_metric,
     load::Interrupt,
     metric::Metric,
     target,
@@ -117,5 +118,5 @@ impl BisectArgs {
 }
 
 pub(super) fn metric(text: &str) -> Result<Metric, String> {
-    Metric::from_key(text).ok_or_else(|| format!("`{text}` is no metric; docs/statistics.md lists them, as `tpot_p95`"))
+    Metric::from_key(text).ok_or_else(|| no_metric(text))
 }

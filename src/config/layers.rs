@@ -8,8 +8,8 @@ use super::{
     error::ConfigError,
     keys::{self, KEYS},
     lengths::LengthsTwin,
-    nearest::nearest,
-    node::{Node, Source, Step, Value, ticked},
+    nearest::no_metric,
+    node::{Node, Source, Step, Value},
     show,
     texts::is_header_name,
     twin::{ALL, ConfigFile, SCHEMA},
@@ -274,12 +274,7 @@ impl Layer {
             if Metric::from_key(key).is_some() || (path == "threshold" && key == ALL) {
                 continue;
             }
-            let known: Vec<&str> = Metric::ALL.into_iter().map(Metric::key).collect();
-            let message = match nearest(key, &known) {
-                Some(near) => format!("there is no metric `{key}`; did you mean `{near}`?"),
-                None => format!("there is no metric `{key}`; the metrics are {}", ticked(&known)),
-            };
-            return Err(self.error(&format!("{path}.{key}"), &message));
+            return Err(self.error(&format!("{path}.{key}"), &no_metric(key)));
         }
         Ok(())
     }

@@ -45,6 +45,7 @@ pub use accept::{ACCEPT_FILE, acceptances};
 pub use address::{Scheme, StoreAddress};
 pub use error::ConfigError;
 pub use layers::Overrides;
+pub use nearest::no_metric;
 pub use node::Source;
 pub use resolve::{
     FileText, HeaderSource, IdleAnswers, Measure, Origin, Resolved, Settings, Sweep, file_meant, resolve, resolve_text,

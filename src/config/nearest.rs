@@ -1,5 +1,8 @@
 //! The key that a mistyped one most likely meant.
 
+use super::node::ticked;
+use crate::metric::Metric;
+
 /// The known key nearest to `typed`, if one is near enough to be a slip rather than another word.
 pub(super) fn nearest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
     let typed = typed.to_lowercase().replace('-', "_");
@@ -15,6 +18,19 @@ pub(super) fn nearest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
             .copied()
             .filter(|key| is_part(&typed, key))
             .max_by_key(|key| key.len()),
+    }
+}
+
+/// What is said of a metric that is none.
+pub fn no_metric(key: &str) -> String {
+    let known: Vec<&str> = Metric::ALL.into_iter().map(Metric::key).collect();
+    let throughput = key
+        .to_lowercase()
+        .contains("throughput")
+        .then_some("output_tokens_per_s");
+    match throughput.or_else(|| nearest(key, &known)) {
+        Some(near) => format!("there is no metric `{key}`; did you mean `{near}`?"),
+        None => format!("there is no metric `{key}`; the metrics are {}", ticked(&known)),
     }
 }
 
@@ -92,6 +108,17 @@ mod tests {
             ("colour", None),
         ] {
             assert_eq!(nearest(typed, &keys), meant, "{typed}");
+        }
+    }
+
+    #[test]
+    fn the_metric_of_a_word_of_the_field_is_named() {
+        for (typed, meant) in [
+            ("tpott_p50", "`tpot_p50`"),
+            ("output_throughput", "`output_tokens_per_s`"),
+            ("colour", "the metrics are `qps`"),
+        ] {
+            assert!(no_metric(typed).contains(meant), "{}", no_metric(typed));
         }
     }
 

@@ -110,16 +110,7 @@ impl Repository {
         let mut command = Command::new(env!("CARGO_BIN_EXE_perfgate"));
         command
             .args(["bisect", "--concurrency", "8", "--requests", "24", "--warmup", "8"])
-            .args([
-                "--input-tokens",
-                "16",
-                "--output-tokens",
-                "8",
-                "--gate",
-                "tpot_p50=10%",
-                "--metric",
-                "tpot_p50",
-            ])
+            .args(["--input-tokens", "16", "--output-tokens", "8", "--gate", "tpot_p50=10%"])
             .args(["--folder", self.out().to_str().unwrap()])
             .args(more)
             .current_dir(self.path())
@@ -178,7 +169,15 @@ pub(crate) fn processes_in(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-const ENDS: [&str; 5] = ["--good", "good", "--bad", "main", "--yes-run-code"];
+const ENDS: [&str; 7] = [
+    "--good",
+    "good",
+    "--bad",
+    "main",
+    "--yes-run-code",
+    "--metric",
+    "tpot_p50",
+];
 
 #[test]
 fn the_commit_is_found_among_broken_ones_and_merges_and_nothing_is_left_behind() {
@@ -282,6 +281,13 @@ fn what_cannot_be_searched_is_told_before_anything_runs() {
         "`nowhere` is no commit of this clone",
     );
     ended(&[&ENDS[..], &["--arms-start-timeout", "x"]].concat(), 2, "");
+    let many = [&ENDS[..6], &["tpot_p95"]].concat();
+    ended(
+        &many,
+        2,
+        "TPOT P95 needs 200 requests a run to be judged, and a run sends 24",
+    );
+    ended(&[&ENDS[..6], &["tpott_p50"]].concat(), 2, "did you mean `tpot_p50`?");
     assert!(!repository.out().join("logs").exists(), "nothing was started");
 }
 

@@ -19,6 +19,7 @@ pub(super) mod budget;
 pub(super) mod building;
 mod cell;
 pub(super) mod disturbance;
+pub(super) mod few;
 mod files;
 mod neighbours;
 mod pairs;
@@ -44,12 +45,11 @@ use crate::{
     config::Resolved,
     load::Interrupt,
     measure as metrics,
-    metric::Metric,
     plan::{Load, Secrets},
     report::{self, Reference, Report},
     session::{CellRuns, Ended, Measured, Run, Session},
     stats::moments::mean,
-    verdict::{Action, Check, Difference, Policy, Verdict, can_settle, differences, is_settled},
+    verdict::{Action, Check, Difference, Verdict, can_settle, differences, is_settled},
 };
 
 /// Measures both arms pair by pair, judges them, and writes both sessions, `result.json` and `report.{json,md,html}`.
@@ -189,7 +189,7 @@ impl Follow for Gate<'_> {
         let [baseline, candidate] = sessions;
         self.pair_noise = reference::pair_noise(&self.rules.baselines, candidate)?;
         let policy = &self.rules.resolved.policy;
-        if let Some(told) = too_few_requests(candidate, policy) {
+        if let Some(told) = few::none_can_be_judged(candidate, policy) {
             self.console.warn(&told);
         }
         let differences = differences(baseline, candidate, policy);
@@ -221,24 +221,6 @@ impl Follow for Gate<'_> {
     fn why_stop(&mut self, sessions: &[Session; 2]) -> Option<String> {
         why_stop(&self.report(sessions)).map(str::to_owned)
     }
-}
-
-/// A percentile that blocks and that no number of pairs can judge, as each run has too few requests for it.
-fn too_few_requests(session: &Session, policy: &Policy) -> Option<String> {
-    let blocking = policy.gates.iter().filter(|(_, gate)| gate.action == Action::Block);
-    let percentiles = blocking.filter(|(metric, _)| !matches!(metric, Metric::Itl(_)));
-    let needs = percentiles.filter_map(|(metric, _)| Some((metric.percentile()?.min_samples_to_judge(), metric)));
-    let (needed, metric) = needs.max_by_key(|(needed, _)| *needed)?;
-    let sent = session.plan.requests_per_run;
-    let is_short = u32::try_from(needed).is_ok_and(|needed| sent < needed);
-    let is_counted = session.cells.iter().any(|cell| cell.load.has_planned_count());
-    (is_short && is_counted).then(|| {
-        format!(
-            "{} needs {needed} requests a run to be judged, and a run sends {sent}: no pair can settle it; give \
-             `--requests {needed}`",
-            metric.label()
-        )
-    })
 }
 
 /// How long a run lasted in seconds.
@@ -285,37 +267,9 @@ mod tests {
     use super::*;
     use crate::{
         measure::synthetic::{Figures, in_pairs, session},
-        metric::Percentile,
-        verdict::{Gate as Rule, Limit},
+        metric::Metric,
+        verdict::{Gate as Rule, Limit, Policy},
     };
-
-    #[test]
-    fn a_percentile_that_no_pair_can_judge_is_told_before_the_first() {
-        let told = |requests: u32, more: Option<Metric>| {
-            let mut planned = session(&[16], &[]);
-            planned.plan.requests_per_run = requests;
-            let mut policy = Policy::default();
-            let rule = Rule {
-                limit: Limit::Relative(0.05),
-                action: Action::Block,
-                requires: None,
-            };
-            policy.gates.extend(more.map(|metric| (metric, rule)));
-            too_few_requests(&planned, &policy)
-        };
-        assert_eq!(told(200, None), None);
-        assert_eq!(
-            told(199, None).unwrap(),
-            "TPOT P95 needs 200 requests a run to be judged, and a run sends 199: no pair can settle it; give `--requests 200`"
-        );
-        let p99 = told(999, Some(Metric::E2e(Percentile::P99)));
-        assert!(p99.unwrap().starts_with("E2E P99 needs 1000 requests a run"));
-        assert_eq!(
-            told(200, Some(Metric::Itl(Percentile::P99))),
-            None,
-            "a run has many gaps"
-        );
-    }
 
     #[test]
     fn an_interrupted_measurement_names_only_files_that_it_wrote() {

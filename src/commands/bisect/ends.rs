@@ -17,7 +17,7 @@ use crate::{
     config::Resolved,
     measure::measure as metrics,
     metric::{Better, Metric},
-    plan::Alternation,
+    plan::{Alternation, Plan},
     report::{self, Check, Reference, Report},
     session::{Ended, Session},
     stats::{
@@ -25,7 +25,7 @@ use crate::{
         real,
     },
     store::EndsFound,
-    verdict::{Policy, Verdict},
+    verdict::{Policy, Verdict, can_settle},
 };
 
 /// What is searched for.
@@ -84,7 +84,7 @@ pub(super) fn measured(
     rules: &Rules,
 ) -> Result<Option<Ends>, CommandError> {
     let policy = &rules.resolved.policy;
-    refuse_unfit(asked, policy)?;
+    refuse_unfit(asked, policy, &rules.resolved.plan)?;
     let began = Instant::now();
     for (stand, commit, end) in [
         (&mut stands.anchor, &history.good, "good"),
@@ -118,7 +118,7 @@ pub(super) fn measured(
     }
     let report = judge.report(&sessions);
     let Some(check) = judge.worst(&report) else {
-        kept.nothing(judge.verdict(&report), &report.headline);
+        kept.nothing(judge.verdict(&report), &judge.headline(&report));
         return Ok(None);
     };
     let found = found(&sessions, (check, &report), (build, took))?;
@@ -132,8 +132,8 @@ pub(super) fn measured(
     })
 }
 
-/// A metric without a limit is never a regression; a count has no ratio.
-fn refuse_unfit(asked: &Asked, policy: &Policy) -> Result<(), CommandError> {
+/// A metric without a limit is never a regression; a count has no ratio; a percentile of few requests is never judged.
+fn refuse_unfit(asked: &Asked, policy: &Policy, plan: &Plan) -> Result<(), CommandError> {
     let Some(metric) = asked.metric else { return Ok(()) };
     let gated = || -> String {
         let gates = policy.gates.keys().filter(|metric| is_fit(**metric));
@@ -155,7 +155,10 @@ fn refuse_unfit(asked: &Asked, policy: &Policy) -> Result<(), CommandError> {
             gated()
         )));
     }
-    Ok(())
+    match ab::few::too_few_requests(plan, metric) {
+        Some(told) => Err(CommandError::Usage(told)),
+        None => Ok(()),
+    }
 }
 
 fn is_fit(metric: Metric) -> bool {
@@ -220,6 +223,42 @@ impl Judge<'_> {
         self.checks(report).find(|check| check.verdict == Verdict::Regression)
     }
 
+    fn asks_all(&self) -> bool {
+        self.asked.metric.is_none() && self.asked.cell.is_none()
+    }
+
+    /// What is said of the ends where nothing is searched: of what was asked for.
+    fn headline(&self, report: &Report) -> String {
+        if self.asks_all() {
+            return report.headline.clone();
+        }
+        let mut checks = self.checks(report);
+        let told = |check: &Check| {
+            format!(
+                "{}: {} at {}: {}",
+                check.verdict.name(),
+                check.metric.label(),
+                check.cell,
+                check.reason
+            )
+        };
+        let open = self.checks(report).find(|check| !check.verdict.is_within());
+        open.or_else(|| checks.next())
+            .map_or_else(|| report.headline.clone(), told)
+    }
+
+    /// Why more pairs tell no more of what was asked for.
+    fn why_settled(&self, report: &Report) -> Option<&'static str> {
+        if self.verdict(report) == Verdict::Pass {
+            return Some("what was asked for is within its limits");
+        }
+        if self.asks_all() {
+            return ab::why_stop(report);
+        }
+        let checks: Vec<Check> = self.checks(report).cloned().collect();
+        (!can_settle(&checks)).then_some("no further pair can settle what was asked for")
+    }
+
     /// The verdict on what was asked for, where there is no regression of it.
     fn verdict(&self, report: &Report) -> Verdict {
         if matches!(report.verdict, Verdict::Invalid | Verdict::Incomparable) {
@@ -227,12 +266,11 @@ impl Judge<'_> {
         }
         let mut checks = self.checks(report).peekable();
         let is_known = checks.peek().is_some() && checks.all(|check| check.verdict.is_within());
-        let asks_all = self.asked.metric.is_none() && self.asked.cell.is_none();
         match (is_known, report.verdict) {
             (true, _) => Verdict::Pass,
             // The gate passes too where a check that only warns is open.
-            (false, Verdict::Pass | Verdict::Improvement) if asks_all => Verdict::Pass,
-            (false, Verdict::Regression) => Verdict::Regression,
+            (false, Verdict::Pass | Verdict::Improvement) if self.asks_all() => Verdict::Pass,
+            (false, Verdict::Regression) if self.asks_all() => Verdict::Regression,
             (false, _) => Verdict::Inconclusive,
         }
     }
@@ -244,9 +282,7 @@ impl Follow for Judge<'_> {
     fn why_stop(&mut self, sessions: &[Session; 2]) -> Option<String> {
         let report = self.report(sessions);
         let Some(check) = self.worst(&report) else {
-            let is_settled = self.verdict(&report) == Verdict::Pass;
-            let settled = is_settled.then_some("what was asked for is within its limits");
-            return settled.or_else(|| ab::why_stop(&report)).map(str::to_owned);
+            return self.why_settled(&report).map(str::to_owned);
         };
         let ends = found(sessions, (check, &report), Default::default()).ok()?;
         let needed = bisect::Ends::runs_needed(Ends::of(&ends)?.known.ratio);

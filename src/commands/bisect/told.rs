@@ -33,8 +33,7 @@ pub(super) fn nothing(kept: &Kept) -> Done {
              Is the bad end bad on this machine, under this plan? `perfgate gate --ab` of both shows more.\n"
         ),
         Some((Verdict::Regression, headline)) => format!(
-            "nothing was searched: what got worse between the ends is not what was asked for, or has no ratio to search by.\n\n  \
-             {headline}\n"
+            "nothing was searched: what got worse between the ends has no ratio to search by.\n\n  {headline}\n"
         ),
         Some((Verdict::Invalid, headline)) => {
             return Done {
@@ -140,8 +139,9 @@ fn headline(found: &Found, is_settled: bool) -> String {
             suspect.chance * 100.0
         ),
         None => format!(
-            "not settled: the first bad commit is one of {} (90 %)\n",
-            found.commits.len()
+            "not settled: the first bad commit is one of {} ({:.0} %)\n",
+            found.commits.len(),
+            found.commits.iter().map(|suspect| suspect.chance).sum::<f64>() * 100.0
         ),
     };
     if let Some(stopped) = &found.stopped {
