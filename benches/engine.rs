@@ -57,6 +57,7 @@ fn cell(streams: u32, seed: u64) -> CellMeasurements {
         output_tokens_mean: Some(128.0),
         token_counts: Some(TokenCounts::Usage),
         work: Vec::new(),
+        circumstances: Vec::new(),
         skipped: None,
     }
 }

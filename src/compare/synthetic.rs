@@ -39,6 +39,7 @@ pub(super) fn measurements(cells: &[Vec<(Metric, Vec<f64>)>]) -> Measurements {
             output_tokens_mean: Some(16.0),
             token_counts: None,
             work: Vec::new(),
+            circumstances: Vec::new(),
             skipped: None,
         }
     });

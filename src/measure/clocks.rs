@@ -1,6 +1,8 @@
 //! At which clocks and power limits the GPUs of a run worked: where two arms differ in them, a GPU is compared with another
 //! one, and not a server.
 
+use std::collections::BTreeMap;
+
 use crate::{
     session::{CellRuns, GpuPoint, GpuSeries, Run},
     stats::moments::mean,
@@ -11,12 +13,20 @@ const SAME_LIMIT: f64 = 0.01;
 /// Mean clocks that differ by more than this are told (5 %).
 const SAME_CLOCK: f64 = 0.05;
 
+/// The power limit of each GPU of a run that told one, in watts.
+pub(super) fn power_limits_w(run: &Run) -> BTreeMap<u32, f64> {
+    let gpus = run.telemetry.gpus.iter();
+    gpus.filter_map(|gpu| Some((gpu.index, gpu.power_limit_w?))).collect()
+}
+
 /// In what the power limits of two runs differ, in words; `None` where they are alike or not known.
 pub fn power_limits_apart(old: &Run, new: &Run) -> Option<String> {
-    let pairs = new.telemetry.gpus.iter().filter_map(|gpu| {
-        let other = old.telemetry.gpus.iter().find(|other| other.index == gpu.index)?;
-        Some((gpu.index, other.power_limit_w?, gpu.power_limit_w?))
-    });
+    limits_apart(&power_limits_w(old), &power_limits_w(new))
+}
+
+/// The same of limits in watts, by GPU.
+pub fn limits_apart(old: &BTreeMap<u32, f64>, new: &BTreeMap<u32, f64>) -> Option<String> {
+    let pairs = new.iter().filter_map(|(gpu, new)| Some((gpu, *old.get(gpu)?, *new)));
     let mut apart = pairs.filter(|(_, old, new)| (new / old - 1.0).abs() > SAME_LIMIT);
     apart.next().map(|(index, old, new)| {
         format!("GPU {index} may draw {old:.0} W for the baseline and {new:.0} W for the candidate")

@@ -5,6 +5,7 @@ mod capacity;
 mod clocks;
 mod cost;
 pub mod deaths;
+pub mod disturbance;
 mod goodput;
 mod gpu;
 pub mod live;
@@ -31,8 +32,9 @@ use std::{
 };
 
 pub use alike::measure_alike;
-pub use clocks::{clocks_apart, power_limits_apart};
+pub use clocks::{clocks_apart, limits_apart, power_limits_apart};
 pub use deaths::{Death, death, deaths};
+pub use disturbance::Circumstances;
 pub use gpu::headroom_pct;
 pub(crate) use offered::asked_rps;
 pub use offered::offered_rps;
@@ -81,6 +83,8 @@ pub struct CellMeasurements {
     pub token_counts: Option<TokenCounts>,
     /// What each run got done, in run order.
     pub work: Vec<Work>,
+    /// Under what each run was measured, in run order; empty where nobody looked.
+    pub circumstances: Vec<Circumstances>,
     /// Why it was left out, where that was decided on the way.
     pub skipped: Option<String>,
 }
@@ -101,6 +105,7 @@ impl CellMeasurements {
             repeats: pick(&self.repeats, places),
             series: series.map(|(metric, runs)| (*metric, pick(runs, places))).collect(),
             work: pick(&self.work, places),
+            circumstances: pick(&self.circumstances, places),
             ..self.clone()
         }
     }
@@ -252,6 +257,7 @@ fn measure_level(cell: &CellRuns, plan: &Plan, level: &Load) -> CellMeasurements
         output_tokens_mean: output_tokens_mean(cell),
         token_counts: token_counts(cell),
         work: cell.runs.iter().map(Work::of).collect(),
+        circumstances: cell.runs.iter().map(Circumstances::of).collect(),
         skipped: cell.skipped.clone(),
     }
 }

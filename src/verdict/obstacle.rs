@@ -28,6 +28,8 @@ enum Lacks {
     /// Of nothing that a longer measurement brings.
     Nothing,
     Runs,
+    /// As many pairs as the next look has.
+    Pairs,
     /// Of the candidate's requests, over all of its runs.
     Requests {
         seen: u32,
@@ -51,6 +53,11 @@ impl Obstacle {
         Self { reason, lacks }
     }
 
+    const fn pairs(reason: String) -> Self {
+        let lacks = Lacks::Pairs;
+        Self { reason, lacks }
+    }
+
     /// Keeps a check open for this.
     pub(super) fn hold(self, draft: &mut Draft, rule: &Rule) {
         let check = &mut draft.check;
@@ -65,6 +72,10 @@ impl Obstacle {
                     (false, true) => Lacking::Candidate,
                     _ => Lacking::Both,
                 };
+            }
+            Lacks::Pairs => {
+                check.repeat_more = rule.ahead(new).first().map(|look| look - new);
+                draft.lacking = Lacking::Both;
             }
             Lacks::Requests { seen, needed } => {
                 let has_enough = |look: &usize| real(*look) * f64::from(seen) >= real(new) * f64::from(needed);
@@ -105,7 +116,18 @@ pub(super) fn obstacle(
         .map(Obstacle::lasting)
         .or_else(|| too_few_runs(found).filter(|_| !has_change).map(Obstacle::runs))
         .or_else(|| of_the_work(cell, metric, found).map(Obstacle::lasting))
+        .or_else(|| {
+            cell.one_sided
+                .clone()
+                .filter(|_| !is_of_errors(metric))
+                .map(Obstacle::pairs)
+        })
         .or_else(|| too_few_requests(metric, gate, found, rule))
+}
+
+/// Failed requests are the server's answers, whatever else the machine did.
+const fn is_of_errors(metric: Metric) -> bool {
+    matches!(metric, Metric::ErrorRate | Metric::Failed | Metric::Completed)
 }
 
 /// Why the two sides cannot be compared, however often they are measured.

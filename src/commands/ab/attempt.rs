@@ -6,7 +6,6 @@ use super::{
     blocks,
     budget::{Budget, most_again},
     cell::{self, Place},
-    disturbance,
     neighbours::{self, Neighbours},
     pairs::End,
     sides::{ARMS, Sides},
@@ -14,7 +13,7 @@ use super::{
 use crate::{
     commands::{Console, measure::why_dead},
     load::Interrupt,
-    measure::{client_was_bottleneck, deaths::gone_because, power_limits_apart},
+    measure::{client_was_bottleneck, deaths::gone_because, disturbance, power_limits_apart},
     session::{PairArm, Remeasured, Run, Session},
     target::TargetError,
 };

@@ -6,7 +6,6 @@
 //! | `building.rs` | what is built before the first server is started |
 //! | `pairs.rs` | pair after pair until a look settles it, time is up, or somebody stops it |
 //! | `attempt.rs` | one pair of every cell, measured again where it was disturbed |
-//! | `disturbance.rs` | what disturbs a run: the machine, never a latency |
 //! | `neighbours.rs` | who else is on the GPU |
 //! | `resting.rs` | whether the arm that is not measured rests |
 //! | `cell.rs`, `blocks.rs` | whole runs, or blocks of both arms in alternation |
@@ -18,7 +17,6 @@ mod blocks;
 pub(super) mod budget;
 pub(super) mod building;
 mod cell;
-pub(super) mod disturbance;
 pub(super) mod few;
 mod files;
 mod neighbours;

@@ -7,11 +7,10 @@ use super::{
 use crate::{
     commands::{
         Stage,
-        ab::disturbance,
         measure::{Steps, one_run, why_dead},
     },
     load::Stopped,
-    measure::{client_was_bottleneck, measure as metrics},
+    measure::{client_was_bottleneck, disturbance, measure as metrics},
     session::Session,
     target::TargetError,
 };

@@ -14,13 +14,13 @@ use crate::{
         ab::{
             Follow,
             budget::{Budget, forecast, most_again},
-            disturbance,
         },
         measure::now_unix_s,
         run::in_full,
     },
     config::{Resolved, RunnerSettings},
     load::Interrupt,
+    measure::disturbance,
     plan::{ArmPlace, Arms, Load, Secrets},
     session::{Ended, PairArm, Pairing, Remeasured, Session},
 };

@@ -27,6 +27,7 @@ fn told_of(design: &Design, baseline: Vec<Work>, candidate: Vec<Work>) -> Option
         token_drift: None,
         token_counts: None,
         unpaired: None,
+        one_sided: None,
         answer: None,
         work,
         metrics: BTreeMap::new(),

@@ -96,6 +96,7 @@ fn with_series(
         series,
         output_tokens_mean: cell.output_tokens_mean,
         token_counts: cell.token_counts,
+        circumstances: Vec::new(),
         skipped: None,
     }
 }

@@ -63,6 +63,7 @@ fn noisy_comparison(noise: &mut Noise, runs: usize, sd: f64, slower: f64) -> Com
                     output_tokens_mean: Some(16.0),
                     token_counts: None,
                     work: Vec::new(),
+                    circumstances: Vec::new(),
                     skipped: None,
                 }
             })

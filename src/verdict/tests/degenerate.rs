@@ -325,6 +325,61 @@ fn pairs_are_asked_for_only_where_pairs_are_what_is_lacking() {
 }
 
 #[test]
+fn pairs_that_the_machine_disturbed_on_one_arm_alone_settle_nothing_but_failures() {
+    let throttled = |factors: &[f64], runs: usize| {
+        let mut session = scaled(factors, tpot);
+        for run in session.cells[0].runs.iter_mut().take(runs) {
+            run.host.throttled = vec!["sw_power_cap".into()];
+        }
+        session
+    };
+    let gates = policy(&[
+        (TPOT, 0.05, Action::Block, None),
+        (Metric::ErrorRate, 0.0, Action::Block, None),
+    ]);
+    let verdicts = |old: &Session, new: &Session| {
+        let (old, new) = in_pairs(old, new);
+        judge_sessions(&old, &new, &gates).checks
+    };
+    let quiet = throttled(&QUIET, 0);
+    let slow = QUIET.map(|factor| factor * 1.2);
+    for (old, new, alone) in [
+        (
+            throttled(&QUIET, 3),
+            quiet.clone(),
+            "under the baseline alone in 3 of 5 pairs",
+        ),
+        (
+            quiet.clone(),
+            throttled(&slow, 4),
+            "under the candidate alone in 4 of 5 pairs",
+        ),
+    ] {
+        for check in verdicts(&old, &new) {
+            match check.metric {
+                TPOT => {
+                    assert_eq!(check.verdict, Verdict::Inconclusive, "{}", check.reason);
+                    assert!(
+                        check.reason.contains(alone) && check.reason.contains("sw_power_cap"),
+                        "{}",
+                        check.reason
+                    );
+                    assert_eq!(check.repeat_more, Some(3), "the next look has 8 pairs");
+                }
+                _ => assert!(!check.reason.contains("alone"), "{}", check.reason),
+            }
+        }
+    }
+    let both = verdicts(&throttled(&QUIET, 5), &throttled(&slow, 5));
+    let tpot = both.iter().find(|check| check.metric == TPOT);
+    assert_eq!(
+        tpot.unwrap().verdict,
+        Verdict::Regression,
+        "what befell both takes no side"
+    );
+}
+
+#[test]
 fn a_gate_is_settled_when_nothing_that_blocks_is_open() {
     let gates = policy(&[(TPOT, 0.05, Action::Block, None), (TTFT, 0.10, Action::Warn, None)]);
     let settled = judged(&QUIET, 1.2, tpot, &gates);

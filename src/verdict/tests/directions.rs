@@ -55,6 +55,7 @@ fn arm(metric: Metric, factor: f64, arm: Option<PairArm>) -> Measurements {
             output_tokens_mean: None,
             token_counts: None,
             work: Vec::new(),
+            circumstances: Vec::new(),
             skipped: None,
         }],
     }

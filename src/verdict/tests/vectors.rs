@@ -85,6 +85,7 @@ fn of_case(case: &Value, looks: &[u32]) -> (Comparison, Policy) {
             token_drift: None,
             token_counts: None,
             unpaired: None,
+            one_sided: None,
             work: WorkComparison::default(),
             answer: None,
             metrics,

@@ -1,10 +1,10 @@
 //! What spoils a run without being its server's doing. It is never a latency: a pair that is measured again because it
 //! looked slow would hide what is to be found.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use super::{came_at_once, clocks};
 use crate::{
-    measure::came_at_once,
     session::{Run, WarmupEnd},
     stats::quantile::quantile,
 };
@@ -16,8 +16,36 @@ const MAX_STEAL: f64 = 0.02;
 const MAX_RESTING_CORES: f64 = 0.10;
 const LEAST_RESTING_S: f64 = 0.05;
 
+/// Under what a run was measured, where that may tell one arm of a pair from the other.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Circumstances {
+    /// What the machine did to it, in words.
+    pub disturbed: Option<String>,
+    /// By GPU, in watts.
+    pub power_limits_w: BTreeMap<u32, f64>,
+}
+
+impl Circumstances {
+    pub(super) fn of(run: &Run) -> Self {
+        Self {
+            disturbed: by_machine(run).or_else(|| read_as_one(run)),
+            power_limits_w: clocks::power_limits_w(run),
+        }
+    }
+}
+
 /// What disturbed a run, in words.
-pub(in crate::commands) fn of(run: &Run) -> Option<String> {
+pub fn of(run: &Run) -> Option<String> {
+    let cold = (run.warmup.end == WarmupEnd::Limit).then(|| {
+        format!(
+            "the server was not steady after {} warm-up requests, their limit",
+            run.warmup.requests
+        )
+    });
+    by_machine(run).or(cold).or_else(|| read_as_one(run))
+}
+
+fn by_machine(run: &Run) -> Option<String> {
     let host = &run.host;
     let wall_s = run.client.map(|client| client.wall_s);
     if let Some(steal) = host.cpu_steal.filter(|steal| *steal > MAX_STEAL) {
@@ -61,13 +89,7 @@ pub(in crate::commands) fn of(run: &Run) -> Option<String> {
             "the resting arm's server used {used_s:.2} s of CPU time in {wall_s:.2} s, more than a tenth of a core"
         ));
     }
-    let cold = (run.warmup.end == WarmupEnd::Limit).then(|| {
-        format!(
-            "the server was not steady after {} warm-up requests, their limit",
-            run.warmup.requests
-        )
-    });
-    cold.or_else(|| read_as_one(run))
+    None
 }
 
 /// Tokens of many answers came in one read, as the client slept for longer than they took to come. Where it never slept so
