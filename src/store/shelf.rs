@@ -148,6 +148,15 @@ impl Baselines {
         self.place.has_file(path)
     }
 
+    /// Whether the store holds this file of a baseline, wherever it is kept: the disk of this machine knows nothing of a ref or a
+    /// bucket.
+    ///
+    /// # Errors
+    /// The store cannot be reached or read.
+    pub fn holds(&self, path: &Path) -> Result<bool, StoreError> {
+        self.place.holds(path)
+    }
+
     /// Reads a session or a baseline as [`super::read_with`] does, from where it is kept or as it was at the commit.
     ///
     /// # Errors
