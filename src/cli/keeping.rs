@@ -16,7 +16,7 @@ pub(super) const COPY_EXAMPLES: &str = "\
 Examples:
   perfgate baseline copy baselines git:refs/perfgate/baselines@origin
   perfgate baseline copy git:refs/perfgate/baselines@origin s3://my-bucket/perfgate
-What is there already is continued: a baseline with another history there is refused.";
+What is there already stays, and the sessions of both become one history; two names or two pinned sessions are refused.";
 
 pub(super) const GC_EXAMPLES: &str = "\
 Examples:

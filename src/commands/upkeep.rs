@@ -7,13 +7,13 @@ use crate::{
     config::StoreAddress,
     history::{self, Entry},
     metric::Metric,
-    store::{Baseline, Baselines, Swept, Trimmed},
+    store::{Baseline, Baselines, Copied, Swept, Trimmed},
 };
 
 /// Copies all baselines of one store to another, chains of hashes and all.
 ///
 /// # Errors
-/// One of the addresses is none, a baseline is broken, or the other store holds another history or cannot be written.
+/// One of the addresses is none, a baseline is broken, or the other store says something else of it or cannot be written.
 pub fn copy(from: &str, to: &str) -> Result<Done, CommandError> {
     let (source, target) = (address(from)?, address(to)?);
     if source == target {
@@ -25,14 +25,7 @@ pub fn copy(from: &str, to: &str) -> Result<Done, CommandError> {
     let copied = place::open(&source)?.copy_to(&place::open(&target)?)?;
     let mut text = String::new();
     for one in &copied {
-        let new = if one.there_before == one.sessions {
-            "as it was"
-        } else if one.there_before > 0 {
-            "continued"
-        } else {
-            "new"
-        };
-        let _ = writeln!(text, "`{}`: {} sessions, {new}", one.file.display(), one.sessions);
+        let _ = writeln!(text, "`{}`: {}", one.file.display(), copied_in_words(one));
     }
     let sessions: usize = copied.iter().map(|one| one.sessions).sum();
     let _ = writeln!(
@@ -41,6 +34,24 @@ pub fn copy(from: &str, to: &str) -> Result<Done, CommandError> {
         copied.len()
     );
     Ok(Done::ok(text))
+}
+
+fn copied_in_words(one: &Copied) -> String {
+    let sessions = one.sessions;
+    let mut text = match (one.there_before, one.added) {
+        (0, _) => format!("{sessions} sessions, new"),
+        (_, 0) => format!("{sessions} sessions, no new one"),
+        (_, added) => format!("{sessions} sessions, {added} of them new"),
+    };
+    if one.made_room > 0 {
+        let _ = write!(text, ", for which the {} oldest made room", one.made_room);
+    }
+    if one.is_relinked {
+        text.push_str(
+            "; both had gone on by themselves, so sessions were put in the order of time and have new hashes",
+        );
+    }
+    text
 }
 
 fn address(text: &str) -> Result<StoreAddress, CommandError> {

@@ -223,15 +223,12 @@ pub enum StoreError {
         /// What is missing.
         object: PathBuf,
     },
-    /// Two histories of one baseline, of which neither continues the other.
-    #[error(
-        "`{}` has another history than the baseline that is to be copied there: {what}; copy into a store that does not hold it, or remove it there with `perfgate baseline rm`",
-        path.display()
-    )]
+    /// Two baselines of one plan and environment that say different things.
+    #[error("`{}` cannot be joined with the baseline that is to be copied there: {what}", path.display())]
     Parted {
         /// The baseline.
         path: PathBuf,
-        /// Where they part.
+        /// In what they differ, and what to do.
         what: String,
     },
 }

@@ -21,6 +21,7 @@ mod error;
 mod files;
 mod index_file;
 mod info;
+mod join;
 mod lengths_file;
 mod live;
 mod load_file;
