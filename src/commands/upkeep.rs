@@ -5,9 +5,9 @@ use std::{collections::BTreeSet, fmt::Write as _};
 use super::{CommandError, Done, place};
 use crate::{
     config::StoreAddress,
-    history::{self, Entry},
-    metric::Metric,
+    history::{Entry, Ground},
     store::{Baseline, Baselines, Copied, Swept, Trimmed},
+    verdict::Policy,
 };
 
 /// Copies all baselines of one store to another, chains of hashes and all.
@@ -60,12 +60,12 @@ fn address(text: &str) -> Result<StoreAddress, CommandError> {
 
 /// Takes away sessions that are no measure any more beyond the newest ones, and what nothing refers to.
 ///
-/// What a gate goes by stays: every session since the last change of level of any gated metric, the session that is pinned, and
-/// the steps that somebody answers for.
+/// What a gate goes by stays: what lies in the window of any judged metric, the level before a step for the worse that nobody
+/// answers for, the pinned session with what makes its level, and the steps that somebody answers for.
 ///
 /// # Errors
 /// A baseline is broken, or the store cannot be reached or written.
-pub fn gc(store: &StoreAddress, gated: &[Metric], newest: usize, is_dry: bool) -> Result<Done, CommandError> {
+pub fn gc(store: &StoreAddress, policy: &Policy, newest: usize, is_dry: bool) -> Result<Done, CommandError> {
     if newest == 0 {
         return Err(CommandError::Usage(
             "`--keep 0` would leave no baseline; give 1 or more, or remove one with `perfgate baseline rm`".into(),
@@ -82,11 +82,17 @@ pub fn gc(store: &StoreAddress, gated: &[Metric], newest: usize, is_dry: bool) -
             .to_string_lossy()
             .into_owned();
         if info.sessions <= newest {
-            told(&mut text, &kept_whole(listed.file, info.name, info.sessions), is_dry);
+            told(
+                &mut text,
+                &kept_whole(listed.file, info.name, info.sessions),
+                newest,
+                is_dry,
+            );
             continue;
         }
-        let needed = window(&baselines, &key, gated)?;
-        told(&mut text, &baselines.trim(&key, newest, &needed, is_dry)?, is_dry);
+        let needed = needed(&baselines, &key, policy, newest)?;
+        let trimmed = baselines.trim(&key, newest, &needed, is_dry)?;
+        told(&mut text, &trimmed, newest, is_dry);
     }
     let swept = baselines.sweep(is_dry)?;
     if swept.objects > 0 {
@@ -107,11 +113,20 @@ fn kept_whole(file: std::path::PathBuf, name: Option<String>, kept: usize) -> Tr
     }
 }
 
-fn told(text: &mut String, done: &Trimmed, is_dry: bool) {
+fn told(text: &mut String, done: &Trimmed, newest: usize, is_dry: bool) {
     let file = done.file.file_name().unwrap_or_default().to_string_lossy();
     let name = done.name.as_deref().unwrap_or(&file);
     let went = if is_dry { "would go" } else { "went" };
-    let _ = writeln!(text, "`{name}`: {} sessions stay, {} {went}", done.kept, done.dropped);
+    let why = if done.kept > newest {
+        " (a verdict, an alert or the look for slow creep rests on the older ones)"
+    } else {
+        ""
+    };
+    let _ = writeln!(
+        text,
+        "`{name}`: {} sessions stay{why}, {} {went}",
+        done.kept, done.dropped
+    );
 }
 
 fn swept_in_words(store: &StoreAddress, swept: Swept, is_dry: bool) -> String {
@@ -126,21 +141,26 @@ fn swept_in_words(store: &StoreAddress, swept: Swept, is_dry: bool) -> String {
     }
 }
 
-/// The hashes of the sessions since the last change of level: of each gated metric in each cell, and so the longest of these
-/// windows.
-fn window(baselines: &Baselines, key: &str, gated: &[Metric]) -> Result<BTreeSet<String>, CommandError> {
-    let baseline: Baseline<Entry> =
-        baselines.get_with(key, |session, link| Entry::of(&session, &link.sha256, &link.forced))?;
-    let courses = history::courses(&baseline.history, &baseline.accepted, gated);
-    let starts = courses
-        .iter()
-        .map(|course| course.steps.last().map_or(0, |step| step.session));
-    // Without a course nothing is known of the level: all of it counts.
-    let first = starts.min().unwrap_or(0);
-    Ok(baseline
-        .history
-        .iter()
-        .skip(first)
-        .map(|entry| entry.sha256.clone())
-        .collect())
+/// The hashes of the fewest newest sessions, but so many at least, on which all rests that rests on the whole history: the
+/// windows that candidates are held against, the alerts that main got worse, and the look for slow creep.
+fn needed(baselines: &Baselines, key: &str, policy: &Policy, newest: usize) -> Result<BTreeSet<String>, CommandError> {
+    let mut chain = Vec::new();
+    let baseline: Baseline<Entry> = baselines.get_with(key, |session, link| {
+        chain.push(link.sha256.clone());
+        Entry::of(&session, &link.sha256, &link.forced)
+    })?;
+    let pinned = baseline.pinned.as_ref();
+    let pinned = pinned.map(|pinned| (&pinned.session, pinned.sha256.as_str(), pinned.pinned_unix_s));
+    let ground = |entries: &[Entry]| Ground::of(entries, &baseline.accepted, pinned, policy);
+    let whole = ground(&baseline.history);
+    let most = chain.len().saturating_sub(newest);
+    for gone in (1..=most).rev() {
+        let stays: BTreeSet<String> = chain.iter().skip(gone).cloned().collect();
+        let is_left = |entry: &&Entry| stays.contains(&entry.sha256);
+        let left: Vec<Entry> = baseline.history.iter().filter(is_left).cloned().collect();
+        if ground(&left) == whole {
+            return Ok(stays);
+        }
+    }
+    Ok(chain.into_iter().collect())
 }

@@ -135,3 +135,89 @@ fn a_step_is_accepted_where_it_lies_wherever_the_baseline_is_kept() {
         assert_eq!(scratch.stored(&store).history.len(), 6, "{store}");
     }
 }
+
+/// The same of many sessions, which have less to be read.
+const FEW_RUNS: [f64; 3] = [0.995, 1.0, 1.005];
+
+/// Stores sessions, an hour apart, at so many times the usual times, in the folder `baselines`.
+fn store_all(scratch: &Scratch, levels: &[f64]) {
+    for (hour, level) in (0..).zip(levels) {
+        let commit = format!("{hour:04}{}", "c".repeat(36));
+        let session = made::session(&commit, FIRST_UNIX_S + 3600 * hour, &FEW_RUNS.map(|run| run * level));
+        made::save(&scratch.repo().join("baselines"), "main", &session);
+    }
+}
+
+/// Six sessions around a level.
+fn around(level: f64) -> [f64; 6] {
+    [1.0, 1.004, 0.997, 1.002, 0.999, 1.003].map(|wobble| wobble * level)
+}
+
+#[test]
+fn what_is_tidied_up_still_says_that_main_got_worse() {
+    let scratch = Scratch::new();
+    store_all(&scratch, &[around(1.3), around(1.0), around(1.2)].concat());
+    let alert = "main got worse: TPOT P95 at synthetic-64/17 @ c=4 by +20.0 % in 0011cccccccc..0012cccccccc";
+    let before = scratch.says(1, &["history", "--check"]);
+    assert!(before.contains(alert), "{before}");
+    let rehearsed = scratch.says(0, &["baseline", "gc", "--keep", "3", "--dry-run"]);
+    assert!(
+        rehearsed.contains("12 sessions stay (a verdict, an alert"),
+        "{rehearsed}"
+    );
+    assert!(rehearsed.contains("6 would go"), "{rehearsed}");
+    let done = scratch.says(0, &["baseline", "gc", "--keep", "3"]);
+    assert!(done.contains("6 went"), "{done}");
+    let after = scratch.says(1, &["history", "--check"]);
+    assert!(after.contains("main: 12 sessions") && after.contains(alert), "{after}");
+
+    // Once somebody answers for the step, only the new level is a measure.
+    let accept = [
+        "baseline",
+        "accept",
+        "--reason",
+        "fp8 gave wrong answers",
+        "--who",
+        "Ada",
+    ];
+    scratch.says(0, &accept);
+    let done = scratch.says(0, &["baseline", "gc", "--keep", "3"]);
+    assert!(done.contains("6 sessions stay (") && done.contains("6 went"), "{done}");
+    scratch.says(0, &["history", "--check"]);
+}
+
+#[test]
+fn what_is_tidied_up_still_tells_slow_creep_as_before() {
+    let scratch = Scratch::new();
+    // No step is as large as the limit, and the window is the last level alone.
+    store_all(
+        &scratch,
+        &[around(1.3), around(1.0), around(1.045), around(1.09)].concat(),
+    );
+    scratch.says(0, &["baseline", "pin", "--commit", "0011", "--who", "Ada"]);
+    let candidate = made::session("later", FIRST_UNIX_S + 900_000, &FEW_RUNS.map(|run| run * 1.09));
+    made::write(&scratch.repo(), "new.json", &candidate);
+    let creep = || -> Vec<String> {
+        let compare = ["compare", "new.json", "--format", "json"];
+        let output = crate::command::perfgate(&scratch.repo(), &compare).output().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let warnings = report["warnings"].as_array().unwrap();
+        let texts = warnings.iter().filter_map(Value::as_str);
+        let creep = texts.filter(|text| text.contains("the pinned reference"));
+        // The noise is learnt from fewer sessions, so the interval is another one.
+        let without_interval = |text: &str| {
+            let (figure, rest) = text.split_once(" (90 %").unwrap();
+            format!("{figure}{}", rest.split_once(')').unwrap().1)
+        };
+        creep.map(without_interval).collect()
+    };
+    let before = creep();
+    assert!(
+        before.iter().any(|text| text.contains("sessions before it")),
+        "{before:#?}"
+    );
+    let done = scratch.says(0, &["baseline", "gc", "--keep", "3"]);
+    // The pinned session, the four before it and all since.
+    assert_eq!(scratch.stored("baselines").history.len(), 17, "{done}");
+    assert_eq!(creep(), before);
+}
