@@ -288,6 +288,31 @@ fn a_ref_leaves_the_work_tree_and_every_branch_alone() {
 }
 
 #[test]
+fn a_folder_is_no_remote_whatever_it_is_called() {
+    let scratch = Scratch::new();
+    let repo = scratch.path("repo");
+    // As a commit may hold one: baselines in what git takes for a bare repository.
+    save(&scratch.open("repo", REF), 1, Some("main"));
+    git(&repo, &["clone", "--quiet", "--mirror", ".", "planted"]);
+    for setting in [None, Some("fetch"), Some("pushurl")] {
+        if let Some(setting) = setting {
+            git(&repo, &["config", &format!("remote.planted.{setting}"), "x"]);
+        }
+        let address = StoreAddress::parse(&format!("{REF}@planted")).unwrap();
+        let error = in_words(&place::open_from(&address, &repo).unwrap_err());
+        assert!(
+            error.contains("this clone has no remote `planted`"),
+            "{setting:?}: {error}"
+        );
+    }
+    git(&repo, &["remote", "add", "kept", "./planted"]);
+    assert_eq!(
+        starts(&scratch.open("repo", &format!("{REF}@kept"))),
+        BTreeSet::from([1])
+    );
+}
+
+#[test]
 fn a_push_that_the_remote_refuses_is_an_error_and_no_endless_try() {
     let scratch = Scratch::new();
     let address = format!("{REF}@origin");
