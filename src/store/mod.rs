@@ -62,7 +62,7 @@ pub use self::{
         Bisection, CommitChance, CommitRun, Confirmed, EndsFound, Found, Question, Skipped, Suspect, read_bisection,
         write_bisection,
     },
-    bucket::{Bucket, INDEX, Next, Version},
+    bucket::{Bucket, INDEX, KeptNow, Next, Version},
     chain::{sha256_of, sha256_of_file},
     error::StoreError,
     info::BaselineInfo,
