@@ -22,7 +22,13 @@ pub fn copy(from: &str, to: &str) -> Result<Done, CommandError> {
     if source.folder().is_some_and(|folder| !folder.is_dir()) {
         return Err(CommandError::Usage(format!("there is no folder of baselines `{from}`")));
     }
-    let copied = place::open(&source)?.copy_to(&place::open(&target)?)?;
+    let stored = place::open(&source)?;
+    if stored.is_empty()? {
+        return Err(CommandError::Usage(format!(
+            "there are no baselines in `{from}`, so nothing was copied; is it spelled right?"
+        )));
+    }
+    let copied = stored.copy_to(&place::open(&target)?)?;
     let mut text = String::new();
     for one in &copied {
         let _ = writeln!(text, "`{}`: {}", one.file.display(), copied_in_words(one));

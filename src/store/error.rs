@@ -136,6 +136,19 @@ pub enum StoreError {
         /// What that means.
         problem: String,
     },
+    /// An index that tells of no store any more.
+    #[error(
+        "`{}`: {problem}; without its index no session of this store is found: put an earlier version of it back (older \
+         commits of a ref and versions of an object hold it), or move the whole store away and fill it anew with \
+         `perfgate baseline copy` or `save`",
+        path.display()
+    )]
+    BrokenIndex {
+        /// The index.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A session that no verdict may rest on.
     #[error("this session cannot become a baseline: {reason}")]
     Refused {

@@ -14,7 +14,7 @@ use super::{
     baselines::io_error,
     lock::DirLock,
     noise_file::NoiseFile,
-    place::{Change, Look, NoiseChange, Place},
+    place::{Change, Look, NoiseChange, Place, baselines_of, noise_of},
     read, read_bytes_with,
 };
 use crate::session::Session;
@@ -155,6 +155,15 @@ impl Baselines {
     /// The store cannot be reached or read.
     pub fn holds(&self, path: &Path) -> Result<bool, StoreError> {
         self.place.holds(path)
+    }
+
+    /// Whether nothing is kept here: no baseline, broken ones included, and no noise of pairs.
+    ///
+    /// # Errors
+    /// The store cannot be reached or read.
+    pub fn is_empty(&self) -> Result<bool, StoreError> {
+        let files = self.place.files()?;
+        Ok(noise_of(files.clone()).is_empty() && baselines_of(files).is_empty())
     }
 
     /// Reads a session or a baseline as [`super::read_with`] does, from where it is kept or as it was at the commit.

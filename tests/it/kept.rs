@@ -221,3 +221,18 @@ fn what_is_tidied_up_still_tells_slow_creep_as_before() {
     assert_eq!(scratch.stored("baselines").history.len(), 17, "{done}");
     assert_eq!(creep(), before);
 }
+
+#[test]
+fn nothing_is_copied_from_where_nothing_is() {
+    let scratch = Scratch::new();
+    let beside = format!("file://{}", scratch.beside("nowhere").display());
+    fs::create_dir(scratch.repo().join("empty")).unwrap();
+    for from in ["git:refs/perfgate/other", &beside, "empty"] {
+        let said = scratch.says(2, &["baseline", "copy", from, REF]);
+        assert!(said.contains(&format!("there are no baselines in `{from}`")), "{said}");
+    }
+    let said = scratch.says(2, &["baseline", "copy", "nowhere", REF]);
+    assert!(said.contains("there is no folder of baselines `nowhere`"), "{said}");
+    let said = scratch.says(2, &["baseline", "list", "--store", "file:/srv/base"]);
+    assert!(said.contains("write `file:///srv/base`"), "{said}");
+}

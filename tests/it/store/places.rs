@@ -353,12 +353,28 @@ fn what_was_changed_by_hand_is_an_error_that_says_where() {
     let whole = fs::read_to_string(&index).unwrap();
     fs::write(&index, whole.replace("\"main\"", "\"mine\"")).unwrap();
     let error = in_words(&baselines.list().unwrap_err());
-    assert!(error.contains("index.json`: `seal`: it does not fit"), "{error}");
+    assert!(error.contains("index.json`: `seal`: does not fit"), "{error}");
     let saved = baselines.save(&session_at(2), None, "aaaa1", "eeee1", 1, &[]);
     assert!(
-        matches!(saved, Err(StoreError::ChainBroken { .. })),
+        matches!(saved, Err(StoreError::BrokenIndex { .. })),
         "nothing is added to it"
     );
+    for (text, part) in [
+        ("", "it is empty"),
+        (&whole[..whole.len() / 2], "it ends in the middle"),
+        ("no index", "it is no JSON"),
+    ] {
+        fs::write(&index, text).unwrap();
+        let error = in_words(&baselines.list().unwrap_err());
+        assert!(
+            error.contains(part) && error.contains("put an earlier version of it back"),
+            "{error}"
+        );
+        assert!(
+            !error.contains("baseline rm") && !error.contains("measure again"),
+            "{error}"
+        );
+    }
     fs::write(&index, whole).unwrap();
 
     let object = fs::read_dir(scratch.path("objects/sessions"))
