@@ -2,11 +2,7 @@
 
 use clap::Args;
 
-use super::{
-    flags::StoreArgs,
-    stored::{gated, resolve},
-    variable,
-};
+use super::{flags::StoreArgs, stored::resolve, variable};
 use crate::{
     commands::{CommandError, Done, trust, upkeep},
     store::MAX_HISTORY,
@@ -16,13 +12,14 @@ pub(super) const COPY_EXAMPLES: &str = "\
 Examples:
   perfgate baseline copy baselines git:refs/perfgate/baselines@origin
   perfgate baseline copy git:refs/perfgate/baselines@origin s3://my-bucket/perfgate
-What is there already is continued: a baseline with another history there is refused.";
+What is there already stays, and the sessions of both become one history; two names or two pinned sessions are refused.";
 
 pub(super) const GC_EXAMPLES: &str = "\
 Examples:
   perfgate baseline gc --keep 15 --dry-run
   perfgate baseline gc --store git:refs/perfgate/baselines@origin
-What a gate goes by stays: the sessions since the last change of level, the pinned one, the accepted steps.";
+What a gate goes by stays: the window of each judged metric, the level before a step that nobody answers for, the pinned level,
+the accepted steps.";
 
 #[derive(Debug, Args)]
 pub(super) struct CopyArgs {
@@ -52,5 +49,5 @@ pub(super) fn copy(flags: &CopyArgs) -> Result<Done, CommandError> {
 pub(super) fn gc(flags: &GcArgs) -> Result<Done, CommandError> {
     trust::refuse_baseline_write(&variable, &trust::here()?, None)?;
     let resolved = resolve(&flags.store)?;
-    upkeep::gc(&resolved.settings.store, &gated(&resolved), flags.keep, flags.dry_run)
+    upkeep::gc(&resolved.settings.store, &resolved.policy, flags.keep, flags.dry_run)
 }

@@ -6,7 +6,7 @@ use super::{CommandError, trust};
 use crate::{
     config::{Scheme, StoreAddress},
     git::{GitError, KeptRef, Swap},
-    store::{Baselines, Bucket, Cloud, INDEX, Next, StoreError, Swept, Version},
+    store::{Baselines, Bucket, Cloud, INDEX, KeptNow, Next, StoreError, Swept, Version},
 };
 
 /// What stands in the folders of a ref that are ours.
@@ -112,7 +112,7 @@ impl Bucket for AtRef {
         self.swap(was, next, false).map_err(self.failed("write"))
     }
 
-    fn sweep(&self, was: &Version, next: Next<'_>, is_dry: bool) -> Result<Option<Swept>, StoreError> {
+    fn sweep(&self, was: &Version, next: Next<'_>, _: KeptNow<'_>, is_dry: bool) -> Result<Option<Swept>, StoreError> {
         let objects = self.kept.past(&was.0).map_err(self.failed("read"))?;
         let swept = Swept { objects, bytes: 0 };
         if is_dry || objects == 0 {

@@ -198,7 +198,7 @@ pub fn named(
 /// the first of its plan and environment, it is what a gate would find.
 ///
 /// # Errors
-/// When the file that it joins is broken, else as [`find`].
+/// When the file that it joins is broken, or the store cannot be asked for it, else as [`find`].
 pub fn before_saving(
     baselines: &Baselines,
     session: &Session,
@@ -206,7 +206,7 @@ pub fn before_saving(
 ) -> Result<(Option<Found>, bool), CommandError> {
     let print = Fingerprint::of(session);
     let path = baselines.file_of(&print.plan_hash(), &print.environment_hash());
-    if !path.exists() {
+    if !baselines.holds(&path)? {
         return Ok((find(baselines, session, policy, &any)?, false));
     }
     let joined = read(baselines, &path, Some(session), policy, &any)?;

@@ -64,6 +64,7 @@ impl StoreAddress {
     /// # Errors
     /// In words: it begins as an address and is none.
     pub fn parse(text: &str) -> Result<Self, String> {
+        refuse_misspelt(text)?;
         if let Some(rest) = text.strip_prefix("git:").filter(|rest| !rest.starts_with("//")) {
             return git(rest);
         }
@@ -107,6 +108,44 @@ impl fmt::Display for StoreAddress {
                 write!(f, "{}{bucket}{between}{prefix}", scheme.opening())
             }
         }
+    }
+}
+
+/// What begins almost as an address would be a folder of that name, and a store that is empty.
+fn refuse_misspelt(text: &str) -> Result<(), String> {
+    let Some((word, rest)) = text.split_once(':') else {
+        return Ok(());
+    };
+    let lower = word.to_ascii_lowercase();
+    let is_whole = rest.starts_with("//");
+    let scheme = Scheme::ALL
+        .into_iter()
+        .find(|scheme| scheme.opening().strip_suffix("://") == Some(lower.as_str()));
+    let right = match scheme {
+        Some(scheme) if word != lower || !is_whole => meant(scheme, rest),
+        None if lower == "git" && word != lower && !is_whole => "an address that begins with `git:refs/`".into(),
+        None if lower != "git" && is_opening(word) && rest.starts_with('/') && !is_whole => {
+            return Err(format!(
+                "`{word}:` begins no address of baselines; {FORMS}; for a folder of that name write `./` before it"
+            ));
+        }
+        _ => return Ok(()),
+    };
+    Err(format!(
+        "`{word}:` begins no address of baselines; write {right}, or for a folder of that name `./` before it"
+    ))
+}
+
+fn meant(scheme: Scheme, rest: &str) -> String {
+    let (opening, path) = (scheme.opening(), rest.trim_start_matches('/'));
+    let is_absolute = path.len() < rest.len();
+    // What may hold a password is not repeated.
+    let is_harmless = !path.is_empty() && !path.contains(['@', '?']);
+    match scheme {
+        Scheme::File if is_harmless && is_absolute => format!("`{opening}/{path}`"),
+        Scheme::File => format!("an address that begins with `{opening}/`"),
+        _ if is_harmless => format!("`{opening}{path}`"),
+        _ => format!("an address that begins with `{opening}`"),
     }
 }
 
@@ -171,6 +210,9 @@ fn objects(scheme: Scheme, rest: &str) -> Result<StoreAddress, String> {
         return Err(format!("the `{opening}` address names no bucket; {FORMS}"));
     }
     let whole = prefix.trim_end_matches('/');
+    if scheme == Scheme::File && whole.is_empty() {
+        return Err("`file:///` names no folder; give one such as `file:///srv/baselines`".into());
+    }
     let inner = whole.trim_start_matches('/');
     if inner.split('/').any(|part| matches!(part, "." | "..")) || inner.contains("//") {
         return Err(format!("the `{opening}` address has a part that is `.`, `..` or empty"));
@@ -221,6 +263,9 @@ mod tests {
             "baselines",
             "../x/base",
             "C:\\perf",
+            "C:/perf",
+            "./s3:/bucket",
+            "runs:old",
             "git:refs/perfgate/baselines",
             "git:refs/heads/perf-base@origin",
             "s3://bucket",
@@ -242,7 +287,22 @@ mod tests {
         for (text, part) in [
             ("http://host/base", "`http://` is no place for baselines"),
             ("git://host/repo", "`git://` is no place for baselines"),
-            ("S3://bucket", "`S3://` is no place for baselines"),
+            ("S3://bucket", "write `s3://bucket`"),
+            ("s3:/bucket/x", "write `s3://bucket/x`"),
+            ("s3:bucket", "write `s3://bucket`"),
+            ("gs:/bucket", "write `gs://bucket`"),
+            ("az:container/x", "write `az://container/x`"),
+            ("file:/srv/base", "write `file:///srv/base`"),
+            ("FILE:///srv/base", "write `file:///srv/base`"),
+            ("file:base", "begins with `file:///`"),
+            ("file:///", "`file:///` names no folder"),
+            ("file:////", "`file:///` names no folder"),
+            ("file:", "begins with `file:///`"),
+            ("s3:/key:secret@bucket", "begins with `s3://`"),
+            ("az:/c/x?sig=secret", "begins with `az://`"),
+            ("GIT:refs/a/b", "begins with `git:refs/`"),
+            ("git:/refs/a/b", "names no whole ref"),
+            ("http:/host/base", "`http:` begins no address"),
             ("git:baselines", "names no whole ref"),
             ("git:refs/x", "names no whole ref"),
             ("git:refs/a/../b", "names no whole ref"),

@@ -21,6 +21,14 @@ pub enum GitError {
         /// As given.
         name: String,
     },
+    /// No such remote in this clone.
+    #[error(
+        "this clone has no remote `{name}`; give one that `git remote` lists, or add it with `git remote add {name} ADDRESS`"
+    )]
+    NoRemote {
+        /// As given.
+        name: String,
+    },
     /// Something other than a regular file stands where a file is wanted.
     #[error("`{path}` of commit `{commit}` is {what}; rules are read from regular files only")]
     NoRegularFile {

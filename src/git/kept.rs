@@ -66,10 +66,14 @@ impl KeptRef {
     /// The ref of the repository that a path lies in, which may not be there yet; of one of its remotes, where one is named.
     ///
     /// # Errors
-    /// There is no repository.
+    /// There is no repository, or it knows no such remote.
     pub fn of(here: &Path, name: &str, remote: Option<&str>) -> Result<Self, GitError> {
+        let root = Repository::open(here)?.root().to_owned();
+        if let Some(remote) = remote {
+            refuse_unknown(&root, remote)?;
+        }
         Ok(Self {
-            root: Repository::open(here)?.root().to_owned(),
+            root,
             name: name.to_owned(),
             remote: remote.map(str::to_owned),
             seen: Mutex::new(None),
@@ -228,6 +232,18 @@ impl KeptRef {
             env: &env,
             ..Call::of(args)
         })
+    }
+}
+
+/// git takes a name that its settings give no address for a folder of the work tree, which may be anybody's.
+fn refuse_unknown(root: &Path, remote: &str) -> Result<(), GitError> {
+    let key = format!("remote.{remote}.url");
+    match Git::at(root).call(&Call::of(&["config", "--get", &key])) {
+        Ok(address) if !address.is_empty() => Ok(()),
+        Ok(_) | Err(GitError::Program { code: Some(1), .. }) => Err(GitError::NoRemote {
+            name: remote.to_owned(),
+        }),
+        Err(error) => Err(error),
     }
 }
 

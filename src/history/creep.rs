@@ -3,7 +3,7 @@
 use super::{Accepted, Entry, course::first_after, window::without};
 use crate::{
     compare::{Around, Comparison, Noise, Stored, compare_levels},
-    measure::measure,
+    measure::{Measurements, measure},
     metric::Metric,
     session::Session,
     verdict::{self, Action, Bound, Check, Difference, Policy, Verdict, differences, judge, refuse, refuse_work},
@@ -58,7 +58,7 @@ impl Pin {
         if let Some(refusal) = refuse(Some(&self.session), candidate, &differences, policy) {
             return vec![self.not_checked(&refusal.reason)];
         }
-        let comparison = compare_levels(&measure(&self.session), &measure(candidate), &self.around);
+        let comparison = self.levels(&measure(candidate));
         if let Some(refusal) = refuse_work(&comparison, policy) {
             return vec![self.not_checked(&refusal.reason)];
         }
@@ -89,6 +89,16 @@ impl Pin {
                 fields.join(", ")
             )
         })
+    }
+
+    /// The change of every metric from the pinned level to that of a measured candidate.
+    pub(super) fn levels(&self, candidate: &Measurements) -> Comparison {
+        compare_levels(&measure(&self.session), candidate, &self.around)
+    }
+
+    /// The steps that were accepted after it.
+    pub(super) fn steps_since(&self) -> &[Accepted] {
+        &self.accepted
     }
 
     fn told(&self, check: &Check, comparison: &Comparison) -> String {
@@ -137,7 +147,7 @@ impl Pin {
 }
 
 /// The policy without what asks nothing of the pinned session, or is told in no warning.
-fn only_changes(policy: &Policy) -> Policy {
+pub(super) fn only_changes(policy: &Policy) -> Policy {
     let mut own = policy.clone();
     own.ceilings.clear();
     own.gates.retain(|_, gate| gate.action != Action::Report);

@@ -124,11 +124,18 @@ impl Whole {
         let before = self.last_hash().or(self.before.as_deref()).unwrap_or_default();
         entry.sha256 = Some(chain::link(before, &entry).map_err(|error| unhashed(path, error))?);
         self.history.push(entry);
-        for gone in self.history.drain(..self.history.len().saturating_sub(MAX_HISTORY)) {
-            self.before = gone.sha256;
-        }
+        self.make_room(MAX_HISTORY);
         self.last_saved_unix_s = now_unix_s;
         Ok(false)
+    }
+
+    /// Takes the oldest sessions away down to so many; tells how many went.
+    pub(super) fn make_room(&mut self, most: usize) -> usize {
+        let surplus = self.history.len().saturating_sub(most);
+        for gone in self.history.drain(..surplus) {
+            self.before = gone.sha256;
+        }
+        surplus
     }
 
     /// Gives it the seal of what it holds now.
@@ -319,7 +326,7 @@ fn broken(path: &Path, entry: &str, problem: &str) -> StoreError {
     }
 }
 
-fn unhashed(path: &Path, source: std::io::Error) -> StoreError {
+pub(super) fn unhashed(path: &Path, source: std::io::Error) -> StoreError {
     StoreError::Io {
         action: "hash",
         path: path.to_owned(),

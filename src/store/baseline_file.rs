@@ -63,7 +63,7 @@ pub(super) struct PinnedFile {
 pub(super) struct AcceptedFile {
     /// Hash of the last session before the step. Left out: it lies before the first session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    after: Option<String>,
+    pub(super) after: Option<String>,
     /// Commit of the first session after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     commit: Option<String>,
@@ -75,7 +75,7 @@ pub(super) struct AcceptedFile {
     cell: Option<String>,
     reason: String,
     who: String,
-    accepted_unix_s: u64,
+    pub(super) accepted_unix_s: u64,
 }
 
 /// The same without the sessions, to find one baseline among many.
@@ -102,6 +102,16 @@ impl From<&Accepted> for AcceptedFile {
 }
 
 impl AcceptedFile {
+    /// Whether both are what somebody recorded once, wherever it lies in a history.
+    pub(super) fn is_of_one_record(&self, other: &Self) -> bool {
+        self.at(other.after.clone()) == *other
+    }
+
+    /// The same step after another session.
+    pub(super) fn at(&self, after: Option<String>) -> Self {
+        Self { after, ..self.clone() }
+    }
+
     /// The step, or the metric key that there is not.
     pub(super) fn step(self) -> Result<Accepted, String> {
         let metric = match self.metric {

@@ -22,6 +22,9 @@ pub struct Next<'a> {
     pub kept: &'a BTreeSet<String>,
 }
 
+/// Names of all objects that the index refers to by now.
+pub type KeptNow<'a> = &'a dyn Fn() -> Result<BTreeSet<String>, StoreError>;
+
 /// Objects by name, and an index that is swapped only while it is still what was read.
 pub trait Bucket: fmt::Debug + Send + Sync {
     /// Whether it compresses what it keeps by itself.
@@ -46,9 +49,16 @@ pub trait Bucket: fmt::Debug + Send + Sync {
     /// It cannot be written.
     fn replace(&self, was: Option<&Version>, next: Next<'_>) -> Result<bool, StoreError>;
 
-    /// Takes away what the index does not refer to, or counts it; `None`: somebody else swapped the index since.
+    /// Takes away what the index does not refer to, or counts it; `None`: somebody else swapped the index since. Where nothing keeps
+    /// writers off meanwhile, `kept_now` tells what they took up.
     ///
     /// # Errors
     /// It cannot be reached or written.
-    fn sweep(&self, was: &Version, next: Next<'_>, is_dry: bool) -> Result<Option<Swept>, StoreError>;
+    fn sweep(
+        &self,
+        was: &Version,
+        next: Next<'_>,
+        kept_now: KeptNow<'_>,
+        is_dry: bool,
+    ) -> Result<Option<Swept>, StoreError>;
 }

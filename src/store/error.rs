@@ -136,6 +136,19 @@ pub enum StoreError {
         /// What that means.
         problem: String,
     },
+    /// An index that tells of no store any more.
+    #[error(
+        "`{}`: {problem}; without its index no session of this store is found: put an earlier version of it back (older \
+         commits of a ref and versions of an object hold it), or move the whole store away and fill it anew with \
+         `perfgate baseline copy` or `save`",
+        path.display()
+    )]
+    BrokenIndex {
+        /// The index.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A session that no verdict may rest on.
     #[error("this session cannot become a baseline: {reason}")]
     Refused {
@@ -223,15 +236,12 @@ pub enum StoreError {
         /// What is missing.
         object: PathBuf,
     },
-    /// Two histories of one baseline, of which neither continues the other.
-    #[error(
-        "`{}` has another history than the baseline that is to be copied there: {what}; copy into a store that does not hold it, or remove it there with `perfgate baseline rm`",
-        path.display()
-    )]
+    /// Two baselines of one plan and environment that say different things.
+    #[error("`{}` cannot be joined with the baseline that is to be copied there: {what}", path.display())]
     Parted {
         /// The baseline.
         path: PathBuf,
-        /// Where they part.
+        /// In what they differ, and what to do.
         what: String,
     },
 }

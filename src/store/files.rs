@@ -10,7 +10,7 @@ use std::{
 use super::{
     Baselines, StoreError,
     baselines::io_error,
-    bucket::{Bucket, INDEX, Next, Version},
+    bucket::{Bucket, INDEX, KeptNow, Next, Version},
     chain,
     lock::DirLock,
     place::Swept,
@@ -113,7 +113,7 @@ impl Bucket for Files {
         Ok(true)
     }
 
-    fn sweep(&self, was: &Version, next: Next<'_>, is_dry: bool) -> Result<Option<Swept>, StoreError> {
+    fn sweep(&self, was: &Version, next: Next<'_>, _: KeptNow<'_>, is_dry: bool) -> Result<Option<Swept>, StoreError> {
         let _lock = self.locked()?;
         if !self.is_still(Some(was))? {
             return Ok(None);

@@ -103,6 +103,10 @@ impl IndexFile {
 
     /// The index of these bytes, whole and unchanged since perfgate wrote it.
     pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Self, StoreError> {
+        Self::parsed(path, bytes).map_err(|error| broken(path, error))
+    }
+
+    fn parsed(path: &Path, bytes: &[u8]) -> Result<Self, StoreError> {
         let text = read::text_of(bytes);
         if text.is_empty() {
             return Err(StoreError::Empty { path: path.to_owned() });
@@ -111,11 +115,8 @@ impl IndexFile {
         let mut file: Self = read::parse(path, bytes)?;
         let found = std::mem::take(&mut file.seal);
         if file.sealed(path)? != found {
-            return Err(StoreError::ChainBroken {
-                path: path.to_owned(),
-                entry: "seal".into(),
-                problem: "it does not fit: the index was changed after perfgate wrote it".into(),
-            });
+            let problem = "does not fit: the index was changed after perfgate wrote it";
+            return Err(read::field(path, "seal", problem.into()));
         }
         file.check(path)?;
         Ok(file)
@@ -207,6 +208,22 @@ impl HeadFile {
             runs: self.newest.runs.clone(),
             doubts,
         }
+    }
+}
+
+/// What is said of a session or a baseline that is broken (measure again, remove it) helps an index nothing.
+fn broken(path: &Path, error: StoreError) -> StoreError {
+    let problem = match error {
+        StoreError::Empty { .. } => "it is empty".to_owned(),
+        StoreError::CutOff { .. } => "it ends in the middle".to_owned(),
+        StoreError::NotJson { detail, .. } => format!("it is no JSON: {detail}"),
+        StoreError::Foreign { detail, .. } => format!("it is no index of perfgate: {detail}"),
+        StoreError::Field { key, problem, .. } => format!("`{key}`: {problem}"),
+        other => return other,
+    };
+    StoreError::BrokenIndex {
+        path: path.to_owned(),
+        problem,
     }
 }
 

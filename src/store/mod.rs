@@ -21,6 +21,7 @@ mod error;
 mod files;
 mod index_file;
 mod info;
+mod join;
 mod lengths_file;
 mod live;
 mod load_file;
@@ -61,7 +62,7 @@ pub use self::{
         Bisection, CommitChance, CommitRun, Confirmed, EndsFound, Found, Question, Skipped, Suspect, read_bisection,
         write_bisection,
     },
-    bucket::{Bucket, INDEX, Next, Version},
+    bucket::{Bucket, INDEX, KeptNow, Next, Version},
     chain::{sha256_of, sha256_of_file},
     error::StoreError,
     info::BaselineInfo,

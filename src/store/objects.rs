@@ -2,7 +2,9 @@
 //!
 //! Credentials and endpoints are the environment's, as the tools of each cloud know them (`AWS_…`, `GOOGLE_…`, `AZURE_…`).
 
-use std::{collections::BTreeSet, env, error::Error as _, fmt, sync::Arc, time::Duration};
+mod sweep;
+
+use std::{env, error::Error as _, fmt, sync::Arc, time::Duration};
 
 use object_store::{
     BackoffConfig, ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig, UpdateVersion,
@@ -15,8 +17,8 @@ use tokio::{
 
 use super::{
     Baselines, StoreError,
-    bucket::{Bucket, INDEX, Next, Version},
-    files::{GRACE, KINDS},
+    bucket::{Bucket, INDEX, KeptNow, Next, Version},
+    files::GRACE,
     place::Swept,
 };
 
@@ -59,6 +61,8 @@ struct Objects {
     address: String,
     cloud: Cloud,
     prefix: String,
+    /// Younger objects are not swept.
+    grace: Duration,
     store: Arc<dyn ObjectStore>,
     runtime: Runtime,
 }
@@ -92,6 +96,7 @@ impl Baselines {
             address: address.to_owned(),
             cloud,
             prefix: prefix.to_owned(),
+            grace: GRACE,
             store,
             runtime,
         };
@@ -217,23 +222,6 @@ impl Objects {
             }
         }
     }
-
-    async fn stray(&self, kept: &BTreeSet<String>) -> Result<Vec<(Path, u64)>, Error> {
-        let mut stray = Vec::new();
-        for kind in KINDS {
-            let listed = self.store.list_with_delimiter(Some(&self.path(kind))).await?;
-            for object in listed.objects {
-                let name = format!("{kind}/{}", object.location.filename().unwrap_or_default());
-                // The clock is that of the storage on one side only; the grace is long.
-                let then = std::time::SystemTime::from(object.last_modified);
-                let age = std::time::SystemTime::now().duration_since(then).unwrap_or_default();
-                if !kept.contains(&name) && age > GRACE {
-                    stray.push((object.location, object.size));
-                }
-            }
-        }
-        Ok(stray)
-    }
 }
 
 impl Bucket for Objects {
@@ -276,31 +264,19 @@ impl Bucket for Objects {
     fn replace(&self, was: Option<&Version>, next: Next<'_>) -> Result<bool, StoreError> {
         let all = async {
             self.put(next.added).await?;
-            self.swapped(was, next.index).await
+            self.swapped_whole(was, next).await
         };
         self.runtime.block_on(all).map_err(|error| self.failed("write", &error))
     }
 
-    fn sweep(&self, was: &Version, next: Next<'_>, is_dry: bool) -> Result<Option<Swept>, StoreError> {
-        let all = async {
-            let stray = self.stray(next.kept).await?;
-            // What somebody has taken up meanwhile must not go.
-            if self.index_now().await?.map(|(_, version)| version).as_ref() != Some(was) {
-                return Ok(None);
-            }
-            if !is_dry {
-                for (path, _) in &stray {
-                    self.store.delete(path).await?;
-                }
-            }
-            Ok(Some(Swept {
-                objects: stray.len(),
-                bytes: stray.iter().map(|(_, bytes)| bytes).sum(),
-            }))
-        };
-        self.runtime
-            .block_on(all)
-            .map_err(|error| self.failed("tidy up", &error))
+    fn sweep(
+        &self,
+        was: &Version,
+        next: Next<'_>,
+        kept_now: KeptNow<'_>,
+        is_dry: bool,
+    ) -> Result<Option<Swept>, StoreError> {
+        self.swept(was, next.kept, kept_now, is_dry)
     }
 }
 

@@ -50,6 +50,11 @@ pub(super) trait Place: fmt::Debug + Send + Sync {
     /// Whether a path names a file that can be read here.
     fn has_file(&self, path: &Path) -> bool;
 
+    /// Whether this file is kept here.
+    fn holds(&self, path: &Path) -> Result<bool, StoreError> {
+        Ok(self.files()?.iter().any(|own| own == path))
+    }
+
     /// Whether nothing can be written.
     fn is_read_only(&self) -> bool {
         false

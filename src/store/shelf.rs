@@ -14,7 +14,7 @@ use super::{
     baselines::io_error,
     lock::DirLock,
     noise_file::NoiseFile,
-    place::{Change, Look, NoiseChange, Place},
+    place::{Change, Look, NoiseChange, Place, baselines_of, noise_of},
     read, read_bytes_with,
 };
 use crate::session::Session;
@@ -146,6 +146,24 @@ impl Baselines {
     /// Whether a path names a file that can be read here: one that was read from the commit, one of the store, or any on disk.
     pub fn has_file(&self, path: &Path) -> bool {
         self.place.has_file(path)
+    }
+
+    /// Whether the store holds this file of a baseline, wherever it is kept: the disk of this machine knows nothing of a ref or a
+    /// bucket.
+    ///
+    /// # Errors
+    /// The store cannot be reached or read.
+    pub fn holds(&self, path: &Path) -> Result<bool, StoreError> {
+        self.place.holds(path)
+    }
+
+    /// Whether nothing is kept here: no baseline, broken ones included, and no noise of pairs.
+    ///
+    /// # Errors
+    /// The store cannot be reached or read.
+    pub fn is_empty(&self) -> Result<bool, StoreError> {
+        let files = self.place.files()?;
+        Ok(noise_of(files.clone()).is_empty() && baselines_of(files).is_empty())
     }
 
     /// Reads a session or a baseline as [`super::read_with`] does, from where it is kept or as it was at the commit.

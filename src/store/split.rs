@@ -338,8 +338,9 @@ impl Place for Split {
                 added: &[],
                 kept: &kept,
             };
+            let kept_now = || Ok(self.kept(&self.snapshot()?.index));
             tries += 1;
-            match self.bucket.sweep(&version, next, is_dry)? {
+            match self.bucket.sweep(&version, next, &kept_now, is_dry)? {
                 Some(swept) => return Ok(swept),
                 None if tries < FEWEST_TRIES => thread::sleep(pause(tries)),
                 None => {

@@ -1,13 +1,11 @@
 //! Keeps a store small, and carries baselines from one to another; every hash stays what it was.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
     Baselines, StoreError,
     baseline::{Whole, stored_in},
+    join::join,
     noise_file::NoiseFile,
     place::{Swept, baselines_of, name_of, noise_of},
 };
@@ -30,10 +28,16 @@ pub struct Trimmed {
 pub struct Copied {
     /// Its file there.
     pub file: PathBuf,
-    /// Sessions that it holds.
+    /// Sessions that it holds now.
     pub sessions: usize,
     /// Sessions that were there already.
     pub there_before: usize,
+    /// Sessions that came to these.
+    pub added: usize,
+    /// Oldest sessions that made room.
+    pub made_room: usize,
+    /// Whether both went on by themselves, so that sessions that were there have new hashes.
+    pub is_relinked: bool,
 }
 
 impl Baselines {
@@ -80,11 +84,11 @@ impl Baselines {
     }
 
     /// Copies every baseline, with its name, its accepted steps, its pinned session and its chain of hashes, and the noise of
-    /// pairs, to another store. What is there already is continued, never rewritten.
+    /// pairs, to another store. What is there already stays and is joined with what comes.
     ///
     /// # Errors
-    /// A baseline is broken, its name belongs to another one there, it has another history there, or one of the stores cannot be
-    /// read or written.
+    /// A baseline is broken, its name belongs to another one there, it has another name or pinned session there, or one of the
+    /// stores cannot be read or written.
     pub fn copy_to(&self, to: &Self) -> Result<Vec<Copied>, StoreError> {
         to.refuse_read_only()?;
         let files = self.place.files()?;
@@ -109,46 +113,46 @@ impl Baselines {
 
     fn take_in(&self, coming: &Whole) -> Result<Copied, StoreError> {
         let path = self.file_of(&coming.plan_hash, &coming.environment_hash);
-        let mut there_before = 0;
+        let mut did = None;
         self.place.change(&path, &mut |stored| {
-            if let Some(name) = &coming.name {
+            let Some(stored) = stored else {
+                if let Some(name) = &coming.name {
+                    self.refuse_taken(name, &path)?;
+                }
+                did = Some(Copied::new(path.clone(), coming.history.len()));
+                return Ok(Some(coming.clone()));
+            };
+            let mut joined = join(&path, &stored, coming)?;
+            if let Some(name) = &joined.file.name {
                 self.refuse_taken(name, &path)?;
             }
-            there_before = stored.as_ref().map_or(0, |stored| stored.history.len());
-            let is_more = match &stored {
-                Some(stored) => continues(&path, stored, coming)?,
-                None => true,
-            };
-            Ok(is_more.then(|| coming.clone()))
+            joined.file.seal_up(&path)?;
+            did = Some(Copied {
+                file: path.clone(),
+                sessions: joined.file.history.len(),
+                there_before: stored.history.len(),
+                added: joined.added,
+                made_room: joined.made_room,
+                is_relinked: joined.is_relinked,
+            });
+            let is_same = stored.schema == joined.file.schema && stored.seal == joined.file.seal;
+            Ok((!is_same).then_some(joined.file))
         })?;
-        Ok(Copied {
-            sessions: coming.history.len(),
-            file: path,
-            there_before,
-        })
+        did.ok_or(StoreError::Missing { path })
     }
 }
 
-/// Whether what comes says more than what is stored; what it lacks of that is an error.
-fn continues(path: &Path, stored: &Whole, coming: &Whole) -> Result<bool, StoreError> {
-    if stored.seal == coming.seal {
-        return Ok(false);
+impl Copied {
+    fn new(file: PathBuf, sessions: usize) -> Self {
+        Self {
+            file,
+            sessions,
+            there_before: 0,
+            added: sessions,
+            made_room: 0,
+            is_relinked: false,
+        }
     }
-    let last = stored.history.last().and_then(|entry| entry.sha256.as_ref());
-    let has_newest = coming.history.iter().any(|entry| entry.sha256.as_ref() == last);
-    let accepted = coming.accepted.get(..stored.accepted.len());
-    let what = if !has_newest {
-        // A hash covers all that came before it.
-        "the session that was saved last there is not among those that come"
-    } else if accepted != Some(&stored.accepted) {
-        "other steps were accepted there"
-    } else {
-        return Ok(true);
-    };
-    Err(StoreError::Parted {
-        path: path.to_owned(),
-        what: what.into(),
-    })
 }
 
 fn trimmed(path: PathBuf, file: &mut Whole, newest: usize, needed: &BTreeSet<String>) -> Trimmed {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Baselines in S3, against a real server process (moto): two writers, a cut connection, wrong credentials, a thousand sessions.
+# Baselines in S3, against a real server process (moto): two writers, a cut connection, a sweep beside a save,
+# wrong credentials, a thousand sessions.
 #
 # Usage: tests/store/run.sh [PERFGATE]. Needs python3; moto comes from PyPI into a folder of its own (PERFGATE_MOTO_VENV).
 set -euo pipefail

@@ -3,6 +3,7 @@
 Each check prints what it found; the first that fails ends it with 1.
 """
 
+import datetime
 import hashlib
 import json
 import os
@@ -24,11 +25,20 @@ KEYS = {"AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST", "AWS_SECRET_ACCESS_KEY": "s
 
 def serve(port):
     """moto with a count of what it is asked; one request at a time, as moto itself looks and writes in two steps."""
+    from moto.s3.models import s3_backends
     from moto.server import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import WSGIRequestHandler, run_simple
 
     inner = DomainDispatcherApplication(create_backend_app)
     counts = {}
+
+    def age():
+        """All that is stored was written two hours before."""
+        for account in s3_backends.values():
+            for backend in account.values():
+                for bucket in backend.buckets.values():
+                    for key in bucket.keys.values():
+                        key.last_modified -= datetime.timedelta(hours=2)
 
     def app(environ, start_response):
         path = environ["PATH_INFO"]
@@ -37,6 +47,10 @@ def serve(port):
             counts.clear()
             start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
             return [body]
+        if path == "/age":
+            age()
+            start_response("200 OK", [("Content-Length", "0")])
+            return []
         kind = "index" if path.endswith("/index.json") else "session" if "/sessions/" in path else "other"
         key = f"{environ['REQUEST_METHOD']} {kind}"
         counts[key] = counts.get(key, 0) + 1
@@ -72,6 +86,9 @@ class Server:
 
     def counts(self):
         return json.load(urllib.request.urlopen(f"{self.url()}/counts"))
+
+    def age(self):
+        urllib.request.urlopen(f"{self.url()}/age").read()
 
     def stop(self):
         self.process.terminate()
@@ -267,6 +284,44 @@ def cut_connection(box, server):
     print(f"cut connections: four saves went through once each; always cut, it gave up after {time.time() - began:.1f} s")
 
 
+def sweep_and_save(box, server):
+    """An object that is swept while somebody saves the same session again stays, whoever was first."""
+    store, file = f"s3://{BUCKET}/sweep", box.session(1)
+    save = ["baseline", "save", file, "--force", "--name", "main", "--store", store]
+    gc = ["baseline", "gc", "--store", store]
+
+    def stray():
+        box.run(server.url(), *save)
+        box.run(server.url(), "baseline", "rm", "main", "--store", store)
+        server.age()
+
+    stray()
+    text = box.run(server.url(), *gc)
+    check("1 objects that nothing refers to went" in text, text)
+    acted = []
+
+    def save_before_the_removal(method, path, nth):
+        if not acted and (method == "DELETE" or method == "POST" and "delete" in path):
+            acted.append(box.run(server.url(), *save))
+
+    stray()
+    box.run(Proxy(server.port, save_before_the_removal).url(), *gc)
+    check(acted, "nothing was taken away")
+    box.run(server.url(), "baseline", "show", "main", "--store", store)
+
+    def sweep_before_the_swap(method, path, nth):
+        if not acted and method == "PUT" and path.endswith("index.json"):
+            server.age()
+            acted.append(box.run(server.url(), *gc))
+
+    box.run(server.url(), "baseline", "rm", "main", "--store", store)
+    acted.clear()
+    box.run(Proxy(server.port, sweep_before_the_swap).url(), *save)
+    check(acted and "1 objects that nothing refers to went" in acted[0], acted)
+    box.run(server.url(), "baseline", "show", "main", "--store", store)
+    print("swept while it was saved again: the session is there, whoever was first")
+
+
 def wrong_credentials(box):
     server = Server(free_actions=1)
     try:
@@ -330,6 +385,7 @@ def main():
         contract(box, server)
         two_writers(box, server)
         cut_connection(box, server)
+        sweep_and_save(box, server)
         wrong_credentials(box)
         thousand_sessions(box, server)
     finally:

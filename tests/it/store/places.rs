@@ -288,6 +288,31 @@ fn a_ref_leaves_the_work_tree_and_every_branch_alone() {
 }
 
 #[test]
+fn a_folder_is_no_remote_whatever_it_is_called() {
+    let scratch = Scratch::new();
+    let repo = scratch.path("repo");
+    // As a commit may hold one: baselines in what git takes for a bare repository.
+    save(&scratch.open("repo", REF), 1, Some("main"));
+    git(&repo, &["clone", "--quiet", "--mirror", ".", "planted"]);
+    for setting in [None, Some("fetch"), Some("pushurl")] {
+        if let Some(setting) = setting {
+            git(&repo, &["config", &format!("remote.planted.{setting}"), "x"]);
+        }
+        let address = StoreAddress::parse(&format!("{REF}@planted")).unwrap();
+        let error = in_words(&place::open_from(&address, &repo).unwrap_err());
+        assert!(
+            error.contains("this clone has no remote `planted`"),
+            "{setting:?}: {error}"
+        );
+    }
+    git(&repo, &["remote", "add", "kept", "./planted"]);
+    assert_eq!(
+        starts(&scratch.open("repo", &format!("{REF}@kept"))),
+        BTreeSet::from([1])
+    );
+}
+
+#[test]
 fn a_push_that_the_remote_refuses_is_an_error_and_no_endless_try() {
     let scratch = Scratch::new();
     let address = format!("{REF}@origin");
@@ -328,12 +353,28 @@ fn what_was_changed_by_hand_is_an_error_that_says_where() {
     let whole = fs::read_to_string(&index).unwrap();
     fs::write(&index, whole.replace("\"main\"", "\"mine\"")).unwrap();
     let error = in_words(&baselines.list().unwrap_err());
-    assert!(error.contains("index.json`: `seal`: it does not fit"), "{error}");
+    assert!(error.contains("index.json`: `seal`: does not fit"), "{error}");
     let saved = baselines.save(&session_at(2), None, "aaaa1", "eeee1", 1, &[]);
     assert!(
-        matches!(saved, Err(StoreError::ChainBroken { .. })),
+        matches!(saved, Err(StoreError::BrokenIndex { .. })),
         "nothing is added to it"
     );
+    for (text, part) in [
+        ("", "it is empty"),
+        (&whole[..whole.len() / 2], "it ends in the middle"),
+        ("no index", "it is no JSON"),
+    ] {
+        fs::write(&index, text).unwrap();
+        let error = in_words(&baselines.list().unwrap_err());
+        assert!(
+            error.contains(part) && error.contains("put an earlier version of it back"),
+            "{error}"
+        );
+        assert!(
+            !error.contains("baseline rm") && !error.contains("measure again"),
+            "{error}"
+        );
+    }
     fs::write(&index, whole).unwrap();
 
     let object = fs::read_dir(scratch.path("objects/sessions"))
@@ -430,17 +471,146 @@ fn a_copy_through_every_place_comes_back_to_the_last_byte() {
         assert_eq!(read(&folder), read(&back), "{file}");
     }
 
-    // What goes on is continued; what parted is not overwritten.
+    // What goes on is continued.
     save(&from, 5, None);
     let to = scratch.open("repo", &objects);
     assert_eq!(from.copy_to(&to).unwrap()[0].there_before, 4);
     assert_eq!(starts(&to), (1..=5).collect());
     assert_eq!(from.copy_to(&to).unwrap()[0].there_before, 5);
-    save(&to, 6, None);
-    save(&from, 7, None);
-    for (one, other) in [(&from, &to), (&to, &from)] {
-        let error = one.copy_to(other).unwrap_err();
-        assert!(matches!(error, StoreError::Parted { .. }), "{}", in_words(&error));
+}
+
+/// The hash of each session of the one baseline, in the order of their chain.
+fn hashes(baselines: &Baselines) -> Vec<String> {
+    let mut hashes = Vec::new();
+    let each = |_, link: &Link| hashes.push(link.sha256.clone());
+    baselines.get_with("aaaa1-eeee1", each).unwrap();
+    hashes
+}
+
+#[test]
+fn a_copy_takes_nothing_from_what_is_there() {
+    let scratch = Scratch::new();
+    let [folder, _, _, objects] = scratch.addresses();
+    let (from, to) = (scratch.open("repo", &folder), scratch.open("repo", &objects));
+    for start in 1..=8 {
+        save(&from, start, None);
     }
-    assert_eq!(starts(&to), (1..=6).collect());
+    from.copy_to(&to).unwrap();
+    // There it got a name, a pin and a step; here it was trimmed and went on.
+    save(&to, 8, Some("main"));
+    let old = hashes(&to);
+    to.pin("main", &old[1], "ada", 5).unwrap();
+    to.accept(
+        "main",
+        &Accepted {
+            after: Some(old[3].clone()),
+            ..step()
+        },
+    )
+    .unwrap();
+    from.trim("aaaa1", 2, &BTreeSet::new(), false).unwrap();
+    save(&from, 9, None);
+    let copied = &from.copy_to(&to).unwrap()[0];
+    assert_eq!((copied.sessions, copied.there_before, copied.added), (9, 8, 1));
+    assert!(!copied.is_relinked, "one history continues the other");
+
+    let found = to.get("main").unwrap();
+    assert_eq!(starts(&to), (1..=9).collect());
+    assert_eq!(found.pinned.unwrap().session, session_at(2));
+    assert_eq!(found.accepted[0].after.as_ref(), Some(&old[3]));
+    assert_eq!(hashes(&to)[..8], old[..]);
+    // And back, where only the newest sessions were left.
+    let copied = &to.copy_to(&from).unwrap()[0];
+    assert_eq!((copied.sessions, copied.there_before, copied.added), (9, 3, 6));
+    assert_eq!(hashes(&from), hashes(&to));
+    assert_eq!(from.get("main").unwrap().pinned.unwrap().session, session_at(2));
+}
+
+#[test]
+fn two_histories_that_parted_become_one_in_the_order_of_time() {
+    let scratch = Scratch::new();
+    let [folder, at_ref, ..] = scratch.addresses();
+    let (from, to) = (scratch.open("repo", &folder), scratch.open("repo", &at_ref));
+    for start in [1, 2] {
+        save(&from, start, Some("main"));
+    }
+    from.copy_to(&to).unwrap();
+    let common = hashes(&to);
+    for start in [4, 6, 8] {
+        save(&to, start, None);
+    }
+    for start in [3, 6, 7] {
+        save(&from, start, None);
+    }
+    // Steps after session 4 there and after session 3 here; session 7 here is pinned.
+    let (there, here) = (hashes(&to), hashes(&from));
+    let after = |hash: &String, reason: &str| Accepted {
+        after: Some(hash.clone()),
+        reason: reason.into(),
+        ..step()
+    };
+    to.accept("main", &after(&there[2], "there")).unwrap();
+    from.accept("main", &after(&here[2], "here")).unwrap();
+    from.pin("main", &here[4], "ada", 5).unwrap();
+
+    let copied = &from.copy_to(&to).unwrap()[0];
+    assert_eq!((copied.sessions, copied.added, copied.is_relinked), (7, 2, true));
+    let (found, joined) = (to.get("main").unwrap(), hashes(&to));
+    let measured: Vec<u64> = found.history.iter().map(|session| session.started_unix_s).collect();
+    assert_eq!(measured, [1, 2, 3, 4, 6, 7, 8]);
+    assert_eq!(joined[..2], common[..]);
+    let place = |reason: &str| {
+        let step = found.accepted.iter().find(|step| step.reason == reason).unwrap();
+        joined.iter().position(|hash| Some(hash) == step.after.as_ref())
+    };
+    assert_eq!((place("here"), place("there")), (Some(2), Some(3)));
+    let pinned = found.pinned.unwrap();
+    assert_eq!((pinned.session, &pinned.sha256), (session_at(7), &joined[5]));
+
+    // The other way round it comes to the same, and once more it changes nothing.
+    to.copy_to(&from).unwrap();
+    assert_eq!(hashes(&from), joined);
+    let again = &from.copy_to(&to).unwrap()[0];
+    assert_eq!((again.added, again.is_relinked), (0, false));
+}
+
+#[test]
+fn what_two_baselines_say_differently_is_no_one_baseline() {
+    let scratch = Scratch::new();
+    let [folder, _, _, objects] = scratch.addresses();
+    let (from, to) = (scratch.open("repo", &folder), scratch.open("repo", &objects));
+    save(&from, 1, Some("main"));
+    save(&from, 2, None);
+    from.copy_to(&to).unwrap();
+    from.pin("main", &hashes(&from)[0], "ada", 5).unwrap();
+    to.pin("main", &hashes(&to)[1], "bob", 6).unwrap();
+    let error = in_words(&from.copy_to(&to).unwrap_err());
+    assert!(error.contains("take one of the two pins away"), "{error}");
+    assert_eq!(to.get("main").unwrap().pinned.unwrap().who, "bob");
+
+    from.unpin("main").unwrap();
+    save(&from, 2, Some("other"));
+    let error = in_words(&from.copy_to(&to).unwrap_err());
+    assert!(
+        error.contains("it is called `main` there and `other` in what comes"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_full_history_makes_room_for_what_comes_and_says_so() {
+    let scratch = Scratch::new();
+    let [folder, _, _, objects] = scratch.addresses();
+    let (from, to) = (scratch.open("repo", &folder), scratch.open("repo", &objects));
+    let most = MAX_HISTORY as u64;
+    for start in 1..=most {
+        save(&from, start, None);
+    }
+    from.copy_to(&to).unwrap();
+    for start in most + 1..=most + 3 {
+        save(&from, start, None);
+    }
+    let copied = &from.copy_to(&to).unwrap()[0];
+    assert_eq!((copied.sessions, copied.added, copied.made_room), (MAX_HISTORY, 3, 3));
+    assert_eq!(hashes(&from), hashes(&to));
 }
