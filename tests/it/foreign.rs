@@ -16,7 +16,7 @@ use std::{
 };
 
 use perfgate::{
-    import::{Imported, Options, import},
+    import::{Imported, Options},
     measure::measure,
     metric::{
         Metric,
@@ -26,6 +26,8 @@ use perfgate::{
     session::Session,
 };
 use serde_json::Value;
+
+use crate::import::import;
 
 /// Results of real tools, where `shared` lies beside this repository.
 fn results(tool: &str) -> Option<PathBuf> {

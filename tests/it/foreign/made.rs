@@ -1,7 +1,7 @@
 //! Files in the shapes that other versions write, made by hand after their sources.
 
 use perfgate::{
-    import::{ImportError, Imported, Options, import},
+    import::{ImportError, Imported, Options},
     metric::{
         Metric,
         Percentile::{P50, P95, P99},
@@ -11,6 +11,7 @@ use perfgate::{
 };
 
 use super::figure;
+use crate::import::import;
 
 /// Imports one file with this text.
 fn of(name: &str, text: &str) -> Result<Imported, ImportError> {

@@ -5,7 +5,7 @@
 use std::{fs, path::Path};
 
 use perfgate::{
-    import::{Options, import},
+    import::Options,
     metric::{
         Metric,
         Percentile::{self, P50, P95, P99},
@@ -15,7 +15,7 @@ use perfgate::{
 };
 use tempfile::TempDir;
 
-use super::{data, figure, imported, session};
+use super::{data, figure, import, imported, session};
 use crate::command::expect;
 
 const SUMMARY: &str = "llmperf/tiny_550_32_summary.json";

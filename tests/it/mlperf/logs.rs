@@ -7,14 +7,14 @@ use std::{
 };
 
 use perfgate::{
-    import::{Options, import},
+    import::Options,
     measure::{Measurements, measure},
     metric::{Metric, Percentile},
     plan::{Arrivals, Load},
     session::Session,
 };
 
-use crate::command::expect;
+use crate::{command::expect, import::import};
 
 fn data(run: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
