@@ -35,6 +35,7 @@ mod run;
 mod samples;
 mod session;
 mod sglang;
+mod sound;
 mod table;
 mod triton;
 mod vllm;

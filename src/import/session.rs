@@ -7,7 +7,7 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use super::{ForeignRun, ImportError};
+use super::{ForeignRun, ImportError, sound};
 use crate::{
     plan::{Lengths, Load, Plan, Prompts, Target, Workload},
     session::{CellRuns, Ended, Run, Session},
@@ -19,6 +19,7 @@ pub(super) fn session_of(runs: Vec<ForeignRun>) -> Result<Session, ImportError> 
         return Err(ImportError::NoRun { path: PathBuf::new() });
     };
     for run in &runs {
+        sound::check(run)?;
         of_one_measurement(&first, run)?;
         let own = runs.iter().find(|other| other.load == run.load).unwrap_or(&first);
         of_one_cell(own, run)?;

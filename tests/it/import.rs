@@ -1,5 +1,10 @@
 //! Results of other tools: the figures of their own tables, files that cannot be, and the verbs that take them.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test helpers"
+)]
 
 mod bad;
 mod further;
