@@ -102,6 +102,22 @@ fn folders_of_runs_are_judged() {
 }
 
 #[test]
+fn figures_alone_are_no_requests_to_export() {
+    let folder = TempDir::new().unwrap();
+    let plain = data("vllm/plain.json").to_str().unwrap().to_owned();
+    for form in ["ndjson", "llm-d"] {
+        let (text, told) = expect(folder.path(), 2, &["export", &plain, "--to", form]);
+        assert_eq!(text, "", "{form}");
+        assert!(
+            told.contains(
+                "has the figures that vllm bench serve states, and no request records; export those (`--to csv`)"
+            ),
+            "{form}: {told}"
+        );
+    }
+}
+
+#[test]
 fn other_tools_are_incomparable_and_the_report_says_why() {
     let folder = TempDir::new().unwrap();
     let at = |name: &str| data(name).to_str().unwrap().to_owned();
