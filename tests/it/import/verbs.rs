@@ -118,6 +118,47 @@ fn figures_alone_are_no_requests_to_export() {
 }
 
 #[test]
+fn exports_say_by_which_definitions_their_figures_were_made() {
+    let folder = TempDir::new().unwrap();
+    let detailed = data("vllm/detailed.json").to_str().unwrap().to_owned();
+    let exported = |args: &[&str]| {
+        let args: Vec<&str> = ["export", &detailed, "--to"].iter().chain(args).copied().collect();
+        expect(folder.path(), 0, &args).0
+    };
+    let text = exported(&["openmetrics"]);
+    assert!(text.contains("definitions=\"vllm-serve/1\""), "{text}");
+    assert!(
+        text.contains(
+            "# HELP perfgate_ttft_seconds median over the runs: as vllm bench serve has it: until the first chunk with a choice, even \
+             an empty one (lower is better)"
+        ),
+        "{text}"
+    );
+    let text = exported(&["csv"]);
+    assert!(
+        text.lines().next().is_some_and(|line| line.ends_with(",definitions")),
+        "{text}"
+    );
+    assert!(
+        text.lines().skip(1).all(|line| line.ends_with(",vllm-serve/1")),
+        "{text}"
+    );
+    let text = exported(&["ndjson"]);
+    assert!(
+        text.lines()
+            .all(|line| line.ends_with("\"definitions\":\"vllm-serve/1\"}")),
+        "{text}"
+    );
+    let text = exported(&["github-action-benchmark", "--better", "lower"]);
+    assert!(
+        text.contains("as vllm bench serve has it") && text.contains("(vllm-serve/1)"),
+        "{text}"
+    );
+    let text = exported(&["llm-d"]);
+    assert!(text.contains("\"definitions vllm-serve/1\""), "{text}");
+}
+
+#[test]
 fn other_tools_are_incomparable_and_the_report_says_why() {
     let folder = TempDir::new().unwrap();
     let at = |name: &str| data(name).to_str().unwrap().to_owned();
