@@ -12,7 +12,7 @@ use super::{
     detect::Folder,
     json::{self, Num},
     numbers,
-    run::{COMMIT_KEYS, Told, bad},
+    run::{COMMIT_KEYS, Family, Told, bad},
 };
 use crate::{
     metric::{Metric, Percentile},
@@ -191,9 +191,6 @@ fn load_of(path: &Path, at: usize, level: &Level) -> Result<Load, ImportError> {
         }
     }
 }
-
-/// A latency at a percentile.
-type Family = fn(Percentile) -> Metric;
 
 fn tell(path: &Path, at: usize, level: &Level) -> Result<Told, ImportError> {
     let key = |key: &str| format!("results[{at}].{key}");

@@ -16,7 +16,7 @@ use super::{
     detect::{Folder, Part},
     json::{self, Keys, Num, Object},
     numbers,
-    run::{COMMIT_KEYS, Told, bad},
+    run::{COMMIT_KEYS, Family, Told, bad},
 };
 use crate::{
     metric::{Metric, Percentile},
@@ -208,9 +208,6 @@ fn run_of(path: &Path, mut found: Summary, responses: Option<&[Response]>) -> Re
     run.run.stated = told.stated();
     Ok(run)
 }
-
-/// A latency at a percentile.
-type Family = fn(Percentile) -> Metric;
 
 const FAMILIES: [(&str, Family); 3] = [
     ("ttft_s", Metric::Ttft),

@@ -18,6 +18,7 @@
 //! neither is absent, with its reason.
 
 mod aiperf;
+mod csv;
 mod detect;
 mod error;
 mod formats;

@@ -7,7 +7,7 @@ use std::{
 
 use super::{ImportError, numbers::count_u32};
 use crate::{
-    metric::Metric,
+    metric::{Metric, Percentile},
     plan::{Api, Load, Slo},
     session::{Environment, Failure, FailureClass, Outcome, Run, Stated, StatedFigure},
 };
@@ -16,6 +16,9 @@ use crate::{
 const MESSAGE_SIGNS: usize = 300;
 /// The keys under which what a user tells a tool of a run may name the commit.
 pub(super) const COMMIT_KEYS: [&str; 4] = ["commit", "commit_sha", "git_commit", "git_sha"];
+
+/// A latency at a percentile.
+pub(super) type Family = fn(Percentile) -> Metric;
 
 /// One run of another tool.
 #[derive(Clone, Debug)]
@@ -191,7 +194,7 @@ pub(super) fn failed(message: &str) -> Outcome {
     };
     Outcome::Failed(Box::new(Failure {
         class,
-        message: last_line(message),
+        message: last_line(message).unwrap_or_else(|| "no reason was told".into()),
     }))
 }
 
@@ -210,12 +213,8 @@ fn status_in(lower: &str) -> Option<u16> {
     named.map(|(_, status)| *status)
 }
 
-/// Some tools give a whole traceback, whose last line says what it was.
-fn last_line(message: &str) -> String {
-    let last = message.lines().rev().find(|line| !line.trim().is_empty());
-    last.unwrap_or("no reason was told")
-        .trim()
-        .chars()
-        .take(MESSAGE_SIGNS)
-        .collect()
+/// Some tools give a whole traceback, whose last line says what it was; `None` of an empty one.
+pub(super) fn last_line(message: &str) -> Option<String> {
+    let last = message.lines().rev().find(|line| !line.trim().is_empty())?;
+    Some(last.trim().chars().take(MESSAGE_SIGNS).collect())
 }
