@@ -106,11 +106,12 @@ fn read(folder: &Folder<'_>) -> Result<Vec<ForeignRun>, ImportError> {
     let mut runs = Vec::new();
     for part in folder.files {
         let found: Report = json::one(&part.path, folder.bytes(part)?)?;
-        let warmup = warmup_of(&found.results);
+        // All levels follow the one warm-up: it is counted once.
+        let mut warmup = Some(warmup_of(&found.results));
         for (at, level) in found.results.iter().enumerate() {
             if level.id != WARMUP {
                 let mut run = run_of(&part.path, at, level, &found)?;
-                run.run.warmup = warmup;
+                run.run.warmup = warmup.take().unwrap_or_default();
                 runs.push(run);
             }
         }

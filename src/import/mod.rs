@@ -44,8 +44,8 @@ mod yaml;
 
 use std::path::{Path, PathBuf};
 
-pub use self::error::ImportError;
 use self::{detect::Folder, head::Head, run::ForeignRun};
+pub use self::{error::ImportError, session::UNTOLD_DATE};
 use crate::session::Session;
 
 /// Larger files are refused before a byte of them is read, unless more is asked for.

@@ -13,6 +13,9 @@ use crate::{
     session::{CellRuns, Ended, Run, Session},
 };
 
+/// What is noted of a session whose date is that of its file, which its reader may know better.
+pub const UNTOLD_DATE: &str = "the tool does not tell when it ran: the date is that of its file";
+
 /// The runs, in the order of their files.
 pub(super) fn session_of(runs: Vec<ForeignRun>) -> Result<Session, ImportError> {
     let Some(first) = runs.first().cloned() else {
@@ -228,6 +231,9 @@ fn notes(runs: &[ForeignRun]) -> Vec<String> {
             "{of} came without request records: their figures are as the tool states them, failed requests are not in its \
              latencies, and nothing can be said of whether it stood still, kept its pace or did the same work"
         ));
+    }
+    if runs.iter().any(|run| run.started_unix_s.is_none()) {
+        notes.push(UNTOLD_DATE.into());
     }
     for note in runs.iter().flat_map(|run| &run.notes) {
         if !notes.contains(note) {

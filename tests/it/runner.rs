@@ -61,6 +61,10 @@ fn each_repeat_is_a_run_of_the_tool_without_secrets_but_the_server_s_key() {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let session = session(folder.path(), "session.json");
+    assert!(
+        !session.notes.iter().any(|note| note.contains("date")),
+        "it is known when it was called"
+    );
     assert_eq!(
         (session.ended, session.commit.as_deref()),
         (Ended::Complete, Some("abc"))

@@ -99,6 +99,7 @@ impl Drive<'_> {
             })?
             .session;
         session.started_unix_s = started_unix_s;
+        session.notes.retain(|note| note != import::UNTOLD_DATE);
         self.check(&mut session, load, (&words, &name))?;
         server::fill(&mut session.environment, &said.environment);
         for run in session.cells.iter_mut().flat_map(|cell| &mut cell.runs) {

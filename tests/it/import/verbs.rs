@@ -194,6 +194,17 @@ fn an_import_tells_what_it_read_and_what_it_could_not() {
     assert!(told.contains("1 other file of"), "{told}");
     let (text, _) = expect(folder.path(), 0, &["show", "x.json"]);
     assert!(text.contains("abc") && text.contains("aiperf/1"), "{text}");
+    let benchmarker = data("inference-benchmarker/result.json").to_str().unwrap().to_owned();
+    let (text, _) = expect(folder.path(), 0, &["import", &benchmarker, "-o", "y.json"]);
+    assert!(text.contains("14 requests of the tool's warm-up left out"), "{text}");
+    // It tells its date, and oha does not.
+    assert!(!text.contains("the date is that of its file"), "{text}");
+    let oha = data("oha/result.json").to_str().unwrap().to_owned();
+    let (text, _) = expect(folder.path(), 0, &["import", &oha, "-o", "z.json"]);
+    assert!(
+        text.contains("note: the tool does not tell when it ran: the date is that of its file"),
+        "{text}"
+    );
     let (text, _) = expect(folder.path(), 0, &["import", "--formats"]);
     assert!(
         text.contains("vllm-serve ") && text.contains("a result of AIPerf"),
