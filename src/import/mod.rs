@@ -132,6 +132,9 @@ pub fn import(paths: &[PathBuf], options: &Options) -> Result<Imported, ImportEr
     } else if !reports.as_ref().is_ok_and(Vec::is_empty) {
         told.push("Benchmark Reports beside the results that they are made of passed over".into());
     }
+    if runs.is_empty() && matches!(spare, Some(ImportError::Spare { .. })) {
+        runs = llmperf::without_summaries(&found.groups, options)?;
+    }
     if runs.is_empty() {
         let path = paths.first().cloned().unwrap_or_default();
         return Err(spare.unwrap_or(ImportError::NoRun { path }));

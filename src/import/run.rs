@@ -8,7 +8,7 @@ use std::{
 use super::{ImportError, numbers::count_u32};
 use crate::{
     metric::{Metric, Percentile},
-    plan::{Api, Load, Slo},
+    plan::{Api, Arrivals, Load, Slo},
     session::{Environment, Failure, FailureClass, Outcome, Run, Stated, StatedFigure},
 };
 
@@ -169,6 +169,35 @@ impl Told {
     pub(super) fn stated(self) -> Option<Box<Stated>> {
         Some(Box::new(self.0))
     }
+}
+
+/// The load as `--map` tells it, of a tool that does not.
+pub(super) fn told_load(path: &Path, tool: &str, columns: &[(String, String)]) -> Result<Option<Load>, ImportError> {
+    let mut load = None;
+    for (figure, number) in columns {
+        let number = number
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite() && *number > 0.0);
+        let found = match (figure.as_str(), number) {
+            ("concurrency", Some(streams)) => count_u32(streams).map(Load::Concurrency),
+            ("rate_rps", Some(rate_rps)) => Some(Load::Rate {
+                rate_rps,
+                arrivals: Arrivals::Constant,
+            }),
+            _ => None,
+        };
+        if found.is_none() || load.is_some() {
+            let problem =
+                format!("of {tool}, `--map` takes `concurrency` or `rate_rps`, one of them, with a number above zero");
+            return Err(ImportError::Unusable {
+                path: path.to_owned(),
+                problem,
+            });
+        }
+        load = found;
+    }
+    Ok(load)
 }
 
 /// A value that cannot be.
