@@ -193,6 +193,42 @@ fn a_tool_that_takes_too_long_is_ended_with_all_its_children() {
 }
 
 #[test]
+fn the_configuration_is_shown_with_the_command_that_a_tool_gets() {
+    for (runner, expected) in [
+        (
+            "tool: vllm\n  args: [--tokenizer, t]",
+            "runner at c=4: vllm bench serve --backend openai-chat --endpoint /v1/chat/completions --base-url http://127.0.0.1:1 \
+             --model tiny --dataset-name random --random-input-len 64 --random-output-len 16 --num-prompts 400",
+        ),
+        (COMMAND, "runner at c=4: sh tool.sh http://127.0.0.1:1 {out} 0"),
+        (
+            "tool: inference-perf",
+            "runner at c=4: refused: `runner: inference-perf` makes no command line for the API `chat`",
+        ),
+    ] {
+        let folder = folder("1", runner);
+        let args = ["config", "show", "--input-tokens", "64", "--output-tokens", "16"];
+        let (text, _) = expect(folder.path(), 0, &args);
+        assert!(text.contains(expected), "{text}");
+        assert!(!folder.path().join("session.runner").exists(), "nothing is started");
+    }
+    let folder = folder("1", "tool: inference-perf");
+    let args = [
+        "config",
+        "show",
+        "--input-tokens",
+        "64",
+        "--output-tokens",
+        "16",
+        "--api",
+        "completions",
+    ];
+    let (text, _) = expect(folder.path(), 0, &args);
+    assert!(text.contains("runner at c=4: inference-perf -c {out}.yml"), "{text}");
+    assert!(text.contains("num_requests: 400, concurrency_level: 4"), "{text}");
+}
+
+#[test]
 fn a_runner_that_cannot_be_is_refused() {
     for (runner, expected) in [
         (
