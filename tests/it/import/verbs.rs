@@ -102,6 +102,59 @@ fn folders_of_runs_are_judged() {
 }
 
 #[test]
+fn a_gate_judges_files_in_the_place_of_a_measurement() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (name, slower) in [("base", 1.0), ("slow", 2.5)] {
+        write_runs(&at(name), 5, slower);
+    }
+    fs::create_dir(at("same")).unwrap();
+    for run in 5..10 {
+        fs::write(at("same").join(format!("run{run}.json")), vllm(run, 1.0)).unwrap();
+    }
+    let no_store = ["--store", "kept"];
+    let gate = |code: i32, more: &[&str]| {
+        let args: Vec<&str> = ["gate"].iter().chain(more).chain(&no_store).copied().collect();
+        expect(folder.path(), code, &args)
+    };
+    let (text, _) = gate(1, &["slow", "--baseline", "base/"]);
+    assert!(text.contains("regression"), "{text}");
+    // The verdict is that of `compare`, and stands in the files that are posted.
+    let (compared, _) = expect(folder.path(), 1, &["compare", "base", "slow"]);
+    assert!(compared.contains("regression"), "{compared}");
+    for name in ["result.json", "report.json", "report.md", "report.html"] {
+        assert!(at("perfgate-report").join(name).is_file(), "{name}");
+    }
+    let report = fs::read_to_string(at("perfgate-report/report.json")).unwrap();
+    assert!(report.contains("\"regression\""), "{report}");
+    // One run of each side settles nothing, and without a baseline there is nothing to hold it against.
+    let (text, _) = gate(3, &["slow/run0.json", "--baseline", "base/run0.json"]);
+    assert!(text.contains("inconclusive"), "{text}");
+    let (text, _) = gate(3, &["slow"]);
+    assert!(text.contains("no baseline"), "{text}");
+    // The stored baselines are its baselines, as those of a measurement.
+    expect(
+        folder.path(),
+        0,
+        &["baseline", "save", "base", "--name", "main", "--store", "kept"],
+    );
+    let (text, _) = gate(1, &["slow", "--commit", "abc123"]);
+    assert!(text.contains("regression") && text.contains("abc123"), "{text}");
+    let (text, _) = gate(0, &["same", "--threshold", "60%"]);
+    assert!(text.contains("pass"), "{text}");
+    // What cannot be read leaves no older verdict to be posted, and no flag says how it was measured.
+    let (_, told) = gate(2, &["nowhere.json"]);
+    assert!(told.contains("nowhere.json"), "{told}");
+    let (_, told) = gate(2, &["slow", "--concurrency", "8"]);
+    assert!(
+        told.contains("`--concurrency` is for a measurement, and `slow` was measured already"),
+        "{told}"
+    );
+    let (_, told) = gate(2, &["slow", "--ab"]);
+    assert!(told.contains("cannot be used with"), "{told}");
+}
+
+#[test]
 fn figures_alone_are_no_requests_to_export() {
     let folder = TempDir::new().unwrap();
     let plain = data("vllm/plain.json").to_str().unwrap().to_owned();
