@@ -156,7 +156,7 @@ fn load_limits_counts_and_the_reasons_of_loadgen_are_kept() {
 #[test]
 fn interactive_is_known_by_its_limits_and_single_stream_by_its_name() {
     let (interactive, single) = (read("interactive"), read("single_stream"));
-    // LoadGen calls both of them `Server`.
+    // LoadGen itself calls Interactive `Server`.
     let told = interactive.notes.join("\n");
     assert!(told.contains("LoadGen calls it VALID as mlperf-interactive"), "{told}");
     assert_eq!(
