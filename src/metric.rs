@@ -4,11 +4,13 @@
 
 mod definitions;
 mod facts;
+mod meaning;
 mod told;
 
 use std::fmt;
 
 pub use definitions::{Definitions, KNOWN as KNOWN_DEFINITIONS, definitions, definitions_apart};
+pub use meaning::meaning;
 pub use told::{Aggregate, Told};
 
 /// Names the set of definitions below; two sessions with different ids are incomparable.

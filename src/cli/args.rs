@@ -47,6 +47,15 @@ const JUDGE_FLAGS: [&str; 15] = [
     "report-dir",
 ];
 
+impl PlanArgs {
+    /// A flag as typed that says how to measure, and nothing of what was measured already.
+    pub(crate) fn measuring_flag(&self) -> Option<&'static str> {
+        let judges = |flag: &str| JUDGE_FLAGS.contains(&flag) || ["commit", "quiet"].contains(&flag);
+        let mut flags = KEYS.iter().map(|key| key.flag).filter(|flag| !judges(flag));
+        flags.find(|flag| self.overrides.text(flag).is_some())
+    }
+}
+
 fn plan_keys() -> impl Iterator<Item = &'static Key> {
     KEYS.iter()
 }

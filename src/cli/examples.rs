@@ -19,7 +19,8 @@ pub(super) const GATE_EXAMPLES: &str = "\
 Examples:
   perfgate gate --url http://127.0.0.1:8000
   perfgate gate --ab --baseline-url http://127.0.0.1:8001 --candidate-url http://127.0.0.1:8002
-  perfgate gate --ab --baseline-command 'serve old --port {port}' --candidate-command 'serve new --port {port}'";
+  perfgate gate --ab --baseline-command 'serve old --port {port}' --candidate-command 'serve new --port {port}'
+  perfgate gate vllm-head.json --baseline vllm-base.json";
 
 pub(super) const COMPARE_EXAMPLES: &str = "\
 Examples:

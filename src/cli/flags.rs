@@ -54,6 +54,9 @@ pub(super) enum Verb {
     /// Measure, compare with the stored baseline or with a second server, and write the reports.
     #[command(after_help = GATE_EXAMPLES)]
     Gate {
+        /// A session, or another tool's result or a folder of them: judged as it is, and nothing is measured.
+        #[arg(value_name = "FILE", conflicts_with_all = ["ab", "profile_on_regression"])]
+        file: Option<PathBuf>,
         #[command(flatten)]
         plan: PlanArgs,
         /// Measure baseline and candidate in alternation, as `--measure ab`.

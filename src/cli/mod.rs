@@ -158,7 +158,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
 
 fn show_config(plan: &PlanArgs) -> Result<Done, CommandError> {
     let (resolved, _) = orders(plan.config.as_deref(), &plan.overrides, LiveArgs::default())?;
-    Ok(Done::ok(config::show(&resolved)))
+    Ok(Done::ok(config::show(&resolved) + &commands::runner::shown(&resolved)))
 }
 
 fn test_itself(quick: bool, store: bool, quiet: bool) -> Result<Done, CommandError> {

@@ -21,6 +21,7 @@ use crate::{
         CommandError, Done,
         action::{self, Inputs},
         capture, gate,
+        gate_file::{self, Given},
         guard::Guard,
         post::{self, Asked, Desk, FailOn, Sent, Source, Wish},
         present::{Format, PROFILE_FILE, REPORT_FILE, RESULT_FILE, Screen},
@@ -40,6 +41,8 @@ const MOST_WARNINGS: usize = 10;
 /// How a gate shows its measuring and its answer.
 #[derive(Clone, Copy)]
 struct Shown<'a> {
+    /// What was measured already; `None`: it is measured now.
+    file: Option<Given<'a>>,
     form: &'a FormArgs,
     live: LiveArgs,
     /// Whether a cell that got worse is profiled.
@@ -160,7 +163,10 @@ impl Later<'_> {
 /// Measures and judges, and writes the verdict.
 fn measured<'a>(rules: &'a Rules, form: Shown<'_>) -> Result<Measured<'a>, CommandError> {
     let resolved = &rules.resolved;
-    let secrets = trust::secrets(resolved, gate::goal(resolved), &variable)?;
+    let secrets = match form.file {
+        Some(_) => Secrets::default(),
+        None => trust::secrets(resolved, gate::goal(resolved), &variable)?,
+    };
     // Read before the measuring starts, so that a bad one costs nothing.
     let template = form.form.template.as_deref();
     let template = template.map(|path| trust::template(path, rules.trusted.as_ref()));
@@ -170,7 +176,10 @@ fn measured<'a>(rules: &'a Rules, form: Shown<'_>) -> Result<Measured<'a>, Comma
     let interrupt = Interrupt::on_ctrl_c_then(target::stop_all);
     let (console, screen) = (measuring(resolved, form.live), form.form.screen()?);
     let format = form.form.format.into();
-    let done = gate::gate(rules, secrets.clone(), (format, screen), &console, &interrupt)?;
+    let done = match form.file {
+        Some(given) => gate_file::gate_file(given, rules, (format, screen), &console)?,
+        None => gate::gate(rules, secrets.clone(), (format, screen), &console, &interrupt)?,
+    };
     let done = match &template {
         Some(template) => report::by_template(done, template, &result.with_file_name(REPORT_FILE), (screen, &console)),
         None => done,
@@ -276,6 +285,7 @@ fn of_the_job(done: Done, fail_on: Option<FailOn>) -> Done {
 fn ran(verb: Verb) -> Result<(Done, Option<Sent>, Option<FailOn>), CommandError> {
     match verb {
         Verb::Gate {
+            file,
             plan,
             form,
             live,
@@ -284,14 +294,16 @@ fn ran(verb: Verb) -> Result<(Done, Option<Sent>, Option<FailOn>), CommandError>
             post,
             posting,
         } => {
+            let file = file.as_deref().map(|file| judged(file, &plan)).transpose()?;
             let form = Shown {
+                file,
                 form: &form,
                 live,
                 profiles,
             };
             let posting = posting_of(post, &posting)?;
             let fail_on = posting.and_then(PostArgs::fail_on);
-            let (done, sent) = gate(&with_ab(plan, ab), form, posting)?;
+            let (done, sent) = gate(&with_ab(&plan, ab), form, posting)?;
             Ok((done, sent, fail_on))
         }
         Verb::Post { result, posting, plan } => {
@@ -318,7 +330,22 @@ fn posting_of(post: bool, posting: &PostArgs) -> Result<Option<&PostArgs>, Comma
     Ok(post.then_some(posting))
 }
 
-fn with_ab(mut plan: PlanArgs, ab: bool) -> PlanArgs {
+/// A file in the place of a measurement, of which no flag can say how it is to be made.
+fn judged<'a>(file: &'a Path, plan: &'a PlanArgs) -> Result<Given<'a>, CommandError> {
+    if let Some(flag) = plan.measuring_flag() {
+        return Err(CommandError::Usage(format!(
+            "`--{flag}` is for a measurement, and `{}` was measured already; leave one of both out",
+            file.display()
+        )));
+    }
+    Ok(Given {
+        file,
+        commit: plan.overrides.text("commit"),
+    })
+}
+
+fn with_ab(plan: &PlanArgs, ab: bool) -> PlanArgs {
+    let mut plan = plan.clone();
     if ab {
         plan.overrides.push("measure", "ab");
     }

@@ -123,6 +123,9 @@ fn parts(asked: &Asked<'_>, input: &Input) -> Result<Vec<Part>, CommandError> {
                 "a session holds no checks; give the `report.json` of `perfgate gate` or `perfgate compare`",
             ));
         }
+        (Form::Requests | Form::LlmD, Input::Session(session)) if holds_no_request(session) => {
+            return Err(without_requests(session));
+        }
         (Form::Requests, Input::Session(session)) => one(export::request_lines(session)?),
         (Form::LlmD, Input::Session(session)) => runs(asked, session)?,
         (Form::Requests | Form::LlmD, Input::Report(_)) => {
@@ -142,6 +145,24 @@ fn parts(asked: &Asked<'_>, input: &Input) -> Result<Vec<Part>, CommandError> {
             dashboard(asked, &described(asked, session))?
         }
     })
+}
+
+fn holds_no_request(session: &Session) -> bool {
+    let mut runs = session.cells.iter().flat_map(|cell| &cell.runs);
+    runs.all(|run| run.requests.is_empty())
+}
+
+/// Why there is nothing to write, which an empty file would not tell.
+fn without_requests(session: &Session) -> CommandError {
+    let mut runs = session.cells.iter().flat_map(|cell| &cell.runs);
+    if !runs.any(Run::is_only_stated) {
+        return usage("the session holds no request: there is nothing to export");
+    }
+    CommandError::Usage(format!(
+        "the session has the figures that {} states, and no request records; export those (`--to csv`), or import a result that \
+         has its requests",
+        session.tool_version
+    ))
 }
 
 fn described(asked: &Asked<'_>, session: &Session) -> Arm {

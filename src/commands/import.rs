@@ -1,6 +1,9 @@
 //! `perfgate import`, and the results of other tools wherever a session file may stand.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use super::{CommandError, Console, Done};
 use crate::{
@@ -52,6 +55,16 @@ pub fn import(importing: &Importing<'_>, console: &dyn Console) -> Result<Done, 
         session.tool_version,
         importing.output.display()
     );
+    let warmup: u32 = session
+        .cells
+        .iter()
+        .flat_map(|cell| &cell.runs)
+        .map(|run| run.warmup.requests)
+        .sum();
+    if warmup > 0 {
+        let requests = if warmup == 1 { "request" } else { "requests" };
+        let _ = writeln!(text, "{warmup} {requests} of the tool's warm-up left out");
+    }
     for note in &session.notes {
         text.push_str("note: ");
         text.push_str(note);

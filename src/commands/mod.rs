@@ -16,6 +16,7 @@ pub mod demo_bisect;
 mod engine;
 pub mod export;
 pub mod gate;
+pub mod gate_file;
 pub mod guard;
 pub mod history;
 pub mod import;

@@ -180,8 +180,10 @@ pub fn named(
 ) -> Result<Found, CommandError> {
     let path = Path::new(name);
     // What was read at a commit is never read from disk in its place.
+    // A folder by its name alone is the name of a baseline.
+    let is_on_disk = path.is_file() || (path.is_dir() && name.contains('/'));
     if !baselines.is_read_only()
-        && path.is_file()
+        && is_on_disk
         && let Some(session) = import::session_of(path)?
     {
         return Ok(Found::alone(name.to_owned(), session));

@@ -1,6 +1,7 @@
 //! Which files there are, and which format each is of, by its content.
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
@@ -36,6 +37,8 @@ pub(super) struct Part {
 pub(super) struct Found {
     pub(super) groups: Vec<Group>,
     pub(super) told: Vec<String>,
+    /// Each file by the one place that it has, with the path that led there.
+    places: HashMap<PathBuf, PathBuf>,
 }
 
 /// Files of one format in one folder.
@@ -78,6 +81,7 @@ pub(super) fn detect(paths: &[PathBuf], options: &Options) -> Result<Found, Impo
     let mut found = Found {
         groups: Vec::new(),
         told: Vec::new(),
+        places: HashMap::new(),
     };
     for path in paths {
         if path.is_dir() {
@@ -111,7 +115,7 @@ pub(super) fn detect(paths: &[PathBuf], options: &Options) -> Result<Found, Impo
                 });
             }
         };
-        add(&mut found.groups, format, path.clone(), kind);
+        found.add(format, path.clone(), kind)?;
     }
     Ok(found)
 }
@@ -128,17 +132,25 @@ fn named(name: &str) -> Result<&'static Format, ImportError> {
     })
 }
 
-fn add(groups: &mut Vec<Group>, format: &'static Format, path: PathBuf, kind: &'static str) {
-    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    let part = Part { path, kind };
-    let same = |group: &&mut Group| group.format.name == format.name && group.folder == folder;
-    match groups.iter_mut().find(same) {
-        Some(group) => group.files.push(part),
-        None => groups.push(Group {
-            format,
-            folder,
-            files: vec![part],
-        }),
+impl Found {
+    /// One file more, which is not there yet by whatever path: a run given twice would be two that agree.
+    fn add(&mut self, format: &'static Format, path: PathBuf, kind: &'static str) -> Result<(), ImportError> {
+        let place = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+        if let Some(one) = self.places.insert(place, path.clone()) {
+            return Err(ImportError::SameFile { one, other: path });
+        }
+        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let part = Part { path, kind };
+        let same = |group: &&mut Group| group.format.name == format.name && group.folder == folder;
+        match self.groups.iter_mut().find(same) {
+            Some(group) => group.files.push(part),
+            None => self.groups.push(Group {
+                format,
+                folder,
+                files: vec![part],
+            }),
+        }
+        Ok(())
     }
 }
 
@@ -160,7 +172,7 @@ fn look_into(
             Err(error) => return Err(error),
         };
         match known.filter(|(format, _)| asked.is_none_or(|asked| asked.name == format.name)) {
-            Some((format, kind)) => add(&mut found.groups, format, path.clone(), kind),
+            Some((format, kind)) => found.add(format, path.clone(), kind)?,
             None => passed_over += 1,
         }
     }

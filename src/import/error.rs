@@ -160,4 +160,12 @@ pub enum ImportError {
         /// The other.
         other: PathBuf,
     },
+    /// One file by two paths, or the same folder again.
+    #[error("`{}` and `{}` are the same file; give each once", one.display(), other.display())]
+    SameFile {
+        /// The first path.
+        one: PathBuf,
+        /// The other.
+        other: PathBuf,
+    },
 }

@@ -13,7 +13,7 @@ use super::{
     detect::Folder,
     json::Num,
     numbers::{self, ns_of_s},
-    run::{Told, bad, failed},
+    run::{Family, Told, bad, failed},
     yaml,
 };
 use crate::{
@@ -234,9 +234,6 @@ impl Request {
         Some(record)
     }
 }
-
-/// A latency at a percentile.
-type Family = fn(Percentile) -> Metric;
 
 /// Rates over GuideLLM's own time, and its percentiles where there are no requests to make them of.
 fn tell(

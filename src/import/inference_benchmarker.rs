@@ -12,7 +12,7 @@ use super::{
     detect::Folder,
     json::{self, Num},
     numbers,
-    run::{COMMIT_KEYS, Told, bad},
+    run::{COMMIT_KEYS, Family, Told, bad},
 };
 use crate::{
     metric::{Metric, Percentile},
@@ -106,11 +106,12 @@ fn read(folder: &Folder<'_>) -> Result<Vec<ForeignRun>, ImportError> {
     let mut runs = Vec::new();
     for part in folder.files {
         let found: Report = json::one(&part.path, folder.bytes(part)?)?;
-        let warmup = warmup_of(&found.results);
+        // All levels follow the one warm-up: it is counted once.
+        let mut warmup = Some(warmup_of(&found.results));
         for (at, level) in found.results.iter().enumerate() {
             if level.id != WARMUP {
                 let mut run = run_of(&part.path, at, level, &found)?;
-                run.run.warmup = warmup;
+                run.run.warmup = warmup.take().unwrap_or_default();
                 runs.push(run);
             }
         }
@@ -191,9 +192,6 @@ fn load_of(path: &Path, at: usize, level: &Level) -> Result<Load, ImportError> {
         }
     }
 }
-
-/// A latency at a percentile.
-type Family = fn(Percentile) -> Metric;
 
 fn tell(path: &Path, at: usize, level: &Level) -> Result<Told, ImportError> {
     let key = |key: &str| format!("results[{at}].{key}");

@@ -13,7 +13,7 @@ use super::{
     detect::{Folder, Part, in_order},
     json,
     numbers::{self, Gaps, ns_of_s},
-    run::{Told, bad, failed},
+    run::{Family, Told, bad, failed},
 };
 use crate::{
     metric::{Metric, Percentile},
@@ -292,9 +292,6 @@ fn tokens_of(info: &Info, config: &Config) -> (Option<u32>, TokensFrom) {
     let own = own.unwrap_or(info.output_tokens);
     (own.finite().and_then(numbers::count_u32), TokensFrom::Tokenizer)
 }
-
-/// A latency at a percentile.
-type Family = fn(Percentile) -> Metric;
 
 /// What the report itself says: rates and gaps, and latencies where there are no requests.
 fn tell(path: &Path, report: &Report, has_requests: bool, run: &mut ForeignRun) -> Result<(), ImportError> {

@@ -12,7 +12,7 @@ use super::{
     ForeignRun, Format, Head, ImportError,
     detect::{Folder, Part},
     numbers,
-    run::{Told, bad},
+    run::{Family, Told, bad},
     yaml,
 };
 use crate::{
@@ -228,9 +228,6 @@ fn load_of(path: &Path, found: &Standardized, requests: &Requests) -> Result<Loa
         bad(path, "scenario.load.standardized", why.into())
     })
 }
-
-/// A latency at a percentile.
-type Family = fn(Percentile) -> Metric;
 
 fn tell(
     path: &Path,

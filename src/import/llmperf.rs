@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use self::responses::Response;
 use super::{
-    ForeignRun, Format, Head, ImportError,
-    detect::{Folder, Part},
+    ForeignRun, Format, Head, ImportError, Options,
+    detect::{Folder, Group, Part},
     json::{self, Keys, Num, Object},
     numbers,
-    run::{COMMIT_KEYS, Told, bad},
+    run::{COMMIT_KEYS, Family, Told, bad, told_load},
 };
 use crate::{
     metric::{Metric, Percentile},
@@ -181,6 +181,34 @@ fn without_summary(part: &Part, is_alone: bool) -> ImportError {
     }
 }
 
+/// The requests of runs whose summaries are nowhere: one run a file, without a rate, as nothing tells how long it took.
+pub(super) fn without_summaries(groups: &[Group], options: &Options) -> Result<Vec<ForeignRun>, ImportError> {
+    let mut runs = Vec::new();
+    for group in groups.iter().filter(|group| group.format.name == FORMAT.name) {
+        let folder = Folder {
+            files: &group.files,
+            options,
+        };
+        for part in folder.of("requests") {
+            let load = told_load(&part.path, "LLMPerf's requests", &options.columns)?;
+            let is_told = load.is_some();
+            let load = load.unwrap_or(Load::Concurrency(1));
+            let mut run = ForeignRun::new(&part.path, "LLMPerf", "llmperf/1", load);
+            run.workload = if is_told { "llmperf" } else { "llmperf, load not told" }.into();
+            let responses = responses::read(&part.path, folder.bytes(part)?)?;
+            let (told, _) = responses::told(&part.path, &responses, &mut run.notes)?;
+            run.run.stated = told.stated();
+            run.notes.push(
+                "LLMPerf's requests alone say neither which model answered nor how many were sent at once: that both arms did the \
+                 same is for you to know (`--map concurrency=50` with `perfgate import`, or the summary beside them)"
+                    .into(),
+            );
+            runs.push(run);
+        }
+    }
+    Ok(runs)
+}
+
 fn run_of(path: &Path, mut found: Summary, responses: Option<&[Response]>) -> Result<ForeignRun, ImportError> {
     let streams = found.streams.finite().and_then(numbers::count_u32);
     let streams = streams.filter(|streams| *streams > 0);
@@ -208,9 +236,6 @@ fn run_of(path: &Path, mut found: Summary, responses: Option<&[Response]>) -> Re
     run.run.stated = told.stated();
     Ok(run)
 }
-
-/// A latency at a percentile.
-type Family = fn(Percentile) -> Metric;
 
 const FAMILIES: [(&str, Family); 3] = [
     ("ttft_s", Metric::Ttft),

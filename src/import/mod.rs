@@ -18,6 +18,7 @@
 //! neither is absent, with its reason.
 
 mod aiperf;
+mod csv;
 mod detect;
 mod error;
 mod formats;
@@ -35,6 +36,7 @@ mod run;
 mod samples;
 mod session;
 mod sglang;
+mod sound;
 mod table;
 mod triton;
 mod vllm;
@@ -42,8 +44,8 @@ mod yaml;
 
 use std::path::{Path, PathBuf};
 
-pub use self::error::ImportError;
 use self::{detect::Folder, head::Head, run::ForeignRun};
+pub use self::{error::ImportError, session::UNTOLD_DATE};
 use crate::session::Session;
 
 /// Larger files are refused before a byte of them is read, unless more is asked for.
@@ -129,6 +131,9 @@ pub fn import(paths: &[PathBuf], options: &Options) -> Result<Imported, ImportEr
         runs = reports?;
     } else if !reports.as_ref().is_ok_and(Vec::is_empty) {
         told.push("Benchmark Reports beside the results that they are made of passed over".into());
+    }
+    if runs.is_empty() && matches!(spare, Some(ImportError::Spare { .. })) {
+        runs = llmperf::without_summaries(&found.groups, options)?;
     }
     if runs.is_empty() {
         let path = paths.first().cloned().unwrap_or_default();

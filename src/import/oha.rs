@@ -12,11 +12,11 @@ use super::{
     detect::Folder,
     json::{self, Keys, Num, Object},
     numbers,
-    run::{Told, bad},
+    run::{Told, bad, told_load},
 };
 use crate::{
     metric::{Metric, Percentile},
-    plan::{Api, Arrivals, Load},
+    plan::{Api, Load},
 };
 
 pub(super) const FORMAT: Format = Format {
@@ -76,7 +76,7 @@ fn read(folder: &Folder<'_>) -> Result<Vec<ForeignRun>, ImportError> {
 }
 
 fn run_of(path: &Path, found: &Report, columns: &[(String, String)]) -> Result<ForeignRun, ImportError> {
-    let load = load_of(path, columns)?;
+    let load = told_load(path, "oha", columns)?;
     let is_told = load.is_some();
     let mut run = ForeignRun::new(path, "oha", "oha/1", load.unwrap_or(Load::Concurrency(1)));
     (run.api, run.streaming) = (Api::Completions, false);
@@ -88,35 +88,6 @@ fn run_of(path: &Path, found: &Report, columns: &[(String, String)]) -> Result<F
     );
     tell(path, found, &mut run)?;
     Ok(run)
-}
-
-/// The load as `--map` tells it.
-fn load_of(path: &Path, columns: &[(String, String)]) -> Result<Option<Load>, ImportError> {
-    let mut load = None;
-    for (figure, number) in columns {
-        let number = number
-            .parse::<f64>()
-            .ok()
-            .filter(|number| number.is_finite() && *number > 0.0);
-        let found = match (figure.as_str(), number) {
-            ("concurrency", Some(streams)) => numbers::count_u32(streams).map(Load::Concurrency),
-            ("rate_rps", Some(rate_rps)) => Some(Load::Rate {
-                rate_rps,
-                arrivals: Arrivals::Constant,
-            }),
-            _ => None,
-        };
-        if found.is_none() || load.is_some() {
-            let problem =
-                "of oha, `--map` takes `concurrency` or `rate_rps`, one of them, with a number above zero".into();
-            return Err(ImportError::Unusable {
-                path: path.to_owned(),
-                problem,
-            });
-        }
-        load = found;
-    }
-    Ok(load)
 }
 
 fn tell(path: &Path, found: &Report, run: &mut ForeignRun) -> Result<(), ImportError> {

@@ -7,8 +7,8 @@ use std::{
 
 use super::{ImportError, numbers::count_u32};
 use crate::{
-    metric::Metric,
-    plan::{Api, Load, Slo},
+    metric::{Metric, Percentile},
+    plan::{Api, Arrivals, Load, Slo},
     session::{Environment, Failure, FailureClass, Outcome, Run, Stated, StatedFigure},
 };
 
@@ -16,6 +16,9 @@ use crate::{
 const MESSAGE_SIGNS: usize = 300;
 /// The keys under which what a user tells a tool of a run may name the commit.
 pub(super) const COMMIT_KEYS: [&str; 4] = ["commit", "commit_sha", "git_commit", "git_sha"];
+
+/// A latency at a percentile.
+pub(super) type Family = fn(Percentile) -> Metric;
 
 /// One run of another tool.
 #[derive(Clone, Debug)]
@@ -168,6 +171,35 @@ impl Told {
     }
 }
 
+/// The load as `--map` tells it, of a tool that does not.
+pub(super) fn told_load(path: &Path, tool: &str, columns: &[(String, String)]) -> Result<Option<Load>, ImportError> {
+    let mut load = None;
+    for (figure, number) in columns {
+        let number = number
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite() && *number > 0.0);
+        let found = match (figure.as_str(), number) {
+            ("concurrency", Some(streams)) => count_u32(streams).map(Load::Concurrency),
+            ("rate_rps", Some(rate_rps)) => Some(Load::Rate {
+                rate_rps,
+                arrivals: Arrivals::Constant,
+            }),
+            _ => None,
+        };
+        if found.is_none() || load.is_some() {
+            let problem =
+                format!("of {tool}, `--map` takes `concurrency` or `rate_rps`, one of them, with a number above zero");
+            return Err(ImportError::Unusable {
+                path: path.to_owned(),
+                problem,
+            });
+        }
+        load = found;
+    }
+    Ok(load)
+}
+
 /// A value that cannot be.
 pub(super) fn bad(path: &Path, key: &str, problem: String) -> ImportError {
     ImportError::Value {
@@ -191,7 +223,7 @@ pub(super) fn failed(message: &str) -> Outcome {
     };
     Outcome::Failed(Box::new(Failure {
         class,
-        message: last_line(message),
+        message: last_line(message).unwrap_or_else(|| "no reason was told".into()),
     }))
 }
 
@@ -210,12 +242,8 @@ fn status_in(lower: &str) -> Option<u16> {
     named.map(|(_, status)| *status)
 }
 
-/// Some tools give a whole traceback, whose last line says what it was.
-fn last_line(message: &str) -> String {
-    let last = message.lines().rev().find(|line| !line.trim().is_empty());
-    last.unwrap_or("no reason was told")
-        .trim()
-        .chars()
-        .take(MESSAGE_SIGNS)
-        .collect()
+/// Some tools give a whole traceback, whose last line says what it was; `None` of an empty one.
+pub(super) fn last_line(message: &str) -> Option<String> {
+    let last = message.lines().rev().find(|line| !line.trim().is_empty())?;
+    Some(last.trim().chars().take(MESSAGE_SIGNS).collect())
 }

@@ -1,6 +1,6 @@
 //! Latencies of a run whose requests have no times of their own: as percentiles, which is all that can be made of them.
 
-use super::run::Told;
+use super::run::{Family, Told};
 use crate::{
     metric::{Metric, Percentile},
     session::{GapCounts, StatedFigure},
@@ -20,7 +20,6 @@ pub(super) struct Samples {
 impl Samples {
     /// Puts P50, P95 and P99 of each latency into what was stated.
     pub(super) fn tell(self, told: &mut Told) {
-        type Family = fn(Percentile) -> Metric;
         let families: [(Family, Vec<f64>); 3] = [
             (Metric::Ttft, self.ttft_ms),
             (Metric::Tpot, self.tpot_ms),

@@ -7,11 +7,14 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use super::{ForeignRun, ImportError};
+use super::{ForeignRun, ImportError, sound};
 use crate::{
     plan::{Lengths, Load, Plan, Prompts, Target, Workload},
     session::{CellRuns, Ended, Run, Session},
 };
+
+/// What is noted of a session whose date is that of its file, which its reader may know better.
+pub const UNTOLD_DATE: &str = "the tool does not tell when it ran: the date is that of its file";
 
 /// The runs, in the order of their files.
 pub(super) fn session_of(runs: Vec<ForeignRun>) -> Result<Session, ImportError> {
@@ -19,6 +22,7 @@ pub(super) fn session_of(runs: Vec<ForeignRun>) -> Result<Session, ImportError> 
         return Err(ImportError::NoRun { path: PathBuf::new() });
     };
     for run in &runs {
+        sound::check(run)?;
         of_one_measurement(&first, run)?;
         let own = runs.iter().find(|other| other.load == run.load).unwrap_or(&first);
         of_one_cell(own, run)?;
@@ -227,6 +231,9 @@ fn notes(runs: &[ForeignRun]) -> Vec<String> {
             "{of} came without request records: their figures are as the tool states them, failed requests are not in its \
              latencies, and nothing can be said of whether it stood still, kept its pace or did the same work"
         ));
+    }
+    if runs.iter().any(|run| run.started_unix_s.is_none()) {
+        notes.push(UNTOLD_DATE.into());
     }
     for note in runs.iter().flat_map(|run| &run.notes) {
         if !notes.contains(note) {

@@ -219,8 +219,9 @@ fn run_of(part: &Part, load: Load, lines: &[Line], map: &Map<'_>) -> Result<Fore
             found.extend(told);
         }
         let count = |figure| Ok::<_, ImportError>(map.number(figure, line)?.and_then(numbers::count));
-        input = input.zip(count("input_tokens")?).map(|(sum, tokens)| sum + tokens);
-        output = output.zip(count("output_tokens")?).map(|(sum, tokens)| sum + tokens);
+        let add = |sum: Option<u64>, tokens: Option<u64>| sum.zip(tokens).and_then(|(sum, more)| sum.checked_add(more));
+        input = add(input, count("input_tokens")?);
+        output = add(output, count("output_tokens")?);
     }
     let failed = f64::from(u32::try_from(samples.failed).unwrap_or(u32::MAX));
     let failed = map.columns.contains_key("error").then_some(("error", failed));

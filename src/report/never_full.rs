@@ -9,6 +9,10 @@ use crate::{
 
 /// What to say of each level of a cell that no run held, as it had less to send.
 pub(super) fn of(arm: &str, session: &Session, cell: &CellRuns, runs: &[&Run]) -> Vec<String> {
+    // A tool that states figures, and not of how many requests, does not tell what it had in flight.
+    if runs.iter().any(|run| !run.knows_requests()) {
+        return Vec::new();
+    }
     let a_run = session.plan.requests_per_run;
     let sentence = |stage: u16, streams: u32, requests: u32, key: &str| {
         let most = units(session, runs, stage, requests)?;
@@ -88,6 +92,18 @@ mod tests {
                  more `num_requests`"
             ]
         );
+    }
+
+    #[test]
+    fn of_runs_that_do_not_tell_their_requests_nothing_is_told() {
+        let mut untold = four_in_flight();
+        untold.plan.requests_per_run = 1;
+        let run = &mut untold.cells[0].runs[1];
+        run.requests.clear();
+        run.stated = Some(Box::default());
+        assert_eq!(told(&untold), Vec::<String>::new());
+        untold.cells[0].runs[1].stated.as_mut().unwrap().completed = Some(1);
+        assert_eq!(told(&untold).len(), 1);
     }
 
     #[test]

@@ -16,16 +16,18 @@ use std::{
 };
 
 use perfgate::{
-    import::{Imported, Options, import},
+    import::{Imported, Options},
     measure::measure,
     metric::{
         Metric,
         Percentile::{self, P50, P95, P99},
     },
     plan::{Arrivals, Load},
-    session::Session,
+    session::{RequestRecord, Session},
 };
 use serde_json::Value;
+
+use crate::import::import;
 
 /// Results of real tools, where `shared` lies beside this repository.
 fn results(tool: &str) -> Option<PathBuf> {
@@ -134,6 +136,8 @@ fn inference_perf_is_imported_as_its_tables_say() {
                     );
                 }
             }
+            let successes = row(&printed, "Request Error Summary", &name)[0];
+            close(of(Metric::Completed), successes, "successes");
             let requests = imported.session.cells[stage].runs[0].requests.len();
             assert_eq!(requests, if loads.len() == 1 { 40 } else { [24, 64][stage] });
         }
@@ -235,5 +239,12 @@ fn guidellm_is_imported_as_its_tables_say() {
     let rates = row(&printed, "Server Throughput Statistics", "concurrent@4");
     prints(of(Metric::Qps), rates[2], "requests/s");
     prints(of(Metric::OutputTokensPerS), rates[4], "tokens/s");
-    assert_eq!(of(Metric::Completed).to_string(), "40");
+    let counts = row(&printed, "Run Summary Info", "concurrent@4");
+    // Start and end are no numbers, so that the columns begin with the duration.
+    close(of(Metric::Completed), counts[3], "completed");
+    close(of(Metric::Failed), counts[5], "errors");
+    let run = &session.cells[0].runs[0];
+    let sum = |of: fn(&RequestRecord) -> Option<u32>| run.requests.iter().filter_map(of).map(f64::from).sum::<f64>();
+    close(sum(|record| record.input_tokens), counts[6], "input tokens");
+    close(sum(|record| record.output_tokens), counts[9], "output tokens");
 }

@@ -1,5 +1,10 @@
 //! Results of other tools: the figures of their own tables, files that cannot be, and the verbs that take them.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test helpers"
+)]
 
 mod bad;
 mod further;
@@ -7,16 +12,28 @@ mod llm_d;
 mod proof;
 mod sessions;
 mod spoilt;
+mod table;
 mod verbs;
 
 use std::path::{Path, PathBuf};
 
 use perfgate::{
-    import::{ImportError, Imported, Options, import},
+    import::{ImportError, Imported, Options},
     measure::measure,
     metric::Metric,
     session::Session,
+    store,
 };
+
+/// Imports as the verbs do, which keep nothing that the store refuses; and what is kept comes back as it was.
+pub(crate) fn import(paths: &[PathBuf], options: &Options) -> Result<Imported, ImportError> {
+    let found = perfgate::import::import(paths, options)?;
+    let path = paths.first().unwrap();
+    store::check_session(path, &found.session).unwrap_or_else(|error| unreachable!("{error}"));
+    let kept = store::session_json(&found.session).unwrap();
+    assert_eq!(store::session_of_json(&kept).unwrap(), found.session);
+    Ok(found)
+}
 
 /// What was made for these tests, by running the tools.
 fn data(name: &str) -> PathBuf {

@@ -61,6 +61,10 @@ fn each_repeat_is_a_run_of_the_tool_without_secrets_but_the_server_s_key() {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let session = session(folder.path(), "session.json");
+    assert!(
+        !session.notes.iter().any(|note| note.contains("date")),
+        "it is known when it was called"
+    );
     assert_eq!(
         (session.ended, session.commit.as_deref()),
         (Ended::Complete, Some("abc"))
@@ -195,6 +199,42 @@ fn a_tool_that_takes_too_long_is_ended_with_all_its_children() {
     }
     let state = fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
     assert!(state.contains(") Z "), "its child is still there: {state}");
+}
+
+#[test]
+fn the_configuration_is_shown_with_the_command_that_a_tool_gets() {
+    for (runner, expected) in [
+        (
+            "tool: vllm\n  args: [--tokenizer, t]",
+            "runner at c=4: vllm bench serve --backend openai-chat --endpoint /v1/chat/completions --base-url http://127.0.0.1:1 \
+             --model tiny --dataset-name random --random-input-len 64 --random-output-len 16 --num-prompts 400",
+        ),
+        (COMMAND, "runner at c=4: sh tool.sh http://127.0.0.1:1 {out} 0"),
+        (
+            "tool: inference-perf",
+            "runner at c=4: refused: `runner: inference-perf` makes no command line for the API `chat`",
+        ),
+    ] {
+        let folder = folder("1", runner);
+        let args = ["config", "show", "--input-tokens", "64", "--output-tokens", "16"];
+        let (text, _) = expect(folder.path(), 0, &args);
+        assert!(text.contains(expected), "{text}");
+        assert!(!folder.path().join("session.runner").exists(), "nothing is started");
+    }
+    let folder = folder("1", "tool: inference-perf");
+    let args = [
+        "config",
+        "show",
+        "--input-tokens",
+        "64",
+        "--output-tokens",
+        "16",
+        "--api",
+        "completions",
+    ];
+    let (text, _) = expect(folder.path(), 0, &args);
+    assert!(text.contains("runner at c=4: inference-perf -c {out}.yml"), "{text}");
+    assert!(text.contains("num_requests: 400, concurrency_level: 4"), "{text}");
 }
 
 #[test]

@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    asked, preset,
+    asked,
+    preset::{self, Line, Place},
     server::{self, Server},
 };
 use crate::{
@@ -52,6 +53,23 @@ pub(super) enum Driven {
     Unwanted,
 }
 
+/// What is called for one run.
+///
+/// # Errors
+/// The plan holds what the tool's command line has no words for.
+pub(super) fn line(call: &Call, place: &Place<'_>, is_warmup_given: bool) -> Result<Line, CommandError> {
+    match call {
+        Call::Command(words) => Ok(Line {
+            words: words.iter().map(|word| place.filled(word)).collect(),
+            file: None,
+        }),
+        Call::Tool(tool, args) => {
+            preset::refuse_unsaid(*tool, place, is_warmup_given)?;
+            preset::command(*tool, args, place)
+        }
+    }
+}
+
 impl Drive<'_> {
     /// Runs the tool once at a load level.
     pub(super) fn run(&self, load: &Load, repeat: u32) -> Result<Driven, CommandError> {
@@ -60,20 +78,21 @@ impl Drive<'_> {
         let name = format!("{arm}cell{cell}-run{}", repeat + 1);
         let out = self.folder.join(&name);
         empty(&out)?;
-        let place = preset::Place {
+        let place = Place {
             plan: self.plan,
             load,
             url: self.url,
             out: &out,
             repeat,
         };
-        let words = match &self.runner.call {
-            Call::Command(words) => words.iter().map(|word| place.filled(word)).collect(),
-            Call::Tool(tool, args) => {
-                preset::refuse_unsaid(*tool, &place, self.is_warmup_given)?;
-                preset::command(*tool, args, &place)?
-            }
-        };
+        let Line { words, file } = line(&self.runner.call, &place, self.is_warmup_given)?;
+        if let Some((path, text)) = file {
+            fs::write(&path, text).map_err(|source| CommandError::File {
+                what: "write",
+                path,
+                source,
+            })?;
+        }
         self.console.say(&format!("{name}: {}", words.join(" ")));
         let logs = [
             self.folder.join(format!("{name}.out")),
@@ -99,6 +118,7 @@ impl Drive<'_> {
             })?
             .session;
         session.started_unix_s = started_unix_s;
+        session.notes.retain(|note| note != import::UNTOLD_DATE);
         self.check(&mut session, load, (&words, &name))?;
         server::fill(&mut session.environment, &said.environment);
         for run in session.cells.iter_mut().flat_map(|cell| &mut cell.runs) {

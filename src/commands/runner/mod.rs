@@ -9,6 +9,7 @@
 //! | `asked.rs` | whether what it wrote is what was asked |
 //! | `joined.rs` | its runs as one session |
 //! | `pairs.rs` | both arms in alternation |
+//! | `shown.rs` | what would be called, for people |
 
 mod asked;
 mod drive;
@@ -16,9 +17,11 @@ mod joined;
 mod pairs;
 mod preset;
 mod server;
+mod shown;
 
 use std::path::PathBuf;
 
+pub use self::shown::shown;
 use self::{
     drive::{Drive, Driven},
     joined::Joined,

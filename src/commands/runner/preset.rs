@@ -3,7 +3,7 @@
 //! Sources: each tool's help, and the results with their command lines that the importers are tested on. A tool's own
 //! defaults stay where the plan has no say; `runner.args` adds what it needs beside (a tokenizer).
 
-use std::{fs, path::Path};
+use std::path::{Path, PathBuf};
 
 use crate::{
     commands::CommandError,
@@ -122,11 +122,17 @@ pub(super) fn unsaid_warmup(tool: Tool, plan: &Plan) -> Option<String> {
     })
 }
 
+/// A command line, with the file that it names where it needs one.
+pub(super) struct Line {
+    pub(super) words: Vec<String>,
+    pub(super) file: Option<(PathBuf, String)>,
+}
+
 /// The whole command line of a tool.
 ///
 /// # Errors
 /// The plan holds what the tool's command line has no words for.
-pub(super) fn command(tool: Tool, args: &[String], place: &Place<'_>) -> Result<Vec<String>, CommandError> {
+pub(super) fn command(tool: Tool, args: &[String], place: &Place<'_>) -> Result<Line, CommandError> {
     let unknown = |what: &str| {
         CommandError::Usage(format!(
             "`runner: {}` makes no command line for {what}; write it as `runner.command`",
@@ -153,6 +159,7 @@ pub(super) fn command(tool: Tool, args: &[String], place: &Place<'_>) -> Result<
         lengths: (input, output),
         is_chat,
     };
+    let mut file = None;
     let text = match tool {
         Tool::Vllm => vllm(place, &asked),
         Tool::Sglang => sglang(place, &asked),
@@ -165,12 +172,18 @@ pub(super) fn command(tool: Tool, args: &[String], place: &Place<'_>) -> Result<
                 "the API `chat`, for which it has no made-up prompts; give `target.api: completions`",
             ));
         }
-        Tool::InferencePerf => inference_perf(place, &asked)?,
+        Tool::InferencePerf => {
+            let (path, text) = inference_perf(place, &asked);
+            let words = vec!["inference-perf".into(), "-c".into(), path.display().to_string()];
+            file = Some((path, text));
+            words
+        }
     };
-    Ok(text
-        .into_iter()
-        .chain(args.iter().map(|word| place.filled(word)))
-        .collect())
+    let args = args.iter().map(|word| place.filled(word));
+    Ok(Line {
+        words: text.into_iter().chain(args).collect(),
+        file,
+    })
 }
 
 /// What every tool is told.
@@ -283,7 +296,7 @@ fn guidellm(place: &Place<'_>, asked: &Asked<'_>) -> Vec<String> {
 }
 
 /// It takes a file, which stands beside what it writes.
-fn inference_perf(place: &Place<'_>, asked: &Asked<'_>) -> Result<Vec<String>, CommandError> {
+fn inference_perf(place: &Place<'_>, asked: &Asked<'_>) -> (PathBuf, String) {
     let requests = f64::from(place.plan.requests_per_run);
     let (load, stage) = match (place.streams(), place.rate()) {
         (Some(streams), _) => (
@@ -320,11 +333,5 @@ fn inference_perf(place: &Place<'_>, asked: &Asked<'_>) -> Result<Vec<String>, C
         serde_json::Value::from(place.url),
         serde_json::Value::from(place.out.display().to_string()),
     );
-    let path = place.out.with_extension("yml");
-    fs::write(&path, text).map_err(|source| CommandError::File {
-        what: "write",
-        path: path.clone(),
-        source,
-    })?;
-    Ok(vec!["inference-perf".into(), "-c".into(), path.display().to_string()])
+    (place.out.with_extension("yml"), text)
 }

@@ -7,7 +7,7 @@ mod summary;
 use super::{
     Format, Head, ImportError,
     detect::{Folder, Part},
-    run::{ForeignRun, bad},
+    run::{Family, ForeignRun, bad},
 };
 use crate::metric::Metric;
 
@@ -118,9 +118,6 @@ fn records_alone(folder: &Folder<'_>, part: &Part) -> Result<ForeignRun, ImportE
     );
     Ok(run)
 }
-
-/// A latency of AIPerf as one of ours.
-type Family = fn(crate::metric::Percentile) -> Metric;
 
 /// Which of its latencies are ours, by their tags.
 const FAMILIES: [(&str, Family); 4] = [

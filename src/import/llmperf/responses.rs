@@ -10,7 +10,7 @@ use crate::{
         ImportError,
         json::{self, Num},
         numbers,
-        run::{Told, bad},
+        run::{Told, bad, last_line},
         samples::Samples,
     },
     stats::quantile::quantile,
@@ -46,14 +46,12 @@ impl Response {
     }
 
     fn why(&self) -> String {
-        let message = self.error_msg.as_deref().unwrap_or_default();
-        let last = message.lines().rev().find(|line| !line.trim().is_empty());
-        let text = match (&self.error_code, last) {
-            (Some(code), Some(last)) => format!("{code}: {}", last.trim()),
+        let last = self.error_msg.as_deref().and_then(last_line);
+        match (&self.error_code, last) {
+            (Some(code), Some(last)) => format!("{code}: {last}"),
             (Some(code), None) => format!("error code {code}"),
             (None, _) => "an answer without a token".to_owned(),
-        };
-        text.chars().take(300).collect()
+        }
     }
 }
 

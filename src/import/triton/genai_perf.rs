@@ -11,7 +11,7 @@ use crate::{
         detect::Folder,
         json::{self, Num},
         numbers,
-        run::{ForeignRun, Told, bad},
+        run::{Family, ForeignRun, Told, bad},
     },
     metric::{Metric, Percentile},
     plan::{Api, Arrivals, Load},
@@ -131,9 +131,6 @@ fn in_ms(path: &Path, key: &str, unit: Option<&str>) -> Result<f64, ImportError>
         )),
     }
 }
-
-/// A latency at a percentile.
-type Family = fn(Percentile) -> Metric;
 
 fn tell(path: &Path, found: &Summary, run: &mut ForeignRun) -> Result<(), ImportError> {
     let completed = found.request_count.avg.finite();

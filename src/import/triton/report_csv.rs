@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::{
     import::{
-        ImportError,
+        ImportError, csv,
         detect::{Folder, Part},
         numbers,
         run::{ForeignRun, Told, bad},
@@ -22,7 +22,8 @@ const THROUGHPUT: &str = "Inferences/Second";
 
 /// Whether such a table begins with this line.
 pub(super) fn is_one(line: &str) -> bool {
-    let mut columns = line.split(',');
+    let rows = csv::rows(line);
+    let mut columns = rows.iter().flat_map(|(_, row)| row).map(String::as_str);
     matches!(columns.next(), Some(STREAMS | RATE)) && columns.next() == Some(THROUGHPUT)
 }
 
@@ -37,29 +38,30 @@ pub(super) fn read(folder: &Folder<'_>, parts: &[&Part]) -> Result<Vec<ForeignRu
             problem: "it is no UTF-8 text".into(),
         })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut lines = text.trim_start().lines().zip(1..);
-        let header: Vec<&str> = lines.next().unwrap_or_default().0.split(',').collect();
+        let mut rows = csv::rows(text.trim_start()).into_iter();
+        let (_, header) = rows.next().unwrap_or_default();
         check(path, &header)?;
         // Each of its lines is ended, and a cut one would have smaller numbers.
         let ended = text.ends_with('\n');
-        let lines: Vec<(&str, usize)> = lines.filter(|(line, _)| !line.trim().is_empty()).collect();
-        for (at, (line, number)) in lines.iter().enumerate() {
-            let values: Vec<&str> = line.split(',').map(str::trim).collect();
-            let is_last = at + 1 == lines.len();
+        let rows: Vec<(usize, Vec<String>)> = rows
+            .filter(|(_, row)| row.iter().any(|field| !field.is_empty()))
+            .collect();
+        for (at, (line, values)) in rows.iter().enumerate() {
+            let is_last = at + 1 == rows.len();
             if values.len() < header.len() || (is_last && !ended) {
                 return Err(ImportError::CutOff {
                     path: path.clone(),
-                    line: *number,
+                    line: *line,
                 });
             }
-            runs.push(run_of(path, *number, (&header, &values))?);
+            runs.push(run_of(path, *line, (&header, values))?);
         }
     }
     Ok(runs)
 }
 
 /// No column twice, and the percentiles are there: the tables of models inside an ensemble have none.
-fn check(path: &Path, header: &[&str]) -> Result<(), ImportError> {
+fn check(path: &Path, header: &[String]) -> Result<(), ImportError> {
     let twice = header
         .iter()
         .enumerate()
@@ -78,10 +80,10 @@ fn check(path: &Path, header: &[&str]) -> Result<(), ImportError> {
     Ok(())
 }
 
-fn run_of(path: &Path, line: usize, (header, values): (&[&str], &[&str])) -> Result<ForeignRun, ImportError> {
+fn run_of(path: &Path, line: usize, (header, values): (&[String], &[String])) -> Result<ForeignRun, ImportError> {
     let value = |column: &str| {
         let at = header.iter().position(|own| *own == column)?;
-        values.get(at).copied()
+        values.get(at).map(String::as_str)
     };
     let number = |column: &str| -> Result<Option<f64>, ImportError> {
         let Some(text) = value(column) else { return Ok(None) };
@@ -108,7 +110,7 @@ fn run_of(path: &Path, line: usize, (header, values): (&[&str], &[&str])) -> Res
             arrivals: Arrivals::Constant,
         });
     let load = streams.map(Load::Concurrency).or(rate).ok_or_else(|| {
-        let column = header.first().copied().unwrap_or_default();
+        let column = header.first().map(String::as_str).unwrap_or_default();
         bad(path, &format!("line {line}, {column}"), "is no load above zero".into())
     })?;
     let mut run = ForeignRun::new(path, "perf_analyzer", "perf-analyzer-table/1", load);

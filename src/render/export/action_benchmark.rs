@@ -4,8 +4,12 @@
 
 use serde::Serialize;
 
-use super::{pretty, rows};
-use crate::{metric::Better, render::RenderError, report::Arm};
+use super::{definitions, pretty, rows};
+use crate::{
+    metric::{Better, meaning},
+    render::RenderError,
+    report::Arm,
+};
 
 /// One value as that action keeps it.
 #[derive(Serialize)]
@@ -24,6 +28,7 @@ struct Entry {
 /// # Errors
 /// A number that is not finite.
 pub fn action_benchmark(arm: &Arm, better: Better) -> Result<String, RenderError> {
+    let id = definitions(arm);
     let rows = rows(arm)?.into_iter().filter(|row| row.metric.better() == better);
     let entries = rows.map(|row| {
         let (low, high) = row.reach();
@@ -34,10 +39,10 @@ pub fn action_benchmark(arm: &Arm, better: Better) -> Result<String, RenderError
             value: row.median,
             range: format!("± {}", (high - row.median).max(row.median - low)),
             extra: format!(
-                "median of {runs} run{}, {low} to {high}\n{}: {}",
+                "median of {runs} run{}, {low} to {high}\n{}: {} ({id})",
                 if runs == 1 { "" } else { "s" },
                 row.metric.key(),
-                row.metric.definition()
+                meaning(id, row.metric)
             ),
         }
     });

@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::names;
+use super::{definitions, names};
 use crate::{
     metric::{Better, Metric},
     render::{RenderError, escape::visible},
     report::{Arm, Figure},
 };
 
-const HEADER: &str = "arm,commit,cell,stage,metric,label,unit,better,run,value,reason";
+const HEADER: &str = "arm,commit,cell,stage,metric,label,unit,better,run,value,reason,definitions";
 
 /// Every metric of every run; one that a run does not have has no `value`, and where no run has it, a `reason`.
 ///
@@ -18,6 +18,7 @@ const HEADER: &str = "arm,commit,cell,stage,metric,label,unit,better,run,value,r
 pub fn csv(arms: &[(&str, &Arm)]) -> Result<String, RenderError> {
     let mut text = format!("{HEADER}\r\n");
     for (arm_name, arm) in arms {
+        let end = field(definitions(arm));
         let commit = arm.commit.as_deref().unwrap_or_default();
         for (name, cell) in names(arm).iter().zip(&arm.cells) {
             let stage = cell.stage.map(|stage| stage.to_string()).unwrap_or_default();
@@ -38,14 +39,14 @@ pub fn csv(arms: &[(&str, &Arm)]) -> Result<String, RenderError> {
                         Better::Higher => "higher",
                     }
                 );
-                lines(&mut text, (&begin, metric), figure)?;
+                lines(&mut text, (&begin, &end, metric), figure)?;
             }
         }
     }
     Ok(text)
 }
 
-fn lines(text: &mut String, (begin, metric): (&str, Metric), figure: &Figure) -> Result<(), RenderError> {
+fn lines(text: &mut String, (begin, end, metric): (&str, &str, Metric), figure: &Figure) -> Result<(), RenderError> {
     match figure {
         Figure::Measured { values, .. } => {
             for (run, value) in (1..).zip(values) {
@@ -55,11 +56,11 @@ fn lines(text: &mut String, (begin, metric): (&str, Metric), figure: &Figure) ->
                     });
                 }
                 let value = value.map(|value| value.to_string()).unwrap_or_default();
-                let _ = write!(text, "{begin},{run},{value},\r\n");
+                let _ = write!(text, "{begin},{run},{value},,{end}\r\n");
             }
         }
         Figure::NotMeasured(reason) => {
-            let _ = write!(text, "{begin},,,{}\r\n", field(reason));
+            let _ = write!(text, "{begin},,,{},{end}\r\n", field(reason));
         }
     }
     Ok(())

@@ -90,8 +90,13 @@ fn run(place: &LlmDPlace<'_>) -> Value {
             "duration": seconds.map(|seconds| format!("PT{seconds}S")),
         },
         "description": format!("perfgate: run {} of `{}`", run.repeat + 1, cell.name),
-        "keywords": session.commit.as_ref().map(|commit| vec![format!("commit {commit}")]),
+        "keywords": keywords(session),
     })
+}
+
+fn keywords(session: &Session) -> Vec<String> {
+    let commit = session.commit.iter().map(|commit| format!("commit {commit}"));
+    commit.chain([format!("definitions {}", session.definitions)]).collect()
 }
 
 /// The server; of parallelism and roles nothing is known for sure, which `inference_engine` would ask for.

@@ -23,7 +23,7 @@ pub use self::{
 };
 use super::RenderError;
 use crate::{
-    metric::Metric,
+    metric::{DEFINITIONS_ID, Metric},
     report::{Arm, Figure, Report},
     verdict::Action,
 };
@@ -58,6 +58,13 @@ impl Row<'_> {
 pub fn arms_of(report: &Report) -> Vec<(&'static str, &Arm)> {
     let baseline = report.baseline.iter().map(|arm| ("baseline", arm));
     baseline.chain([("candidate", &report.candidate)]).collect()
+}
+
+/// The id of what an arm means by its figures.
+fn definitions(arm: &Arm) -> &str {
+    let mut facts = arm.facts.iter();
+    let found = facts.find(|(name, _)| name == "Metric definitions");
+    found.map_or(DEFINITIONS_ID, |(_, id)| id)
 }
 
 /// What was measured, cell by cell, in the order in which reports list the metrics.

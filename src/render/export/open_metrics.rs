@@ -2,11 +2,15 @@
 //!
 //! Names come from the metrics' own keys and units, so that a new metric needs nothing here.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
-use super::{action, rows};
+use super::{action, definitions, rows};
 use crate::{
-    metric::{Better, Metric},
+    metric::{Better, Metric, meaning},
     render::{RenderError, escape::visible},
     report::{Arm, Check, Report},
 };
@@ -17,13 +21,14 @@ use crate::{
 /// A number that is not finite.
 pub fn open_metrics(arms: &[(&str, &Arm)], report: Option<&Report>) -> Result<String, RenderError> {
     let mut families = Families::default();
+    let ids: BTreeSet<&str> = arms.iter().map(|(_, arm)| definitions(arm)).collect();
     for (arm_name, arm) in arms {
         session_info(&mut families, arm_name, arm);
         for row in rows(arm)? {
             let name = Name::of(row.metric);
             let labels = [("arm", (*arm_name).to_owned()), ("cell", row.cell.clone())];
             let labels: Vec<_> = labels.into_iter().chain(name.percentile()).collect();
-            let help = format!("{} ({})", row.metric.definition(), better(row.metric));
+            let help = format!("{} ({})", means(&ids, row.metric), better(row.metric));
             families.put(
                 &name.of_runs("", "median over the runs: ", &help),
                 &labels,
@@ -40,6 +45,18 @@ pub fn open_metrics(arms: &[(&str, &Arm)], report: Option<&Report>) -> Result<St
         gate(&mut families, report);
     }
     Ok(families.text())
+}
+
+/// A family has one line of help, and arms of different definitions have none in common.
+fn means(ids: &BTreeSet<&str>, metric: Metric) -> Cow<'static, str> {
+    match ids.first() {
+        Some(id) if ids.len() == 1 => meaning(id, metric),
+        _ => format!(
+            "{}, as `definitions` of perfgate_session_info says for each arm",
+            metric.label()
+        )
+        .into(),
+    }
 }
 
 fn better(metric: Metric) -> &'static str {
@@ -66,6 +83,7 @@ fn session_info(families: &mut Families, arm_name: &str, arm: &Arm) {
     };
     let told = [
         ("commit", arm.commit.clone()),
+        ("definitions", Some(definitions(arm).to_owned())),
         ("engine", fact("Engine")),
         ("fingerprint", Some(arm.fingerprint.clone())),
         ("model", fact("Model")),
@@ -230,8 +248,6 @@ impl Name {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]

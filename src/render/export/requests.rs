@@ -39,6 +39,8 @@ struct Line<'a> {
     completed: bool,
     failure: Option<String>,
     message: Option<&'a str>,
+    /// What is meant by the stamps and latencies.
+    definitions: &'a str,
 }
 
 /// Every request of every run, in the order of the file; a failed one has no latency.
@@ -53,6 +55,7 @@ pub fn request_lines(session: &Session) -> Result<String, RenderError> {
             for record in &run.requests {
                 let line = Line {
                     arm,
+                    definitions: &session.definitions,
                     ..line(&cell.name, (number, run), record)
                 };
                 text.push_str(&serde_json::to_string(&line).map_err(RenderError::Write)?);
@@ -100,5 +103,6 @@ fn line<'a>(cell: &'a str, (number, run): (usize, &Run), record: &'a RequestReco
         completed: record.completed(),
         failure: failure.map(|failure| failure.class.key()),
         message: failure.map(|failure| failure.message.as_str()),
+        definitions: "",
     }
 }

@@ -56,15 +56,25 @@ fn request(record: &RequestRecord, load: &Load, plan: &Plan) -> Checked {
             format!("is `{connect_ns}`, beyond 2^53 ns")
         })?;
     }
-    stamps(record, plan.target.streaming && plan.target.api.has_tokens())?;
+    stamps(record, needed_stamps(plan))?;
     match &record.slo {
         Some(limits) => plan::slo(limits).map_err(|fault| fault.within("slo")),
         None => Ok(()),
     }
 }
 
-/// The order of a request's stamps, and those that a completed one needs where its tokens were streamed.
-fn stamps(record: &RequestRecord, streams_tokens: bool) -> Checked {
+/// What a completed request needs where its tokens were streamed; not every other tool tells when the last one came.
+fn needed_stamps(plan: &Plan) -> &'static [&'static str] {
+    let streams_tokens = plan.target.streaming && plan.target.api.has_tokens();
+    match (streams_tokens, plan.workload.prompts.is_foreign()) {
+        (false, _) => &[],
+        (true, true) => &["first_token_ns"],
+        (true, false) => &["first_token_ns", "last_token_ns"],
+    }
+}
+
+/// The order of a request's stamps, and those that a completed one needs.
+fn stamps(record: &RequestRecord, needed: &[&str]) -> Checked {
     let mut latest = ("sent_ns", record.sent_ns);
     let tokens = [
         ("first_token_ns", record.first_token_ns),
@@ -72,8 +82,8 @@ fn stamps(record: &RequestRecord, streams_tokens: bool) -> Checked {
         ("last_token_ns", record.last_token_ns),
     ];
     for (key, stamp) in tokens {
-        let needed = streams_tokens && record.completed() && key != "first_answer_ns";
-        ensure(stamp.is_some() || !needed, key, || {
+        let is_needed = record.completed() && needed.contains(&key);
+        ensure(stamp.is_some() || !is_needed, key, || {
             "is missing from a completed request; give the stamp, or an `outcome`".into()
         })?;
         if let Some(stamp) = stamp {

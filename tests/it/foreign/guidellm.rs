@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use perfgate::{
-    import::{Options, import},
+    import::Options,
     metric::{Metric, Percentile::P50},
     plan::Load,
 };
 use serde_json::{Value, json};
 
 use super::{close, figure, results};
+use crate::import::import;
 
 fn benchmark() -> Value {
     let request = |start: f64, first: f64, end: f64| {

@@ -1,7 +1,7 @@
 //! Files in the shapes that other versions write, made by hand after their sources.
 
 use perfgate::{
-    import::{ImportError, Imported, Options, import},
+    import::{ImportError, Imported, Options},
     metric::{
         Metric,
         Percentile::{P50, P95, P99},
@@ -11,6 +11,7 @@ use perfgate::{
 };
 
 use super::figure;
+use crate::import::import;
 
 /// Imports one file with this text.
 fn of(name: &str, text: &str) -> Result<Imported, ImportError> {
@@ -20,20 +21,7 @@ fn of(name: &str, text: &str) -> Result<Imported, ImportError> {
     import(&[path], &Options::default())
 }
 
-const OLD_STAGE: &str = r#"{
-  "load_summary": {"count": 10, "schedule_delay": {"mean": 0.001}, "send_duration": 5.0, "requested_rate": 2.0, "achieved_rate": 2.0},
-  "successes": {
-    "count": 9,
-    "latency": {
-      "request_latency": {"mean": 1.0, "median": 1.1, "p95": 1.9, "p99": 2.0},
-      "normalized_time_per_output_token": null,
-      "time_per_output_token": null, "time_to_first_token": null, "inter_token_latency": null
-    },
-    "throughput": {"input_tokens_per_sec": 20.0, "output_tokens_per_sec": 40.0, "requests_per_sec": 1.8},
-    "prompt_len": {"mean": 10.0}, "output_len": {"mean": 20.0}
-  },
-  "failures": {"count": 1, "request_latency": {"mean": 0.1}, "prompt_len": null}
-}"#;
+const OLD_STAGE: &str = include_str!("../../data/import/inference-perf-old/stage_0_lifecycle_metrics.json");
 
 #[test]
 fn an_older_stage_of_inference_perf_is_read_and_failures_reach_the_percentiles() {
@@ -63,26 +51,7 @@ fn an_older_stage_of_inference_perf_is_read_and_failures_reach_the_percentiles()
     );
 }
 
-const GUIDELLM_0_3: &str = r#"{"benchmarks": [{
-  "type_": "generative_benchmark", "id_": "a", "run_id": "b",
-  "args": {"profile": {"type_": "sweep"}, "strategy_index": 0, "strategy": {"type_": "constant", "rate": 2.5}, "max_number": 3},
-  "run_stats": {"start_time": 1000.0, "end_time": 1004.0, "requests_made": {"successful": 2, "errored": 1, "incomplete": 0, "total": 3}},
-  "worker": {"backend_type": "openai_http", "backend_target": "http://127.0.0.1:8000", "backend_model": "tiny"},
-  "metrics": {
-    "requests_per_second": {"successful": {"mean": 0.5, "count": 2, "percentiles": {}}},
-    "output_tokens_per_second": {"successful": {"mean": 11.0, "count": 2, "percentiles": {}}}
-  },
-  "start_time": 1000.0, "end_time": 1004.0,
-  "request_totals": {"successful": 2, "errored": 1, "incomplete": 0, "total": 3},
-  "requests": {
-    "successful": [
-      {"start_time": 1000.5, "first_token_time": 1000.6, "last_token_time": 1001.6, "end_time": 1001.7, "prompt_tokens": 8, "output_tokens": 11},
-      {"start_time": 1000.0, "first_token_time": 1000.3, "last_token_time": 1002.3, "end_time": 1002.3, "prompt_tokens": 8, "output_tokens": 11}
-    ],
-    "errored": [{"start_time": 1001.0, "end_time": 1001.1, "error": "HTTP 503 Service Unavailable", "first_token_time": null}],
-    "incomplete": []
-  }
-}]}"#;
+const GUIDELLM_0_3: &str = include_str!("../../data/import/guidellm-0.3/benchmarks.json");
 
 #[test]
 fn guidellm_0_3_is_read_with_its_failures() {
@@ -138,18 +107,7 @@ fn guidellm_of_another_kind_is_refused_by_name() {
     assert!(told.unwrap_err().to_string().contains("has no `max_concurrency`"));
 }
 
-const GENAI_PERF: &str = r#"{
-  "request_throughput": {"unit": "requests/sec", "avg": 3.5},
-  "request_latency": {"unit": "ms", "avg": 210.0, "p50": 200.0, "p95": 300.0, "p99": 310.0, "std": 3.0},
-  "time_to_first_token": {"unit": "us", "avg": 40000.0, "p50": 39000.0, "p95": 50000.0, "p99": 51000.0},
-  "inter_token_latency": {"unit": "ms", "avg": 9.0, "p50": 8.5, "p95": 11.0, "p99": NaN},
-  "output_token_throughput": {"unit": "tokens/sec", "avg": 70.0},
-  "output_sequence_length": {"unit": "tokens", "avg": 20.0}, "input_sequence_length": {"unit": "tokens", "avg": 100.5},
-  "request_count": {"unit": "count", "avg": 300.0},
-  "telemetry_stats": {},
-  "input_config": {"model_names": ["tiny"], "endpoint": {"type": "completions", "url": "http://127.0.0.1:8000"},
-    "perf_analyzer": {"stimulus": {"concurrency": 8}}}
-}"#;
+const GENAI_PERF: &str = include_str!("../../data/import/genai-perf/profile_export_genai_perf.json");
 
 #[test]
 fn genai_perf_is_read_with_the_units_it_states() {
@@ -194,16 +152,7 @@ fn genai_perf_is_read_with_the_units_it_states() {
     }
 }
 
-const PERF_ANALYZER: &str = r#"{"experiments": [{
-  "experiment": {"mode": "concurrency", "value": 2},
-  "requests": [
-    {"timestamp": 1795301430000000000, "request_inputs": {"payload": "{}"},
-     "response_timestamps": [1795301430050000000, 1795301430060000000, 1795301430075000000], "response_outputs": [{}, {}, {}]},
-    {"timestamp": 1795301430010000000, "response_timestamps": [1795301430070000000, 1795301430080000000]},
-    {"timestamp": 1795301430020000000, "response_timestamps": []}
-  ],
-  "window_boundaries": [1795301430000000000, 1795301431000000000]}],
- "version": "2.60.0", "service_kind": "openai", "endpoint": "v1/chat/completions"}"#;
+const PERF_ANALYZER: &str = include_str!("../../data/import/perf-analyzer/profile_export.json");
 
 #[test]
 fn perf_analyzer_is_read_with_the_time_of_every_response() {

@@ -2,13 +2,9 @@
 
 use std::{fs, path::Path};
 
-use perfgate::{
-    import::{Options, import},
-    measure::validity::invalid_because,
-    plan::Load,
-};
+use perfgate::{import::Options, measure::validity::invalid_because, plan::Load};
 
-use crate::command::expect;
+use crate::{command::expect, import::import};
 
 /// A summary of GenAI-Perf, which counts no failures.
 fn genai_perf(run: u32, slower: f64) -> String {

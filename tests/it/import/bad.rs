@@ -2,10 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
-use perfgate::import::{ImportError, Options, import};
+use perfgate::import::{ImportError, Options};
 use tempfile::TempDir;
 
-use super::{data, imported, session};
+use super::{data, import, imported, session};
 
 fn refused(content: impl AsRef<[u8]>) -> ImportError {
     refused_with(content, &Options::default())

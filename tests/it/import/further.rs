@@ -5,7 +5,7 @@
 use std::{fs, path::Path};
 
 use perfgate::{
-    import::{Options, import},
+    import::Options,
     metric::{
         Metric,
         Percentile::{self, P50, P95, P99},
@@ -15,7 +15,7 @@ use perfgate::{
 };
 use tempfile::TempDir;
 
-use super::{data, figure, imported, session};
+use super::{data, figure, import, imported, session};
 use crate::command::expect;
 
 const SUMMARY: &str = "llmperf/tiny_550_32_summary.json";
@@ -89,8 +89,47 @@ fn llmperfs_summary_is_what_its_requests_make() {
         let stated = found.cells[0].runs[0].stated.as_ref().unwrap();
         assert_eq!((stated.input_tokens, stated.output_tokens), (Some(22780), Some(1300)));
     }
-    let orphan = imported(&[data(RESPONSES)]).unwrap_err().to_string();
-    assert!(orphan.contains("give LLMPerf's summary beside it"), "{orphan}");
+}
+
+#[test]
+fn llmperfs_responses_alone_make_its_latencies_and_no_rate() {
+    let (alone, both) = (session(&data(RESPONSES)), session(&data("llmperf")));
+    let families: [Family; 3] = [Metric::Ttft, Metric::Tpot, Metric::E2e];
+    for metric in families.iter().flat_map(|family| Percentile::ALL.map(family)) {
+        assert_eq!(figure(&alone, 0, metric), figure(&both, 0, metric), "{metric}");
+    }
+    near(figure(&alone, 0, Metric::Completed), 40.0);
+    assert_eq!(figure(&alone, 0, Metric::ErrorRate), Ok(0.0));
+    for rate in [Metric::Qps, Metric::OutputTokensPerS] {
+        assert!(figure(&alone, 0, rate).is_err(), "nothing tells how long it took");
+    }
+    assert_eq!(alone.definitions, "llmperf/1");
+    let told = notes_of(&alone);
+    assert!(told.contains("say neither which model answered"), "{told}");
+    assert!(told.contains("the date is that of its file"), "{told}");
+    let options = |figure: &str, number: &str| Options {
+        columns: vec![(figure.to_owned(), number.to_owned())],
+        ..Options::default()
+    };
+    let loads = import(&[data(RESPONSES)], &options("concurrency", "4"))
+        .unwrap()
+        .session
+        .plan
+        .loads;
+    assert_eq!(loads, [Load::Concurrency(4)]);
+    let error = import(&[data(RESPONSES)], &options("ttft_ms", "x"))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("of LLMPerf's requests, `--map` takes"), "{error}");
+    // Beside the runs of other folders they are no run of their own.
+    let folder = TempDir::new().unwrap();
+    for (place, name) in [("a", SUMMARY), ("b", RESPONSES)] {
+        fs::create_dir(folder.path().join(place)).unwrap();
+        write(&folder.path().join(place).join("x.json"), name, &[]);
+    }
+    let found = session(folder.path());
+    assert_eq!(found.cells[0].runs.len(), 1);
+    assert!(figure(&found, 0, Metric::Qps).is_ok());
 }
 
 #[test]
@@ -310,6 +349,7 @@ fn each_of_them_is_compared_with_itself_through_the_binary_and_one_run_never_pas
         let flat: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(flat.contains("inconclusive"), "{name}: {text}");
         assert!(!flat.contains("do not mean the same"), "{name}: {text}");
+        assert!(!flat.contains("were in flight"), "{name}: {text}");
         let vllm = data("vllm/plain.json");
         let (text, _) = expect(folder.path(), 3, &["compare", "one", vllm.to_str().unwrap()]);
         let flat: String = text.split_whitespace().collect::<Vec<_>>().join(" ");

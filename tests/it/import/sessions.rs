@@ -104,6 +104,32 @@ fn one_run_is_not_taken_for_two() {
 }
 
 #[test]
+fn a_folder_or_a_file_of_it_that_is_given_twice_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    write(&at("a/run.json"), "vllm/plain.json", &[]);
+    write(&at("a/failed/run.json"), "vllm/failed.json", &[]);
+    fs::create_dir(at("b")).unwrap();
+    for name in ["profile_export_aiperf.json", "profile_export.jsonl"] {
+        fs::copy(data("aiperf").join(name), at("b").join(name)).unwrap();
+    }
+    for [one, other] in [
+        ["b", "b"],
+        ["b", "b/../b"],
+        ["b", "b/profile_export.jsonl"],
+        ["a", "a/failed"],
+        ["a/failed/run.json", "a/failed/run.json"],
+    ] {
+        let twice = imported(&[at(one), at(other)]).map(|_| "an import");
+        let told = twice.unwrap_err().to_string();
+        assert!(
+            told.ends_with("are the same file; give each once"),
+            "{one} {other}: {told}"
+        );
+    }
+}
+
+#[test]
 fn results_that_were_appended_are_a_run_each() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("x.json");

@@ -1,8 +1,8 @@
 //! Real files with bytes changed, cut and doubled at random: whatever comes of it, nothing panics and no figure is nonsense.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
-use perfgate::{import::Options, measure::measure};
+use perfgate::{import::Options, measure::measure, store};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -81,15 +81,38 @@ fn apply(bytes: &mut Vec<u8>, change: &Change) {
     }
 }
 
-fn hold(name: &str, changes: &[Change]) {
-    let mut bytes = fs::read(data(name)).unwrap();
-    for change in changes {
-        apply(&mut bytes, change);
-    }
+/// A file of a result: where its whole copy lies, and what it is called in its folder.
+type Source = (PathBuf, &'static str);
+
+fn one(name: &str) -> [Source; 1] {
+    [(data(name), "x")]
+}
+
+/// Imports the files of one folder, each spoilt in its own way, and holds what comes of it against all that is relied on.
+fn hold_all(files: &[Source], changes: &[Change], columns: &[(&str, &str)]) {
     let folder = TempDir::new().unwrap();
-    let path = folder.path().join("x");
-    fs::write(&path, &bytes).unwrap();
-    let Ok(found) = perfgate::import::import(std::slice::from_ref(&path), &Options::default()) else {
+    let mut paths = Vec::new();
+    for (at, (source, name)) in files.iter().enumerate() {
+        let mut bytes = fs::read(source).unwrap();
+        let own = changes
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| place % files.len() == at);
+        for (_, change) in own {
+            apply(&mut bytes, change);
+        }
+        let path = folder.path().join(name);
+        fs::write(&path, &bytes).unwrap();
+        paths.push(path);
+    }
+    let columns = columns
+        .iter()
+        .map(|(figure, column)| ((*figure).to_owned(), (*column).to_owned()));
+    let options = Options {
+        columns: columns.collect(),
+        ..Options::default()
+    };
+    let Ok(found) = perfgate::import::import(&paths, &options) else {
         return;
     };
     for cell in measure(&found.session).cells {
@@ -103,10 +126,24 @@ fn hold(name: &str, changes: &[Change]) {
             }
         }
     }
+    // An importer gives what can be kept, and says itself what is wrong where it cannot.
+    store::check_session(&paths[0], &found.session).unwrap_or_else(|error| panic!("{error}"));
+    let kept = store::session_json(&found.session).unwrap();
+    assert_eq!(store::session_of_json(&kept).unwrap(), found.session);
+}
+
+fn hold(name: &str, changes: &[Change]) {
+    hold_all(&one(name), changes, &[]);
+}
+
+/// The same of files that are read together, by their names in their folder.
+fn hold_folder(folder: &str, names: &[&'static str], changes: &[Change]) {
+    let files: Vec<Source> = names.iter().map(|name| (data(folder).join(name), *name)).collect();
+    hold_all(&files, changes, &[]);
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn spoilt_results_of_vllm_do_no_harm(changes in prop::collection::vec(change(), 1..4)) {
@@ -140,6 +177,65 @@ proptest! {
             "perf-analyzer/report.csv",
         ] {
             hold(name, &changes);
+        }
+    }
+
+    #[test]
+    fn spoilt_results_of_the_engine_alone_do_no_harm(changes in prop::collection::vec(change(), 1..4)) {
+        hold("vllm/latency.json", &changes);
+        hold("vllm/throughput.json", &changes);
+    }
+
+    #[test]
+    fn spoilt_results_of_guidellm_do_no_harm(changes in prop::collection::vec(change(), 1..4)) {
+        hold("guidellm-0.3/benchmarks.json", &changes);
+        hold("guidellm/benchmarks.json", &changes);
+    }
+
+    #[test]
+    fn spoilt_results_of_tritons_tools_do_no_harm(changes in prop::collection::vec(change(), 1..4)) {
+        hold("genai-perf/profile_export_genai_perf.json", &changes);
+        hold("perf-analyzer/profile_export.json", &changes);
+    }
+
+    #[test]
+    fn spoilt_reports_of_inference_perf_do_no_harm(changes in prop::collection::vec(change(), 1..6)) {
+        let files = ["per_request_lifecycle_metrics.json", "stage_0_lifecycle_metrics.json", "config.yaml"];
+        hold_folder("inference-perf", &files, &changes);
+        hold("inference-perf-old/stage_0_lifecycle_metrics.json", &changes);
+        hold("inference-perf/stage_0_lifecycle_metrics.json", &changes);
+    }
+
+    #[test]
+    fn spoilt_files_that_belong_together_do_no_harm(changes in prop::collection::vec(change(), 1..6)) {
+        hold_folder("llmperf", &["tiny_550_32_individual_responses.json", "tiny_550_32_summary.json"], &changes);
+        hold_folder("aiperf", &["profile_export_aiperf.json", "profile_export.jsonl"], &changes);
+    }
+
+    #[test]
+    fn spoilt_logs_of_loadgen_do_no_harm(
+        scenario in prop::sample::select(vec!["server", "offline", "server_bad", "interactive", "single_stream"]),
+        changes in prop::collection::vec(change(), 1..6),
+    ) {
+        let folder = PathBuf::from("../mlperf").join(scenario);
+        hold_folder(folder.to_str().unwrap(), &["mlperf_log_detail.txt", "mlperf_log_summary.txt"], &changes);
+        hold_folder(folder.to_str().unwrap(), &["mlperf_log_detail.txt"], &changes);
+    }
+
+    #[test]
+    fn spoilt_tables_do_no_harm(changes in prop::collection::vec(change(), 1..4), starts in any::<bool>()) {
+        let columns = [
+            ("start_s", "when"),
+            ("ttft_ms", "ttft"),
+            ("tpot_ms", "tpot"),
+            ("e2e_s", "total"),
+            ("output_tokens", "tokens"),
+            ("error", "status"),
+            ("run", "run"),
+            ("concurrency", "2"),
+        ];
+        for name in ["table/requests.csv", "table/requests.jsonl"] {
+            hold_all(&one(name), &changes, &columns[usize::from(!starts)..]);
         }
     }
 }

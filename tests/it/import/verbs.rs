@@ -102,6 +102,116 @@ fn folders_of_runs_are_judged() {
 }
 
 #[test]
+fn a_gate_judges_files_in_the_place_of_a_measurement() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (name, slower) in [("base", 1.0), ("slow", 2.5)] {
+        write_runs(&at(name), 5, slower);
+    }
+    fs::create_dir(at("same")).unwrap();
+    for run in 5..10 {
+        fs::write(at("same").join(format!("run{run}.json")), vllm(run, 1.0)).unwrap();
+    }
+    let no_store = ["--store", "kept"];
+    let gate = |code: i32, more: &[&str]| {
+        let args: Vec<&str> = ["gate"].iter().chain(more).chain(&no_store).copied().collect();
+        expect(folder.path(), code, &args)
+    };
+    let (text, _) = gate(1, &["slow", "--baseline", "base/"]);
+    assert!(text.contains("regression"), "{text}");
+    // The verdict is that of `compare`, and stands in the files that are posted.
+    let (compared, _) = expect(folder.path(), 1, &["compare", "base", "slow"]);
+    assert!(compared.contains("regression"), "{compared}");
+    for name in ["result.json", "report.json", "report.md", "report.html"] {
+        assert!(at("perfgate-report").join(name).is_file(), "{name}");
+    }
+    let report = fs::read_to_string(at("perfgate-report/report.json")).unwrap();
+    assert!(report.contains("\"regression\""), "{report}");
+    // One run of each side settles nothing, and without a baseline there is nothing to hold it against.
+    let (text, _) = gate(3, &["slow/run0.json", "--baseline", "base/run0.json"]);
+    assert!(text.contains("inconclusive"), "{text}");
+    let (text, _) = gate(3, &["slow"]);
+    assert!(text.contains("no baseline"), "{text}");
+    // The stored baselines are its baselines, as those of a measurement.
+    expect(
+        folder.path(),
+        0,
+        &["baseline", "save", "base", "--name", "main", "--store", "kept"],
+    );
+    let (text, _) = gate(1, &["slow", "--commit", "abc123"]);
+    assert!(text.contains("regression") && text.contains("abc123"), "{text}");
+    let (text, _) = gate(0, &["same", "--threshold", "60%"]);
+    assert!(text.contains("pass"), "{text}");
+    // What cannot be read leaves no older verdict to be posted, and no flag says how it was measured.
+    let (_, told) = gate(2, &["nowhere.json"]);
+    assert!(told.contains("nowhere.json"), "{told}");
+    let (_, told) = gate(2, &["slow", "--concurrency", "8"]);
+    assert!(
+        told.contains("`--concurrency` is for a measurement, and `slow` was measured already"),
+        "{told}"
+    );
+    let (_, told) = gate(2, &["slow", "--ab"]);
+    assert!(told.contains("cannot be used with"), "{told}");
+}
+
+#[test]
+fn figures_alone_are_no_requests_to_export() {
+    let folder = TempDir::new().unwrap();
+    let plain = data("vllm/plain.json").to_str().unwrap().to_owned();
+    for form in ["ndjson", "llm-d"] {
+        let (text, told) = expect(folder.path(), 2, &["export", &plain, "--to", form]);
+        assert_eq!(text, "", "{form}");
+        assert!(
+            told.contains(
+                "has the figures that vllm bench serve states, and no request records; export those (`--to csv`)"
+            ),
+            "{form}: {told}"
+        );
+    }
+}
+
+#[test]
+fn exports_say_by_which_definitions_their_figures_were_made() {
+    let folder = TempDir::new().unwrap();
+    let detailed = data("vllm/detailed.json").to_str().unwrap().to_owned();
+    let exported = |args: &[&str]| {
+        let args: Vec<&str> = ["export", &detailed, "--to"].iter().chain(args).copied().collect();
+        expect(folder.path(), 0, &args).0
+    };
+    let text = exported(&["openmetrics"]);
+    assert!(text.contains("definitions=\"vllm-serve/1\""), "{text}");
+    assert!(
+        text.contains(
+            "# HELP perfgate_ttft_seconds median over the runs: as vllm bench serve has it: until the first chunk with a choice, even \
+             an empty one (lower is better)"
+        ),
+        "{text}"
+    );
+    let text = exported(&["csv"]);
+    assert!(
+        text.lines().next().is_some_and(|line| line.ends_with(",definitions")),
+        "{text}"
+    );
+    assert!(
+        text.lines().skip(1).all(|line| line.ends_with(",vllm-serve/1")),
+        "{text}"
+    );
+    let text = exported(&["ndjson"]);
+    assert!(
+        text.lines()
+            .all(|line| line.ends_with("\"definitions\":\"vllm-serve/1\"}")),
+        "{text}"
+    );
+    let text = exported(&["github-action-benchmark", "--better", "lower"]);
+    assert!(
+        text.contains("as vllm bench serve has it") && text.contains("(vllm-serve/1)"),
+        "{text}"
+    );
+    let text = exported(&["llm-d"]);
+    assert!(text.contains("\"definitions vllm-serve/1\""), "{text}");
+}
+
+#[test]
 fn other_tools_are_incomparable_and_the_report_says_why() {
     let folder = TempDir::new().unwrap();
     let at = |name: &str| data(name).to_str().unwrap().to_owned();
@@ -137,6 +247,17 @@ fn an_import_tells_what_it_read_and_what_it_could_not() {
     assert!(told.contains("1 other file of"), "{told}");
     let (text, _) = expect(folder.path(), 0, &["show", "x.json"]);
     assert!(text.contains("abc") && text.contains("aiperf/1"), "{text}");
+    let benchmarker = data("inference-benchmarker/result.json").to_str().unwrap().to_owned();
+    let (text, _) = expect(folder.path(), 0, &["import", &benchmarker, "-o", "y.json"]);
+    assert!(text.contains("14 requests of the tool's warm-up left out"), "{text}");
+    // It tells its date, and oha does not.
+    assert!(!text.contains("the date is that of its file"), "{text}");
+    let oha = data("oha/result.json").to_str().unwrap().to_owned();
+    let (text, _) = expect(folder.path(), 0, &["import", &oha, "-o", "z.json"]);
+    assert!(
+        text.contains("note: the tool does not tell when it ran: the date is that of its file"),
+        "{text}"
+    );
     let (text, _) = expect(folder.path(), 0, &["import", "--formats"]);
     assert!(
         text.contains("vllm-serve ") && text.contains("a result of AIPerf"),

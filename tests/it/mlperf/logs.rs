@@ -7,14 +7,14 @@ use std::{
 };
 
 use perfgate::{
-    import::{Options, import},
+    import::Options,
     measure::{Measurements, measure},
     metric::{Metric, Percentile},
     plan::{Arrivals, Load},
     session::Session,
 };
 
-use crate::command::expect;
+use crate::{command::expect, import::import};
 
 fn data(run: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -54,6 +54,20 @@ fn every_figure_is_the_one_that_the_summary_prints() {
             [
                 ("Completed samples per second", Metric::Qps, 2),
                 ("Completed tokens per second", Metric::OutputTokensPerS, 2),
+            ],
+        ),
+        (
+            "interactive",
+            [
+                ("Completed samples per second", Metric::Qps, 2),
+                ("Completed tokens per second", Metric::OutputTokensPerS, 2),
+            ],
+        ),
+        (
+            "single_stream",
+            [
+                ("QPS w/ loadgen overhead", Metric::Qps, 2),
+                ("TPS w/ loadgen overhead", Metric::OutputTokensPerS, 2),
             ],
         ),
         (
@@ -137,6 +151,28 @@ fn load_limits_counts_and_the_reasons_of_loadgen_are_kept() {
     let offline = read("offline");
     assert_eq!(offline.cells[0].load, Load::Concurrency(2048), "all samples at once");
     assert!(offline.plan.slo.is_empty(), "Offline promises nothing");
+}
+
+#[test]
+fn interactive_is_known_by_its_limits_and_single_stream_by_its_name() {
+    let (interactive, single) = (read("interactive"), read("single_stream"));
+    // LoadGen itself calls Interactive `Server`.
+    let told = interactive.notes.join("\n");
+    assert!(told.contains("LoadGen calls it VALID as mlperf-interactive"), "{told}");
+    assert_eq!(
+        (interactive.plan.slo.ttft_ms, interactive.plan.slo.tpot_ms),
+        (Some(450.0), Some(40.0))
+    );
+    let rate = Load::Rate {
+        rate_rps: 40.0,
+        arrivals: Arrivals::Poisson,
+    };
+    assert_eq!(interactive.plan.loads, [rate]);
+    assert_eq!(single.plan.loads, [Load::Concurrency(1)]);
+    assert!(single.plan.slo.is_empty(), "it promises nothing");
+    let measured = measure(&single);
+    assert_eq!(figure(&measured, Metric::Completed), Some(90.0));
+    assert_eq!(figure(&measured, Metric::TtftFromSchedule(Percentile::P50)), None);
 }
 
 /// A folder with one log, changed.

@@ -206,7 +206,7 @@ fn csv_has_a_line_for_each_figure_of_each_run() {
     let (folder, session) = folder();
     let text = exported(folder.path(), &["csv"]);
     let lines: Vec<Vec<String>> = text.lines().map(fields).collect();
-    assert!(lines.iter().all(|line| line.len() == 11), "{text}");
+    assert!(lines.iter().all(|line| line.len() == 12), "{text}");
     let of = |metric: &str| lines.iter().filter(|line| line[4] == metric).collect::<Vec<_>>();
     let values: Vec<_> = of("ttft_p50")
         .iter()
@@ -227,7 +227,7 @@ fn csv_has_a_line_for_each_figure_of_each_run() {
     );
     for (name, report) in fixtures::all() {
         let text = csv(&arms_of(&report)).unwrap();
-        assert!(text.lines().all(|line| fields(line).len() == 11), "{name}: {text}");
+        assert!(text.lines().all(|line| fields(line).len() == 12), "{name}: {text}");
     }
 }
 
