@@ -48,12 +48,20 @@ impl Percentile {
     /// The fewest samples of one run from which this percentile may be judged: N(1 − p) ≥ 10.
     ///
     /// P50: 20, P95: 200, P99: 1,000. Below that it is shown and not judged.
+    ///
+    /// Up to a twentieth of them may lack the figure ([`Percentile::is_judged_by`]).
     pub const fn min_samples_to_judge(self) -> usize {
         match self {
             Self::P50 => 20,
             Self::P95 => 200,
             Self::P99 => 1000,
         }
+    }
+
+    /// Whether a run with this many samples has enough of it: a plan of just as many requests as are needed is not in vain as
+    /// one of them failed, or came in one read and has no TPOT.
+    pub const fn is_judged_by(self, samples: usize) -> bool {
+        samples * 20 >= self.min_samples_to_judge() * 19
     }
 }
 

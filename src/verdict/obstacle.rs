@@ -149,8 +149,9 @@ pub(super) fn of_one_side(metric: Metric, name: &'static str, side: &Side, is_sh
     };
     let told = || told_missing(name, side).map(|told| format!("no value in {told}"));
     let few = || {
-        let needed = metric.percentile()?.min_samples_to_judge();
-        (side.samples_fewest < needed).then(|| needs_samples(metric, needed, side.samples_fewest))?
+        let percentile = metric.percentile()?;
+        let is_short = !percentile.is_judged_by(side.samples_fewest);
+        is_short.then(|| needs_samples(metric, percentile.min_samples_to_judge(), side.samples_fewest))?
     };
     not_measured()
         .or_else(told)
@@ -304,9 +305,9 @@ fn samples_of(metric: Metric) -> &'static str {
 
 /// How many samples a run a percentile needs, where a run has fewer.
 pub(super) fn samples_needed(metric: Metric, found: &MetricComparison) -> Option<usize> {
-    let needed = metric.percentile()?.min_samples_to_judge();
+    let percentile = metric.percentile()?;
     let fewest = found.baseline.samples_fewest.min(found.candidate.samples_fewest);
-    (fewest < needed).then_some(needed)
+    (!percentile.is_judged_by(fewest)).then(|| percentile.min_samples_to_judge())
 }
 
 fn too_few_samples(metric: Metric, found: &MetricComparison) -> Option<String> {
