@@ -15,7 +15,7 @@ pub enum GitError {
     },
     /// No such commit in this clone.
     #[error(
-        "`{name}` is no commit of this clone; fetch it with `git fetch origin {name}`, or check out with `fetch-depth: 0`"
+        "`{name}` is no commit of this clone; `git fetch origin` with the branch or tag that it is on brings it, or check out with `fetch-depth: 0`"
     )]
     Unknown {
         /// As given.

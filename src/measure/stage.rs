@@ -49,13 +49,8 @@ pub(super) fn part(cell: &CellRuns, plan: &Plan, stage: u16, stages: usize) -> C
         },
         ..run.clone()
     };
-    let place = format!(
-        "stage {}/{stages}: {}",
-        stage + 1,
-        plan.in_own_unit(&cell.load.stage_name(stage))
-    );
     CellRuns {
-        name: format!("{} @ {place}", plan.workload_name()),
+        name: plan.stage_cell_name(&cell.load, stage, stages),
         runs: cell.runs.iter().map(part).collect(),
         ..cell.clone()
     }

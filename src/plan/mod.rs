@@ -93,6 +93,27 @@ impl Plan {
         format!("{} @ {}", self.workload_name(), self.load_name(load))
     }
 
+    /// The name of one stage of a load's cell, counted from 0, of so many.
+    pub fn stage_cell_name(&self, load: &Load, stage: u16, stages: usize) -> String {
+        let level = self.in_own_unit(&load.stage_name(stage));
+        format!("{} @ stage {}/{stages}: {level}", self.workload_name(), stage + 1)
+    }
+
+    /// The load whose cell has this name, or whose stage has.
+    pub fn load_of_cell(&self, cell: &str) -> Option<&Load> {
+        let has_stage = |load: &Load| {
+            let Load::Stages { stages, .. } = load else {
+                return false;
+            };
+            (0_u16..)
+                .take(stages.len())
+                .any(|stage| self.stage_cell_name(load, stage, stages.len()) == cell)
+        };
+        self.loads
+            .iter()
+            .find(|load| self.cell_name(load) == cell || has_stage(load))
+    }
+
     /// What is sent, in a few signs; embeddings have no length of answers.
     pub fn workload_name(&self) -> String {
         match self.target.api {

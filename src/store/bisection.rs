@@ -84,7 +84,7 @@ pub struct CommitRun {
     pub commit: String,
     /// The metric's value, in its unit.
     pub value: f64,
-    /// When it began, seconds since 1970 UTC.
+    /// When it was over, seconds since 1970 UTC.
     pub at_unix_s: u64,
     /// Whether it is one of the good end, which shows how the machine drifts.
     pub is_anchor: bool,

@@ -265,6 +265,36 @@ fn a_search_that_was_stopped_goes_on() {
 }
 
 #[test]
+fn a_commit_that_was_slow_for_a_while_only_is_not_held_to_be_the_one() {
+    use Change::{None, Slower};
+    let repository = Repository::new();
+    let slow_starts = repository.folder.path().join("slow starts");
+    fs::create_dir(&slow_starts).unwrap();
+    repository.changes(&[None, None, None]);
+    // Its first two servers are slow, as if something else had kept the machine busy then.
+    let serve = fs::read_to_string(repository.path().join("serve.sh")).unwrap();
+    let seldom = format!(
+        "if [ $(ls '{0}' | wc -l) -lt 2 ]; then touch '{0}'/$$; exec {1} sim --port $1 --exact ttft=4ms,tpot=20ms; fi\n{serve}",
+        slow_starts.display(),
+        env!("CARGO_BIN_EXE_perfgate")
+    );
+    repository.write("serve.sh", &seldom);
+    let innocent = repository.commit("blamed");
+    repository.write("serve.sh", &serve);
+    let commits = repository.changes(&[None, Slower, None, None]);
+    let output = repository
+        .command(&[&ENDS[..], &["--strategy", "bayes"]].concat())
+        .output()
+        .unwrap();
+    let told = told(&output);
+    let result = repository.result();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert_eq!(result["found"]["commits"][0]["commit"], commits[1], "{told}");
+    let goes_on = format!("{} is no worse than its parent; the search goes on", &innocent[..10]);
+    assert!(told.contains(&goes_on), "{told}");
+}
+
+#[test]
 fn what_cannot_be_searched_is_told_before_anything_runs() {
     let repository = Repository::new();
     repository.changes(&[Change::None, Change::None]);
@@ -281,6 +311,12 @@ fn what_cannot_be_searched_is_told_before_anything_runs() {
         "`nowhere` is no commit of this clone",
     );
     ended(&[&ENDS[..], &["--arms-start-timeout", "x"]].concat(), 2, "");
+    let cell = [&ENDS[..], &["--cell", "synthetic-16/8 @ c=80"]].concat();
+    ended(
+        &cell,
+        2,
+        "the plan has no cell `synthetic-16/8 @ c=80`; it has `synthetic-16/8 @ c=8`",
+    );
     let many = [&ENDS[..6], &["tpot_p95"]].concat();
     ended(
         &many,

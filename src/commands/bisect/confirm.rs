@@ -2,7 +2,7 @@
 
 use super::{
     Asked, History,
-    ends::{Ends, Judge, wanted},
+    ends::{Ends, Judge, values_of, wanted},
     short,
     stand::{Bench, Outcome, Stands},
 };
@@ -19,76 +19,102 @@ use crate::{
     verdict::Verdict,
 };
 
+/// What the pairs of a commit and its parents said.
+pub(super) enum Answer {
+    /// The verdict on them; against the first parent that the commit is not worse than, where there is one.
+    Said {
+        confirmed: Confirmed,
+        /// The runs of its pairs, by commit.
+        runs: Vec<(String, Vec<f64>)>,
+    },
+    /// The commit has no parent.
+    NoParent,
+    /// Somebody asked to stop.
+    Interrupted,
+}
+
 /// Measures the commit that was found against each of its parents in pairs: a run that something else made slow may have misled
-/// the search. `None` where somebody asked to stop.
+/// the search.
 pub(super) fn confirmed(
     (bench, stands): (&Bench<'_>, &mut Stands),
     (history, ends): (&History, &Ends),
     (asked, rules): (&Asked, &Rules),
     culprit: usize,
-) -> Option<Confirmed> {
-    let commit = history.commit(culprit)?.id.clone();
-    let mut confirmed = None;
+) -> Answer {
+    let Some(commit) = history.commit(culprit).map(|commit| commit.id.clone()) else {
+        return Answer::NoParent;
+    };
+    let mut answer = Answer::NoParent;
     for parent in history.parents_of(culprit) {
         bench.console.say(&format!(
             "measuring {} against its parent {} in pairs",
             short(&commit),
             short(parent)
         ));
-        let against = match against((bench, &mut *stands), ends, (asked, rules), [parent, &commit]) {
-            Ok(Some((verdict, headline))) => Confirmed {
-                parent: parent.clone(),
-                verdict: verdict.name().to_owned(),
-                headline,
-            },
-            Ok(None) => return None,
-            Err(_) if bench.interrupt.is_set() => return None,
-            Err(error) => Confirmed {
-                parent: parent.clone(),
-                verdict: Verdict::Inconclusive.name().to_owned(),
-                headline: format!("it could not be measured: {}", in_full(&error)),
-            },
+        let said = match against((bench, &mut *stands), ends, (asked, rules), [parent, &commit]) {
+            Ok(Some(said)) => said,
+            Ok(None) => return Answer::Interrupted,
+            Err(_) if bench.interrupt.is_set() => return Answer::Interrupted,
+            Err(error) => Said::open(format!("it could not be measured: {}", in_full(&error))),
         };
-        let is_worse = against.verdict == Verdict::Regression.name();
-        confirmed = Some(against);
+        let [of_parent, of_commit] = said.runs;
+        answer = Answer::Said {
+            confirmed: Confirmed {
+                parent: parent.clone(),
+                verdict: said.verdict.name().to_owned(),
+                headline: said.headline,
+            },
+            runs: vec![(parent.clone(), of_parent), (commit.clone(), of_commit)],
+        };
         // A merge that is as bad as one of its parents did not do it.
-        if !is_worse {
+        if said.verdict != Verdict::Regression {
             break;
         }
     }
-    confirmed
+    answer
 }
 
-/// The verdict on one check of a commit against its parent, with its reason.
+/// The verdict on one check of a commit against its parent, with its reason and the values of both, the parent's first.
+struct Said {
+    verdict: Verdict,
+    headline: String,
+    runs: [Vec<f64>; 2],
+}
+
+impl Said {
+    fn open(headline: String) -> Self {
+        Self {
+            verdict: Verdict::Inconclusive,
+            headline,
+            runs: [Vec::new(), Vec::new()],
+        }
+    }
+}
+
 fn against(
     (bench, stands): (&Bench<'_>, &mut Stands),
     ends: &Ends,
     rules: (&Asked, &Rules),
     [parent, commit]: [&String; 2],
-) -> Result<Option<(Verdict, String)>, CommandError> {
+) -> Result<Option<Said>, CommandError> {
     for built in [stands.anchor.build(bench, parent)?, stands.probe.build(bench, commit)?] {
         match built {
             Ok(_) => {}
             Err(Outcome::Broken(why)) => {
-                return Ok(Some((Verdict::Inconclusive, format!("it could not be built: {why}"))));
+                return Ok(Some(Said::open(format!("it could not be built: {why}"))));
             }
             Err(_) => return Ok(None),
         }
     }
-    Ok(
-        in_pairs((bench, stands), ends, rules)?.map(|(check, headline)| match check {
-            Some(check) => (check.verdict, check.explanation.unwrap_or(check.reason)),
-            None => (Verdict::Inconclusive, headline),
-        }),
-    )
+    in_pairs((bench, stands), ends, rules)
 }
 
-/// The one check of what stands in both work trees, and the headline of all; `None` where somebody asked to stop.
+/// The one check of what stands in both work trees; `None` where somebody asked to stop.
 fn in_pairs(
     (bench, stands): (&Bench<'_>, &Stands),
     ends: &Ends,
     (asked, rules): (&Asked, &Rules),
-) -> Result<Option<(Option<Check>, String)>, CommandError> {
+) -> Result<Option<Said>, CommandError> {
     let asked = Asked {
         metric: Some(ends.metric),
         cell: Some(ends.cell.clone()),
@@ -103,7 +129,15 @@ fn in_pairs(
     if sessions.iter().any(|session| session.ended == Ended::Interrupted) {
         return Ok(None);
     }
-    Ok(Some((judge.check(&sessions), judge.0.report(&sessions).headline)))
+    let said = match judge.check(&sessions) {
+        Some(check) => Said {
+            verdict: check.verdict,
+            headline: check.explanation.unwrap_or(check.reason),
+            runs: values_of(&sessions, (ends.metric, &ends.cell)),
+        },
+        None => Said::open(judge.0.report(&sessions).headline),
+    };
+    Ok(Some(said))
 }
 
 /// Stops once the one check is settled.

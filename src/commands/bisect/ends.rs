@@ -291,6 +291,17 @@ impl Follow for Judge<'_> {
     }
 }
 
+/// The values of one metric in one cell, the first session's first; of a pair both or none.
+pub(super) fn values_of(sessions: &[Session; 2], (metric, cell): (Metric, &str)) -> [Vec<f64>; 2] {
+    let [old, new] = [&sessions[0], &sessions[1]].map(metrics);
+    let comparison = compare(&old, &new, &Background::default());
+    let cell = comparison.cells.into_iter().find(|own| own.name == cell);
+    let found = cell.and_then(|mut cell| cell.metrics.remove(&metric));
+    found.map_or_else(Default::default, |found| {
+        [found.baseline.values, found.candidate.values]
+    })
+}
+
 /// What the sessions of both ends show of one metric in one cell.
 fn found(
     sessions: &[Session; 2],

@@ -44,7 +44,7 @@ pub(super) fn chosen(asked: &Asked, history: &History, ends: &Ends, console: &dy
     };
     let strategy = asked.strategy.unwrap_or(cheaper);
     console.say(&format!(
-        "the effect is {:.1} times the noise of a run; expected: {}; {}; taking `{}`",
+        "the effect is {:.1} times the noise of a run; expected of the search alone, without the confirmation: {}; {}; taking `{}`",
         ends.known.ratio,
         told("`bayes`", &bayes),
         told("`git`", &git),
@@ -300,10 +300,10 @@ impl Hunt {
         kept: &mut Kept,
         console: &dyn Console,
     ) -> Result<(), CommandError> {
-        let first = why.lines().next().unwrap_or_default();
-        console.say(&format!("{} is left out: {first}", short(commit)));
+        let why = in_a_line(why);
+        console.say(&format!("{} is left out: {why}", short(commit)));
         self.search.skipped(place);
-        kept.skipped(commit, first)
+        kept.skipped(commit, &why)
     }
 
     pub(super) fn told(&self, place: usize, value: f64, (history, ends): (&History, &Ends)) -> String {
@@ -333,6 +333,16 @@ impl Hunt {
     pub(super) fn why_not_sharp(&self) -> Option<String> {
         (!self.search.finding().is_sharp)
             .then(|| "no commit that can be measured would tell more: those between do not build or start".to_owned())
+    }
+}
+
+/// Its first line, and what it leads up to: the last line of a log.
+fn in_a_line(why: &str) -> String {
+    let mut lines = why.lines().filter(|line| !line.trim().is_empty());
+    let first = lines.next().unwrap_or_default().trim_end();
+    match lines.next_back().filter(|_| first.ends_with(':')) {
+        Some(last) => format!("{first} {}", last.trim()),
+        None => first.to_owned(),
     }
 }
 

@@ -52,6 +52,7 @@ use crate::{
     process::temporary,
     store::{self, Found, Question},
     target, telemetry,
+    verdict::Verdict,
 };
 
 /// Where a search writes when nothing is said.
@@ -126,21 +127,7 @@ pub fn bisect(
     let Some(ends) = ends else {
         return Ok(told::nothing(&kept));
     };
-    let found = hunt(&bench, &mut stands, (&history, &ends), (asked, &mut kept))?;
-    // Whatever happens to the confirmation, this is not lost.
-    kept.found(found.clone())?;
-    let culprit = found
-        .commits
-        .first()
-        .and_then(|suspect| history.place_of(&suspect.commit));
-    if let Some(culprit) = culprit.filter(|_| found.is_sharp && found.stopped.is_none() && !asked.unconfirmed) {
-        let confirmed = confirm::confirmed((&bench, &mut stands), (&history, &ends), (asked, rules), culprit);
-        kept.found(Found {
-            stopped: confirmed.is_none().then(|| hunt::INTERRUPTED.to_owned()),
-            confirmed,
-            ..found
-        })?;
-    }
+    let culprit = search((&bench, &mut stands), (&history, &ends), (asked, rules), &mut kept)?;
     let done = told::found(&kept, (&repository, &history), (asked, &bench.guard))?;
     let found = kept.bisection.found.as_ref();
     let Some(culprit) =
@@ -156,13 +143,76 @@ pub fn bisect(
     })
 }
 
+/// So often a search goes on with what the pairs of a wrong commit said.
+const MOST_REFUTED: usize = 2;
+
+/// Finds the commit and holds it against its parents; where it is no worse than they are, their runs are runs of the search,
+/// which goes on. Gives the place of the one that is told.
+fn search(
+    (bench, stands): (&Bench<'_>, &mut Stands),
+    (history, ends): (&History, &Ends),
+    (asked, rules): (&Asked, &Rules),
+    kept: &mut Kept,
+) -> Result<Option<usize>, CommandError> {
+    let mut refuted = Vec::new();
+    loop {
+        let found = hunt(bench, stands, (history, ends), (asked, kept))?;
+        // Whatever happens to the confirmation, this is not lost.
+        kept.found(found.clone())?;
+        let suspect = found.commits.first();
+        let culprit = suspect.and_then(|suspect| history.place_of(&suspect.commit));
+        let is_clear = found.is_sharp && found.stopped.is_none();
+        let Some(place) = culprit.filter(|_| is_clear && !asked.unconfirmed) else {
+            return Ok(culprit);
+        };
+        let stopped = |why: &str| Found {
+            stopped: Some(why.to_owned()),
+            ..found.clone()
+        };
+        let (confirmed, runs) = match confirm::confirmed((bench, stands), (history, ends), (asked, rules), place) {
+            confirm::Answer::Interrupted => {
+                kept.found(stopped(hunt::INTERRUPTED))?;
+                return Ok(culprit);
+            }
+            confirm::Answer::NoParent => {
+                kept.found(stopped("it has no parent that it could be held against"))?;
+                return Ok(culprit);
+            }
+            confirm::Answer::Said { confirmed, runs } => (confirmed, runs),
+        };
+        let is_worse = confirmed.verdict == Verdict::Regression.name();
+        kept.found(Found {
+            confirmed: Some(confirmed),
+            ..found
+        })?;
+        if is_worse {
+            return Ok(culprit);
+        }
+        for (commit, values) in &runs {
+            for value in values {
+                kept.run(commit, *value, *commit == history.good)?;
+            }
+        }
+        // What it said already it would say again.
+        if refuted.contains(&place) || refuted.len() >= MOST_REFUTED || runs.iter().all(|(_, values)| values.is_empty())
+        {
+            return Ok(culprit);
+        }
+        refuted.push(place);
+        bench.console.say(&format!(
+            "{} is no worse than its parent; the search goes on with what these pairs said",
+            history.commit(place).map_or("it", |commit| short(&commit.id))
+        ));
+    }
+}
+
 fn refuse_unknown_cell(asked: &Asked, resolved: &Resolved) -> Result<(), CommandError> {
     let Some(cell) = &asked.cell else { return Ok(()) };
     let plan = &resolved.plan;
-    let names: Vec<String> = plan.loads.iter().map(|load| plan.cell_name(load)).collect();
-    if names.iter().any(|name| cell.starts_with(name.as_str())) {
+    if plan.load_of_cell(cell).is_some() {
         return Ok(());
     }
+    let names: Vec<String> = plan.loads.iter().map(|load| plan.cell_name(load)).collect();
     Err(CommandError::Usage(format!(
         "the plan has no cell `{cell}`; it has `{}`",
         names.join("`, `")

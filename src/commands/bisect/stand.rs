@@ -188,7 +188,7 @@ impl<'a> Bench<'a> {
             workdir,
             env: launch.env,
             timeout: build_timeout(self.resolved),
-            log: self.logs.join("build.log"),
+            log: self.log("build", commit),
         })
     }
 
@@ -198,17 +198,12 @@ impl<'a> Bench<'a> {
 
     /// The load whose cell it is; a stage's is that of its whole load.
     pub(super) fn load_of(&self, cell: &str) -> Option<Load> {
-        let plan = &self.resolved.plan;
-        let loads = plan.loads.iter();
-        loads
-            .clone()
-            .find(|load| plan.cell_name(load) == cell)
-            .or_else(|| {
-                let is_part =
-                    |load: &&Load| matches!(load, Load::Stages { .. }) && cell.starts_with(&plan.cell_name(load));
-                loads.clone().find(is_part)
-            })
-            .cloned()
+        self.resolved.plan.load_of_cell(cell).cloned()
+    }
+
+    /// Where the build or the server of a commit says what it does: each commit's words stand in a file of their own.
+    fn log(&self, what: &str, commit: &str) -> PathBuf {
+        self.logs.join(format!("{what}-{}.log", short(commit)))
     }
 }
 
@@ -290,7 +285,7 @@ impl Stand {
 
     fn start(&self, bench: &Bench<'_>, commit: &str, cell: &str) -> Result<Result<Up, Outcome>, CommandError> {
         let launch = bench.launch_in(&self.checkout.path());
-        let log = bench.logs.join("server.log");
+        let log = bench.log("server", commit);
         let start = Start {
             withhold_secrets: true,
             ..start_of(("commit", &launch), Some(commit), log, start_timeout(bench.resolved))?
