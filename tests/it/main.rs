@@ -24,6 +24,7 @@ mod gpus;
 mod history;
 mod honest;
 mod import;
+mod launch;
 mod load;
 mod made;
 mod manual;
