@@ -4,7 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{args::PlanArgs, orders, screen, screen::LiveArgs, sharding::ShardArgs, variable};
+use super::{
+    args::PlanArgs,
+    launch_k8s::{self, KubernetesArgs},
+    orders,
+    progress::Progress,
+    screen,
+    screen::LiveArgs,
+    sharding::ShardArgs,
+    variable,
+};
 use crate::{
     commands::{
         CommandError, Done,
@@ -15,7 +24,7 @@ use crate::{
         },
         trust::{self, Goal},
     },
-    config::Resolved,
+    config::{Overrides, Resolved},
     load::Interrupt,
 };
 
@@ -36,6 +45,14 @@ pub(super) enum LaunchVerb {
         plan: PlanArgs,
         #[command(flatten)]
         slurm: SlurmArgs,
+    },
+    /// On the nodes of a Kubernetes cluster: an indexed job with a pod for each shard.
+    #[command(name = "k8s", after_help = launch_k8s::EXAMPLES)]
+    K8s {
+        #[command(flatten)]
+        plan: PlanArgs,
+        #[command(flatten)]
+        k8s: KubernetesArgs,
     },
 }
 
@@ -60,14 +77,14 @@ pub(super) struct SlurmArgs {
 pub(super) fn run(verb: &LaunchVerb) -> Result<Done, CommandError> {
     match verb {
         LaunchVerb::Slurm { plan, slurm } => on_slurm(plan, slurm),
+        LaunchVerb::K8s { plan, k8s } => launch_k8s::run(plan, k8s),
     }
 }
 
 fn on_slurm(plan: &PlanArgs, flags: &SlurmArgs) -> Result<Done, CommandError> {
-    let words = words(plan)?;
-    let (mut resolved, console) = orders(plan.config.as_deref(), &plan.overrides, LiveArgs::default())?;
-    ShardArgs::one_of(flags.shards).apply(&mut resolved, &variable)?;
-    let guard = guard(&resolved);
+    let (resolved, console, guard) = prepared(plan, flags.shards)?;
+    let file = plan.config.iter().map(|file| format!("--config={}", file.display()));
+    let words: Vec<String> = file.chain(words(&plan.overrides, &["output"])?).collect();
     let order = Order {
         resolved: &resolved,
         words: &words,
@@ -86,18 +103,21 @@ fn on_slurm(plan: &PlanArgs, flags: &SlurmArgs) -> Result<Done, CommandError> {
     slurm::launch(&order, asked, screen(), (&console, &interrupt))
 }
 
-fn guard(resolved: &Resolved) -> Guard {
-    Guard::of_job(resolved, &variable)
+/// A plan that can be shared out over so many, where its progress is told, and what must stand nowhere.
+pub(super) fn prepared(plan: &PlanArgs, shards: u32) -> Result<(Resolved, Progress, Guard), CommandError> {
+    let (mut resolved, console) = orders(plan.config.as_deref(), &plan.overrides, LiveArgs::default())?;
+    ShardArgs::one_of(shards).apply(&mut resolved, &variable)?;
+    let guard = Guard::of_job(&resolved, &variable);
+    Ok((resolved, console, guard))
 }
 
-/// The plan's flags as a worker is given them. Where the session goes is each shard's own matter.
+/// The plan's flags as a worker is given them, but for some. Where the session goes is each shard's own matter.
 ///
 /// # Errors
 /// A header's value stands among them, which may be a secret.
-fn words(plan: &PlanArgs) -> Result<Vec<String>, CommandError> {
-    let file = plan.config.iter().map(|file| format!("--config={}", file.display()));
-    let mut words: Vec<String> = file.collect();
-    for (flag, text) in plan.overrides.iter().filter(|(flag, _)| *flag != "output") {
+pub(super) fn words(flags: &Overrides, but: &[&str]) -> Result<Vec<String>, CommandError> {
+    let mut words = Vec::new();
+    for (flag, text) in flags.iter().filter(|(flag, _)| !but.contains(flag)) {
         let value = text.split_once(':').map_or("", |(_, value)| value.trim());
         if flag == "header" && !value.starts_with("env:") {
             let name = text.split(':').next().unwrap_or_default();

@@ -12,6 +12,7 @@ mod forms;
 mod import;
 mod keeping;
 mod launch;
+mod launch_k8s;
 mod looking;
 mod manual;
 mod mlperf;

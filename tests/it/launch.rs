@@ -1,4 +1,7 @@
-//! What `launch` writes for an engine of jobs; that it works is `tests/slurm` to see.
+//! What `launch` writes for an engine of jobs; that it works is `tests/slurm` and `tests/k8s` to see.
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
+use std::{fs, path::Path};
 
 use crate::command::{expect, perfgate};
 
@@ -66,6 +69,86 @@ fn what_cannot_be_launched_is_refused_before_anything_is_made() {
         said.contains("`sbatch` cannot be started") && said.contains("login node"),
         "{said}"
     );
-    let left = std::fs::read_dir(folder.path().join("out")).unwrap();
+    let left = fs::read_dir(folder.path().join("out")).unwrap();
     assert_eq!(left.count(), 0, "nothing is left over");
+}
+
+const K8S: [&str; 8] = [
+    "k8s",
+    "--shards",
+    "4",
+    "--image",
+    "registry.example/perfgate:0.1.0",
+    "--claim",
+    "shared",
+    "--dry-run",
+];
+
+/// What is printed, with a name in the place of the one that is made of time and process.
+fn manifest(folder: &Path, more: &[&str], name: &str) -> String {
+    let (printed, _) = expect(folder, 0, &[&["launch"], &K8S[..], more].concat());
+    let line = printed.lines().find_map(|line| line.strip_prefix("  name: ")).unwrap();
+    printed.replace(line, name)
+}
+
+#[test]
+fn the_example_for_kubernetes_is_what_is_printed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/kubernetes");
+    let printed = manifest(&folder, &[], "perfgate-run-17");
+    let path = folder.join("job.yaml");
+    if std::env::var_os("UPDATE_EXAMPLES").is_some() {
+        fs::write(&path, &printed).unwrap();
+    }
+    let kept = fs::read_to_string(&path).unwrap();
+    assert_eq!(
+        printed, kept,
+        "`UPDATE_EXAMPLES=1 cargo test --test it launch` writes it anew"
+    );
+}
+
+#[test]
+fn pods_get_the_plans_files_its_keys_by_name_and_its_words_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir_all(folder.join("perf/data")).unwrap();
+    fs::write(folder.join("perf/data/p.jsonl"), "{\"prompt\": \"a\"}\n").unwrap();
+    let file = "# it's: a $(HOSTNAME)\ntarget: {url: 'http://10.0.0.9:8000', api_key_env: LAB_KEY}\nmodel: x\nrate: 40\ndataset: data/p.jsonl\n";
+    fs::write(folder.join("perf/p.yaml"), file).unwrap();
+    let config = ["--config", "perf/p.yaml", "--model", "a \"$(HOSTNAME)\" $$"];
+    let printed = manifest(folder, &config, "perfgate-1");
+    for part in [
+        "  file-0: |\n    # it's: a $(HOSTNAME)\n",
+        "  file-1: |\n    {\"prompt\": \"a\"}\n",
+        "                path: \"data/p.jsonl\"\n",
+        "                  name: perfgate\n                  key: LAB_KEY\n",
+        "            - \"--config=perfgate.yaml\"\n            - \"--model=a \\\"$$(HOSTNAME)\\\" $$$$\"\n",
+    ] {
+        assert!(printed.contains(part), "{part}\n{printed}");
+    }
+    fs::write(folder.join("outside.jsonl"), "{\"prompt\": \"a\"}\n").unwrap();
+    for (more, says) in [
+        (&["--dataset", "../outside.jsonl"][..], "put it on the claim"),
+        (&["--header", "X-Key: abc"], "`X-Key: env:VARIABLE`"),
+        (&["--namespace", "A b"], "is no name of an object"),
+    ] {
+        let args = [&["launch"], &K8S[..], &["--config", "perf/p.yaml"], more].concat();
+        let (_, said) = expect(folder, 2, &args);
+        assert!(said.contains(says), "{says}: {said}");
+    }
+    let mut args = [
+        &["launch"],
+        &K8S[..7],
+        &["--config", "perf/p.yaml", "-o", "out/session.json"],
+    ]
+    .concat();
+    args.retain(|word| *word != "--dry-run");
+    let output = perfgate(folder, &args).env("PATH", "/nowhere").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("`kubectl` cannot be started"), "{said}");
+    assert_eq!(
+        fs::read_dir(folder.join("out")).unwrap().count(),
+        0,
+        "nothing is left over"
+    );
 }

@@ -6,17 +6,26 @@
 //! | `script.rs` | what its batch job does, as text |
 //! | `queue.rs` | `sbatch`, `squeue` and `scancel` |
 //! | `task_ends.rs` | what `srun` says of workers that died |
+//! | `k8s.rs` | create, wait, fetch, merge, delete: the verb for Kubernetes |
+//! | `manifest.rs` `yaml.rs` | its objects, as text |
+//! | `inputs.rs` | the plan's files, for pods |
+//! | `kubectl.rs` | objects applied, looked at, reached into, deleted |
 //! | `folder.rs` | where the shards meet and leave their sessions |
 //! | `gather.rs` | their sessions, why one is lost, and the whole |
 //! | `program.rs` | another program's answer within a time |
 
 mod folder;
 mod gather;
+mod inputs;
+pub mod k8s;
+mod kubectl;
+mod manifest;
 mod program;
 mod queue;
 mod script;
 pub mod slurm;
 mod task_ends;
+mod yaml;
 
 use super::guard::Guard;
 use crate::config::Resolved;

@@ -1,6 +1,7 @@
 //! What another program answers within a time.
 
 use std::{
+    fs::File,
     io::{self, Read},
     process::{Command, Stdio},
     thread,
@@ -27,19 +28,31 @@ pub(super) struct Said {
 /// # Errors
 /// The system's reason why it does not start.
 pub(super) fn call(program: &str, words: &[&str]) -> io::Result<Said> {
+    run(program, words, Stdio::piped(), LIMIT)
+}
+
+/// The same of one whose standard output is a file's.
+///
+/// # Errors
+/// As [`call`].
+pub(super) fn call_into(program: &str, words: &[&str], file: File, limit: Duration) -> io::Result<Said> {
+    run(program, words, file.into(), limit)
+}
+
+fn run(program: &str, words: &[&str], out: Stdio, limit: Duration) -> io::Result<Said> {
     let mut command = Command::new(program);
     command
         .args(words)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdout(out)
         .stderr(Stdio::piped());
     withheld::from(&mut command);
     let mut running = Running::start(&mut command)?;
     let (out, err) = running.pipes();
     let readers = (thread::spawn(|| text(out)), thread::spawn(|| text(err)));
-    let end = running.wait(Some(LIMIT), Duration::ZERO, &|| true);
+    let end = running.wait(Some(limit), Duration::ZERO, &|| true);
     let trouble = match end {
-        End::TooLong | End::Unwanted => format!("`{program}` did not answer within {} s", LIMIT.as_secs()),
+        End::TooLong | End::Unwanted => format!("`{program}` did not answer within {} s", limit.as_secs()),
         End::Exited(_) => readers.1.join().unwrap_or_default(),
     };
     Ok(Said {
