@@ -15,9 +15,12 @@ use crate::{
             Order,
             k8s::{self, Asked},
         },
-        trust,
+        trust::{self, Goal},
     },
-    config::keys::{CONFIG_ENV, KEYS},
+    config::{
+        Resolved,
+        keys::{CONFIG_ENV, KEYS},
+    },
     load::Interrupt,
 };
 
@@ -73,6 +76,7 @@ fn cpus(text: &str) -> Result<String, String> {
 pub(super) fn run(plan: &PlanArgs, flags: &KubernetesArgs) -> Result<Done, CommandError> {
     let (resolved, console, guard) = prepared(plan, flags.shards)?;
     refuse_changed_file(plan)?;
+    refuse_open_keys(&resolved)?;
     let mut words = words(&plan.overrides, &NOT_FOR_PODS)?;
     if let (Some(commit), None) = (&resolved.settings.commit, plan.overrides.text("commit")) {
         words.push(format!("--commit={commit}"));
@@ -114,6 +118,13 @@ fn refuse_changed_file(plan: &PlanArgs) -> Result<(), CommandError> {
         )));
     }
     Ok(())
+}
+
+/// Keys are not here, but where they would go is known.
+fn refuse_open_keys(resolved: &Resolved) -> Result<(), CommandError> {
+    let is_key = |name: &str| resolved.secret_variables().any(|(_, key)| key == name);
+    let in_the_secret = |name: &str| variable(name).or_else(|| is_key(name).then(|| "(in the Secret)".to_owned()));
+    trust::secrets(resolved, Goal::Target, &in_the_secret).map(drop)
 }
 
 /// Settings of this process's environment, which pods do not have.

@@ -12,7 +12,7 @@ use super::gone;
 use crate::{
     load::{Interrupt, LoadError, Stopped},
     plan::{Meeting, Shard},
-    session::ShardStart,
+    session::{COMES_NO_MORE, ShardStart},
 };
 
 /// So long a shard waits for the others: for servers to be warmed up, and for an engine of jobs to start them all.
@@ -182,7 +182,7 @@ impl<'a> Place<'a> {
         let of = self.shard.of;
         let shard = Shard { index, of };
         let why = gone::why(self.folder, index).unwrap_or_default();
-        Err(trouble(&format!("shard {shard} comes no more: {why}")))
+        Err(trouble(&format!("shard {shard} {COMES_NO_MORE}: {why}")))
     }
 
     /// Waits for all, and says when to begin.

@@ -9,7 +9,9 @@ use super::differences;
 use crate::{
     measure::invalid_because,
     plan::{Shard, Sharing},
-    session::{CellRuns, Ended, GapCounts, GpuUse, HostUse, Run, Session, ShardStart, Warmup, WarmupEnd},
+    session::{
+        COMES_NO_MORE, CellRuns, Ended, GapCounts, GpuUse, HostUse, Run, Session, ShardStart, Warmup, WarmupEnd,
+    },
 };
 
 /// Why shards are no whole.
@@ -219,7 +221,7 @@ fn same(first: &Part<'_>, part: &Part<'_>) -> Result<(), MergeError> {
     }
 }
 
-/// How the whole ended: as the first shard that did not end well.
+/// How the whole ended: as the first shard that did not end well by itself.
 fn ended(parts: &[Part<'_>]) -> Ended {
     let trouble = |part: &Part<'_>| {
         let shard = part.shard;
@@ -229,7 +231,10 @@ fn ended(parts: &[Part<'_>]) -> Ended {
             Ended::Aborted(reason) => Some(format!("shard {shard} was stopped: {reason}")),
         }
     };
-    parts.iter().find_map(trouble).map_or(Ended::Complete, Ended::Aborted)
+    let all: Vec<String> = parts.iter().filter_map(trouble).collect();
+    let cause = all.iter().find(|reason| !reason.contains(COMES_NO_MORE));
+    let first = cause.or(all.first()).cloned();
+    first.map_or(Ended::Complete, Ended::Aborted)
 }
 
 /// The runs of one cell, each of all its shards; what one of them lacks is told in the run.

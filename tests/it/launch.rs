@@ -125,6 +125,11 @@ fn pods_get_the_plans_files_its_keys_by_name_and_its_words_as_they_are() {
     ] {
         assert!(printed.contains(part), "{part}\n{printed}");
     }
+    let named = ["--config", "perf/p.yaml", "--dataset", "./perf/data/p.jsonl"];
+    assert!(
+        manifest(folder, &named, "perfgate-1").contains("path: \"perf/data/p.jsonl\"\n"),
+        "as the flag has it"
+    );
     fs::write(folder.join("outside.jsonl"), "{\"prompt\": \"a\"}\n").unwrap();
     for (more, says) in [
         (&["--dataset", "../outside.jsonl"][..], "put it on the claim"),

@@ -47,7 +47,7 @@ def environment(container, index):
     return found
 
 
-def apply(file):
+def create(file):
     for thing in yaml.safe_load_all(Path(file).read_text()):
         name = thing["metadata"]["name"]
         (ROOT / "objects" / f"{thing['kind'].lower()}-{name}").write_text(json.dumps(thing))
@@ -135,8 +135,8 @@ def main(words):
     match words:
         case ["kubelet", name, index]:
             kubelet(name, int(index))
-        case ["apply", "--filename", file]:
-            apply(file)
+        case ["create", "--filename", file]:
+            create(file)
         case ["get", "job", name, "--output=json"]:
             print(json.dumps(job(name)))
         case ["get", "pods", selector, "--output=json"]:

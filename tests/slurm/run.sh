@@ -188,6 +188,19 @@ nothing_runs
 grep --quiet 'was interrupted' stopped.err || die "$(cat stopped.err)"
 python3 -c 'import json; assert len(json.load(open("stopped.json"))["cells"][0]["runs"][0]["requests"]) == 80'
 
+say "Ctrl-C while the job waits"
+"$PERFGATE" launch slurm --shards 4 --dir waiting --sbatch --begin=now+1hour "${PLAN[@]}" --output waiting.json >waiting.txt 2>waiting.err &
+LAUNCHER=$!
+for _ in {1..100}; do
+    [[ -z $(squeue --noheader) ]] || break
+    sleep .1
+done
+kill -TERM "$LAUNCHER"
+exits 4 -- wait "$LAUNCHER"
+nothing_runs
+grep --quiet 'interrupted: nothing was measured' waiting.err || die "$(cat waiting.err)"
+[[ ! -e waiting.json && -z $(find waiting -mindepth 1) ]] || die "files are left over"
+
 say "no Slurm"
 PATH=/nowhere exits 2 -- "$PERFGATE" launch slurm --shards 4 "${PLAN[@]}" "${KEY[@]}" --dir none --output none.json 2>none.err
 grep --quiet 'login node' none.err || die "$(cat none.err)"

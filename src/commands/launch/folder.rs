@@ -39,10 +39,12 @@ impl Folder {
     /// Makes it.
     ///
     /// # Errors
-    /// The system's reason.
+    /// The system's reason; it is another's already.
     pub(super) fn make(&self) -> Result<(), CommandError> {
-        let meeting = self.meeting();
-        fs::create_dir_all(&meeting).map_err(|source| file("create", &meeting, source))
+        let parent = self.path.parent().unwrap_or(&self.path);
+        let made = fs::create_dir_all(parent).and_then(|()| fs::create_dir(&self.path));
+        made.and_then(|()| fs::create_dir(self.meeting()))
+            .map_err(|source| file("create", &self.path, source))
     }
 
     pub(super) fn path(&self) -> &Path {

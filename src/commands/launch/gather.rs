@@ -50,6 +50,11 @@ pub(super) fn gather(
             console.warn(&format!("the end of the log of shard {shard}:\n{log}"));
         }
     }
+    if found.sessions.is_empty() && end.is_interrupted {
+        // Nothing of worth is in it.
+        let _ = folder.remove();
+        return Err(CommandError::Launch("interrupted: nothing was measured".into()));
+    }
     if found.sessions.is_empty() {
         let first = found.lost.first().map(|(shard, why)| format!("shard {shard}: {why}; "));
         let log = order.guard.clean(&tail(&folder.job_log(), LOG_LINES)).into_owned();

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     commands::CommandError,
-    config::Resolved,
+    config::{Resolved, Source},
     plan::{Prompts, Tokenizer},
 };
 
@@ -41,31 +41,40 @@ pub(super) fn of(resolved: &Resolved) -> Result<Vec<Input>, CommandError> {
         Tokenizer::File { path, .. } => Some(path),
         _ => None,
     };
-    let counted = prompts.into_iter().chain(tokenizer);
-    let counted = counted.map(|path| settings.dataset_dir.join(path));
-    let files = counted.chain(resolved.plan.target.ca_file.iter().map(PathBuf::from));
-    let base = settings.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    // Pods look for these from the folder that they work in, whoever named them.
+    let counted = prompts.into_iter().chain(tokenizer).map(PathBuf::from);
+    let counted = counted.map(|path| (settings.dataset_dir.join(&path), path));
+    let files = counted.chain(certificates(resolved));
     let mut inputs = Vec::new();
     if let Some(file) = &settings.file {
         inputs.push(read(file, CONFIG.to_owned())?);
     }
-    for file in files {
-        let below = file.strip_prefix(base).unwrap_or(&file);
-        if below.is_absolute() {
-            continue;
-        }
-        let is_plain = below
-            .components()
-            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        let path = below
-            .to_str()
-            .filter(|_| is_plain)
-            .ok_or_else(|| no_input(&file, "lies outside of the configuration file's folder"))?;
+    for (file, path) in files.filter(|(_, path)| !path.is_absolute()) {
+        let parts: Vec<Component<'_>> = path.components().filter(|part| *part != Component::CurDir).collect();
+        let is_below = parts.iter().all(|part| matches!(part, Component::Normal(_)));
+        let path = parts.iter().collect::<PathBuf>();
+        let path = path.to_str().filter(|_| is_below);
+        let path = path.ok_or_else(|| no_input(&file, "lies outside of the folder that names count from"))?;
         if !inputs.iter().any(|input: &Input| input.path == path) {
             inputs.push(read(&file, path.to_owned())?);
         }
     }
     Ok(inputs)
+}
+
+/// Where they are here, and where pods look for them.
+fn certificates(resolved: &Resolved) -> Option<(PathBuf, PathBuf)> {
+    let file = PathBuf::from(resolved.plan.target.ca_file.as_ref()?);
+    let mut origins = resolved.origins.iter();
+    let is_of_file =
+        origins.any(|origin| origin.key == "target.ca_file" && matches!(origin.source, Source::File { .. }));
+    let base = resolved.settings.file.as_deref().and_then(Path::parent);
+    // There it is joined with the folder of the file that names it.
+    let named = base
+        .filter(|_| is_of_file)
+        .and_then(|base| file.strip_prefix(base).ok());
+    let path = named.unwrap_or(&file).to_owned();
+    Some((file, path))
 }
 
 fn read(file: &Path, path: String) -> Result<Input, CommandError> {

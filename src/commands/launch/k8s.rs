@@ -165,7 +165,7 @@ impl Cluster<'_> {
         let name = self.objects.name;
         let owned = [self.job(), format!("configmap/{name}"), self.reader()];
         self.kubectl.remember(&owned.each_ref().map(String::as_str));
-        self.kubectl.apply(text, &self.folder.path().join("job.yaml"))?;
+        self.kubectl.create(text, &self.folder.path().join("job.yaml"))?;
         self.console.say(&format!("job {name} created"));
         let job = self.until_over(interrupt)?;
         self.logs();
@@ -175,7 +175,7 @@ impl Cluster<'_> {
             self.kubectl.delete(&[&self.job()])?;
         }
         self.kubectl
-            .apply(&self.objects.reader(), &self.folder.path().join("reader.yaml"))?;
+            .create(&self.objects.reader(), &self.folder.path().join("reader.yaml"))?;
         self.kubectl.wait_for(&self.objects.reader_name())?;
         self.fetch()?;
         self.delete();
@@ -225,6 +225,12 @@ impl Cluster<'_> {
                         self.console.doing(&now);
                         told = now;
                     }
+                }
+                Err(error) if kubectl::is_gone(&error) => {
+                    return Ok(Job {
+                        over: Some("somebody else deleted it".to_owned()),
+                        ..Job::default()
+                    });
                 }
                 Err(error) if !is_deaf => {
                     is_deaf = true;

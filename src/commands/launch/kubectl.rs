@@ -1,4 +1,4 @@
-//! `kubectl`: objects applied, looked at, reached into, deleted.
+//! `kubectl`: objects created, looked at, reached into, deleted.
 
 use std::{
     fmt::Write,
@@ -46,17 +46,17 @@ pub(super) struct Job {
 }
 
 impl Kubectl<'_> {
-    /// Creates objects from text.
+    /// Creates objects from text, which are new.
     ///
     /// # Errors
     /// `kubectl` is not there, or the cluster refuses.
-    pub(super) fn apply(&self, text: &str, file: &Path) -> Result<(), CommandError> {
+    pub(super) fn create(&self, text: &str, file: &Path) -> Result<(), CommandError> {
         fs::write(file, text).map_err(|source| CommandError::File {
             what: "write",
             path: file.to_owned(),
             source,
         })?;
-        self.done(&["apply", "--filename", &file.to_string_lossy()]).map(drop)
+        self.done(&["create", "--filename", &file.to_string_lossy()]).map(drop)
     }
 
     /// How the job stands.
@@ -149,6 +149,11 @@ impl Kubectl<'_> {
         let own = words.iter().map(|word| (*word).to_owned());
         namespace.into_iter().chain(own).collect()
     }
+}
+
+/// Whether the cluster says that something is not there.
+pub(super) fn is_gone(error: &CommandError) -> bool {
+    matches!(error, CommandError::Launch(why) if why.contains("(NotFound)"))
 }
 
 /// Deletes what is under way, if anything: for who wants this process to end at once.

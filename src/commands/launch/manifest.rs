@@ -17,7 +17,7 @@ const WORKER: &str = r#"dir=$1; shift
 shard=$((JOB_COMPLETION_INDEX + 1))
 mark=$dir/meeting/shard$shard.gone
 mkdir -p "$dir/meeting"
-"$@" --shard auto --meet "$dir/meeting" --output "$dir/shard-$shard.json" &
+"$@" --shard auto --meet "$dir/meeting" --output "$dir/shard-$shard.json" >/dev/null &
 trap 'kill -TERM $!' TERM INT
 wait $!
 code=$?

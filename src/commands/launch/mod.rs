@@ -9,7 +9,7 @@
 //! | `k8s.rs` | create, wait, fetch, merge, delete: the verb for Kubernetes |
 //! | `manifest.rs` `yaml.rs` | its objects, as text |
 //! | `inputs.rs` | the plan's files, for pods |
-//! | `kubectl.rs` | objects applied, looked at, reached into, deleted |
+//! | `kubectl.rs` | objects created, looked at, reached into, deleted |
 //! | `folder.rs` | where the shards meet and leave their sessions |
 //! | `gather.rs` | their sessions, why one is lost, and the whole |
 //! | `program.rs` | another program's answer within a time |

@@ -2,12 +2,12 @@
 
 use super::{Order, folder::Folder, quoted};
 
-/// Its workers: each says how it ended where it ended badly, so that nobody waits for it.
+/// Its workers, whose figures nobody reads, as they are those of a part: each says how it ended where it ended badly, so that nobody waits for it.
 ///
 /// perfgate is the shell's child and hears itself of a wish to stop; the shell waits until the records are written.
 const WORKER: &str = r#"shard=$((SLURM_PROCID + 1))
 trap : INT TERM
-"${@:2}" --shard auto --meet "$1/meeting" --output "$1/shard-$shard.json" >"$1/shard-$shard.log" 2>&1
+"${@:2}" --shard auto --meet "$1/meeting" --output "$1/shard-$shard.json" >/dev/null 2>"$1/shard-$shard.log"
 code=$?
 mark=$1/meeting/shard$shard.gone
 if [ "$code" -ne 0 ] && [ ! -e "$mark" ]; then
@@ -106,7 +106,7 @@ mkdir -p \"$dir/meeting\"
 # Steps do not take this over from their job by themselves.
 [ -z \"${{SLURM_CPUS_PER_TASK-}}\" ] || export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
 # A worker that dies leaves the others their time to write down what they have.
-srun --ntasks={shards} --kill-on-bad-exit=0 --wait=0 --input=none bash -c \"$worker\" worker \"$dir\" \"${{plan[@]}}\"
+srun --ntasks={shards} --kill-on-bad-exit=0 --wait=0 --export=ALL --input=none bash -c \"$worker\" worker \"$dir\" \"${{plan[@]}}\"
 "
     )
 }

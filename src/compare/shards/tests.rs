@@ -178,3 +178,15 @@ fn a_shard_that_died_makes_the_whole_invalid_and_leaves_it_what_the_others_have(
     );
     assert_eq!(merge_but(&[], &lost), Err(MergeError::Nothing));
 }
+
+#[test]
+fn the_cause_is_with_the_shard_that_went_first() {
+    let mut parts = shards();
+    parts[0].1.ended = Ended::Aborted(format!("shard 2/2 {COMES_NO_MORE}: its server is gone"));
+    parts[1].1.ended = Ended::Aborted("its server is gone".into());
+    let whole = merge(&parts).unwrap();
+    assert_eq!(
+        whole.ended,
+        Ended::Aborted("shard 2/2 was stopped: its server is gone".into())
+    );
+}
