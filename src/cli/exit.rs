@@ -26,6 +26,7 @@ pub(crate) fn code(error: &CommandError) -> u8 {
         | CommandError::Unreachable { .. }
         | CommandError::Runner { .. }
         | CommandError::Changed { .. }
+        | CommandError::Launch(_)
         | CommandError::Unsearchable(_) => MEASUREMENT,
         CommandError::Forge(_) => FORGE,
         CommandError::Config(_)

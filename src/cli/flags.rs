@@ -16,6 +16,7 @@ use super::{
     forms::{FormArgs, FormatArg, SchemaOf},
     import::{self, ImportArgs},
     keeping::{self, CopyArgs, GcArgs},
+    launch::LaunchVerb,
     looking::{HistoryArgs, NoiseArgs},
     mlperf::MlperfVerb,
     posting::PostArgs,
@@ -51,6 +52,11 @@ pub(super) enum Verb {
     /// Make the session of a whole measurement from those of its shards.
     #[command(after_help = sharding::MERGE_EXAMPLES)]
     Merge(MergeArgs),
+    /// Measure from many machines: share the plan out over the workers of a cluster, and merge what they measured.
+    Launch {
+        #[command(subcommand)]
+        verb: LaunchVerb,
+    },
     /// Measure, compare with the stored baseline or with a second server, and write the reports.
     #[command(after_help = GATE_EXAMPLES)]
     Gate {

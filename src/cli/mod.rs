@@ -11,6 +11,8 @@ mod follower;
 mod forms;
 mod import;
 mod keeping;
+mod launch;
+mod launch_k8s;
 mod looking;
 mod manual;
 mod mlperf;
@@ -100,6 +102,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
     match verb {
         Verb::Run { plan, live, shard } => sharding::measure(&plan, live, &shard),
         Verb::Merge(flags) => sharding::merge(&flags),
+        Verb::Launch { verb } => launch::run(&verb),
         verb @ (Verb::Gate { .. } | Verb::Post { .. }) => sending::run(verb),
         Verb::Action => sending::action(),
         Verb::Capacity { plan, search, live } => find_capacity(&plan, &search, live),
@@ -128,9 +131,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
             plan,
             live,
         } => stored::noise(files, &noise, &plan, live),
-        Verb::Config {
-            verb: ConfigVerb::Show { plan },
-        } => show_config(&plan),
+        Verb::Config { verb } => show_config(&verb),
         Verb::Export(flags) => export::export(&flags),
         Verb::Site(flags) => site::site(&flags, &complain),
         Verb::Init { path, force } => commands::init::init(&path, force),
@@ -156,7 +157,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
     }
 }
 
-fn show_config(plan: &PlanArgs) -> Result<Done, CommandError> {
+fn show_config(ConfigVerb::Show { plan }: &ConfigVerb) -> Result<Done, CommandError> {
     let (resolved, _) = orders(plan.config.as_deref(), &plan.overrides, LiveArgs::default())?;
     Ok(Done::ok(config::show(&resolved) + &commands::runner::shown(&resolved)))
 }

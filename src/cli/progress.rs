@@ -7,6 +7,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -19,6 +20,9 @@ use crate::{
     store,
     telemetry::GpuNow,
 };
+
+/// Between two signs of a spinner.
+const SPINNER_TICK: Duration = Duration::from_millis(200);
 
 /// How much is shown on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +97,16 @@ fn new_bar(requests: u64) -> ProgressBar {
     bar
 }
 
+/// Shows that something goes on of which nobody knows how long it takes.
+fn new_spinner() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}  {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(SPINNER_TICK);
+    bar
+}
+
 /// `baseline synthetic-64/16 @ c=4, run 3/10, warm-up`.
 fn caption(stage: &Stage) -> String {
     let arm = stage.arm.map_or_else(String::new, |arm| format!("{arm}: "));
@@ -113,6 +127,15 @@ impl Console for Progress {
             Some(bar) => bar.suspend(|| (self.write_line)(line)),
             None => self.follower.above(|| (self.write_line)(line)),
         }
+    }
+
+    fn doing(&self, what: &str) {
+        if self.mode != Mode::Bar {
+            return self.say(what);
+        }
+        let mut slot = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let bar = slot.get_or_insert_with(new_spinner);
+        bar.set_message(what.to_owned());
     }
 
     fn begin(&self, stage: &Stage) {

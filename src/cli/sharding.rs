@@ -9,7 +9,7 @@ use crate::{
     commands::{
         self, CommandError, Done,
         guard::Guard,
-        run,
+        run, served,
         trust::{self, Goal},
     },
     config::Resolved,
@@ -58,6 +58,15 @@ pub(super) struct MergeArgs {
 }
 
 impl ShardArgs {
+    /// Of one of so many, that meet in a folder: whether the plan can be shared out is known by it.
+    pub(super) fn one_of(shards: u32) -> Self {
+        Self {
+            shard: Some(format!("1/{shards}")),
+            start_at: None,
+            meet: Some(PathBuf::new()),
+        }
+    }
+
     /// Puts them into what was configured.
     ///
     /// # Errors
@@ -75,6 +84,13 @@ impl ShardArgs {
         if resolved.settings.runner.is_some() {
             return Err(usage(
                 "--shard: another tool measures here (`runner`), which knows nothing of shards".into(),
+            ));
+        }
+        if served::own(resolved).is_some() {
+            return Err(usage(
+                "--shard: each machine would start a server of its own (`arms.candidate.command`); start one, and give its address \
+                 (`--url`)"
+                    .into(),
             ));
         }
         if resolved.plan.warmup_limit.is_some() {

@@ -11,7 +11,9 @@ use self::{
     model::{choose_model, notes},
     once::Meet,
 };
-use super::{CommandError, Console, Stage, engine, meaning, meeting, origin, selftest, served::Served};
+use super::{
+    CommandError, Console, Stage, engine, gone, meaning, meeting, origin, run::in_full, selftest, served::Served,
+};
 use crate::{
     config::IdleAnswers,
     load::{Interrupt, Probe, PromptSet, Runner, Stopped},
@@ -108,7 +110,11 @@ pub fn measure_while(
         ..arm
     };
     let meeting = arm.meeting.clone().zip(arm.plan.shard.and_then(Sharing::part));
-    let (mut session, runner) = prepare(arm, console, interrupt)?;
+    let prepared = prepare(arm, console, interrupt);
+    if let (Err(error), Some((meeting, shard))) = (&prepared, &meeting) {
+        gone::leave((meeting, *shard), &in_full(error));
+    }
+    let (mut session, runner) = prepared?;
     let loads = session.plan.loads.iter();
     let progress = Progress {
         meeting,
@@ -118,6 +124,9 @@ pub fn measure_while(
         interrupt,
     };
     session.ended = run_all(&mut session, (&runner, served), &progress, on_run, wanted);
+    if let Some((meeting, shard)) = &progress.meeting {
+        gone::leave_as((meeting, *shard), &session.ended);
+    }
     console.end();
     Ok(session)
 }

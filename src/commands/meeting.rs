@@ -8,10 +8,11 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use super::gone;
 use crate::{
     load::{Interrupt, LoadError, Stopped},
     plan::{Meeting, Shard},
-    session::ShardStart,
+    session::{COMES_NO_MORE, ShardStart},
 };
 
 /// So long a shard waits for the others: for servers to be warmed up, and for an engine of jobs to start them all.
@@ -158,15 +159,30 @@ impl<'a> Place<'a> {
     fn wait_for_all(&self, what: &str, interrupt: &Interrupt) -> Result<(), Stopped> {
         self.wait(interrupt, || {
             let there = self.files();
-            let away: Vec<String> = (0..self.shard.of)
-                .filter(|index| !there.contains(&self.file(*index, what)))
-                .map(|index| (index + 1).to_string())
-                .collect();
-            match away.as_slice() {
-                [] => Ok(()),
-                _ => Err(format!("shard {} of {}", away.join(", "), self.shard.of)),
-            }
+            let away = self.away(what, &there);
+            self.refuse_gone(&away, &there)?;
+            let names: Vec<String> = away.iter().map(|index| (index + 1).to_string()).collect();
+            let missing = format!("shard {} of {}", names.join(", "), self.shard.of);
+            Ok((!away.is_empty()).then_some(missing))
         })
+    }
+
+    /// The shards that have not said it.
+    fn away(&self, what: &str, there: &[PathBuf]) -> Vec<u32> {
+        let is_away = |index: &u32| !there.contains(&self.file(*index, what));
+        (0..self.shard.of).filter(is_away).collect()
+    }
+
+    /// Nobody waits for shards that come no more.
+    fn refuse_gone(&self, awaited: &[u32], there: &[PathBuf]) -> Result<(), Stopped> {
+        let is_gone = |index: &&u32| there.contains(&gone::mark(self.folder, **index));
+        let Some(&index) = awaited.iter().find(is_gone) else {
+            return Ok(());
+        };
+        let of = self.shard.of;
+        let shard = Shard { index, of };
+        let why = gone::why(self.folder, index).unwrap_or_default();
+        Err(trouble(&format!("shard {shard} {COMES_NO_MORE}: {why}")))
     }
 
     /// Waits for all, and says when to begin.
@@ -184,22 +200,27 @@ impl<'a> Place<'a> {
     fn follow(&self, interrupt: &Interrupt) -> Result<u64, Stopped> {
         let mut found = None;
         self.wait(interrupt, || {
-            if !self.files().contains(&self.go()) {
-                return Err("the first shard's word".to_owned());
+            let there = self.files();
+            if there.contains(&self.go()) {
+                let text = fs::read_to_string(self.go()).ok();
+                found = text.and_then(|text| text.trim().parse().ok());
+            } else {
+                // The first one says nothing before all are there.
+                self.refuse_gone(&self.away(READY, &there), &there)?;
+                self.refuse_gone(&[0], &there)?;
             }
-            found = fs::read_to_string(self.go())
-                .ok()
-                .and_then(|text| text.trim().parse().ok());
-            found
-                .map(|_: u64| ())
-                .ok_or_else(|| "the first shard's word".to_owned())
+            Ok(found.is_none().then(|| "the first shard's word".to_owned()))
         })?;
         found.ok_or_else(|| trouble("the first shard's word was lost"))
     }
 
-    fn wait(&self, interrupt: &Interrupt, mut is_there: impl FnMut() -> Result<(), String>) -> Result<(), Stopped> {
+    fn wait(
+        &self,
+        interrupt: &Interrupt,
+        mut look: impl FnMut() -> Result<Option<String>, Stopped>,
+    ) -> Result<(), Stopped> {
         let until = Instant::now() + PATIENCE;
-        while let Err(missing) = is_there() {
+        while let Some(missing) = look()? {
             if interrupt.is_set() {
                 return Err(Stopped::Interrupted);
             }

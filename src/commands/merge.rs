@@ -28,14 +28,24 @@ pub fn merge(paths: &[PathBuf], output: &Path, screen: Screen, console: &dyn Con
     let sessions: Vec<(String, Session)> = paths.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
     let whole = compare::merge(&sessions).map_err(|error| CommandError::Usage(error.to_string()))?;
     store::claim_output(output)?;
-    store::write_session(output, &whole)?;
-    console.say(&format!(
-        "session of {} shards written to `{}`",
-        sessions.len(),
-        output.display()
-    ));
+    let of = format!("{} shards", sessions.len());
+    write(&whole, (&of, output), screen, console)
+}
+
+/// Writes the session of several shards, and says what came out.
+///
+/// # Errors
+/// The file cannot be written.
+pub(super) fn write(
+    whole: &Session,
+    (of, output): (&str, &Path),
+    screen: Screen,
+    console: &dyn Console,
+) -> Result<Done, CommandError> {
+    store::write_session(output, whole)?;
+    console.say(&format!("session of {of} written to `{}`", output.display()));
     let trouble = match &whole.ended {
-        Ended::Complete => measure::invalid_because(&whole),
+        Ended::Complete => measure::invalid_because(whole),
         Ended::Interrupted => Some("interrupted".to_owned()),
         Ended::Aborted(reason) => Some(reason.clone()),
     };
@@ -45,9 +55,9 @@ pub fn merge(paths: &[PathBuf], output: &Path, screen: Screen, console: &dyn Con
             output.display()
         ));
     }
-    let arm = report::describe(&output.display().to_string(), &whole);
+    let arm = report::describe(&output.display().to_string(), whole);
     Ok(Done {
-        text: render::terminal_session_on(&arm, &report::warnings(&whole), screen),
+        text: render::terminal_session_on(&arm, &report::warnings(whole), screen),
         exit_code: if trouble.is_some() { UNUSABLE } else { 0 },
     })
 }
@@ -57,7 +67,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     one == other || whole(one).is_some_and(|one| Some(one) == whole(other))
 }
 
-fn read(path: &Path) -> Result<(String, Session), CommandError> {
+pub(super) fn read(path: &Path) -> Result<(String, Session), CommandError> {
     let name = path.display().to_string();
     match store::read(path)? {
         Stored::Session(session) => Ok((name, session)),

@@ -17,12 +17,14 @@ mod engine;
 pub mod export;
 pub mod gate;
 pub mod gate_file;
+mod gone;
 pub mod guard;
 pub mod history;
 pub mod import;
 pub mod init;
 mod judged;
 mod kin;
+pub mod launch;
 pub mod live;
 mod meaning;
 pub mod measure;
@@ -93,6 +95,10 @@ pub trait Console: Sync {
     fn say(&self, line: &str);
     /// A line that stays and is shown to everybody: something is wrong.
     fn warn(&self, line: &str);
+    /// What is waited for now, in one line, until there is another.
+    fn doing(&self, what: &str) {
+        self.say(what);
+    }
     /// A stage begins.
     fn begin(&self, stage: &Stage);
     /// One request of the stage ended; of which arm, where a stage is of both.
@@ -263,6 +269,9 @@ pub enum CommandError {
     /// A search for a commit cannot go on, and no commit is to blame.
     #[error("{0}")]
     Unsearchable(String),
+    /// Workers that were to measure together did not.
+    #[error("{0}")]
+    Launch(String),
     /// The command line asks for something that does not exist.
     #[error("{0}")]
     Usage(String),

@@ -26,7 +26,7 @@ pub use fingerprint::{Fingerprint, differences};
 pub use left_out::LeftOut;
 pub use pinned::{Around, LEVEL_SESSIONS, compare_levels};
 pub use scale::Scale;
-pub use shards::{MergeError, merge};
+pub use shards::{MergeError, merge, merge_but};
 pub use window::Window;
 pub use work::{WorkComparison, different_work};
 

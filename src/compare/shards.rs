@@ -1,16 +1,18 @@
 //! Sessions of the shards of one plan made into the session of all of it.
 
+mod apart;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::apart::apart;
 use super::differences;
 use crate::{
     measure::invalid_because,
     plan::{Shard, Sharing},
-    session::{CellRuns, Ended, GapCounts, GpuUse, HostUse, Run, Session, ShardStart, Warmup, WarmupEnd},
+    session::{
+        COMES_NO_MORE, CellRuns, Ended, GapCounts, GpuUse, HostUse, Run, Session, ShardStart, Warmup, WarmupEnd,
+    },
 };
-
-/// A run that one shard begins so much later than agreed is not one run; so is one whose clocks are further apart.
-const MOST_APART_NS: u64 = 100_000_000;
 
 /// Why shards are no whole.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -107,7 +109,15 @@ struct Part<'a> {
 /// # Errors
 /// [`MergeError`]: shards that are no whole, or no common load.
 pub fn merge(sessions: &[(String, Session)]) -> Result<Session, MergeError> {
-    let parts = parts(sessions)?;
+    merge_but(sessions, &[])
+}
+
+/// The same where some shards are known to have died, and why: the whole is invalid for that, and holds what there is.
+///
+/// # Errors
+/// As [`merge`].
+pub fn merge_but(sessions: &[(String, Session)], lost: &[(Shard, String)]) -> Result<Session, MergeError> {
+    let parts = parts(sessions, lost)?;
     let first = parts.first().ok_or(MergeError::Nothing)?;
     for part in &parts {
         same(first, part)?;
@@ -115,23 +125,29 @@ pub fn merge(sessions: &[(String, Session)]) -> Result<Session, MergeError> {
     let mut whole = first.session.clone();
     // In open loop nothing tells them from those of one machine.
     let is_closed = whole.plan.loads.iter().any(|load| !load.is_open());
-    whole.plan.shard = u32::try_from(parts.len()).ok().filter(|_| is_closed).map(Sharing::All);
+    whole.plan.shard = is_closed.then_some(Sharing::All(first.shard.of));
     whole.started_unix_s = parts.iter().map(|part| part.session.started_unix_s).min().unwrap_or(0);
-    whole.ended = ended(&parts);
+    let died = lost.first().map(|(shard, why)| format!("shard {shard} died: {why}"));
+    whole.ended = died.map_or_else(|| ended(&parts), Ended::Aborted);
     for part in parts.iter().skip(1) {
         let new = part.session.notes.iter().filter(|note| !whole.notes.contains(note));
         let new: Vec<String> = new.cloned().collect();
         whole.notes.extend(new);
     }
-    whole.notes.push(format!("merged from {} shards", parts.len()));
+    let is_silent = |shard: &Shard| parts.iter().all(|part| part.shard != *shard);
+    let silent: Vec<Shard> = lost.iter().map(|(shard, _)| *shard).filter(is_silent).collect();
+    whole.notes.push(match silent.len() {
+        0 => format!("merged from {} shards", parts.len()),
+        _ => format!("merged from {} of {} shards", parts.len(), first.shard.of),
+    });
     for (place, cell) in whole.cells.iter_mut().enumerate() {
-        cell.runs = runs(&parts, place, &cell.name)?;
+        cell.runs = runs((&parts, &silent), place, &cell.name)?;
     }
     Ok(whole)
 }
 
 /// All shards, in order.
-fn parts(sessions: &[(String, Session)]) -> Result<Vec<Part<'_>>, MergeError> {
+fn parts<'a>(sessions: &'a [(String, Session)], lost: &[(Shard, String)]) -> Result<Vec<Part<'a>>, MergeError> {
     let mut parts: BTreeMap<u32, Part<'_>> = BTreeMap::new();
     let mut first: Option<(&str, u32)> = None;
     for (name, session) in sessions {
@@ -156,7 +172,7 @@ fn parts(sessions: &[(String, Session)]) -> Result<Vec<Part<'_>>, MergeError> {
     }
     let of = first.map_or(0, |(_, of)| of);
     let shards: Vec<u32> = (0..of)
-        .filter(|index| !parts.contains_key(index))
+        .filter(|index| !parts.contains_key(index) && lost.iter().all(|(shard, _)| shard.index != *index))
         .map(|index| index + 1)
         .collect();
     if !shards.is_empty() {
@@ -205,7 +221,7 @@ fn same(first: &Part<'_>, part: &Part<'_>) -> Result<(), MergeError> {
     }
 }
 
-/// How the whole ended: as the first shard that did not end well.
+/// How the whole ended: as the first shard that did not end well by itself.
 fn ended(parts: &[Part<'_>]) -> Ended {
     let trouble = |part: &Part<'_>| {
         let shard = part.shard;
@@ -215,11 +231,14 @@ fn ended(parts: &[Part<'_>]) -> Ended {
             Ended::Aborted(reason) => Some(format!("shard {shard} was stopped: {reason}")),
         }
     };
-    parts.iter().find_map(trouble).map_or(Ended::Complete, Ended::Aborted)
+    let all: Vec<String> = parts.iter().filter_map(trouble).collect();
+    let cause = all.iter().find(|reason| !reason.contains(COMES_NO_MORE));
+    let first = cause.or(all.first()).cloned();
+    first.map_or(Ended::Complete, Ended::Aborted)
 }
 
 /// The runs of one cell, each of all its shards; what one of them lacks is told in the run.
-fn runs(parts: &[Part<'_>], place: usize, cell: &str) -> Result<Vec<Run>, MergeError> {
+fn runs((parts, silent): (&[Part<'_>], &[Shard]), place: usize, cell: &str) -> Result<Vec<Run>, MergeError> {
     let cells: Vec<(&Part<'_>, &CellRuns)> = parts
         .iter()
         .filter_map(|part| Some((part, part.session.cells.get(place)?)))
@@ -231,7 +250,8 @@ fn runs(parts: &[Part<'_>], place: usize, cell: &str) -> Result<Vec<Run>, MergeE
     let one = |repeat: u32| {
         let found = cells
             .iter()
-            .map(|(part, cell)| (part.shard, cell.runs.iter().find(|run| run.repeat == repeat)));
+            .map(|(part, cell)| (part.shard, cell.runs.iter().find(|run| run.repeat == repeat)))
+            .chain(silent.iter().map(|shard| (*shard, None)));
         whole_run(&found.collect::<Vec<_>>(), (cell, repeat))
     };
     repeats.into_iter().map(one).collect()
@@ -358,39 +378,6 @@ fn host(runs: &[&Run]) -> HostUse {
         neighbour_gpu_processes: runs.iter().filter_map(|run| run.host.neighbour_gpu_processes).max(),
         ..HostUse::default()
     }
-}
-
-/// Which shards began apart, or have clocks that are, if any.
-fn apart(starts: &[(Shard, ShardStart)]) -> Option<String> {
-    let late = |(shard, start): &(Shard, ShardStart)| {
-        let by_ns = start.began_unix_ns.saturating_sub(start.agreed_unix_ns);
-        (by_ns > MOST_APART_NS).then(|| {
-            format!(
-                "shard {shard} began {} ms after the time that was agreed",
-                by_ns / 1_000_000
-            )
-        })
-    };
-    let other = || {
-        let agreed: BTreeSet<u64> = starts.iter().map(|(_, start)| start.agreed_unix_ns).collect();
-        (agreed.len() > 1).then(|| "the shards were told different times to begin at".to_owned())
-    };
-    let ahead = || {
-        let mut clocks: Vec<(i64, Shard)> = starts
-            .iter()
-            .filter_map(|(shard, start)| Some((start.clock_ahead_ns?, *shard)))
-            .collect();
-        clocks.sort_unstable();
-        let ((least, behind), (most, ahead)) = (*clocks.first()?, *clocks.last()?);
-        let by_ns = most.abs_diff(least);
-        (by_ns > MOST_APART_NS).then(|| {
-            format!(
-                "the clock of shard {ahead} is {} ms ahead of that of shard {behind}",
-                by_ns / 1_000_000
-            )
-        })
-    };
-    starts.iter().find_map(late).or_else(other).or_else(ahead)
 }
 
 #[cfg(test)]

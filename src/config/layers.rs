@@ -46,6 +46,11 @@ impl Overrides {
         self.0.push((flag.to_owned(), text.to_owned()));
     }
 
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(flag, text)| (flag.as_str(), text.as_str()))
+    }
+
     /// The last text of a flag.
     pub fn text(&self, flag: &str) -> Option<&str> {
         self.texts(flag).pop()

@@ -11,7 +11,7 @@ use crate::{
         settled::{Movement, movements},
         validity::streams_stood_idle,
     },
-    plan::{Load, Stage, StageLength, StageLevel},
+    plan::{Sharing, Load, Stage, StageLength, StageLevel},
     session::{CellRuns, Run, Session, WarmupEnd},
     verdict::wording::percent,
 };
@@ -89,6 +89,10 @@ const OFF_RATE: f64 = 0.05;
 
 /// Schedules too short to have the rate that was asked.
 fn off_rate(arm: &str, session: &Session, cell: &CellRuns, runs: &[&Run]) -> Vec<String> {
+    // A part of a plan has a part of its rate.
+    if matches!(session.plan.shard, Some(Sharing::Part(_))) {
+        return Vec::new();
+    }
     let stages = match &cell.load {
         Load::Stages { stages, .. } => u16::try_from(stages.len()).unwrap_or(u16::MAX),
         _ => 1,

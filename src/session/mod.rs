@@ -21,7 +21,7 @@ pub use self::{
     request::{Failure, FailureClass, Finish, Outcome, RequestRecord, TokensFrom, Turn, UsageClaim},
     run::{Block, ClientUse, GapCounts, GpuUse, HostUse, Lag, Run, Search, SearchEnd, SearchStep, Warmup, WarmupEnd},
     selftest::{Added, SelfTest},
-    shard::ShardStart,
+    shard::{COMES_NO_MORE, ShardStart},
     stated::{Stated, StatedFigure},
     telemetry::{
         EnginePoint, EngineSeries, EngineUse, GpuPoint, GpuSeries, HostPoint, ServerClock, ServerLatency, Stretch,

@@ -1,5 +1,8 @@
 //! When the shards of a run began.
 
+/// What a shard says that stopped since another one `comes no more`: the cause is with that one.
+pub const COMES_NO_MORE: &str = "comes no more";
+
 /// When the shards of a run were to begin, and when this one did. All times are nanoseconds since 1970 UTC by its own clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShardStart {

@@ -25,6 +25,7 @@ mod history;
 mod honest;
 mod import;
 mod kept;
+mod launch;
 mod load;
 mod made;
 mod manual;

@@ -150,3 +150,43 @@ fn a_shard_that_did_not_end_well_spoils_the_whole_and_the_others_records_stay() 
     assert!(runs[0].cut_short.is_none() && !runs[0].requests.is_empty());
     assert!(invalid_because(&whole).is_some());
 }
+
+#[test]
+fn a_shard_that_died_makes_the_whole_invalid_and_leaves_it_what_the_others_have() {
+    let second = Shard { index: 1, of: 2 };
+    let lost = [(second, "signal 9 on n2".to_owned())];
+    let mut parts = shards();
+    parts[1].1.ended = Ended::Interrupted;
+    parts[1].1.cells[0].runs.truncate(1);
+    let whole = merge_but(&parts, &lost).unwrap();
+    assert_eq!(whole.ended, Ended::Aborted("shard 2/2 died: signal 9 on n2".into()));
+    let cut = |whole: &Session| -> Vec<(usize, bool)> {
+        let runs = whole.cells[0].runs.iter();
+        runs.map(|run| (run.requests.len(), run.cut_short.is_some())).collect()
+    };
+    assert_eq!(cut(&whole), [(200, false), (100, true)]);
+    // One that left nothing at all.
+    parts.truncate(1);
+    assert!(matches!(merge(&parts), Err(MergeError::Missing { .. })));
+    let whole = merge_but(&parts, &lost).unwrap();
+    assert_eq!(cut(&whole), [(100, true); 2]);
+    assert_eq!(whole.plan.shard, Some(Sharing::All(2)));
+    assert!(
+        whole.notes.iter().any(|note| note == "merged from 1 of 2 shards"),
+        "{:?}",
+        whole.notes
+    );
+    assert_eq!(merge_but(&[], &lost), Err(MergeError::Nothing));
+}
+
+#[test]
+fn the_cause_is_with_the_shard_that_went_first() {
+    let mut parts = shards();
+    parts[0].1.ended = Ended::Aborted(format!("shard 2/2 {COMES_NO_MORE}: its server is gone"));
+    parts[1].1.ended = Ended::Aborted("its server is gone".into());
+    let whole = merge(&parts).unwrap();
+    assert_eq!(
+        whole.ended,
+        Ended::Aborted("shard 2/2 was stopped: its server is gone".into())
+    );
+}
