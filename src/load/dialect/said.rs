@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{self, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor},
+    de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
 use crate::session::Finish;
@@ -88,17 +88,20 @@ impl Visitor<'_> for CountVisitor {
     type Value = Count;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number of tokens, below 4294967296")
+        f.write_str("a number of tokens")
     }
 
+    // What no count can be is read as one that nobody believes (`belief.rs`): the answer is not to blame for it.
     fn visit_u64<E: de::Error>(self, count: u64) -> Result<Count, E> {
-        let read = u32::try_from(count).map(Count);
-        read.map_err(|_| E::invalid_value(Unexpected::Unsigned(count), &self))
+        Ok(Count(u32::try_from(count).unwrap_or(u32::MAX)))
     }
 
     fn visit_i64<E: de::Error>(self, count: i64) -> Result<Count, E> {
-        let read = u32::try_from(count).map(Count);
-        read.map_err(|_| E::invalid_value(Unexpected::Signed(count), &self))
+        Ok(Count(u32::try_from(count.max(0)).unwrap_or(u32::MAX)))
+    }
+
+    fn visit_str<E: de::Error>(self, count: &str) -> Result<Count, E> {
+        Ok(Count(count.trim().parse().unwrap_or(u32::MAX)))
     }
 
     #[expect(
@@ -110,7 +113,7 @@ impl Visitor<'_> for CountVisitor {
         if count.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&count) {
             Ok(Count(count as u32))
         } else {
-            Err(E::invalid_value(Unexpected::Float(count), &self))
+            Ok(Count(if count <= 0.0 { 0 } else { u32::MAX }))
         }
     }
 }
