@@ -134,13 +134,19 @@ impl Template {
             .iter()
             .map(|(name, value)| (name.clone(), member(name, value)))
             .collect();
+        let answers = answers(|field| target.extra_body.get(field)?.trim().parse().ok()).fold(1, u32::max);
+        if answers > 1 && target.streaming {
+            let problem =
+                "the tokens of several answers at once make no TPOT and no ITL; ask for one, or set `streaming: false`";
+            return Err(refuse("n", problem.into()));
+        }
         Ok(Self {
             head: fields.iter().fold("{".into(), |head, (_, member)| head + member),
             fields,
             limit: limit.map(|limit| around(limit, inner.as_ref())),
             open,
             tail: format!("{close}}}"),
-            answers: answers(|field| target.extra_body.get(field)?.trim().parse().ok()).fold(1, u32::max),
+            answers,
         })
     }
 
