@@ -122,8 +122,13 @@ pub fn late_ms(run: &Run) -> f64 {
 }
 
 fn lags_ms(run: &Run) -> Vec<f64> {
-    let behind = |record: &RequestRecord| Some(ms(record.sent_ns.saturating_sub(record.scheduled_ns?)));
+    let behind = |record: &RequestRecord| Some(ms(ready_ns(record).saturating_sub(record.scheduled_ns?)));
     run.requests.iter().filter_map(behind).collect()
+}
+
+/// When the client had done its own part: opening a connection is waiting for the server.
+fn ready_ns(record: &RequestRecord) -> u64 {
+    record.sent_ns.saturating_sub(record.connect_ns.unwrap_or(0))
 }
 
 fn sent_late(run: &Run, limit_ms: f64) -> Option<String> {
@@ -144,7 +149,7 @@ fn sent_too_slowly(run: &Run) -> Option<String> {
     let mut sends: Vec<(u64, u64)> = run
         .requests
         .iter()
-        .filter_map(|record| Some((record.scheduled_ns?, record.sent_ns)))
+        .filter_map(|record| Some((record.scheduled_ns?, ready_ns(record))))
         .collect();
     if sends.len() < FEWEST_FOR_PACE {
         return None;
