@@ -72,8 +72,14 @@ pub(super) struct Tried {
 /// A connection that broke before the first byte of an answer.
 struct Dead {
     sent_ns: u64,
+    /// When that was seen.
+    at_ns: u64,
     error: io::Error,
 }
+
+/// A server that had closed a waiting connection by the time of the send tells so within a round trip, of which opening the
+/// connection took one or two; beside those, so long, for a client that looks late.
+const NEWS_NS: u64 = 50_000_000;
 
 /// Outcome and facts of an answer, and when it ended.
 struct Heard {
@@ -88,15 +94,20 @@ pub(super) type Failed = (FailureClass, String);
 
 impl Client {
     /// Sends one request and reads its answer; whatever happens is in the reply.
-    pub(super) async fn request(self: &Arc<Self>, index: u32, ask: &Ask) -> Tried {
+    ///
+    /// `began_ns` is when the first try of it was sent, of one that is sent again.
+    pub(super) async fn request(self: &Arc<Self>, index: u32, ask: &Ask, mut began_ns: Option<u64>) -> Tried {
         let mut replaced_connections = 0;
         if let Some(mut idle) = self.ways.idle() {
             if idle.is_alive().await {
-                let is_fresh = idle.is_fresh();
-                match self.send(idle, ask, index).await {
+                let (is_fresh, opening_ns) = (idle.is_fresh(), idle.opening_ns());
+                match self.send(idle, ask, index, began_ns).await {
                     Ok(tried) => return tried,
-                    Err(dead) if is_fresh => return self.lost(index, &dead),
-                    Err(_) => {}
+                    // One that took the request and dropped it later has failed it.
+                    Err(dead) if is_fresh || dead.at_ns - dead.sent_ns > NEWS_NS + 2 * opening_ns => {
+                        return self.lost(index, &dead);
+                    }
+                    Err(dead) => began_ns = began_ns.or(Some(dead.sent_ns)),
                 }
             }
             replaced_connections = 1;
@@ -105,7 +116,7 @@ impl Client {
         let mut tried = match self.ways.connect(&self.endpoint, self.timeouts.connect).await {
             Err(failure) => self.tried(index, started_ns, self.heard_nothing(failure)),
             Ok(fresh) => {
-                let tried = self.send(fresh, ask, index).await;
+                let tried = self.send(fresh, ask, index, began_ns).await;
                 tried.unwrap_or_else(|dead| self.lost(index, &dead))
             }
         };
@@ -120,38 +131,39 @@ impl Client {
     }
 
     /// One try on a connection that is ready, by whoever waits for that connection.
-    async fn send(self: &Arc<Self>, lane: Lane, ask: &Ask, index: u32) -> Result<Tried, Dead> {
+    async fn send(self: &Arc<Self>, lane: Lane, ask: &Ask, index: u32, began_ns: Option<u64>) -> Result<Tried, Dead> {
         let request = match &lane {
             Lane::One(_) => self.endpoint.request(ask),
             Lane::Two(_) => self.endpoint.request_http2(ask),
         };
-        let mut tried = Arc::clone(self).seated(lane, request, index).await?;
+        let mut tried = Arc::clone(self).seated(lane, request, (index, began_ns)).await?;
         belief::disbelieve(&mut tried.reply.record, ask);
         Ok(tried)
     }
 
     /// The exchange where the lane is read: in its event loop, if it has one.
-    async fn seated(self: Arc<Self>, lane: Lane, request: Prepared, index: u32) -> Result<Tried, Dead> {
+    async fn seated(self: Arc<Self>, lane: Lane, request: Prepared, of: (u32, Option<u64>)) -> Result<Tried, Dead> {
         #[cfg(target_os = "linux")]
         if let Some(seat) = lane.seat() {
-            return seat.run(self.exchange(lane, request, index, Deadline::in_turn)).await;
+            return seat.run(self.exchange(lane, request, of, Deadline::in_turn)).await;
         }
         // In a box: it would take its room in every task, also where an event loop has it.
-        Box::pin(self.exchange(lane, request, index, Deadline::new)).await
+        Box::pin(self.exchange(lane, request, of, Deadline::new)).await
     }
 
     async fn exchange(
         self: Arc<Self>,
         mut lane: Lane,
         request: Prepared,
-        index: u32,
+        (index, began_ns): (u32, Option<u64>),
         deadline: fn(Clock, u64) -> Deadline,
     ) -> Result<Tried, Dead> {
+        let sent_ns = self.clock.now_ns();
         let patience = Patience {
-            sent_ns: self.clock.now_ns(),
+            began_ns: began_ns.unwrap_or(sent_ns),
+            sent_ns,
             timeouts: self.timeouts,
         };
-        let sent_ns = patience.sent_ns;
         let connect_ns = lane.take_connect_ns();
         lane.request_sent(sent_ns);
         let (limit_ns, late_class) = patience.limit(Phase::Waiting);
@@ -159,7 +171,10 @@ impl Client {
         let heard = match lane.send(request, &mut deadline).await {
             Step::Got(head) => self.listen(lane, &head, patience, &mut deadline).await,
             Step::Late => self.heard_nothing((late_class, patience.words(late_class))),
-            Step::Broken(error) if !lane.any() => return Err(Dead { sent_ns, error }),
+            Step::Broken(error) if !lane.any() => {
+                let at_ns = self.clock.now_ns();
+                return Err(Dead { sent_ns, at_ns, error });
+            }
             Step::Broken(error) => self.heard_nothing((FailureClass::ConnectionLost, server_words::chain(&error))),
         };
         let mut tried = self.tried(index, sent_ns, heard);
@@ -344,7 +359,8 @@ fn heard(outcome: Outcome, facts: Facts, end_ns: u64) -> Heard {
 
 fn phase(answer: &Answer, last_read_ns: u64) -> Phase {
     if answer.is_done() {
-        Phase::Done { last_read_ns }
+        let done_ns = answer.last_event_ns().unwrap_or(last_read_ns);
+        Phase::Done { done_ns }
     } else if let Some(last_event_ns) = answer.last_event_ns().filter(|_| answer.has_begun()) {
         Phase::Streaming { last_event_ns }
     } else {

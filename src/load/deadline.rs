@@ -79,6 +79,8 @@ impl Deadline {
 /// How long to wait for each phase of one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
+    /// When its first try was sent, from which its whole time counts.
+    pub(super) began_ns: u64,
     /// When the request was sent.
     pub(super) sent_ns: u64,
     /// The phases' limits.
@@ -97,18 +99,19 @@ pub(super) enum Phase {
     },
     /// The answer is whole, only the end of the body is missing.
     Done {
-        /// Arrival of the latest bytes.
-        last_read_ns: u64,
+        /// Arrival of the event that ended it.
+        done_ns: u64,
     },
 }
 
-/// How long the end of a body may follow the end of the answer.
-const GRACE_NS: u64 = 1_000_000_000;
+/// How long the end of a body may follow the end of the answer: it comes with it, or with the next packet. Beyond that the
+/// stream has its next request to send, on another connection.
+const GRACE_NS: u64 = 100_000_000;
 
 impl Patience {
     /// When this phase ends, and what the failure is called then.
     pub(super) fn limit(&self, phase: Phase) -> (u64, FailureClass) {
-        let total_ns = self.sent_ns.saturating_add(nanoseconds(self.timeouts.total));
+        let total_ns = self.began_ns.saturating_add(nanoseconds(self.timeouts.total));
         let (phase_ns, class) = match phase {
             Phase::Waiting => (
                 self.sent_ns.saturating_add(nanoseconds(self.timeouts.first_token)),
@@ -118,7 +121,7 @@ impl Patience {
                 last_event_ns.saturating_add(nanoseconds(self.timeouts.between_tokens)),
                 FailureClass::Stalled,
             ),
-            Phase::Done { last_read_ns } => (last_read_ns.saturating_add(GRACE_NS), FailureClass::Stalled),
+            Phase::Done { done_ns } => (done_ns.saturating_add(GRACE_NS), FailureClass::Stalled),
         };
         if phase_ns <= total_ns {
             (phase_ns, class)
@@ -160,6 +163,7 @@ mod tests {
     use super::*;
 
     const PATIENCE: Patience = Patience {
+        began_ns: 1_000,
         sent_ns: 1_000,
         timeouts: Timeouts {
             connect: Duration::from_nanos(1),
@@ -179,6 +183,20 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_is_sent_again_has_one_time_in_all() {
+        let again = Patience {
+            sent_ns: 1_900,
+            ..PATIENCE
+        };
+        assert_eq!(again.limit(Phase::Waiting), (2_000, FailureClass::FirstTokenTimeout));
+        let later = Patience {
+            sent_ns: 1_950,
+            ..PATIENCE
+        };
+        assert_eq!(later.limit(Phase::Waiting), (2_000, FailureClass::TotalTimeout));
+    }
+
+    #[test]
     fn an_endless_timeout_does_not_overflow() {
         let endless = Timeouts {
             first_token: Duration::MAX,
@@ -186,6 +204,7 @@ mod tests {
             ..PATIENCE.timeouts
         };
         let patience = Patience {
+            began_ns: 5,
             sent_ns: 5,
             timeouts: endless,
         };

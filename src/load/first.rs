@@ -79,7 +79,7 @@ fn too_late(within: Duration, last: &str) -> Result<(), String> {
 }
 
 async fn one_try(client: &Arc<Client>, ask: &Ask) -> Result<(), (FailureClass, String)> {
-    match client.request(0, ask).await.reply.record.outcome {
+    match client.request(0, ask, None).await.reply.record.outcome {
         Outcome::Completed => Ok(()),
         // Its first tokens may be such as have no text.
         Outcome::Failed(failure) if failure.class == FailureClass::NoTokens => Ok(()),

@@ -107,7 +107,7 @@ impl Fleet {
     /// cache. The record has the first send time and the last try's answer.
     pub(super) async fn request(&self, index: u32, unit: u32, ask: &Ask) -> Reply {
         let client = self.client(unit);
-        let mut tried = client.request(index, ask).await;
+        let mut tried = client.request(index, ask, None).await;
         let sent_ns = tried.reply.record.sent_ns;
         let mut replaced_connections = tried.reply.replaced_connections;
         let mut retries = 0;
@@ -120,7 +120,7 @@ impl Fleet {
             }
             tokio::time::sleep(wait).await;
             retries += 1;
-            tried = client.request(index, ask).await;
+            tried = client.request(index, ask, Some(sent_ns)).await;
             replaced_connections += tried.reply.replaced_connections;
         }
         let mut reply = tried.reply;

@@ -75,6 +75,14 @@ impl Lane {
         }
     }
 
+    /// How long the connection took to open, where that is known.
+    pub(super) fn opening_ns(&self) -> u64 {
+        match self {
+            Self::One(connection) => connection.opening_ns(),
+            Self::Two(_) => 0,
+        }
+    }
+
     /// How long the connection took to open, where this request is the first on it.
     pub(super) fn take_connect_ns(&mut self) -> Option<u64> {
         match self {

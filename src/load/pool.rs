@@ -29,6 +29,7 @@ pub(super) struct Connection {
     fresh: bool,
     /// How long it took to open, until somebody asks.
     connect_ns: Option<u64>,
+    opening_ns: u64,
 }
 
 /// The body that is being read.
@@ -72,6 +73,7 @@ impl Connection {
             stream,
             fresh: true,
             connect_ns: Some(connect_ns),
+            opening_ns: connect_ns,
             unread: Vec::new(),
             incoming: Incoming {
                 framing,
@@ -98,6 +100,10 @@ impl Connection {
     /// How long it took to open, told once: to the first request that it carries.
     pub(super) fn take_connect_ns(&mut self) -> Option<u64> {
         self.connect_ns.take()
+    }
+
+    pub(super) fn opening_ns(&self) -> u64 {
+        self.opening_ns
     }
 
     /// Whether the server still holds an idle connection open, as far as the system knows.

@@ -99,7 +99,7 @@ impl Counter<'_> {
     }
 
     async fn answer(&self, index: u32, ask: &Ask) -> Result<u32, String> {
-        let record = self.client.request(index, ask).await.reply.record;
+        let record = self.client.request(index, ask, None).await.reply.record;
         match (record.input_tokens, record.outcome) {
             (Some(tokens), _) => Ok(tokens),
             (None, Outcome::Completed) => Err("its answers state no `usage.prompt_tokens` that can be true".into()),
