@@ -29,6 +29,7 @@ pub(super) fn of(arm: &str, session: &Session) -> Vec<String> {
         told.extend(unsettled(arm, cell, &runs));
         told.extend(cold(arm, cell, &runs));
         told.extend(idle(arm, session, cell, &runs));
+        told.extend(sent_again(arm, cell, &runs));
         told.extend(counts::of(arm, cell));
     }
     told
@@ -46,6 +47,20 @@ fn neighbours(arm: &str, session: &Session) -> Option<String> {
             "{arm}: {most} other {processes} {were} on its server's GPU in {beside} of {} runs: the figures are those of a \
              shared GPU; end that work, or measure where nobody else is",
             seen.len()
+        )
+    })
+}
+
+/// Requests that the server refused first: they count as completed, and their waits are in no TTFT from the send.
+fn sent_again(arm: &str, cell: &CellRuns, runs: &[&Run]) -> Option<String> {
+    let records = || runs.iter().flat_map(|run| &run.requests);
+    let again = records().filter(|record| record.retries > 0).count();
+    let times: u64 = records().map(|record| u64::from(record.retries)).sum();
+    (again > 0).then(|| {
+        format!(
+            "{arm}: {again} of {} requests of {} were refused and sent again (`retries`), {times} times in all",
+            records().count(),
+            cell.name
         )
     })
 }
@@ -236,6 +251,20 @@ mod tests {
                 "baseline: 2 other processes were on its server's GPU in 2 of 4 runs: the figures are those of a shared GPU; \
                  end that work, or measure where nobody else is"
             ]
+        );
+    }
+
+    #[test]
+    fn requests_that_were_sent_again_are_counted() {
+        let mut refused = session(&[4], &[Figures::default(); 2]);
+        refused.cells[0].runs[0].requests[3].retries = 2;
+        refused.cells[0].runs[1].requests[5].retries = 1;
+        let told = of("candidate", &refused);
+        assert!(
+            told.iter().any(|told| told.ends_with(
+                "2 of 400 requests of synthetic-64/16 @ c=4 were refused and sent again (`retries`), 3 times in all"
+            )),
+            "{told:?}"
         );
     }
 
