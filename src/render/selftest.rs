@@ -53,7 +53,7 @@ fn meaning(test: &SelfTest) -> String {
 fn reached(limit: &Limit) -> String {
     let is_none = !limit.is_most && limit.value <= 0.0;
     if is_none {
-        "none tried".to_owned()
+        "none kept".to_owned()
     } else {
         amount(limit.value, limit.unit)
     }
@@ -96,6 +96,6 @@ mod tests {
         test.max_rate_rps = 0.0;
         let bad = terminal_selftest(&test, &limits(&test));
         assert!(bad.contains("not kept") && bad.contains("not ok: "), "{bad}");
-        assert!(bad.contains("none tried") && !bad.contains(" 0 req/s"), "{bad}");
+        assert!(bad.contains("none kept") && !bad.contains(" 0 req/s"), "{bad}");
     }
 }
