@@ -39,7 +39,7 @@ pub use self::{
     job::{built_in_this_job, commit_of_this_job, provenance, refuse_baseline_write},
     judge::{judge, judge_pairs},
     keys::{Goal, secrets},
-    orders::{Orders, orders, tell},
+    orders::{Orders, named_ref, orders, tell},
     said::{Found, explanations_of_body, explanations_of_commits},
     source::{InClone, OnForge, Source},
     template::{template, template_of_job},
