@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Asked, Facts, Source, annotate::annotations, nothing, origin::Base, plan};
+use super::{Asked, Facts, Source, annotate::annotations, nothing, origin::Base, pair, plan};
 use crate::{
     commands::{
         CommandError,
@@ -164,6 +164,7 @@ fn report(
         let differences = plan::refused(&rules.resolved.plan, &measured.candidate, &rules.resolved.policy);
         plan::hold(&mut report, differences, config);
     }
+    pair::hold(&mut report, measured, (facts, rules));
     hold_evasion(&mut report, rules)?;
     if let Some(path) = beside {
         explain(&mut report, path);

@@ -8,6 +8,7 @@
 //! | `origin.rs` | which pull request it is, and whose rules hold |
 //! | `judge.rs` | from the result and the rules to a letter |
 //! | `plan.rs` | whether the right thing was measured |
+//! | `pair.rs` | whether a baseline that came with it may be one |
 //! | `nothing.rs` | why there is no verdict |
 //! | `letter.rs` | what is posted, in every form |
 //! | `annotate.rs` | what is said of the configuration's lines |
@@ -22,6 +23,7 @@ mod judge;
 mod letter;
 mod nothing;
 mod origin;
+mod pair;
 mod plan;
 mod publish;
 mod wish;

@@ -10,7 +10,7 @@ use perfgate::{
 use super::{
     EVEN, OF_THE_BASE, RULES, SLOWER, Try, alone, claims, event,
     forge::{BASE, HEAD, LATER, Memory},
-    pair, repository, with_baseline,
+    pair, repository, rules_of_one_arm, with_baseline,
 };
 use crate::made;
 
@@ -234,7 +234,7 @@ fn a_lighter_load_than_the_base_asks_for_passes_nothing() {
 #[test]
 fn another_model_than_the_baselines_is_no_way_out() {
     let mut forge = with_baseline(&made::session(BASE, 1_795_000_000, &EVEN));
-    let rules = RULES.replace(", model: tiny", "");
+    let rules = rules_of_one_arm().replace(", model: tiny", "");
     forge = forge.with_file(BASE, "perfgate.yaml", rules);
     let mut candidate = made::session(HEAD, 1_795_308_001, &SLOWER);
     candidate.environment.model = Some("tinier".into());
