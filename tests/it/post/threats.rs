@@ -232,6 +232,25 @@ fn a_lighter_load_than_the_base_asks_for_passes_nothing() {
 }
 
 #[test]
+fn what_is_invalid_is_not_less_so_for_another_load() {
+    let rules = RULES.replace("concurrency: 4", "concurrency: 8");
+    let mut forge = Memory::new().with_file(BASE, "perfgate.yaml", rules);
+    let (done, _) = Try::of(&pair(&OF_THE_BASE)).run(&mut forge).unwrap();
+    assert_eq!(
+        (done.exit_code, forge.checks[0].conclusion),
+        (4, Conclusion::Failure),
+        "{}",
+        done.text
+    );
+    assert!(
+        forge.checks[0].title.contains("copies of the baseline"),
+        "{}",
+        forge.checks[0].title
+    );
+    assert!(done.text.contains("plan.cells"), "{}", done.text);
+}
+
+#[test]
 fn another_model_than_the_baselines_is_no_way_out() {
     let mut forge = with_baseline(&made::session(BASE, 1_795_000_000, &EVEN));
     let rules = rules_of_one_arm().replace(", model: tiny", "");
