@@ -86,6 +86,11 @@ impl Explanation {
         if !text.chars().any(char::is_alphanumeric) {
             return Err(format!("`{EXPLAIN_KEY}: {shown}` gives no reason behind the metric"));
         }
+        if is_placeholder(text) {
+            return Err(format!(
+                "`{EXPLAIN_KEY}: {shown}` has a placeholder where the reason belongs, and explains nothing"
+            ));
+        }
         Ok(Self {
             metric,
             cell: None,
@@ -94,6 +99,19 @@ impl Explanation {
             text: text.trim().to_owned(),
         })
     }
+}
+
+/// A word that stands for a reason until somebody writes one, as templates and our own advice have it.
+fn is_placeholder(text: &str) -> bool {
+    let text = text.trim().trim_matches(['`', '*', '_', '"', '\'', '.']).trim();
+    let is_between = |open: char, close: char| text.starts_with(open) && text.ends_with(close);
+    let is_word = |word: &str| text.eq_ignore_ascii_case(word);
+    ["reason", "your reason", "the reason", "tbd", "todo", "fixme"]
+        .into_iter()
+        .any(is_word)
+        || [('<', '>'), ('‹', '›')]
+            .into_iter()
+            .any(|(open, close)| is_between(open, close))
 }
 
 /// All that was given for what is owed.
@@ -209,6 +227,28 @@ mod tests {
         assert_eq!((said.metric, said.text.as_str()), (TTFT, "fp8 is off: it was wrong"));
         for bad in ["", "ttft_p95", "ttft_p95:", "ttft_p95: …", "TTFT: because", ": because"] {
             assert!(Explanation::parse(bad, "alice", Place::PullRequest).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_is_no_reason() {
+        for text in [
+            "REASON",
+            "`REASON`",
+            "<reason>",
+            "<why it is slower>",
+            "‹why›",
+            "TODO",
+            "_reason_.",
+        ] {
+            let refused = Explanation::parse(&format!("ttft_p95: {text}"), "alice", Place::PullRequest).unwrap_err();
+            assert!(refused.contains("placeholder"), "{text}: {refused}");
+        }
+        for text in ["the reason is fp8", "<T> is boxed now", "see #12"] {
+            assert!(
+                Explanation::parse(&format!("ttft_p95: {text}"), "alice", Place::PullRequest).is_ok(),
+                "{text}"
+            );
         }
     }
 
