@@ -4,6 +4,7 @@
 mod door;
 mod forge;
 mod origin;
+mod owed;
 mod pair;
 mod threats;
 
