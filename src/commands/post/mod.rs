@@ -40,7 +40,7 @@ pub use self::{
     facts::Facts,
     letter::Letter,
     nothing::{failed, stopped},
-    publish::Sent,
+    publish::{Outcome, Sent},
     wish::{FailOn, When, Wish},
 };
 use super::{
@@ -177,11 +177,19 @@ fn with_forge(
     };
     publish(letter, (&place, pull.as_ref()), asked.wish, &mut office, &mut sent);
     let done = match &judged {
-        Judged::Report(report, _) => reported(report, asked, &guard)?,
-        Judged::Nothing(nothing, exit_code) => Done {
-            text: format!("no verdict: {}\n", nothing.what),
-            exit_code: *exit_code,
-        },
+        Judged::Report(report, _) => {
+            let done = reported(report, asked, &guard)?;
+            sent.outcome = Some(Outcome::of(report, asked.report_dir));
+            done
+        }
+        Judged::Nothing(nothing, exit_code) => {
+            // What lies there came with the result, or is of an earlier verdict.
+            present::remove_reports(asked.report_dir)?;
+            Done {
+                text: format!("no verdict: {}\n", nothing.what),
+                exit_code: *exit_code,
+            }
+        }
     };
     Ok((done, sent))
 }
