@@ -53,6 +53,8 @@ pub enum Place {
         kind: ProfileKind,
         /// SHA-256 of the file in hex.
         sha256: String,
+        /// Whether the file itself names no commit.
+        commit_is_assumed: bool,
     },
 }
 
@@ -159,6 +161,7 @@ fn profiled(given: &Given<'_>) -> Option<Settled> {
         place: Place::Profile {
             kind: profile.kind,
             sha256: profile.sha256.clone(),
+            commit_is_assumed: profile.commit_is_assumed,
         },
         text: profile.name.clone(),
     })
@@ -290,6 +293,7 @@ mod tests {
             sha256: "0".repeat(64),
             bytes: 1,
             commit: "a".repeat(40),
+            commit_is_assumed: false,
         };
         let (own, other) = ("a".repeat(40), "b".repeat(40));
         for (commit, expected) in [(own.as_str(), true), (other.as_str(), false)] {
