@@ -53,6 +53,8 @@ pub enum Place {
         kind: ProfileKind,
         /// SHA-256 of the file in hex.
         sha256: String,
+        /// Whether the file itself names no commit.
+        commit_is_assumed: bool,
     },
 }
 
@@ -86,6 +88,11 @@ impl Explanation {
         if !text.chars().any(char::is_alphanumeric) {
             return Err(format!("`{EXPLAIN_KEY}: {shown}` gives no reason behind the metric"));
         }
+        if is_placeholder(text) {
+            return Err(format!(
+                "`{EXPLAIN_KEY}: {shown}` has a placeholder where the reason belongs, and explains nothing"
+            ));
+        }
         Ok(Self {
             metric,
             cell: None,
@@ -94,6 +101,19 @@ impl Explanation {
             text: text.trim().to_owned(),
         })
     }
+}
+
+/// A word that stands for a reason until somebody writes one, as templates and our own advice have it.
+fn is_placeholder(text: &str) -> bool {
+    let text = text.trim().trim_matches(['`', '*', '_', '"', '\'', '.']).trim();
+    let is_between = |open: char, close: char| text.starts_with(open) && text.ends_with(close);
+    let is_word = |word: &str| text.eq_ignore_ascii_case(word);
+    ["reason", "your reason", "the reason", "tbd", "todo", "fixme"]
+        .into_iter()
+        .any(is_word)
+        || [('<', '>'), ('‹', '›')]
+            .into_iter()
+            .any(|(open, close)| is_between(open, close))
 }
 
 /// All that was given for what is owed.
@@ -141,6 +161,7 @@ fn profiled(given: &Given<'_>) -> Option<Settled> {
         place: Place::Profile {
             kind: profile.kind,
             sha256: profile.sha256.clone(),
+            commit_is_assumed: profile.commit_is_assumed,
         },
         text: profile.name.clone(),
     })
@@ -213,6 +234,28 @@ mod tests {
     }
 
     #[test]
+    fn a_placeholder_is_no_reason() {
+        for text in [
+            "REASON",
+            "`REASON`",
+            "<reason>",
+            "<why it is slower>",
+            "‹why›",
+            "TODO",
+            "_reason_.",
+        ] {
+            let refused = Explanation::parse(&format!("ttft_p95: {text}"), "alice", Place::PullRequest).unwrap_err();
+            assert!(refused.contains("placeholder"), "{text}: {refused}");
+        }
+        for text in ["the reason is fp8", "<T> is boxed now", "see #12"] {
+            assert!(
+                Explanation::parse(&format!("ttft_p95: {text}"), "alice", Place::PullRequest).is_ok(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn an_explanation_settles_its_metric_and_cell_and_no_profile() {
         let said = |metric, cell: Option<&str>| Explanation {
             metric,
@@ -250,6 +293,7 @@ mod tests {
             sha256: "0".repeat(64),
             bytes: 1,
             commit: "a".repeat(40),
+            commit_is_assumed: false,
         };
         let (own, other) = ("a".repeat(40), "b".repeat(40));
         for (commit, expected) in [(own.as_str(), true), (other.as_str(), false)] {

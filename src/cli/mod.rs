@@ -1,5 +1,6 @@
 //! The door: flags as typed, exit codes, the only place that prints.
 
+mod acting;
 pub(crate) mod args;
 mod bisect;
 mod check;
@@ -104,7 +105,7 @@ fn dispatch(verb: Verb) -> Result<Done, CommandError> {
         Verb::Merge(flags) => sharding::merge(&flags),
         Verb::Launch { verb } => launch::run(&verb),
         verb @ (Verb::Gate { .. } | Verb::Post { .. }) => sending::run(verb),
-        Verb::Action => sending::action(),
+        Verb::Action => acting::action(),
         Verb::Capacity { plan, search, live } => find_capacity(&plan, &search, live),
         Verb::Sweep { plan, ladder, live } => climb(&plan, &ladder, live),
         Verb::Watch(args) => watching::watch(&args),

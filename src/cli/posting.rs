@@ -35,7 +35,7 @@ pub(super) struct PostArgs {
     /// Whether the job summary is written, where there is one.
     #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     summary: bool,
-    /// What fails the job [default: the exit code is the verdict's]
+    /// What fails the job; *no baseline* passes all but `inconclusive` [default: the exit code is the verdict's]
     #[arg(long, value_enum)]
     fail_on: Option<FailOnArg>,
     /// Address of the full report, for the comment's last line.
@@ -76,11 +76,11 @@ enum ModeArg {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum FailOnArg {
-    /// A regression, and whatever gave no verdict.
+    /// A regression and trouble: a wrong configuration, a measurement that failed.
     Regression,
-    /// Whatever is not settled, too.
+    /// Whatever is not settled, too: inconclusive, incomparable, no baseline, evidence that is owed.
     Inconclusive,
-    /// Only trouble: a wrong configuration, a measurement that failed.
+    /// Only trouble.
     Never,
 }
 

@@ -1,26 +1,22 @@
-//! The verbs that post: `post`, `gate --post`, and `action`, which is either of them as `action.yml` asks for it.
+//! The verbs that post: `post` and `gate --post`.
 
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
-
 use super::{
     args::PlanArgs,
-    complain, dispatch, exit,
-    flags::{Cli, Verb},
+    complain, dispatch,
+    flags::Verb,
     forms::FormArgs,
     measuring,
     posting::PostArgs,
     progress::Progress,
     rules,
     screen::{LiveArgs, screen},
-    variable, warn_runner,
+    variable,
 };
 use crate::{
     commands::{
-        CommandError, Done,
-        action::{self, Inputs},
-        capture, gate,
+        CommandError, Done, capture, gate,
         gate_file::{self, Given},
         guard::Guard,
         post::{self, Asked, Desk, FailOn, Sent, Source, Wish},
@@ -34,9 +30,6 @@ use crate::{
     render::NoResult,
     target,
 };
-
-/// The runner shows no more warnings of one step.
-const MOST_WARNINGS: usize = 10;
 
 /// How a gate shows its measuring and its answer.
 #[derive(Clone, Copy)]
@@ -245,44 +238,31 @@ fn send(
     post::post(&asked, desk)
 }
 
-/// Runs `action`: the command line that the inputs make, and all outputs, whatever became of it.
-pub(super) fn action() -> Result<Done, CommandError> {
-    let step = Step::from_variables(&variable);
-    let inputs = match Inputs::read(&variable) {
-        Ok(inputs) => inputs,
-        Err(error) => {
-            let nowhere = Path::new("");
-            step.set(&action::outputs(nowhere, nowhere, exit::USAGE, None))?;
-            return Err(error);
-        }
-    };
-    let words = std::iter::once("perfgate".to_owned()).chain(inputs.words.iter().cloned());
-    let ended = match Cli::try_parse_from(words) {
-        Ok(cli) => ran(cli.verb),
-        Err(error) => Err(CommandError::Usage(error.to_string().trim_end().to_owned())),
-    };
-    let (code, sent) = match &ended {
-        Ok((done, sent, _)) => (done.exit_code, sent.as_ref()),
-        Err(error) => (exit::code(error), None),
-    };
-    step.set(&action::outputs(&inputs.report_dir, &inputs.result, code, sent))?;
-    for trouble in sent.into_iter().flat_map(|sent| &sent.trouble).take(MOST_WARNINGS) {
-        warn_runner("perfgate could not post", trouble);
-    }
-    let (done, _, fail_on) = ended?;
-    Ok(of_the_job(done, fail_on))
+/// What a verb came to.
+pub(super) struct Ran {
+    /// Its answer, with the verdict's exit code.
+    pub(super) done: Done,
+    /// What was sent, where it posts.
+    pub(super) sent: Option<Sent>,
+    /// What of it fails the job.
+    pub(super) fail_on: Option<FailOn>,
+    /// Whether a job that passes has to be told of.
+    pub(super) must_post: bool,
 }
 
-/// The answer with the exit code that the job has.
-fn of_the_job(done: Done, fail_on: Option<FailOn>) -> Done {
+/// The answer with the exit code that the job has: what is let through must at least be seen.
+pub(super) fn of_the_job(ran: Ran) -> Done {
+    let code = ran.done.exit_code;
+    let code = ran.fail_on.map_or(code, |fail_on| fail_on.exit_code(code));
+    let is_unseen = ran.must_post && ran.sent.is_some_and(|sent| !sent.trouble.is_empty());
     Done {
-        exit_code: fail_on.map_or(done.exit_code, |fail_on| fail_on.exit_code(done.exit_code)),
-        ..done
+        exit_code: if code == 0 && is_unseen { post::UNPOSTED } else { code },
+        ..ran.done
     }
 }
 
-/// What a verb came to, and what of it fails the job.
-fn ran(verb: Verb) -> Result<(Done, Option<Sent>, Option<FailOn>), CommandError> {
+/// Runs any verb.
+pub(super) fn ran(verb: Verb) -> Result<Ran, CommandError> {
     match verb {
         Verb::Gate {
             file,
@@ -302,22 +282,35 @@ fn ran(verb: Verb) -> Result<(Done, Option<Sent>, Option<FailOn>), CommandError>
                 profiles,
             };
             let posting = posting_of(post, &posting)?;
-            let fail_on = posting.and_then(PostArgs::fail_on);
             let (done, sent) = gate(&with_ab(&plan, ab), form, posting)?;
-            Ok((done, sent, fail_on))
+            Ok(Ran {
+                done,
+                sent,
+                fail_on: posting.and_then(PostArgs::fail_on),
+                must_post: posting.is_some_and(|posting| posting.post_required && !posting.is_dry()),
+            })
         }
         Verb::Post { result, posting, plan } => {
             let (done, sent) = self::post(result.as_deref(), &posting, &plan)?;
-            Ok((done, sent, posting.fail_on()))
+            Ok(Ran {
+                done,
+                sent,
+                fail_on: posting.fail_on(),
+                must_post: !posting.is_dry(),
+            })
         }
-        other => Ok((dispatch(other)?, None, None)),
+        other => Ok(Ran {
+            done: dispatch(other)?,
+            sent: None,
+            fail_on: None,
+            must_post: false,
+        }),
     }
 }
 
 /// Runs a verb that posts, with the exit code that its job has.
 pub(super) fn run(verb: Verb) -> Result<Done, CommandError> {
-    let (done, _, fail_on) = ran(verb)?;
-    Ok(of_the_job(done, fail_on))
+    Ok(of_the_job(ran(verb)?))
 }
 
 /// The wishes of a gate that posts.
@@ -357,35 +350,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_line_of_the_action_is_one_that_the_door_knows() {
-        let variable = |name: &str| {
-            let value = match name {
-                "INPUT_CONFIG" => "ci/perfgate.yaml",
-                "INPUT_TRUSTED_REF" | "INPUT_BASELINE" => "main",
-                "INPUT_FAIL_ON" => "never",
-                "INPUT_COMMENT" => "changes",
-                "INPUT_COMMENT_MODE" => "recreate",
-                "INPUT_COMMENT_KEY" => "fp8",
-                "INPUT_PR_NUMBER" => "12",
-                "INPUT_CHECK_RUN" | "INPUT_SUMMARY" | "INPUT_DRY_RUN" => "false",
-                "INPUT_REPORT_DIR" => "out",
-                "INPUT_REPORT_URL" => "https://github.com/o/r",
-                "INPUT_CANDIDATE" => "session.json",
-                _ => return None,
+    fn a_verdict_that_is_let_through_and_not_posted_is_exit_5() {
+        let job = |code, fail_on, trouble: &[&str], must_post| {
+            let sent = Sent {
+                trouble: trouble.iter().map(|&trouble| trouble.to_owned()).collect(),
+                ..Sent::default()
             };
-            Some(value.to_owned())
+            let done = Done {
+                exit_code: code,
+                ..Done::ok("")
+            };
+            of_the_job(Ran {
+                done,
+                sent: Some(sent),
+                fail_on,
+                must_post,
+            })
+            .exit_code
         };
-        for command in ["gate", "run", "compare", "post"] {
-            let with = |name: &str| {
-                if name == "INPUT_COMMAND" {
-                    Some(command.to_owned())
-                } else {
-                    variable(name)
-                }
-            };
-            let words = Inputs::read(&with).unwrap().words;
-            let parsed = Cli::try_parse_from(std::iter::once("perfgate".to_owned()).chain(words.clone()));
-            assert!(parsed.is_ok(), "{words:?}: {}", parsed.unwrap_err());
+        for (code, fail_on, trouble, must_post, expected) in [
+            (3, Some(FailOn::Regression), &["no"][..], true, 5),
+            (3, Some(FailOn::Regression), &["no"], false, 0),
+            (3, Some(FailOn::Regression), &[], true, 0),
+            (1, Some(FailOn::Never), &["no"], true, 5),
+            (1, Some(FailOn::Regression), &["no"], true, 1),
+            (3, None, &["no"], true, 3),
+            (4, Some(FailOn::Never), &["no"], true, 4),
+        ] {
+            assert_eq!(
+                job(code, fail_on, trouble, must_post),
+                expected,
+                "{code} {fail_on:?} {trouble:?}"
+            );
         }
     }
 }

@@ -111,24 +111,29 @@ pub const PROFILE_FILE: &str = "profile-diff.json";
 /// # Errors
 /// When one is there and cannot be removed.
 pub fn remove_files(folder: &Path) -> Result<(), CommandError> {
-    for name in FILES
-        .map(|(name, _)| name)
-        .into_iter()
-        .chain([RESULT_FILE, PROFILE_FILE])
-    {
-        let path = folder.join(name);
-        match fs::remove_file(&path) {
-            Err(source) if path.exists() => {
-                return Err(CommandError::File {
-                    what: "remove",
-                    path,
-                    source,
-                });
-            }
-            _ => {}
-        }
+    remove_reports(folder)?;
+    [RESULT_FILE, PROFILE_FILE]
+        .iter()
+        .try_for_each(|name| remove(&folder.join(name)))
+}
+
+/// Removes the reports alone: what was measured stays.
+///
+/// # Errors
+/// As [`remove_files`].
+pub fn remove_reports(folder: &Path) -> Result<(), CommandError> {
+    FILES.iter().try_for_each(|(name, _)| remove(&folder.join(name)))
+}
+
+fn remove(path: &Path) -> Result<(), CommandError> {
+    match fs::remove_file(path) {
+        Err(source) if path.exists() => Err(CommandError::File {
+            what: "remove",
+            path: path.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Writes `report.json`, `report.md` and `report.html` into a folder and gives their paths back; no secret is in them.

@@ -12,7 +12,7 @@ use crate::{
     git::Repository,
     profile::{self, Recognised},
     render,
-    session::{Measured, Profile},
+    session::{Measured, Profile, ProfileKind},
     store,
 };
 
@@ -40,6 +40,10 @@ pub fn attach(
     console: &dyn Console,
 ) -> Result<Done, CommandError> {
     let recognised = profile::recognise(attaching.file)?;
+    if recognised.kind == ProfileKind::Torch {
+        // Its marks alone are soon written: evidence is a trace in which something ran.
+        profile::read(attaching.file)?;
+    }
     let mut measured = store::read_measured(attaching.result)?;
     let own = Profile {
         kind: recognised.kind,
@@ -47,10 +51,16 @@ pub fn attach(
         sha256: store::sha256_of_file(attaching.file)?,
         bytes: recognised.bytes,
         commit: commit_of(attaching, &recognised, &measured, rules)?,
+        commit_is_assumed: recognised.commit.is_none(),
     };
     refuse_older(attaching.file, &recognised, &own.commit)?;
+    let assumed = if own.commit_is_assumed {
+        ", which is assumed: the file names none"
+    } else {
+        ""
+    };
     console.say(&format!(
-        "`{}` is a {} profile of commit `{}`",
+        "`{}` is a {} profile of commit `{}`{assumed}",
         own.name,
         own.kind.name(),
         own.commit

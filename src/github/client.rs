@@ -123,6 +123,7 @@ impl Client {
             match trouble(&answer, now_s()) {
                 None => return judged(what, call, answer),
                 Some(Trouble::Limited(limit)) => {
+                    self.patience.lost(started.elapsed());
                     let wait = self.patience.wait_for_limit(tries, limit)?;
                     self.wire.pause(wait);
                 }

@@ -10,7 +10,7 @@ pub enum Found {
     /// None is open.
     None,
     /// The same commit is offered to several branches, and nothing tells them apart.
-    Several(Vec<u64>),
+    Several(Vec<Pull>),
 }
 
 /// Where a pull request stands when a verdict is about to be posted.
@@ -34,12 +34,10 @@ pub fn find_pull(forge: &mut dyn Forge, head: &Head, claimed: Option<u64>) -> Re
     if all.len() > 1 && all.iter().any(|pull| Some(pull.number) == claimed) {
         all.retain(|pull| Some(pull.number) == claimed);
     }
-    let numbers = all.iter().map(|pull| pull.number).collect();
-    Ok(match (all.pop(), all.is_empty()) {
-        (None, _) => Found::None,
-        (Some(pull), true) => Found::One(Box::new(pull)),
-        (Some(_), false) => Found::Several(numbers),
-    })
+    if all.len() > 1 {
+        return Ok(Found::Several(all));
+    }
+    Ok(all.pop().map_or(Found::None, |pull| Found::One(Box::new(pull))))
 }
 
 /// Asks again, right before a verdict about `sha` is posted.

@@ -79,6 +79,9 @@ pub(super) fn one_line(text: &str) -> String {
     super::limits::short(plain.trim(), 300)
 }
 
+/// So often one request is sent, whatever its answers promise.
+const MOST_TRIES: u32 = 10;
+
 /// What is left of the budget, over all requests of one client.
 pub(super) struct Patience {
     pace: Pace,
@@ -127,23 +130,31 @@ impl Patience {
         self.left = self.left.saturating_sub(time);
     }
 
-    /// How long to wait for a limit.
+    /// How long to wait for a limit: as long as it says, but never shorter than after a failure, and ever longer.
     pub(super) fn wait_for_limit(&mut self, tries: &mut Tries, said: Option<Duration>) -> Result<Duration, ForgeError> {
         let unsaid = tries.next_unsaid;
-        let wait = said.unwrap_or(unsaid);
+        let wait = said.unwrap_or(unsaid).max(tries.next);
+        tries.next = tries.next.saturating_mul(2);
         if said.is_none() {
             tries.next_unsaid = unsaid.saturating_mul(2);
         }
-        self.take(wait).ok_or(ForgeError::RateLimited {
-            wait_s: wait.as_secs(),
-            budget_s: self.left.as_secs(),
-        })
+        let may_wait = tries.count < MOST_TRIES;
+        may_wait
+            .then(|| self.take(wait))
+            .flatten()
+            .ok_or(ForgeError::RateLimited {
+                wait_s: wait.as_secs(),
+                budget_s: self.left.as_secs(),
+            })
     }
 
     /// How long to wait after a failure; `None`: the budget is used up.
     pub(super) fn wait_after_failure(&mut self, tries: &mut Tries) -> Option<Duration> {
         let wait = tries.next.mul_f64(jitter());
         tries.next = tries.next.saturating_mul(2);
+        if tries.count >= MOST_TRIES {
+            return None;
+        }
         self.take(wait)
     }
 
@@ -255,6 +266,28 @@ mod tests {
             assert!((0.75 * whole..=1.25 * whole).contains(wait), "{waits:?}");
         }
         assert!(waits.iter().sum::<f64>() <= 20.0);
+    }
+
+    #[test]
+    fn a_limit_of_no_time_is_waited_for_ever_longer_and_not_forever() {
+        let mut patience = Patience::new(Pace::default());
+        let mut tries = patience.tries();
+        let zero = Some(Duration::ZERO);
+        let waits: Vec<u64> = std::iter::from_fn(|| patience.wait_for_limit(&mut tries, zero).ok())
+            .map(|wait| wait.as_secs())
+            .collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32]);
+        // Where waits cost nothing, the number of tries ends it.
+        let mut patience = Patience::new(Pace {
+            first: Duration::ZERO,
+            ..Pace::default()
+        });
+        let mut tries = patience.tries();
+        let limited = (1..1_000).find(|_| {
+            tries.count += 1;
+            patience.wait_for_limit(&mut tries, zero).is_err()
+        });
+        assert_eq!(limited, Some(10));
     }
 
     #[test]

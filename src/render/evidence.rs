@@ -73,7 +73,18 @@ fn settled(settled: &Settled) -> SettledView {
             Place::PullRequest => "in the pull request's description".to_owned(),
             Place::Trailer { commit } => format!("in commit {}", short(commit)),
             Place::AcceptFile => "in `perfgate-accept.yaml` of the base".to_owned(),
-            Place::Profile { kind, sha256 } => format!("{} profile, sha256 {}", kind.name(), short(sha256)),
+            Place::Profile {
+                kind,
+                sha256,
+                commit_is_assumed,
+            } => {
+                let assumed = if *commit_is_assumed {
+                    ", commit assumed: the file names none"
+                } else {
+                    ""
+                };
+                format!("{} profile, sha256 {}{assumed}", kind.name(), short(sha256))
+            }
         },
         text: settled.text.clone(),
     }

@@ -28,6 +28,8 @@ pub struct Profile {
     pub bytes: u64,
     /// Commit that was profiled, 40 hex digits.
     pub commit: String,
+    /// Whether the file itself names no commit: whoever attached it says so, or it is what was checked out.
+    pub commit_is_assumed: bool,
 }
 
 /// A profiler whose files are recognised.

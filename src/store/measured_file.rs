@@ -82,6 +82,9 @@ pub(super) struct ProfileFile {
     /// Commit that was profiled.
     #[schemars(regex(pattern = "^[0-9a-f]{40}$"))]
     commit: String,
+    /// Whether the file itself names no commit. Left out: it does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    commit_is_assumed: bool,
 }
 
 /// A profiler.
@@ -139,6 +142,7 @@ impl From<&Profile> for ProfileFile {
             sha256: profile.sha256.clone(),
             bytes: profile.bytes,
             commit: profile.commit.clone(),
+            commit_is_assumed: profile.commit_is_assumed,
         }
     }
 }
@@ -155,6 +159,7 @@ impl From<ProfileFile> for Profile {
             sha256: file.sha256,
             bytes: file.bytes,
             commit: file.commit,
+            commit_is_assumed: file.commit_is_assumed,
         }
     }
 }

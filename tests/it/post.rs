@@ -3,6 +3,9 @@
 
 mod door;
 mod forge;
+mod origin;
+mod owed;
+mod pair;
 mod threats;
 
 use std::{fs, path::Path};
@@ -16,7 +19,7 @@ use perfgate::{
         trust,
     },
     config::Overrides,
-    github::{Conclusion, ForgeError, Key, Level, Mode, Step},
+    github::{Conclusion, Forge, ForgeError, Key, Level, Mode, State, Step},
     session::{Measured, PairArm, Provenance, Session},
     store,
 };
@@ -31,7 +34,7 @@ const OF_THE_BASE: [f64; 5] = [1.0003, 1.0021, 0.9983, 1.0011, 0.9993];
 /// Every run a fifth slower.
 const SLOWER: [f64; 5] = [1.2, 1.203, 1.197, 1.202, 1.199];
 
-/// The rules of the base, on which the plan is that of [`made::session`].
+/// The rules of the base, on which the plan is that of [`made::session`] and both arms are measured.
 const RULES: &str = "\
 schema: perfgate-llm/1
 target: {url: http://127.0.0.1:8000, model: tiny}
@@ -41,6 +44,7 @@ output_tokens: 17
 num_requests: 200
 warmup_requests: 20
 extra_body: {}
+measure: ab
 gates:
   tpot_p95: {threshold: 5%, action: block}
 ";
@@ -146,6 +150,10 @@ impl Try {
     }
 
     fn run(&self, forge: &mut Memory) -> Result<(Done, Sent), CommandError> {
+        self.run_at(Some(forge))
+    }
+
+    fn run_at(&self, forge: Option<&mut Memory>) -> Result<(Done, Sent), CommandError> {
         let folder = self.folder.path();
         let event = folder.join("event.json");
         fs::write(&event, &self.event).unwrap();
@@ -175,7 +183,9 @@ impl Try {
             summary: Some(folder.join("summary")),
         };
         let desk = Desk {
-            forge: Ok(forge),
+            forge: forge
+                .map(|forge| forge as &mut dyn Forge)
+                .ok_or_else(|| "no token".to_owned()),
             step: &step,
             guard: &self.guard,
         };
@@ -187,7 +197,12 @@ fn repository() -> Memory {
     Memory::new().with_file(BASE, "perfgate.yaml", RULES)
 }
 
-/// A base whose folder of baselines holds one session.
+/// The same rules where the candidate is measured alone.
+fn rules_of_one_arm() -> String {
+    RULES.replace("measure: ab\n", "")
+}
+
+/// A base whose folder of baselines holds one session, with which candidates that were measured alone are compared.
 fn with_baseline(session: &Session) -> Memory {
     let folder = tempfile::tempdir().unwrap();
     made::save(folder.path(), "main", session);
@@ -197,7 +212,8 @@ fn with_baseline(session: &Session) -> Memory {
         .find(|path| path.extension().is_some_and(|extension| extension == "json"))
         .unwrap();
     let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-    repository().with_file(BASE, &format!("baselines/{name}"), fs::read(&path).unwrap())
+    let forge = Memory::new().with_file(BASE, "perfgate.yaml", rules_of_one_arm());
+    forge.with_file(BASE, &format!("baselines/{name}"), fs::read(&path).unwrap())
 }
 
 #[test]
@@ -233,7 +249,7 @@ fn a_regression_is_told_in_comment_check_and_summary() {
         .iter()
         .find(|annotation| annotation.title.starts_with("TPOT P95"))
         .unwrap();
-    assert_eq!((annotation.path.as_str(), annotation.line), ("perfgate.yaml", 10));
+    assert_eq!((annotation.path.as_str(), annotation.line), ("perfgate.yaml", 11));
     assert_eq!(annotation.level, Level::Failure);
     assert!(own.summary().contains("perfgate: regression"), "{}", own.summary());
     let report = fs::read_to_string(own.folder.path().join("reports/report.json")).unwrap();
@@ -359,10 +375,16 @@ fn a_closed_or_locked_pull_request_gets_no_comment_and_nothing_fails() {
     let (done, sent) = Try::of(&pair(&EVEN)).run(&mut forge).unwrap();
     assert_eq!((done.exit_code, sent.trouble.len()), (0, 0), "{}", done.text);
     let mut forge = repository();
-    forge.pulls.clear();
-    let (done, _) = Try::of(&pair(&EVEN)).run(&mut forge).unwrap();
-    assert!(done.text.contains("no open pull request"), "{}", done.text);
-    assert_eq!(forge.checks.len(), 1);
+    forge.pulls[0].state = State::Closed;
+    let mut own = Try::of(&pair(&EVEN));
+    own.pull = Some(12);
+    let (done, _) = own.run(&mut forge).unwrap();
+    assert!(
+        done.text.contains("pull request 12 is closed: no comment"),
+        "{}",
+        done.text
+    );
+    assert_eq!((done.exit_code, forge.comments.len(), forge.checks.len()), (0, 0, 1));
 }
 
 #[test]
@@ -383,7 +405,7 @@ fn nothing_is_sent_in_a_dry_run_and_all_of_it_is_shown() {
     for shown in [
         "would write a comment on pull request 12:\n| <!-- perfgate-llm:v1 key=default -->",
         "would write check run `perfgate`",
-        "would annotate `perfgate.yaml` line 10 (Failure)",
+        "would annotate `perfgate.yaml` line 11 (Failure)",
         "bytes to the job summary",
     ] {
         assert!(done.text.contains(shown), "{shown} in\n{}", done.text);
@@ -393,7 +415,7 @@ fn nothing_is_sent_in_a_dry_run_and_all_of_it_is_shown() {
 
 #[test]
 fn no_baseline_yet_says_how_one_is_made_and_blocks_nothing() {
-    let mut forge = repository();
+    let mut forge = Memory::new().with_file(BASE, "perfgate.yaml", rules_of_one_arm());
     let (done, _) = Try::of(&alone(made::session(HEAD, 1_795_308_001, &EVEN)))
         .run(&mut forge)
         .unwrap();

@@ -69,8 +69,13 @@ impl Forge for Dry<'_> {
         if let Some(inner) = &mut self.inner {
             return inner.pulls_of(head);
         }
+        let known = self.known.clone().ok_or_else(|| {
+            ForgeError::Setup(
+                "the event does not tell the pull request, and there is no token to ask the forge with".into(),
+            )
+        })?;
         let is_open = |pull: &Pull| pull.head == *head && pull.state == State::Open;
-        Ok(self.known.clone().filter(is_open).into_iter().collect())
+        Ok(Some(known).filter(is_open).into_iter().collect())
     }
 
     fn comments(&mut self, pull: u64) -> Result<Vec<Comment>, ForgeError> {

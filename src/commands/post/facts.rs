@@ -52,10 +52,10 @@ impl Facts {
                 ..Provenance::default()
             },
             pull: pull.map(|pull| pull.number),
-            // Of a push the rules are its own.
+            // Of a push the rules are its own; what a merge queue proposes is not.
             base_sha: match pull {
                 Some(pull) => Some(pull.base_sha.clone()),
-                None => (!is_of_a_pull).then(|| run.head.sha.clone()),
+                None => (!is_of_a_pull && run.event != "merge_group").then(|| run.head.sha.clone()),
             },
             head: Some(run.head.clone()),
             whole_pull: None,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Asked, Facts, Source, annotate::annotations, nothing, plan};
+use super::{Asked, Facts, Source, annotate::annotations, nothing, origin::Base, pair, plan};
 use crate::{
     commands::{
         CommandError,
@@ -31,49 +31,69 @@ pub(super) enum Judged {
     Nothing(NoResult, u8),
 }
 
+/// Why there are no rules.
+#[derive(Debug)]
+pub(super) enum NoRules {
+    /// Nobody knows which commit they come from.
+    Whose(NoResult),
+    /// They cannot be read there.
+    Unread(CommandError),
+}
+
+impl From<CommandError> for NoRules {
+    fn from(error: CommandError) -> Self {
+        Self::Unread(error)
+    }
+}
+
 /// The rules of the base: from this clone in the job that measured, from the forge where another one posts.
+///
+/// What lies in the work tree of a job that did not measure is nobody's.
 pub(super) fn rules(
     asked: &Asked<'_>,
     facts: &Facts,
-    base: Option<&str>,
+    base: &Base,
     forge: Option<&mut dyn Forge>,
-) -> Result<Rules, CommandError> {
+) -> Result<Rules, NoRules> {
     let here = trust::here()?;
-    let said = asked.rules.flags.text("trusted-ref");
-    let Some(base) = said.or(base) else {
-        return trust::rules(&asked.rules);
+    let said = trust::named_ref(&asked.rules);
+    let base = match (said.as_deref(), base) {
+        (Some(said), _) => said,
+        (None, Base::Commit(commit)) => commit,
+        (None, Base::OfThisJob) => return Ok(trust::rules(&asked.rules)?),
+        (None, Base::Unknown(nothing)) => return Err(NoRules::Whose(nothing.clone())),
     };
     let clone = Repository::open(&here).ok();
     let clone = clone.filter(|clone| clone.resolve(base).is_ok());
-    match (clone, forge) {
+    Ok(match (clone, forge) {
         // The work tree shows what the pull request would change of the rules.
-        (Some(_), _) if !facts.is_of_other_run => trust::rules(&asked.rules),
+        (Some(_), _) if !facts.is_of_other_run => trust::rules(&asked.rules)?,
         (clone, Some(forge)) => {
             let head = facts.head.as_ref().map(|head| head.sha.as_str());
             match trust::on_forge(forge, base, head, &asked.rules) {
                 // The commit of a fork that is gone; what it would change is not known then.
                 Err(CommandError::Forge(ForgeError::Missing { .. })) => {
-                    trust::on_forge(forge, base, None, &asked.rules)
+                    trust::on_forge(forge, base, None, &asked.rules)?
                 }
                 Err(CommandError::Forge(error)) => match clone {
-                    Some(clone) => trust::at_ref(&clone, base, &here, &asked.rules),
-                    None => Err(CommandError::Forge(error)),
+                    Some(clone) => trust::at_ref(&clone, base, &here, &asked.rules)?,
+                    None => return Err(NoRules::Unread(CommandError::Forge(error))),
                 },
-                rules => rules,
+                rules => rules?,
             }
         }
-        (Some(clone), None) => trust::at_ref(&clone, base, &here, &asked.rules),
-        (None, None) => trust::rules(&asked.rules),
-    }
+        (Some(clone), None) => trust::at_ref(&clone, base, &here, &asked.rules)?,
+        (None, None) if facts.is_of_other_run => {
+            return Err(NoRules::Unread(CommandError::Usage(format!(
+                "`{base}` is no commit of a clone here, and there is no token to ask GitHub with"
+            ))));
+        }
+        (None, None) => trust::rules(&asked.rules)?,
+    })
 }
 
 /// The verdict, recomputed from the samples; or why there is none.
-pub(super) fn judged(
-    asked: &Asked<'_>,
-    facts: &Facts,
-    rules: Result<Rules, CommandError>,
-    pull: Option<&Pull>,
-) -> Judged {
+pub(super) fn judged(asked: &Asked<'_>, facts: &Facts, rules: Result<Rules, NoRules>, pull: Option<&Pull>) -> Judged {
     let path = match asked.result {
         Source::Nothing(nothing) => return Judged::Nothing(nothing.clone(), run::UNUSABLE),
         Source::File(path) => path,
@@ -93,7 +113,8 @@ pub(super) fn judged(
     let beside = Some(beside.as_path()).filter(|path| path.is_file());
     let judged = rules.and_then(|rules| Ok((report((&measured, beside), facts, &rules, pull)?, rules)));
     match judged {
-        Err(error) => Judged::Nothing(nothing::without_rules(&error), WRONG_RULES),
+        Err(NoRules::Whose(nothing)) => Judged::Nothing(nothing, run::UNUSABLE),
+        Err(NoRules::Unread(error)) => Judged::Nothing(nothing::without_rules(&error), WRONG_RULES),
         Ok((report, rules)) => {
             let config = rules.trusted.as_ref().and_then(|trusted| trusted.config.clone());
             let own = || rules.resolved.settings.file.as_deref().and_then(in_repository);
@@ -143,6 +164,7 @@ fn report(
         let differences = plan::refused(&rules.resolved.plan, &measured.candidate, &rules.resolved.policy);
         plan::hold(&mut report, differences, config);
     }
+    pair::hold(&mut report, measured, (facts, rules));
     hold_evasion(&mut report, rules)?;
     if let Some(path) = beside {
         explain(&mut report, path);

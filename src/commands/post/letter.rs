@@ -4,9 +4,10 @@ use super::wish::{FailOn, When};
 use crate::{
     commands::CommandError,
     github::{Annotation, Conclusion},
+    obligation::Obligation,
     render::{self, NoResult, Posting},
     report::Report,
-    verdict::{Evidence, Verdict},
+    verdict::{OnUnmet, Verdict},
 };
 
 /// Longer titles are cut in mails and on telephones.
@@ -71,7 +72,7 @@ impl Letter<'_> {
             (0, _) => Conclusion::Success,
             // Whoever opens a pull request can make any two measurements incomparable.
             (3, Verdict::Incomparable) => Conclusion::ActionRequired,
-            (3, _) if owes_profile(report) => Conclusion::ActionRequired,
+            (3, _) if is_held(report) => Conclusion::ActionRequired,
             (3, _) if fail_on == FailOn::Inconclusive => Conclusion::ActionRequired,
             (3, Verdict::Inconclusive | Verdict::NoBaseline) => Conclusion::Neutral,
             _ => Conclusion::Failure,
@@ -93,10 +94,12 @@ impl Letter<'_> {
     }
 }
 
-fn owes_profile(report: &Report) -> bool {
-    let owed = |requires| {
-        let mut owed = report.obligations.iter().filter(move |owed| owed.requires == requires);
-        owed.any(|owed| owed.settled.is_none())
-    };
-    owed(Evidence::Profile)
+/// Whether evidence is owed that holds the gate until it is given.
+fn is_held(report: &Report) -> bool {
+    let does = |owed: &Obligation| owed.unmet(report.judging.unmet);
+    report
+        .obligations
+        .iter()
+        .filter_map(does)
+        .any(|does| does >= OnUnmet::Hold)
 }

@@ -5,8 +5,10 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `facts.rs` | what is known for sure of the measuring job |
+//! | `origin.rs` | which pull request it is, and whose rules hold |
 //! | `judge.rs` | from the result and the rules to a letter |
 //! | `plan.rs` | whether the right thing was measured |
+//! | `pair.rs` | whether a baseline that came with it may be one |
 //! | `nothing.rs` | why there is no verdict |
 //! | `letter.rs` | what is posted, in every form |
 //! | `annotate.rs` | what is said of the configuration's lines |
@@ -20,6 +22,8 @@ mod facts;
 mod judge;
 mod letter;
 mod nothing;
+mod origin;
+mod pair;
 mod plan;
 mod publish;
 mod wish;
@@ -29,13 +33,14 @@ use std::path::Path;
 use self::{
     dry::Dry,
     judge::{Judged, judged},
+    origin::origin,
     publish::{Office, Place, publish, stand},
 };
 pub use self::{
     facts::Facts,
     letter::Letter,
     nothing::{failed, stopped},
-    publish::Sent,
+    publish::{Outcome, Sent},
     wish::{FailOn, When, Wish},
 };
 use super::{
@@ -45,7 +50,7 @@ use super::{
     trust,
 };
 use crate::{
-    github::{Event, Forge, Found, Head, Pull, Step, find_pull},
+    github::{Event, Forge, Step},
     render::{self, NoResult},
     report::Report,
 };
@@ -146,27 +151,20 @@ fn with_forge(
         run_url: facts.run_url.clone(),
         ..Place::default()
     };
-    let number = number(asked, facts, &mut forge, &mut sent)?;
-    let found = match number {
-        Some(Named::Pull(pull)) => Some(*pull),
-        _ => None,
-    };
+    let origin = origin(asked, facts, &mut forge, &mut sent)?;
     if place.sha.is_none() {
-        place.sha = found.as_ref().map(|pull| pull.head.sha.clone());
+        place.sha = origin.pull.as_ref().map(|pull| pull.head.sha.clone());
     }
-    let known = facts.pull.or(asked.pull).or(found.as_ref().map(|pull| pull.number));
-    let base = facts
-        .base_sha
-        .clone()
-        .or_else(|| found.as_ref().map(|pull| pull.base_sha.clone()));
-    let rules = judge::rules(asked, facts, base.as_deref(), again(&mut forge));
+    let rules = judge::rules(asked, facts, &origin.base, again(&mut forge));
     let guard = match &rules {
         Ok(rules) => guard.and(&rules.guard),
         Err(_) => guard.clone(),
     };
     // As late as it can be: what is posted next is about what is there now.
-    let pull = known.and_then(|number| stand(number, &mut place, again(&mut forge), &mut sent));
-    let said = pull.as_ref().or(facts.whole_pull.as_ref()).or(found.as_ref());
+    let pull = origin
+        .number
+        .and_then(|number| stand(number, &mut place, again(&mut forge), &mut sent));
+    let said = pull.as_ref().or(facts.whole_pull.as_ref()).or(origin.pull.as_ref());
     let judged = judged(asked, facts, rules, said);
     let mut office = Office {
         forge: again(&mut forge),
@@ -179,11 +177,19 @@ fn with_forge(
     };
     publish(letter, (&place, pull.as_ref()), asked.wish, &mut office, &mut sent);
     let done = match &judged {
-        Judged::Report(report, _) => reported(report, asked, &guard)?,
-        Judged::Nothing(nothing, exit_code) => Done {
-            text: format!("no verdict: {}\n", nothing.what),
-            exit_code: *exit_code,
-        },
+        Judged::Report(report, _) => {
+            let done = reported(report, asked, &guard)?;
+            sent.outcome = Some(Outcome::of(report, asked.report_dir));
+            done
+        }
+        Judged::Nothing(nothing, exit_code) => {
+            // What lies there came with the result, or is of an earlier verdict.
+            present::remove_reports(asked.report_dir)?;
+            Done {
+                text: format!("no verdict: {}\n", nothing.what),
+                exit_code: *exit_code,
+            }
+        }
     };
     Ok((done, sent))
 }
@@ -193,59 +199,6 @@ fn again<'a>(forge: &'a mut Option<&mut dyn Forge>) -> Option<&'a mut dyn Forge>
     match forge {
         Some(forge) => Some(&mut **forge),
         None => None,
-    }
-}
-
-/// How a pull request is known so far.
-enum Named {
-    /// By its number, from the event.
-    Number,
-    /// In full, as the forge found it.
-    Pull(Box<Pull>),
-}
-
-/// The pull request by trusted facts: the event, whoever runs this, or the forge's answer to the head.
-fn number(
-    asked: &Asked<'_>,
-    facts: &Facts,
-    forge: &mut Option<&mut dyn Forge>,
-    sent: &mut Sent,
-) -> Result<Option<Named>, CommandError> {
-    match (asked.pull, facts.pull) {
-        (Some(said), Some(known)) if said != known => Err(CommandError::Usage(format!(
-            "`--pr-number {said}` is not the pull request of this event, which is {known}"
-        ))),
-        (_, Some(_)) => Ok(Some(Named::Number)),
-        (Some(said), None) => {
-            let Some(forge) = forge else {
-                return Ok(Some(Named::Number));
-            };
-            let pull = forge.pull(said)?;
-            // A number that came with the result could be anybody's.
-            let is_of_another = |head: &Head| head.repository != pull.head.repository;
-            if facts.is_of_other_run && facts.head.as_ref().is_some_and(is_of_another) {
-                return Err(CommandError::Usage(format!(
-                    "`--pr-number {said}` is a pull request of another repository than the one that was measured"
-                )));
-            }
-            Ok(Some(Named::Pull(Box::new(pull))))
-        }
-        (None, None) => {
-            let (Some(forge), Some(head), true) = (forge, &facts.head, facts.is_of_a_pull) else {
-                return Ok(None);
-            };
-            match find_pull(*forge, head, None) {
-                Ok(Found::One(pull)) => return Ok(Some(Named::Pull(pull))),
-                Ok(Found::None) => sent
-                    .done
-                    .push("no open pull request has the measured commit: no comment".into()),
-                Ok(Found::Several(numbers)) => sent.trouble.push(format!(
-                    "the measured commit is that of the pull requests {numbers:?}; name one with `--pr-number`"
-                )),
-                Err(error) => sent.trouble.push(format!("could not find the pull request: {error}")),
-            }
-            Ok(None)
-        }
     }
 }
 

@@ -48,10 +48,14 @@ pub(super) fn refused(plan: &Plan, session: &Session, policy: &Policy) -> Vec<Di
     differences
 }
 
-/// A measurement of something else than was asked for passes nothing; a regression stays one.
+/// A measurement of something else than was asked for passes nothing; a regression stays one, and what is invalid for its own
+/// reason stays invalid.
 pub(super) fn hold(report: &mut Report, differences: Vec<Difference>, config: &str) {
     if differences.is_empty() || report.exit_code == Verdict::Regression.exit_code() {
         return;
+    }
+    if report.verdict == Verdict::Invalid {
+        return add(report, differences);
     }
     let fields: Vec<String> = differences
         .iter()
@@ -77,6 +81,10 @@ pub(super) fn hold(report: &mut Report, differences: Vec<Difference>, config: &s
             "or change it there first, in a pull request of its own, or allow the field under `allow` in `{config}`"
         ),
     ];
+    add(report, differences);
+}
+
+fn add(report: &mut Report, differences: Vec<Difference>) {
     let is_new = |new: &Difference| report.differences.iter().all(|old| old.field != new.field);
     let new: Vec<Difference> = differences.into_iter().filter(is_new).collect();
     report.differences.extend(new);

@@ -1,5 +1,7 @@
 //! The letter on its way: job summary, comment, check run. What fails is told, and keeps nothing else from being posted.
 
+use std::path::{Path, PathBuf};
+
 use super::{
     letter::Letter,
     wish::{When, Wish},
@@ -8,6 +10,8 @@ use crate::{
     commands::{CommandError, guard::Guard},
     github::{CheckRun, Forge, ForgeError, How, Posted, Pull, Standing, Status, Step, Told, standing, tell, upsert},
     render::{Past, Posting, past_results},
+    report::{Check, Report},
+    verdict::{Action, Verdict},
 };
 
 /// Name of the check.
@@ -24,9 +28,22 @@ pub(super) struct Place {
     pub notices: Vec<String>,
 }
 
+/// A verdict as it was judged here, and the folder of its reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// How many checks block.
+    pub regressions: u64,
+    /// The folder.
+    pub folder: PathBuf,
+}
+
 /// What became of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
+    /// The verdict; `None`: there is none.
+    pub outcome: Option<Outcome>,
     /// Number and address of the comment.
     pub comment: Option<(u64, String)>,
     /// What was done, in sentences.
@@ -84,6 +101,18 @@ pub(super) fn publish(
             told
         };
         sent.note("write the check run", told);
+    }
+}
+
+impl Outcome {
+    /// Of a report that was written into a folder.
+    pub fn of(report: &Report, folder: &Path) -> Self {
+        let blocks = |check: &&Check| check.verdict == Verdict::Regression && check.action == Action::Block;
+        Self {
+            verdict: report.verdict,
+            regressions: report.checks.iter().filter(blocks).count() as u64,
+            folder: folder.to_owned(),
+        }
     }
 }
 

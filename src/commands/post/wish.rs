@@ -19,11 +19,11 @@ pub enum When {
 /// What fails the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailOn {
-    /// A regression, and whatever gave no verdict.
+    /// A regression and trouble: a wrong configuration, a measurement that failed.
     Regression,
-    /// Whatever is not settled, too.
+    /// Whatever is not settled, too: inconclusive, incomparable, no baseline, evidence that is owed.
     Inconclusive,
-    /// Only trouble: a wrong configuration, a measurement that failed.
+    /// Only trouble.
     Never,
 }
 

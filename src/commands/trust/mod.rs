@@ -39,7 +39,7 @@ pub use self::{
     job::{built_in_this_job, commit_of_this_job, provenance, refuse_baseline_write},
     judge::{judge, judge_pairs},
     keys::{Goal, secrets},
-    orders::{Orders, orders, tell},
+    orders::{Orders, named_ref, orders, tell},
     said::{Found, explanations_of_body, explanations_of_commits},
     source::{InClone, OnForge, Source},
     template::{template, template_of_job},
@@ -88,6 +88,8 @@ pub struct Rules {
     pub told: BTreeMap<String, bool>,
     /// SHA-256 in hex of the configuration file; `None` where there is none.
     pub config_sha256: Option<String>,
+    /// The commit that the head forked from, where the forge told it.
+    pub fork: Option<String>,
     /// What is known of the job that asks, with the commit and hash of these rules.
     pub provenance: Provenance,
     /// What the reader should know of them, in sentences.
@@ -222,6 +224,7 @@ pub fn on_forge(
             return Ok(rules);
         }
     };
+    rules.fork = Some(compared.fork.clone());
     rules.add(said::explanations_of_brought(&compared.commits));
     let config = layout.inside(&config::file_meant(asked.config, asked.variable));
     let store = folder_inside(&layout, &rules.resolved);
@@ -259,6 +262,7 @@ fn of_work_tree(resolved: Resolved, here: &Path, asked: &Asked<'_>) -> Result<Ru
         trusted: None,
         told: BTreeMap::new(),
         config_sha256,
+        fork: None,
         provenance: Provenance::default(),
         problems: Vec::new(),
     })

@@ -50,7 +50,7 @@ pub fn orders(asked: &Asked<'_>) -> Result<Orders, CommandError> {
 /// Whose rules a gate of this job goes by; outside of pull requests the work tree's own configuration may say so.
 pub(super) fn whose_of_a_gate(asked: &Asked<'_>, event: Option<&Event>) -> Result<Whose, CommandError> {
     let mut own = None;
-    let name = job::trusted_ref(said(asked).as_deref(), event, || {
+    let name = job::trusted_ref(named_ref(asked).as_deref(), event, || {
         let resolved = asked.resolve(asked.config)?;
         let named = resolved.settings.trusted_ref.clone();
         own = Some(resolved);
@@ -61,7 +61,7 @@ pub(super) fn whose_of_a_gate(asked: &Asked<'_>, event: Option<&Event>) -> Resul
 
 /// The same for who judges nothing: the file's `trusted_ref` is for gates.
 pub(super) fn whose(asked: &Asked<'_>, event: Option<&Event>) -> Result<Whose, CommandError> {
-    let name = job::trusted_ref(said(asked).as_deref(), event, || Ok(None))?;
+    let name = job::trusted_ref(named_ref(asked).as_deref(), event, || Ok(None))?;
     of(name, None, asked)
 }
 
@@ -73,8 +73,8 @@ fn of(name: Option<String>, own: Option<Resolved>, asked: &Asked<'_>) -> Result<
     })
 }
 
-/// By flag or variable.
-pub(super) fn said(asked: &Asked<'_>) -> Option<String> {
+/// The commit, branch or tag that whoever runs this names, by flag or variable.
+pub fn named_ref(asked: &Asked<'_>) -> Option<String> {
     let flag = asked.flags.text("trusted-ref").map(str::to_owned);
     flag.or_else(|| (asked.variable)("PERFGATE_TRUSTED_REF").filter(|text| !text.trim().is_empty()))
 }

@@ -47,6 +47,7 @@ pub(super) fn rules(base: &mut dyn Source, layout: &Layout, asked: &Asked<'_>) -
         baselines,
         explanations,
         config_sha256,
+        fork: None,
         provenance: Provenance::default(),
         problems: Vec::new(),
     })

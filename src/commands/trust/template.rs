@@ -35,7 +35,7 @@ pub fn template(path: &Path, trusted: Option<&Trusted>) -> Result<Template, Comm
 /// As [`template`]; or nobody knows whose rules hold in this job.
 pub fn template_of_job(path: &Path, asked: &Asked<'_>) -> Result<Template, CommandError> {
     let event = Event::of_this_job(asked.variable)?;
-    let named = job::trusted_ref(orders::said(asked).as_deref(), event.as_ref(), || Ok(None))?;
+    let named = job::trusted_ref(orders::named_ref(asked).as_deref(), event.as_ref(), || Ok(None))?;
     read(path, named.as_deref())
 }
 

@@ -67,6 +67,9 @@ pub(super) enum PlaceTwin {
         profiler: String,
         /// SHA-256 of the file in hex.
         sha256: String,
+        /// Whether the file itself names no commit.
+        #[serde(default)]
+        commit_is_assumed: bool,
     },
 }
 
@@ -130,9 +133,14 @@ impl From<&Settled> for SettledTwin {
                 Place::PullRequest => PlaceTwin::PullRequest,
                 Place::Trailer { commit } => PlaceTwin::Trailer { commit: commit.clone() },
                 Place::AcceptFile => PlaceTwin::AcceptFile,
-                Place::Profile { kind, sha256 } => PlaceTwin::Profile {
+                Place::Profile {
+                    kind,
+                    sha256,
+                    commit_is_assumed,
+                } => PlaceTwin::Profile {
                     profiler: kind.name().to_owned(),
                     sha256: sha256.clone(),
+                    commit_is_assumed: *commit_is_assumed,
                 },
             },
             text: settled.text.clone(),
@@ -149,9 +157,14 @@ impl SettledTwin {
                 PlaceTwin::PullRequest => Place::PullRequest,
                 PlaceTwin::Trailer { commit } => Place::Trailer { commit },
                 PlaceTwin::AcceptFile => Place::AcceptFile,
-                PlaceTwin::Profile { profiler, sha256 } => Place::Profile {
+                PlaceTwin::Profile {
+                    profiler,
+                    sha256,
+                    commit_is_assumed,
+                } => Place::Profile {
                     kind: kind(&profiler).ok_or(profiler)?,
                     sha256,
+                    commit_is_assumed,
                 },
             },
             text: self.text,

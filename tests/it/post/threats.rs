@@ -10,7 +10,7 @@ use perfgate::{
 use super::{
     EVEN, OF_THE_BASE, RULES, SLOWER, Try, alone, claims, event,
     forge::{BASE, HEAD, LATER, Memory},
-    pair, repository, with_baseline,
+    pair, repository, rules_of_one_arm, with_baseline,
 };
 use crate::made;
 
@@ -232,9 +232,28 @@ fn a_lighter_load_than_the_base_asks_for_passes_nothing() {
 }
 
 #[test]
+fn what_is_invalid_is_not_less_so_for_another_load() {
+    let rules = RULES.replace("concurrency: 4", "concurrency: 8");
+    let mut forge = Memory::new().with_file(BASE, "perfgate.yaml", rules);
+    let (done, _) = Try::of(&pair(&OF_THE_BASE)).run(&mut forge).unwrap();
+    assert_eq!(
+        (done.exit_code, forge.checks[0].conclusion),
+        (4, Conclusion::Failure),
+        "{}",
+        done.text
+    );
+    assert!(
+        forge.checks[0].title.contains("copies of the baseline"),
+        "{}",
+        forge.checks[0].title
+    );
+    assert!(done.text.contains("plan.cells"), "{}", done.text);
+}
+
+#[test]
 fn another_model_than_the_baselines_is_no_way_out() {
     let mut forge = with_baseline(&made::session(BASE, 1_795_000_000, &EVEN));
-    let rules = RULES.replace(", model: tiny", "");
+    let rules = rules_of_one_arm().replace(", model: tiny", "");
     forge = forge.with_file(BASE, "perfgate.yaml", rules);
     let mut candidate = made::session(HEAD, 1_795_308_001, &SLOWER);
     candidate.environment.model = Some("tinier".into());

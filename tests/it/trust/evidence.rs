@@ -61,6 +61,7 @@ fn profile(commit: &str) -> Profile {
         sha256: "e".repeat(64),
         bytes: 10,
         commit: commit.to_owned(),
+        commit_is_assumed: false,
     }
 }
 
@@ -158,10 +159,9 @@ fn a_profile_is_attached_to_the_result_of_its_commit_and_to_no_other() {
     repo.write("perfgate.yaml", config("profile", ""));
     repo.write(".gitignore", "out\n");
     let base = repo.commit("rules");
-    repo.write(
-        "trace.json",
-        r#"{"schemaVersion": 1, "traceEvents": [{"ph": "X", "cat": "cpu_op"}]}"#,
-    );
+    let trace = |events: &str, more: &str| format!(r#"{{"schemaVersion": 1, {more} "traceEvents": [{events}]}}"#);
+    let ran = r#"{"ph": "X", "cat": "cpu_op", "name": "aten::mm", "pid": 1, "tid": 1, "ts": 5, "dur": 1}"#;
+    repo.write("trace.json", trace(&ran.replace("cpu_op", "user_annotation"), ""));
     let result = repo.path().join("out/result.json");
     let measured = slower(&repo);
     store::write_measured(&result, &measured).unwrap();
@@ -181,10 +181,14 @@ fn a_profile_is_attached_to_the_result_of_its_commit_and_to_no_other() {
         let (text, trouble) = assert_code(&command.output().unwrap(), code, &args);
         format!("{text}{trouble}")
     };
+    let hollow = attach(&[], 2);
+    assert!(hollow.contains("holds no operators or kernels"), "{hollow}");
+    repo.write("trace.json", trace(ran, ""));
     let refused = attach(&["--commit", &"1".repeat(40)], 2);
     assert!(refused.contains("profile that one"), "{refused}");
     let text = attach(&[], 0);
     assert!(text.contains("trace.json"), "{text}");
+    assert!(text.contains("commit assumed: the file names none"), "{text}");
     let attached = store::read_measured(&result).unwrap();
     assert_eq!(attached.profiles.len(), 1);
     assert_eq!(attached.profiles[0].commit, repo.git(&["rev-parse", "HEAD"]));
@@ -194,6 +198,12 @@ fn a_profile_is_attached_to_the_result_of_its_commit_and_to_no_other() {
     // Twice is once.
     attach(&[], 0);
     assert_eq!(store::read_measured(&result).unwrap().profiles.len(), 1);
+    // One that names its commit assumes nothing.
+    store::write_measured(&result, &measured).unwrap();
+    let head = repo.git(&["rev-parse", "HEAD"]);
+    repo.write("trace.json", trace(ran, &format!(r#""perfgate_commit": "{head}","#)));
+    let text = attach(&[], 0);
+    assert!(!text.contains("assumed"), "{text}");
     repo.write("trace.json", "{}");
     assert!(attach(&[], 2).contains("no profile that is known"));
 }

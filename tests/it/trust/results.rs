@@ -37,6 +37,7 @@ fn measured() -> Measured {
             sha256: "e".repeat(64),
             bytes: 12,
             commit: "a".repeat(40),
+            commit_is_assumed: true,
         }],
     }
 }

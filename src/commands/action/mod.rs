@@ -1,17 +1,11 @@
-//! `perfgate action`: the inputs of `action.yml`, checked, as one command line; and the outputs of its step.
+//! `perfgate action`: the inputs of `action.yml`, checked, as one command line; its outputs are in `outputs.rs`.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+mod outputs;
 
-use super::{CommandError, gate, post::Sent, present};
-use crate::{
-    github::Output,
-    render,
-    report::Report,
-    verdict::{Action, Verdict},
-};
+use std::path::{Path, PathBuf};
+
+pub use self::outputs::outputs;
+use super::{CommandError, gate, post::FailOn, present};
 
 /// The inputs, as the step's environment has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +18,10 @@ pub struct Inputs {
     pub report_dir: PathBuf,
     /// The result that is posted.
     pub result: PathBuf,
+    /// What fails the job, where the verb has no flag for it.
+    pub fail_on: Option<FailOn>,
+    /// Inputs that say something to other commands only.
+    pub ignored: Vec<&'static str>,
 }
 
 /// What an action does.
@@ -42,25 +40,35 @@ pub enum Command {
 /// What is allowed for one input; `None`: anything.
 type Allowed = Option<&'static [&'static str]>;
 
-/// Inputs that become a flag of the same name, with what they may be.
-const FLAGS: [(&str, &[Command], Allowed); 13] = {
+/// Inputs that become a flag of the same name: of which commands, what they may be, and what they are where nobody gives them.
+const FLAGS: [(&str, &[Command], Allowed, &str); 13] = {
     use Command::{Compare, Gate, Post, Run};
     const POSTS: &[Command] = &[Gate, Post];
     const SWITCH: Allowed = Some(&["true", "false"]);
     [
-        ("config", &[Gate, Run, Compare, Post], None),
-        ("trusted-ref", &[Gate, Run, Compare, Post], None),
-        ("baseline", &[Gate, Compare, Post], None),
-        ("report-dir", &[Gate, Compare, Post], None),
-        ("fail-on", POSTS, Some(&["regression", "inconclusive", "never"])),
-        ("comment", POSTS, Some(&["always", "changes", "regression", "off"])),
-        ("comment-mode", POSTS, Some(&["update", "recreate"])),
-        ("comment-key", POSTS, None),
-        ("pr-number", POSTS, None),
-        ("check-run", POSTS, SWITCH),
-        ("summary", POSTS, SWITCH),
-        ("report-url", POSTS, None),
-        ("dry-run", POSTS, SWITCH),
+        ("config", &[Gate, Run, Compare, Post], None, ""),
+        ("trusted-ref", &[Gate, Run, Compare, Post], None, ""),
+        ("baseline", &[Gate, Compare, Post], None, ""),
+        ("report-dir", &[Gate, Compare, Post], None, gate::DEFAULT_REPORT_DIR),
+        (
+            "fail-on",
+            POSTS,
+            Some(&["regression", "inconclusive", "never"]),
+            "regression",
+        ),
+        (
+            "comment",
+            POSTS,
+            Some(&["always", "changes", "regression", "off"]),
+            "always",
+        ),
+        ("comment-mode", POSTS, Some(&["update", "recreate"]), "update"),
+        ("comment-key", POSTS, None, "default"),
+        ("pr-number", POSTS, None, ""),
+        ("check-run", POSTS, SWITCH, "true"),
+        ("summary", POSTS, SWITCH, "true"),
+        ("report-url", POSTS, None, ""),
+        ("dry-run", POSTS, SWITCH, "false"),
     ]
 };
 
@@ -71,14 +79,8 @@ impl Inputs {
     /// An input holds what it may not; the message names what it may.
     pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, CommandError> {
         let input = |name: &str| input(name, variable);
-        let command = match input("command").as_deref() {
-            None | Some("gate") => Command::Gate,
-            Some("run") => Command::Run,
-            Some("compare") => Command::Compare,
-            Some("post") => Command::Post,
-            Some(other) => return Err(refused("command", other, &["gate", "run", "compare", "post"])),
-        };
-        let report_dir = input("report-dir").map_or_else(|| PathBuf::from(gate::DEFAULT_REPORT_DIR), PathBuf::from);
+        let command = input("command").map_or(Ok(Command::Gate), |text| Command::parse(&text))?;
+        let report_dir = report_dir(variable);
         let result = input("result").map_or_else(|| report_dir.join(present::RESULT_FILE), PathBuf::from);
         let mut words = vec![command.word().to_owned()];
         match command {
@@ -92,19 +94,8 @@ impl Inputs {
             Command::Post => words.push(word(&result.display().to_string(), "result")?),
             Command::Run => {}
         }
-        for (name, commands, allowed) in FLAGS {
-            let Some(value) = input(name).filter(|_| commands.contains(&command)) else {
-                continue;
-            };
-            if let Some(allowed) = allowed.filter(|allowed| !allowed.contains(&value.as_str())) {
-                return Err(refused(name, &value, allowed));
-            }
-            if is_default_config(name, &value) {
-                continue;
-            }
-            // One word each: a value that begins with a dash is no flag.
-            words.push(format!("--{name}={value}"));
-        }
+        let (flags, ignored) = flags(command, &report_dir, &input)?;
+        words.extend(flags);
         let more = input("args").unwrap_or_default();
         words.extend(
             more.lines()
@@ -117,12 +108,68 @@ impl Inputs {
             words,
             report_dir,
             result,
+            fail_on: input("fail-on")
+                .filter(|_| command == Command::Compare)
+                .map(|text| fail_on(&text)),
+            ignored,
         })
     }
 }
 
+/// The flags that the inputs make, and the inputs that say nothing to this command.
+fn flags(
+    command: Command,
+    report_dir: &Path,
+    input: &dyn Fn(&str) -> Option<String>,
+) -> Result<(Vec<String>, Vec<&'static str>), CommandError> {
+    let is_compare = command == Command::Compare;
+    let (mut flags, mut ignored) = (Vec::new(), Vec::new());
+    for (name, commands, allowed, default) in FLAGS {
+        // A folder of reports is what the outputs name.
+        let own = (is_compare && name == "report-dir").then(|| report_dir.display().to_string());
+        let Some(value) = input(name).or(own) else { continue };
+        if let Some(allowed) = allowed.filter(|allowed| !allowed.contains(&value.as_str())) {
+            return Err(refused(name, &value, allowed));
+        }
+        if is_default_config(name, &value) {
+            continue;
+        }
+        if commands.contains(&command) {
+            // One word each: a value that begins with a dash is no flag.
+            flags.push(format!("--{name}={value}"));
+        } else if value != default && !(is_compare && name == "fail-on") {
+            ignored.push(name);
+        }
+    }
+    let others = [("candidate", Command::Compare), ("result", Command::Post)].into_iter();
+    ignored.extend(
+        others
+            .filter(|(name, own)| command != *own && input(name).is_some())
+            .map(|(name, _)| name),
+    );
+    Ok((flags, ignored))
+}
+
 impl Command {
-    const fn word(self) -> &'static str {
+    fn parse(text: &str) -> Result<Self, CommandError> {
+        match text {
+            "gate" => Ok(Self::Gate),
+            "run" => Ok(Self::Run),
+            "compare" => Ok(Self::Compare),
+            "post" => Ok(Self::Post),
+            "install" => Err(CommandError::Usage(
+                "the input `command` is `install`, which is done before perfgate runs; leave this step out".into(),
+            )),
+            other => Err(refused(
+                "command",
+                other,
+                &["gate", "run", "compare", "post", "install"],
+            )),
+        }
+    }
+
+    /// As it is written.
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Gate => "gate",
             Self::Run => "run",
@@ -138,6 +185,19 @@ fn input(name: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<String
     let value = variable(&format!("INPUT_{}", capitals.replace('-', "_")));
     let value = value.or_else(|| variable(&format!("INPUT_{capitals}")));
     value.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// Folder of the reports, whatever else the inputs hold.
+pub fn report_dir(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf {
+    input("report-dir", variable).map_or_else(|| PathBuf::from(gate::DEFAULT_REPORT_DIR), PathBuf::from)
+}
+
+fn fail_on(text: &str) -> FailOn {
+    match text {
+        "inconclusive" => FailOn::Inconclusive,
+        "never" => FailOn::Never,
+        _ => FailOn::Regression,
+    }
 }
 
 /// A word of the command line that is no flag.
@@ -163,53 +223,6 @@ fn refused(name: &str, value: &str, allowed: &[&str]) -> CommandError {
         value.escape_debug(),
         allowed.join(", ")
     ))
-}
-
-/// All outputs of the step, whatever became of it; `exit_code` is the verdict's.
-pub fn outputs(report_dir: &Path, result: &Path, exit_code: u8, sent: Option<&Sent>) -> Vec<(&'static str, Output)> {
-    let report = fs::read_to_string(report_dir.join("report.json")).ok();
-    let report = report.and_then(|text| render::read_report(&text).ok());
-    let comment = sent.and_then(|sent| sent.comment.as_ref());
-    let file = |path: PathBuf| {
-        if path.is_file() {
-            Output::Path(path)
-        } else {
-            Output::Empty
-        }
-    };
-    vec![
-        (
-            "verdict",
-            report
-                .as_ref()
-                .map_or(Output::Empty, |report| Output::Word(key(report.verdict))),
-        ),
-        ("exit-code", Output::Number(exit_code.into())),
-        ("result-json", file(result.to_owned())),
-        ("report-html", file(report_dir.join("report.html"))),
-        ("report-markdown", file(report_dir.join("report.md"))),
-        ("regressions", Output::Number(report.as_ref().map_or(0, regressions))),
-        (
-            "comment-id",
-            comment.map_or(Output::Empty, |(id, _)| Output::Number(*id)),
-        ),
-        (
-            "comment-url",
-            comment.map_or(Output::Empty, |(_, url)| Output::Address(url.clone())),
-        ),
-    ]
-}
-
-fn regressions(report: &Report) -> u64 {
-    let blocks = |check: &&crate::report::Check| check.verdict == Verdict::Regression && check.action == Action::Block;
-    report.checks.iter().filter(blocks).count() as u64
-}
-
-const fn key(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::NoBaseline => "no_baseline",
-        other => other.name(),
-    }
 }
 
 #[cfg(test)]
@@ -258,7 +271,7 @@ mod tests {
                     ("INPUT_CANDIDATE", "a.json"),
                     ("INPUT_COMMENT", "off"),
                 ],
-                "compare a.json",
+                "compare a.json --report-dir=perfgate-report",
             ),
             (&[("INPUT_COMMAND", "run"), ("INPUT_BASELINE", "-x")], "run"),
             (
@@ -271,7 +284,7 @@ mod tests {
                     ("INPUT_CANDIDATE", "a.json"),
                     ("INPUT_TRUSTED_REF", "main"),
                 ],
-                "compare a.json --trusted-ref=main",
+                "compare a.json --trusted-ref=main --report-dir=perfgate-report",
             ),
             (&[("INPUT_BASELINE", "-x y")], "gate --post --baseline=-x y"),
         ] {
@@ -285,7 +298,7 @@ mod tests {
             (
                 "INPUT_COMMAND",
                 "bench",
-                "the input `command` is `bench`; it may be `gate`, `run`, `compare`, `post`",
+                "the input `command` is `bench`; it may be `gate`, `run`, `compare`, `post`, `install`",
             ),
             (
                 "INPUT_CHECK_RUN",
@@ -305,23 +318,52 @@ mod tests {
     }
 
     #[test]
-    fn every_output_is_set_where_nothing_came_of_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let outputs = outputs(folder.path(), &folder.path().join("result.json"), 4, None);
-        let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
-        assert_eq!(
-            names,
-            [
-                "verdict",
-                "exit-code",
-                "result-json",
-                "report-html",
-                "report-markdown",
-                "regressions",
-                "comment-id",
-                "comment-url"
-            ]
-        );
-        assert!(outputs.contains(&("exit-code", Output::Number(4))) && outputs.contains(&("verdict", Output::Empty)));
+    fn every_command_knows_what_an_input_may_be_and_tells_which_say_nothing_to_it() {
+        for command in ["gate", "run", "compare", "post"] {
+            let given = [
+                ("INPUT_COMMAND", command),
+                ("INPUT_CANDIDATE", "a.json"),
+                ("INPUT_FAIL_ON", "sometimes"),
+            ];
+            let refused = read(&given).unwrap_err().to_string();
+            assert!(
+                refused.contains("`regression`, `inconclusive`, `never`"),
+                "{command}: {refused}"
+            );
+        }
+        let defaults = [
+            ("INPUT_COMMAND", "run"),
+            ("INPUT_FAIL_ON", "regression"),
+            ("INPUT_COMMENT", "always"),
+            ("INPUT_REPORT_DIR", "perfgate-report"),
+            ("INPUT_CHECK_RUN", "true"),
+        ];
+        assert!(read(&defaults).unwrap().ignored.is_empty());
+        let given = [
+            ("INPUT_COMMAND", "run"),
+            ("INPUT_FAIL_ON", "never"),
+            ("INPUT_PR_NUMBER", "12"),
+            ("INPUT_CANDIDATE", "a.json"),
+        ];
+        assert_eq!(read(&given).unwrap().ignored, ["fail-on", "pr-number", "candidate"]);
+    }
+
+    #[test]
+    fn what_fails_the_job_holds_for_a_comparison_too() {
+        for (text, expected) in [
+            ("regression", FailOn::Regression),
+            ("inconclusive", FailOn::Inconclusive),
+            ("never", FailOn::Never),
+        ] {
+            let given = [
+                ("INPUT_COMMAND", "compare"),
+                ("INPUT_CANDIDATE", "a.json"),
+                ("INPUT_FAIL_ON", text),
+            ];
+            let inputs = read(&given).unwrap();
+            assert_eq!((inputs.fail_on, inputs.ignored.len()), (Some(expected), 0));
+        }
+        let posted = read(&[("INPUT_FAIL_ON", "never")]).unwrap();
+        assert_eq!(posted.fail_on, None, "it has a flag for it");
     }
 }
