@@ -2,7 +2,7 @@
 
 use super::{
     PhaseDiff,
-    time::{Told, Values},
+    time::{TimeDiff, Told, Values},
 };
 use crate::stats::{holm, moments::Moments, student_t, welch::welch};
 
@@ -12,16 +12,19 @@ const LEVEL: f64 = 0.05;
 /// Says of each time what the captures tell, all of a comparison held to one level together.
 ///
 /// Welch's test on one value for each capture, Holm's correction over all rows and causes of all phases; the wall times of the
-/// phases are a family of their own.
+/// phases are a family of their own. Where there are long waits between steps, a cause of idle time is told only as all of them
+/// together are.
 pub(super) fn judge(phases: &mut [PhaseDiff]) {
     let times = || phases.iter().filter_map(|phase| phase.time.as_ref());
     let walls: Vec<Told> = tell(times().filter_map(|time| time.wall.as_ref()));
-    let parts: Vec<Told> = tell(times().flat_map(|time| {
+    let idle: Vec<Option<Values>> = times().map(TimeDiff::idle_with_waiting).collect();
+    let parts: Vec<Told> = tell(times().zip(&idle).flat_map(|(time, together)| {
         let rows = time.rows.iter().map(|row| &row.values);
-        rows.chain(time.idle.iter().map(|idle| &idle.values))
+        rows.chain(time.idle.iter().map(|idle| &idle.values)).chain(together)
     }));
     let (mut walls, mut parts) = (walls.into_iter(), parts.into_iter());
-    for time in phases.iter_mut().filter_map(|phase| phase.time.as_mut()) {
+    let times = phases.iter_mut().filter_map(|phase| phase.time.as_mut());
+    for (time, together) in times.zip(idle) {
         if time.wall.is_some() {
             time.wall_told = walls.next().unwrap_or(Told::OneCapture);
         }
@@ -30,6 +33,12 @@ pub(super) fn judge(phases: &mut [PhaseDiff]) {
         }
         for idle in &mut time.idle {
             idle.told = parts.next().unwrap_or(Told::OneCapture);
+        }
+        if together.is_some() {
+            let together = parts.next().unwrap_or(Told::OneCapture);
+            time.idle
+                .iter_mut()
+                .for_each(|idle| idle.told = idle.told.only_as(together));
         }
     }
 }

@@ -135,6 +135,14 @@ impl Told {
     pub const fn is_something(self) -> bool {
         matches!(self, Self::Slower(..) | Self::Faster(..))
     }
+
+    /// Nothing, unless the other goes the same way.
+    pub(super) const fn only_as(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Slower(..), Self::Slower(..)) | (Self::Faster(..), Self::Faster(..)) | (Self::OneCapture, _) => self,
+            _ => Self::Nothing,
+        }
+    }
 }
 
 impl TimeDiff {
@@ -178,6 +186,13 @@ impl TimeDiff {
             .filter(|row| row.is_unsteady())
             .map(|row| row.values.change())
             .sum()
+    }
+
+    /// All time without work where some of it is a long wait: whether a gap is one depends on its length, so that a change of
+    /// one cause alone may be the other way round in another.
+    pub(super) fn idle_with_waiting(&self) -> Option<Values> {
+        let waits = self.idle.iter().any(|idle| idle.cause == IdleCause::Waiting);
+        waits.then(|| sums(self.idle.iter().map(|idle| &idle.values)))
     }
 
     /// The change of the time without work.
@@ -275,7 +290,7 @@ pub(super) fn times(tables: &Captures<'_>, (level, clock): (Level, Clock), struc
     let of = |what: fn(&Timeline) -> u64| values(&timelines, |(time, steps)| ms(what(time), *steps));
     let busy = of(Timeline::busy_ns);
     let overlap = if is_timed {
-        less(&sums(&rows), &busy)
+        less(&sums(rows.iter().map(|row| &row.values)), &busy)
     } else {
         zeros(tables)
     };
@@ -354,12 +369,12 @@ fn zeros(tables: &Captures<'_>) -> Values {
     values(tables, |_| 0.0)
 }
 
-/// Sums of all rows, capture by capture.
-fn sums(rows: &[TimeRow]) -> Values {
+/// Sums of all, capture by capture.
+fn sums<'a>(parts: impl Iterator<Item = &'a Values> + Clone) -> Values {
     let side = |of: fn(&Values) -> &Vec<f64>| {
         let mut all: Vec<f64> = Vec::new();
-        for row in rows {
-            let own = of(&row.values);
+        for part in parts.clone() {
+            let own = of(part);
             all.resize(own.len(), 0.0);
             all.iter_mut().zip(own).for_each(|(all, own)| *all += own);
         }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::{
     op_table::{
-        OpTable, Phase,
-        diff::{Change, Changed, Diff, PhaseDiff, TimeDiff, TimeRow, diff},
+        IdleCause, OpTable, Phase,
+        diff::{Change, Changed, Diff, PhaseDiff, TimeDiff, TimeRow, Told, diff},
     },
     profile,
 };
@@ -133,6 +133,59 @@ fn the_gpu_traces_differ_as_their_truth_says() {
         time.changed_rows_ms() + time.same_rows_ms() + time.unsteady_rows_ms() + time.idle_ms() + time.overlap_ms();
     near(parts, time.change_ms(), 1e-9);
     near(time.change_ms(), (22_904_386.0 - 14_784_827.0) / 12e6, 1e-9);
+}
+
+/// Six decodes of one kernel, with a gap between two of them.
+fn with_gaps(gap_us: u64, extra_us: u64, is_host: bool) -> OpTable {
+    let mut events = Vec::new();
+    let mut at = 1000;
+    for step in 0..6 {
+        events.push(format!(
+            r#"{{"ph":"X","cat":"user_annotation","name":"decode_step_{step}","pid":1,"tid":1,"ts":{at},"dur":300}},
+            {{"ph":"X","cat":"cpu_op","name":"aten::mm","pid":1,"tid":1,"ts":{},"dur":{},"args":{{"External id":{step}}}}}"#,
+            at + 10,
+            if is_host { 280 } else { 4 }
+        ));
+        if !is_host {
+            events.push(format!(
+                r#"{{"ph":"X","cat":"cuda_runtime","name":"cudaLaunchKernel","pid":1,"tid":1,"ts":{},"dur":2,
+                "args":{{"External id":{step},"correlation":{step}}}}},
+                {{"ph":"X","cat":"kernel","name":"gemm","pid":0,"tid":7,"ts":{},"dur":250,
+                "args":{{"External id":{step},"correlation":{step},"device":0,"stream":7}}}}"#,
+                at + 11,
+                at + 20
+            ));
+        }
+        at += 300 + gap_us + extra_us * step;
+    }
+    let text = format!(r#"{{"schemaVersion":1,"traceEvents":[{}]}}"#, events.join(","));
+    super::read(Path::new("decode.json"), text.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_gap_that_grew_beyond_fifty_milliseconds_is_slower_and_never_faster() {
+    for is_host in [false, true] {
+        let side = |gap_us| [with_gaps(gap_us, 0, is_host), with_gaps(gap_us, 40, is_host)];
+        let found = diff(&side(20_000), &side(60_000)).unwrap();
+        let time = found.phases[0].time.as_ref().unwrap();
+        assert!(matches!(time.wall_told, Told::Slower(..)), "{:?}", time.wall_told);
+        assert!(time.does_close());
+        near(time.change_ms(), 40.0 * 5.0 / 6.0, 1e-6);
+        let faster = time.idle.iter().filter(|idle| matches!(idle.told, Told::Faster(..)));
+        assert_eq!(faster.count(), 0, "{:?}", time.idle);
+        let [foremost] = time.foremost_idle()[..] else {
+            panic!("{:?}", time.idle)
+        };
+        assert_eq!(foremost.cause, IdleCause::Waiting);
+        assert!(found.cautions.iter().any(|caution| caution.contains("over 50 ms")));
+        // As long on both sides as they are, they are no news.
+        let same = diff(
+            &side(60_000),
+            &[with_gaps(60_000, 20, is_host), with_gaps(60_000, 30, is_host)],
+        )
+        .unwrap();
+        assert_eq!(same.phases[0].time.as_ref().unwrap().wall_told, Told::Nothing);
+    }
 }
 
 #[test]

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     op_table::{
-        DeviceSpan, Family, Gaps, Graphs, IdleCause, PhaseTable, SpanKind, Timeline, family_of, family_of_operator,
-        timelines,
+        Cut, DeviceSpan, Family, Gaps, Graphs, IdleCause, PhaseTable, SpanKind, Timeline, family_of,
+        family_of_operator, timelines,
     },
     profile::json,
 };
@@ -138,7 +138,7 @@ pub(super) fn host_timelines(events: &Events<'_>, windows: &Windows, nesting: &N
     let pieces = pieces(events, windows, nesting);
     let first_ns = pieces.first().map_or(0, |piece| piece.start_ns);
     let last_ns = pieces.last().map_or(0, |piece| piece.end_ns);
-    for segment in &windows.segments {
+    for (place, segment) in windows.segments.iter().enumerate() {
         let Some(timeline) = found.get_mut(segment.phase) else {
             continue;
         };
@@ -159,6 +159,11 @@ pub(super) fn host_timelines(events: &Events<'_>, windows: &Windows, nesting: &N
             timeline.compute(piece.family, at_ns.saturating_sub(covered_from_ns));
         }
         uncovered(timeline, end_ns.saturating_sub(at_ns));
+        if windows.cut == Cut::Passes
+            && let Some(next) = windows.segments.get(place + 1)
+        {
+            waited(timeline, next.span.start_ns.saturating_sub(end_ns));
+        }
     }
     found
 }
@@ -204,6 +209,16 @@ fn pieces(events: &Events<'_>, windows: &Windows, nesting: &Nesting) -> Vec<Piec
         reach(end_ns, family, &mut at_ns);
     }
     pieces
+}
+
+/// A pass lasts until the next one begins, unless nothing is done for long: that counts for it, too.
+fn waited(timeline: &mut Timeline, time_ns: u64) {
+    if time_ns > 0 {
+        timeline.wall_ns += time_ns;
+        timeline.between_steps_ns += time_ns;
+        let gap = Gaps { count: 1, time_ns };
+        timeline.idle.entry(IdleCause::Waiting).or_default().add(gap);
+    }
 }
 
 /// Longer than this without an operator is no work between two of them.
