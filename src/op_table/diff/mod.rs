@@ -4,6 +4,7 @@
 //! it. *Time* is not: it is held against the spread between captures of one side, and with one capture nothing is said of it.
 
 mod comparable;
+mod counts;
 mod judge;
 mod keys;
 mod structure;
@@ -60,6 +61,17 @@ impl Diff {
     pub fn is_same_structure(&self) -> bool {
         let is_same = |phase: &PhaseDiff| phase.structure.is_same() && phase.has_same_passes();
         self.phases.iter().all(is_same) && self.alone.is_empty()
+    }
+
+    /// Whether something differs of which each side agrees with itself: only that is exact.
+    pub fn has_exact_change(&self) -> bool {
+        let differs = |phase: &PhaseDiff| phase.structure.has_steady_change() || !phase.has_same_passes();
+        self.phases.iter().any(differs) || !self.alone.is_empty()
+    }
+
+    /// Rows of all phases that tell nothing, as one side does not agree with itself.
+    pub fn unsteady_rows(&self) -> u64 {
+        self.phases.iter().map(|phase| phase.structure.unsteady).sum()
     }
 
     /// Captures of the side that has fewer.

@@ -183,7 +183,7 @@ impl<'a> Sorted<'a> {
             let name = event.name();
             let family = self.family(event, &name);
             if let Some(print) = self.prints.get_mut(pass) {
-                (&name, event.shape(), event.bytes()).hash(print);
+                (&name, event.shape()).hash(print);
             }
             self.spans.entry(event.device).or_default().push(DeviceSpan {
                 start_ns: event.start_ns,

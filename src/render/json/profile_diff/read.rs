@@ -186,6 +186,7 @@ fn change(twin: ChangeTwin) -> Found<Change> {
         ("gone", None) => Changed::Gone,
         ("calls", None) => Changed::Calls,
         ("launch_shape", None) => Changed::LaunchShape,
+        ("bytes", None) => Changed::Bytes,
         ("inputs", Some(both)) => Changed::Inputs(Box::new(both.map(|one| one.map(inputs)))),
         _ => return Err(contradiction("`changed`", "is not known, or does not fit its `inputs`")),
     };
@@ -197,6 +198,7 @@ fn change(twin: ChangeTwin) -> Found<Change> {
         },
         counted: named(&kinds, counted, &twin.counted, "counted")?,
         changed,
+        is_steady: twin.is_steady,
         calls: twin.calls_a_step,
         moved_bytes: twin.moved_bytes_a_step,
         allocated_bytes: twin.allocated_bytes_a_step,

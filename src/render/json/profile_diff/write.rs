@@ -109,6 +109,7 @@ fn change(change: &Change) -> ChangeTwin {
         Changed::Gone => ("gone", None),
         Changed::Calls => ("calls", None),
         Changed::LaunchShape => ("launch_shape", None),
+        Changed::Bytes => ("bytes", None),
         Changed::Inputs(both) => ("inputs", Some(both.each_ref().map(inputs))),
     };
     ChangeTwin {
@@ -116,6 +117,7 @@ fn change(change: &Change) -> ChangeTwin {
         region: change.row.region.clone(),
         name: change.row.name.clone(),
         changed: changed.to_owned(),
+        is_steady: change.is_steady,
         inputs,
         said: words::said(change),
         calls_a_step: change.calls,
