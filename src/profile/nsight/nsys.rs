@@ -40,17 +40,13 @@ pub(super) fn read(path: &Path) -> Result<OpTable, ProfileError> {
             what: format!("an event ends at {} ns, before it begins", wrong.end_ns),
         });
     }
+    export.refuse_unknown_schema()?;
     events.sort_by_key(|event| (event.launched_ns(), event.start_ns));
     let ranges = export.ranges()?;
     let passes = passes(&ranges);
     let mut table = OpTable::new(name_of(path), Source::NsysSqlite, Clock::Device);
     table.mode.graphs = graphs(&events);
     table.notes = export.troubles()?;
-    if let Some(schema) = export.unknown_schema()? {
-        table.notes.push(format!(
-            "its schema is {schema}, which is newer than those that are known (2 and 3)"
-        ));
-    }
     let used: BTreeSet<i64> = events.iter().map(|event| event.device).collect();
     table.devices = export.devices(&used)?;
     if used.len() > 1 {
