@@ -339,6 +339,16 @@ pub struct Memory {
     pub allocated_bytes: u64,
 }
 
+/// What a reader must know of a capture of several devices.
+pub(crate) fn of_several(devices: usize) -> Option<String> {
+    (devices > 1).then(|| {
+        format!(
+            "{devices} devices: times are of the one that worked longest in a phase, for which the others wait; calls, launches and \
+             bytes are of all"
+        )
+    })
+}
+
 /// A share of two counts.
 #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 ns, which is 104 days")]
 pub(crate) fn ratio(part: u64, whole: u64) -> f64 {

@@ -338,6 +338,28 @@ fn a_schema_with_another_first_number_is_refused_whatever_its_columns_are_called
 }
 
 #[test]
+fn of_several_devices_a_step_is_that_of_the_one_that_worked_longest() {
+    let events = "INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (10, 20, 0, 1, 0, 1, 1, 1, 1, 32, 1, 1),
+        (12, 42, 1, 2, 0, 1, 1, 1, 1, 32, 1, 1);";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("two.sqlite");
+    fs::write(&path, made(&format!("{KERNELS}{events}"))).unwrap();
+    let table = table(&path);
+    assert_eq!(
+        kernels(&table),
+        [("k".to_owned(), 2, 30)],
+        "launches of both, time of one"
+    );
+    let time = whole_time(&table);
+    assert_eq!((time.wall_ns, time.busy_ns()), (30, 30));
+    assert!(
+        table.notes[0].starts_with("2 devices: times are of the one"),
+        "{:?}",
+        table.notes
+    );
+}
+
+#[test]
 fn the_same_correlation_in_two_processes_is_two_launches() {
     let pid = |process: i64| process << 24;
     let sql = format!(

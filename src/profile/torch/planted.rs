@@ -224,3 +224,32 @@ fn two_devices_differ_as_tracelens_says() {
             .any(|caution| caution.contains("different devices"))
     );
 }
+
+#[test]
+fn of_several_devices_a_step_is_that_of_the_one_that_worked_longest() {
+    let event = |cat: &str, name: &str, (ts, dur): (u64, u64), args: &str| {
+        format!(r#"{{"ph":"X","cat":"{cat}","name":"{name}","pid":1,"tid":1,"ts":{ts},"dur":{dur},"args":{{{args}}}}}"#)
+    };
+    let mut events = Vec::new();
+    for (device, length) in [(0_u64, 100_u64), (1, 130)] {
+        let args = format!(r#""External id":{device},"correlation":{device},"device":{device}"#);
+        let at = 10 + 2 * device;
+        events.push(event("cpu_op", "aten::mm", (at, 2), &args));
+        events.push(event("cuda_runtime", "cudaLaunchKernel", (at, 1), &args));
+        events.push(event("kernel", "gemm", (20 + 120 * device, length), &args));
+    }
+    let text = format!(r#"{{"schemaVersion":1,"traceEvents":[{}]}}"#, events.join(","));
+    let table = super::read(Path::new("two.json"), text.as_bytes()).unwrap();
+    let whole = &table.phases[0];
+    let time = whole.time.as_ref().unwrap();
+    assert_eq!((time.busy_ns(), time.wall_ns), (130_000, 130_000), "the second one's");
+    let kernels: Vec<(u64, u64)> = whole.kernels.iter().map(|row| (row.launches, row.time_ns)).collect();
+    assert_eq!(kernels, [(2, 130_000)]);
+    let op = &whole.ops[0];
+    assert_eq!((op.calls, op.device_ns), (2, 130_000));
+    assert!(
+        table.notes[0].starts_with("2 devices: times are of the one"),
+        "{:?}",
+        table.notes
+    );
+}

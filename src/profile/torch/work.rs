@@ -9,8 +9,7 @@ use super::{
 };
 use crate::{
     op_table::{
-        Cut, DeviceSpan, Family, Gaps, Graphs, IdleCause, PhaseTable, SpanKind, Timeline, family_of,
-        family_of_operator, timelines,
+        Cut, DeviceSpan, Family, Gaps, Graphs, IdleCause, SpanKind, Timeline, family_of, family_of_operator, timelines,
     },
     profile::json,
 };
@@ -95,8 +94,8 @@ impl Works {
         }
     }
 
-    /// The timeline of each phase, over all devices.
-    pub(super) fn timelines(&self, events: &Events<'_>, phases: &[PhaseTable]) -> Vec<Timeline> {
+    /// The timeline of each phase, and whose it is: of several devices, the one that worked longest, for which the others wait.
+    pub(super) fn timelines(&self, events: &Events<'_>, phases: usize) -> (Vec<Timeline>, Vec<Option<u32>>) {
         let mut devices: BTreeMap<u32, Vec<DeviceSpan>> = BTreeMap::new();
         for placed in &self.placed {
             if let (Some(segment), Some(work)) = (placed.segment, events.works.get(placed.work)) {
@@ -106,13 +105,17 @@ impl Works {
                     .push(span(placed, segment, work));
             }
         }
-        let mut found = vec![Timeline::default(); phases.len()];
-        for spans in devices.values_mut() {
-            for (all, own) in found.iter_mut().zip(timelines(spans, &events.profiler, phases.len())) {
-                all.add(&own);
+        let mut found = vec![Timeline::default(); phases];
+        let mut whose = vec![None; phases];
+        for (device, mut spans) in devices {
+            let own = timelines(&mut spans, &events.profiler, phases);
+            for ((longest, whose), own) in found.iter_mut().zip(&mut whose).zip(own) {
+                if own.busy_ns() > longest.busy_ns() {
+                    (*longest, *whose) = (own, Some(device));
+                }
             }
         }
-        found
+        (found, whose)
     }
 }
 
