@@ -220,6 +220,12 @@ fn a_wrapper_holds_the_server_and_writes_when_it_is_interrupted() {
     };
     assert!(first.contains(" sim ") && second.contains(" sim "), "{wrapped}");
     assert!(!wrapped.contains("{port}"), "{wrapped}");
+    // What comes next is said with the command that is known.
+    assert!(
+        text.contains("--trace-fork-before-exec=true ") && text.contains(" sim --port 8000 "),
+        "{text}"
+    );
+    assert!(!text.contains(" SERVER`"), "{text}");
 }
 
 #[test]

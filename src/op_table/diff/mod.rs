@@ -25,6 +25,8 @@ pub struct Origin {
     pub cell: Option<String>,
     /// The commit of each side, the good one first.
     pub commits: [Option<String>; 2],
+    /// Program and arguments of the bad side's server, for commands that a reader may run; it stands in no file.
+    pub server: Vec<String>,
 }
 
 /// What differs between captures of a good and a bad state.

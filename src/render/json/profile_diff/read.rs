@@ -120,6 +120,7 @@ fn diff(twin: DiffTwin) -> Found<Diff> {
         origin: Origin {
             cell: twin.of.cell,
             commits: [twin.of.good_commit, twin.of.bad_commit],
+            server: Vec::new(),
         },
         names: [twin.good, twin.bad],
         source: named(&SOURCES, Source::name, &text(twin.source), "source")?,
