@@ -9,12 +9,14 @@ mod judge;
 mod keys;
 mod structure;
 mod time;
+mod told;
 
 pub use self::{
     comparable::Incomparable,
     keys::{Level, Row, level_of, times_of},
     structure::{Change, Changed, Counted, Structure},
-    time::{Busy, Idle, TimeDiff, TimeRow, Told, Values},
+    time::{Busy, Idle, TimeDiff, TimeRow, Values},
+    told::Told,
 };
 use super::{Clock, Cut, OpTable, Phase, PhaseTable, Source};
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     super::{Clock, Family, Gaps, IdleCause, PhaseTable, Timeline, family_of_operator, ratio},
-    Structure,
+    Structure, Told,
     keys::{Level, Row, families, times_of},
 };
 use crate::stats::moments::mean;
@@ -117,34 +117,6 @@ pub struct Idle {
     pub told: Told,
 }
 
-/// What the captures tell of a change of time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Told {
-    /// A side has one capture: nothing is said.
-    OneCapture,
-    /// No more than captures of one side differ.
-    Nothing,
-    /// The bad side is slower by this many milliseconds (95 % interval).
-    Slower(f64, f64),
-    /// The bad side is faster.
-    Faster(f64, f64),
-}
-
-impl Told {
-    /// Whether something is said.
-    pub const fn is_something(self) -> bool {
-        matches!(self, Self::Slower(..) | Self::Faster(..))
-    }
-
-    /// Nothing, unless the other goes the same way.
-    pub(super) const fn only_as(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Slower(..), Self::Slower(..)) | (Self::Faster(..), Self::Faster(..)) | (Self::OneCapture, _) => self,
-            _ => Self::Nothing,
-        }
-    }
-}
-
 impl TimeDiff {
     /// The change that there is to explain: of the wall time, or of the rows where there is none.
     pub fn change_ms(&self) -> f64 {
@@ -192,7 +164,13 @@ impl TimeDiff {
     /// one cause alone may be the other way round in another.
     pub(super) fn idle_with_waiting(&self) -> Option<Values> {
         let waits = self.idle.iter().any(|idle| idle.cause == IdleCause::Waiting);
-        waits.then(|| sums(self.idle.iter().map(|idle| &idle.values)))
+        waits.then(|| sums(&self.idle.iter().map(|idle| &idle.values)))
+    }
+
+    /// The step without long waits, where there are any.
+    pub(super) fn wall_without_waiting(&self) -> Option<Values> {
+        let mut waiting = self.idle.iter().filter(|idle| idle.cause == IdleCause::Waiting);
+        Some(less(self.wall.as_ref()?, &waiting.next()?.values))
     }
 
     /// The change of the time without work.
@@ -290,7 +268,7 @@ pub(super) fn times(tables: &Captures<'_>, (level, clock): (Level, Clock), struc
     let of = |what: fn(&Timeline) -> u64| values(&timelines, |(time, steps)| ms(what(time), *steps));
     let busy = of(Timeline::busy_ns);
     let overlap = if is_timed {
-        less(&sums(rows.iter().map(|row| &row.values)), &busy)
+        less(&sums(&rows.iter().map(|row| &row.values)), &busy)
     } else {
         zeros(tables)
     };
@@ -370,7 +348,7 @@ fn zeros(tables: &Captures<'_>) -> Values {
 }
 
 /// Sums of all, capture by capture.
-fn sums<'a>(parts: impl Iterator<Item = &'a Values> + Clone) -> Values {
+fn sums<'a>(parts: &(impl Iterator<Item = &'a Values> + Clone)) -> Values {
     let side = |of: fn(&Values) -> &Vec<f64>| {
         let mut all: Vec<f64> = Vec::new();
         for part in parts.clone() {

@@ -168,7 +168,11 @@ fn a_gap_that_grew_beyond_fifty_milliseconds_is_slower_and_never_faster() {
         let side = |gap_us| [with_gaps(gap_us, 0, is_host), with_gaps(gap_us, 40, is_host)];
         let found = diff(&side(20_000), &side(60_000)).unwrap();
         let time = found.phases[0].time.as_ref().unwrap();
-        assert!(matches!(time.wall_told, Told::Slower(..)), "{:?}", time.wall_told);
+        assert_eq!(
+            time.wall_told,
+            Told::Waiting,
+            "shorter without the gaps, longer with them"
+        );
         assert!(time.does_close());
         near(time.change_ms(), 40.0 * 5.0 / 6.0, 1e-6);
         let faster = time.idle.iter().filter(|idle| matches!(idle.told, Told::Faster(..)));
@@ -177,6 +181,15 @@ fn a_gap_that_grew_beyond_fifty_milliseconds_is_slower_and_never_faster() {
             panic!("{:?}", time.idle)
         };
         assert_eq!(foremost.cause, IdleCause::Waiting);
+        assert!(matches!(foremost.told, Told::Slower(..)), "{:?}", foremost.told);
+        let late = time
+            .idle
+            .iter()
+            .find(|idle| idle.cause != IdleCause::Waiting && idle.values.change() < -10.0);
+        assert_eq!(late.unwrap().told, Told::Waiting, "that it is less is no news");
+        // A server that waits less for requests is no faster one.
+        let busier = diff(&side(80_000), &side(60_000)).unwrap();
+        assert_eq!(busier.phases[0].time.as_ref().unwrap().wall_told, Told::Waiting);
         assert!(found.cautions.iter().any(|caution| caution.contains("over 50 ms")));
         // As long on both sides as they are, they are no news.
         let same = diff(

@@ -95,6 +95,7 @@ fn of_phase(phase: &PhaseDiff, time: &TimeDiff) -> String {
     let told = match time.wall_told {
         Told::OneCapture => "",
         Told::Nothing => ", within what captures of one side differ",
+        Told::Waiting => ", not judged, as gaps of over 50 ms between steps differ",
         Told::Slower(..) => ", slower",
         Told::Faster(..) => ", faster",
     };

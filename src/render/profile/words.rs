@@ -190,6 +190,7 @@ const fn doubt(told: Told) -> &'static str {
     match told {
         Told::OneCapture => " (one capture a side: seen, not judged)",
         Told::Nothing => " (within what captures of one side differ)",
+        Told::Waiting => " (not judged: gaps of over 50 ms between steps differ)",
         _ => "",
     }
 }
@@ -278,6 +279,7 @@ pub(in super::super) fn told(told: Told) -> String {
     match told {
         Told::OneCapture => String::new(),
         Told::Nothing => "~".to_owned(),
+        Told::Waiting => "not judged: long gaps".to_owned(),
         Told::Slower(low, high) => format!("slower ({} … {})", by_ms(low), by_ms(high)),
         Told::Faster(low, high) => format!("faster ({} … {})", by_ms(low), by_ms(high)),
     }

@@ -260,6 +260,7 @@ fn told(word: &str, interval: Option<(f64, f64)>) -> Found<Told> {
     match (word, interval) {
         ("one_capture", None) => Ok(Told::OneCapture),
         ("nothing", None) => Ok(Told::Nothing),
+        ("waiting", None) => Ok(Told::Waiting),
         ("slower", Some((low, high))) if 0.0 < low && low <= high => Ok(Told::Slower(low, high)),
         ("faster", Some((low, high))) if low <= high && high < 0.0 => Ok(Told::Faster(low, high)),
         _ => Err(contradiction(

@@ -218,7 +218,7 @@ pub(super) struct ValuesTwin {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Told")]
 pub(super) struct ToldTwin {
-    /// `one_capture`: nothing can be said; `nothing`; `slower` or `faster` at 95 %, after Holm.
+    /// `one_capture`: nothing can be said; `nothing`; `waiting`: not judged, as long gaps between steps differ; `slower` or `faster` at 95 %, after Holm.
     pub(super) told: String,
     /// The 95 % interval of what is slower or faster; else null.
     pub(super) interval_ms: Option<(f64, f64)>,

@@ -157,6 +157,7 @@ fn told(told: Told) -> ToldTwin {
     let (told, interval_ms) = match told {
         Told::OneCapture => ("one_capture", None),
         Told::Nothing => ("nothing", None),
+        Told::Waiting => ("waiting", None),
         Told::Slower(low, high) => ("slower", Some((low, high))),
         Told::Faster(low, high) => ("faster", Some((low, high))),
     };
