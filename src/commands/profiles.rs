@@ -41,11 +41,21 @@ pub fn show(file: &Path, format: Format, screen: Screen) -> Result<Done, Command
 /// # Errors
 /// A file cannot be read, or the form does not fit.
 pub fn show_diff(good: &[PathBuf], bad: &[PathBuf], format: Format, screen: Screen) -> Result<Done, CommandError> {
-    let (good_files, bad_files) = (good, bad);
-    let (good, bad) = (read_all(good)?, read_all(bad)?);
+    show_diff_of([good, bad], Vec::new(), format, screen)
+}
+
+/// The same, where the command of the bad side's server is known.
+pub(super) fn show_diff_of(
+    [good_files, bad_files]: [&[PathBuf]; 2],
+    server: Vec<String>,
+    format: Format,
+    screen: Screen,
+) -> Result<Done, CommandError> {
+    let (good, bad) = (read_all(good_files)?, read_all(bad_files)?);
     match diff(&good, &bad) {
         Ok(mut found) => {
             found.origin.commits = commits_of([good_files, bad_files])?;
+            found.origin.server = server;
             Ok(Done::ok(text(found, format, screen)?))
         }
         Err(why) => Ok(Done {

@@ -172,6 +172,12 @@ impl Served {
         run.first_start = run.startup_s.is_some() && self.starts <= 1;
     }
 
+    /// The server that runs, for whoever lets it end by itself.
+    pub fn take(&mut self) -> Option<Server> {
+        self.startup = None;
+        self.server.take()
+    }
+
     /// Stops it; what could not be stopped is told.
     pub fn stop(&mut self, console: &dyn Console) {
         self.startup = None;

@@ -243,8 +243,6 @@ pub struct Timeline {
     pub idle: BTreeMap<IdleCause, Gaps>,
     /// Of the idle time, what lies between two steps.
     pub between_steps_ns: u64,
-    /// Gaps between two steps of more than [`WAITING_NS`], in which the server had nothing to do: no part of the wall time.
-    pub waiting: Gaps,
 }
 
 impl Timeline {
@@ -265,7 +263,6 @@ impl Timeline {
         self.exposed_communication_ns += other.exposed_communication_ns;
         self.exposed_copy_ns += other.exposed_copy_ns;
         self.between_steps_ns += other.between_steps_ns;
-        self.waiting.add(other.waiting);
         for (cause, gaps) in &other.idle {
             self.idle.entry(*cause).or_default().add(*gaps);
         }
@@ -297,6 +294,8 @@ pub enum IdleCause {
     Stall,
     /// On the host: no operator, and shorter than that (Python, the framework).
     BetweenOps,
+    /// More than [`WAITING_NS`] between two steps: the server waits for requests, or the host stalls; a profile does not tell which.
+    Waiting,
 }
 
 impl IdleCause {
@@ -309,6 +308,7 @@ impl IdleCause {
             Self::Profiler => "idle: the profiler itself",
             Self::Stall => "no operator for over 1 ms",
             Self::BetweenOps => "between operators",
+            Self::Waiting => "idle: over 50 ms between two steps",
         }
     }
 }
@@ -337,6 +337,16 @@ pub struct Memory {
     pub allocations: u64,
     /// Bytes of all of them together; what was freed is not taken off.
     pub allocated_bytes: u64,
+}
+
+/// What a reader must know of a capture of several devices.
+pub(crate) fn of_several(devices: usize) -> Option<String> {
+    (devices > 1).then(|| {
+        format!(
+            "{devices} devices: times are of the one that worked longest in a phase, for which the others wait; calls, launches and \
+             bytes are of all"
+        )
+    })
 }
 
 /// A share of two counts.

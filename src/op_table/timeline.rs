@@ -7,7 +7,7 @@ use super::{Family, IdleCause, Timeline};
 /// Source: `HolisticTraceAnalysis`, `consecutive_kernel_delay`.
 const BETWEEN_KERNELS_NS: u64 = 30_000;
 
-/// A longer gap between two steps is that of a server that waits for requests.
+/// A longer gap between two steps is a cause of its own: a server that waits for requests, or a host that stalls.
 pub const WAITING_NS: u64 = 50_000_000;
 
 /// One event on a device.
@@ -40,8 +40,7 @@ pub enum SpanKind {
     Copy,
 }
 
-/// The timeline of each phase on one device, in which each nanosecond from the first event to the last counts once (all but
-/// those that the server waited between two steps).
+/// The timeline of each phase on one device, in which each nanosecond from the first event to the last counts once.
 ///
 /// Of events at the same time, kernels hide communication, and both hide copies. A gap counts for the phase of the event that
 /// ends it. `profiler` holds the times at which the profiler itself worked. Sorts the spans by their start.
@@ -90,11 +89,6 @@ fn run_until(end_ns: u64, now_ns: &mut u64, active: &mut Vec<DeviceSpan>, found:
 
 fn idle(timeline: &mut Timeline, (since_ns, next): (u64, &DeviceSpan), between_steps: bool, profiler: &[(u64, u64)]) {
     let gap_ns = next.start_ns - since_ns;
-    if between_steps && gap_ns > WAITING_NS {
-        timeline.waiting.count += 1;
-        timeline.waiting.time_ns += gap_ns;
-        return;
-    }
     timeline.wall_ns += gap_ns;
     if between_steps {
         timeline.between_steps_ns += gap_ns;
@@ -105,6 +99,7 @@ fn idle(timeline: &mut Timeline, (since_ns, next): (u64, &DeviceSpan), between_s
         .sum::<u64>()
         .min(gap_ns);
     let cause = match next.launched_ns {
+        _ if between_steps && gap_ns > WAITING_NS => IdleCause::Waiting,
         Some(launched_ns) if launched_ns > since_ns => IdleCause::HostWait,
         _ if gap_ns < BETWEEN_KERNELS_NS => IdleCause::KernelWait,
         _ => IdleCause::Other,
@@ -212,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_waits_between_two_steps_is_not_late() {
+    fn a_long_gap_between_two_steps_is_counted_under_a_cause_of_its_own() {
         let later = 10 + WAITING_NS;
         for (start_ns, waiting_ns) in [(later, 0), (later + 1, WAITING_NS + 1)] {
             let mut spans = [
@@ -220,10 +215,15 @@ mod tests {
                 span(start_ns, start_ns + 5, 20, SpanKind::Compute),
             ];
             let within = one(&spans, &[]);
-            assert_eq!(within.waiting.time_ns, 0, "within a step nothing waits for requests");
+            assert_eq!(
+                gap(&within, IdleCause::Waiting),
+                0,
+                "within a step nothing waits for requests"
+            );
             spans[1].step = 1;
             let between = timelines(&mut spans, &[], 1).remove(0);
-            assert_eq!(between.waiting.time_ns, waiting_ns);
+            assert_eq!(gap(&between, IdleCause::Waiting), waiting_ns);
+            assert_eq!(between.wall_ns, start_ns + 5, "no gap is left out");
             assert_eq!(between.wall_ns, between.busy_ns() + between.idle_ns());
         }
     }

@@ -162,7 +162,7 @@ fn unit(metric: Metric) -> &'static str {
 }
 
 /// The name as one word of a POSIX shell: what a reader copies must not run anything else.
-fn shell_word(name: &str) -> String {
+pub(super) fn shell_word(name: &str) -> String {
     let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "._-/@=+:,%".contains(sign);
     if !name.is_empty() && !name.starts_with('-') && name.chars().all(is_plain) {
         return name.to_owned();

@@ -42,6 +42,13 @@ fn started(more: &str) -> tempfile::TempDir {
     folder
 }
 
+/// Adds a line to both arms of `started`.
+fn more_of_each_arm(folder: &Path, more: &str) {
+    let path = folder.join("perfgate.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(path, text.replace("{command: ", &format!("{{{more}, command: "))).unwrap();
+}
+
 fn profiles(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder.join("profiles")).into_iter().flatten();
     let mut names: Vec<String> = entries
@@ -194,7 +201,8 @@ const TRACE: &str = r#"{"schemaVersion": 1, "deviceProperties": [], "host_name":
 #[test]
 fn a_wrapper_holds_the_server_and_writes_when_it_is_interrupted() {
     let folder = started("profile:\n  wrapper: [sh, wrap.sh, '{out}', '{command}']\n");
-    let wrap = "out=$1; shift; trap : INT; \"$@\"; cp trace.json \"$out.json\"; echo \"$@\" >> wrapped\n";
+    more_of_each_arm(folder.path(), "reset: [sh, -c, 'echo reset >> wrapped']");
+    let wrap = "out=$1; shift; trap : INT; echo begun >> wrapped; \"$@\"; cp trace.json \"$out.json\"; echo \"$@\" >> wrapped\n";
     fs::write(folder.path().join("wrap.sh"), wrap).unwrap();
     fs::write(folder.path().join("trace.json"), TRACE).unwrap();
     let (text, trouble) = expect(folder.path(), 1, &["gate", "--profile-on-regression"]);
@@ -206,8 +214,30 @@ fn a_wrapper_holds_the_server_and_writes_when_it_is_interrupted() {
     );
     assert!(text.contains("left out: host_name"), "{text}");
     let wrapped = fs::read_to_string(folder.path().join("wrapped")).unwrap();
-    assert_eq!(wrapped.lines().count(), 2, "never in a measured run: {wrapped}");
+    let of_profiles: Vec<&str> = wrapped.lines().skip_while(|line| *line != "begun").collect();
+    let ["begun", "reset", first, "begun", "reset", second] = of_profiles[..] else {
+        panic!("made as new as any run, and never in a measured one: {wrapped}")
+    };
+    assert!(first.contains(" sim ") && second.contains(" sim "), "{wrapped}");
     assert!(!wrapped.contains("{port}"), "{wrapped}");
+    // What comes next is said with the command that is known.
+    assert!(
+        text.contains("--trace-fork-before-exec=true ") && text.contains(" sim --port 8000 "),
+        "{text}"
+    );
+    assert!(!text.contains(" SERVER`"), "{text}");
+}
+
+#[test]
+fn a_profiled_server_that_is_not_what_was_measured_is_told() {
+    let folder = started("profile:\n  args: [--engine-version, '9.9']\n");
+    more_of_each_arm(folder.path(), "version: {path: /version, contains: '0.'}");
+    let (text, _) = expect(folder.path(), 1, &["gate", "--profile-on-regression"]);
+    assert!(
+        text.contains("is not what was built: `GET /version` says `9.9`"),
+        "{text}"
+    );
+    assert_eq!(profiles(&folder.path().join("perfgate-report")), Vec::<String>::new());
 }
 
 #[test]

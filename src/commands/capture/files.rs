@@ -148,7 +148,8 @@ fn collect(folder: &Path, depth: u32, found: &mut Vec<(PathBuf, u64)>) {
 pub(super) fn store(written: &Written, wanted: &Wanted<'_>, arm: &str, interrupt: &Interrupt) -> Kept {
     let secrets = |text: &str| wanted.guard.clean(text).into_owned();
     let hide = Hide {
-        host: host(),
+        hosts: hosts(),
+        users: users(),
         secrets: &secrets,
     };
     let mut kept = Kept {
@@ -258,10 +259,46 @@ fn export(report: &Path, wanted: &Wanted<'_>, interrupt: &Interrupt) -> Result<P
     }
 }
 
-/// The name of this machine.
-fn host() -> Option<String> {
+/// The names of this machine: the whole one, and the first part of it.
+fn hosts() -> Vec<String> {
     let kernel = fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let host = kernel.or_else(|| env::var("HOSTNAME").ok())?;
-    let host = host.trim();
-    (!host.is_empty() && host != "localhost").then(|| host.to_owned())
+    let names = [kernel, env::var("HOSTNAME").ok()].into_iter().flatten();
+    let names: BTreeSet<String> = names
+        .map(|name| name.trim().to_owned())
+        .flat_map(|name| {
+            let first = name.split('.').next().unwrap_or_default().to_owned();
+            [name, first]
+        })
+        .filter(|name| !name.is_empty())
+        .collect();
+    // A longer name holds its first part.
+    names.into_iter().rev().collect()
+}
+
+/// The names of who runs this, and of whose home it is.
+fn users() -> Vec<String> {
+    let home = env::var_os("HOME").map(PathBuf::from);
+    let folder = home.as_ref().and_then(|home| home.file_name());
+    let folder = folder.map(|name| name.to_string_lossy().into_owned());
+    let said = ["USER", "LOGNAME", "USERNAME"].map(|name| env::var(name).ok());
+    let owner = home.as_deref().and_then(owner);
+    let names = said.into_iter().chain([folder, owner]).flatten();
+    let names: BTreeSet<String> = names.filter(|name| !name.is_empty()).collect();
+    names.into_iter().collect()
+}
+
+/// Who owns a folder, where this machine's list of users knows.
+#[cfg(unix)]
+fn owner(folder: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let id = fs::metadata(folder).ok()?.uid().to_string();
+    let users = fs::read_to_string("/etc/passwd").ok()?;
+    let mut entries = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let entry = entries.find(|entry| entry.get(2) == Some(&id.as_str()))?;
+    entry.first().map(|name| (*name).to_owned())
+}
+
+#[cfg(not(unix))]
+fn owner(_: &Path) -> Option<String> {
+    None
 }

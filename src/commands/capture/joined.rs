@@ -43,6 +43,7 @@ fn added(
     let origin = Origin {
         cell: Some(cell.to_owned()),
         commits: [baseline.commit.clone(), candidate.commit.clone()],
+        server: Vec::new(),
     };
     let compared = compared(folder, origin);
     let json = match &compared {

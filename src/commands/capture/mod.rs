@@ -72,6 +72,23 @@ pub(super) struct Subject {
     pub(super) engine: Engine,
 }
 
+impl Subject {
+    /// What starts its server, on the port that commands for readers name; empty where it is not ours to start.
+    fn command(&self) -> Vec<String> {
+        match &self.place {
+            ArmPlace::Url(_) => Vec::new(),
+            ArmPlace::Command(launch) => {
+                let port = launch.port.unwrap_or(READERS_PORT).to_string();
+                let words = launch.command.iter();
+                words.map(|word| word.replace("{port}", &port)).collect()
+            }
+        }
+    }
+}
+
+/// Where the server of a reader's own command listens.
+const READERS_PORT: u16 = 8000;
+
 /// Folder of the profiles, beside the reports.
 const FOLDER: &str = "profiles";
 
@@ -98,7 +115,7 @@ pub(super) fn capture(wanted: &Wanted<'_>, console: &dyn Console, interrupt: &In
         }
     }
     if let [good, bad] = &stored[..] {
-        told.push(compared([&good.path, &bad.path], wanted.screen));
+        told.push(compared([&good.path, &bad.path], wanted));
     }
     let text = format!(
         "profiled `{}` once more, outside of the measured runs:\n{}\n",
@@ -109,9 +126,11 @@ pub(super) fn capture(wanted: &Wanted<'_>, console: &dyn Console, interrupt: &In
 }
 
 /// What differs between both profiles, and the command that shows it again.
-fn compared([good, bad]: [&PathBuf; 2], screen: Screen) -> String {
+fn compared([good, bad]: [&PathBuf; 2], wanted: &Wanted<'_>) -> String {
+    let server = wanted.subjects.last().map_or_else(Vec::new, Subject::command);
     let command = format!("`perfgate profile diff {} {}`", good.display(), bad.display());
-    match profiles::show_diff(slice::from_ref(good), slice::from_ref(bad), Format::Terminal, screen) {
+    let sides = [slice::from_ref(good), slice::from_ref(bad)];
+    match profiles::show_diff_of(sides, server, Format::Terminal, wanted.screen) {
         Ok(done) => format!("{command}:\n\n{}", done.text.trim_end()),
         Err(error) => format!("{command} cannot compare them: {}", in_full(&error)),
     }

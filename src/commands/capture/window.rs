@@ -19,12 +19,12 @@ use crate::{
         measure::{self, Arm},
         requests::Requests,
         run::in_full,
-        served::records,
+        served::{Served, records},
     },
     load::{InFlight, Interrupt, ProfilerTrouble, Runner, is_private},
     plan::{ArmPlace, Load, Plan, Profiling, Target},
     session::RequestRecord,
-    target::{self, Server, Start},
+    target::{self, Start},
 };
 
 /// The repeat whose prompts are sent, beyond those of any measurement: a prefix cache knows none of them.
@@ -55,7 +55,8 @@ pub(super) fn run(
     let Some(load) = load_of(wanted.plan, wanted.cell) else {
         return Err(format!("the plan has no cell `{}`", wanted.cell));
     };
-    let (url, mut server) = started(wanted, subject, &out, interrupt)?;
+    let quiet = Quiet(console);
+    let (url, mut served) = started(wanted, subject, &out, (console, interrupt))?;
     let plan = window_of(wanted, load, &url);
     let arm = Arm {
         name: Some(subject.name),
@@ -65,9 +66,8 @@ pub(super) fn run(
         idle_answers: wanted.idle_answers.clone(),
         commit: None,
         meeting: None,
-        served: None,
+        served: served.as_mut(),
     };
-    let quiet = Quiet(console);
     let (session, runner) = measure::prepare(arm, &quiet, interrupt).map_err(|error| in_full(&error))?;
     let mut folders = vec![out.clone()];
     folders.extend(wanted.profiling.dir.clone());
@@ -85,22 +85,31 @@ pub(super) fn run(
         interrupt,
     };
     // An engine that writes where nobody looks is told another folder, where that is on this machine.
-    let folder = (server.is_some() || (wanted.profiling.dir.is_none() && is_private(&url))).then_some(out.as_path());
-    let stopped = window.pass(folder);
+    let folder = (served.is_some() || (wanted.profiling.dir.is_none() && is_private(&url))).then_some(out.as_path());
+    let stopped = window.pass(served.as_ref(), folder);
     console.end();
-    stopped.map_err(|why| match server.as_mut().and_then(Server::ended) {
+    stopped.map_err(|why| match served.as_mut().and_then(Served::ended) {
         Some(ended) => format!("{why}; {ended}"),
         None => why,
     })?;
-    if let Some(server) = server.filter(|_| !wanted.profiling.wrapper.is_empty())
+    let own = served.as_mut().and_then(Served::take);
+    if let Some(server) = own.filter(|_| !wanted.profiling.wrapper.is_empty())
         && !server.finish(wanted.profiling.timeout, &|| !interrupt.is_set())
     {
-        return Err(format!(
-            "the wrapper did not end within {} s of being interrupted; give `profile.timeout` more",
-            wanted.profiling.timeout.as_secs_f64()
-        ));
+        return Err(unfinished(wanted.profiling.timeout, interrupt));
     }
     watched.wait(wanted.profiling.timeout, interrupt)
+}
+
+/// Why a wrapper did not end by itself.
+fn unfinished(timeout: Duration, interrupt: &Interrupt) -> String {
+    if interrupt.is_set() {
+        return "interrupted".to_owned();
+    }
+    format!(
+        "the wrapper did not end within {} s of being interrupted; give `profile.timeout` more",
+        timeout.as_secs_f64()
+    )
 }
 
 /// Its address, and its server where it is ours to start.
@@ -108,8 +117,8 @@ fn started(
     wanted: &Wanted<'_>,
     subject: &Subject,
     out: &Path,
-    interrupt: &Interrupt,
-) -> Result<(String, Option<Server>), String> {
+    (console, interrupt): (&dyn Console, &Interrupt),
+) -> Result<(String, Option<Served>), String> {
     let launch = match &subject.place {
         ArmPlace::Url(_) if !wanted.profiling.wrapper.is_empty() => {
             return Err(format!(
@@ -131,8 +140,9 @@ fn started(
         withhold_secrets: wanted.withholds_secrets,
         records: records(),
     };
-    let server = start.start(&|| !interrupt.is_set()).map_err(|error| in_full(&error))?;
-    Ok((start.url(), Some(server)))
+    let mut served = Served::new(start);
+    served.start(console, interrupt).map_err(|error| in_full(&error))?;
+    Ok((served.url(), Some(served)))
 }
 
 /// The plan of the window: the one load, with as many requests as show it.
@@ -169,10 +179,12 @@ struct Window<'a> {
 }
 
 impl Window<'_> {
-    /// Warm-up, profiler on, the window, profiler off.
-    fn pass(&self, folder: Option<&Path>) -> Result<(), String> {
+    /// Made as new, warm-up, profiler on, the window, profiler off.
+    fn pass(&self, served: Option<&Served>, folder: Option<&Path>) -> Result<(), String> {
         let timeout = self.wanted.profiling.timeout;
         self.begin(true);
+        let reset = served.map_or(Ok(()), |served| served.reset(self.interrupt));
+        reset.map_err(|error| in_full(&error))?;
         let requests = Requests::of(self.console);
         self.within(timeout, &|limit| {
             self.runner.reset_cache(limit).map_err(|error| in_full(&error))?;
@@ -286,6 +298,15 @@ impl Console for Quiet<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrapper_that_was_left_alone_is_not_said_to_be_late() {
+        let (waiting, gone) = (Interrupt::never(), Interrupt::never());
+        gone.trigger();
+        let told = |interrupt| unfinished(Duration::from_secs(1800), interrupt);
+        assert!(told(&waiting).starts_with("the wrapper did not end within 1800 s"));
+        assert_eq!(told(&gone), "interrupted");
+    }
 
     #[test]
     fn a_window_shows_its_load_and_is_no_longer_than_a_run() {

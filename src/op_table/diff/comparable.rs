@@ -1,6 +1,6 @@
 //! Whether captures may be held against one another, and what to say where not.
 
-use super::super::{Clock, Cut, Graphs, OpTable, Source};
+use super::super::{Clock, Cut, Graphs, IdleCause, OpTable, Source};
 
 /// Captures that cannot be compared, with the reasons in sentences.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -165,10 +165,24 @@ fn cautions(all: &[&OpTable], are_times: bool) -> Vec<String> {
     if graphs(Graphs::None) && graphs(Graphs::Nodes) {
         found.push("only some captures launch CUDA graphs, whose kernels have no operator".to_owned());
     }
+    if all.iter().any(|table| waits(table)) {
+        found.push(
+            "steps include gaps of over 50 ms between two of them, as a cause of idle time of its own: the server waited for \
+             requests, or its host stalled, which a profile does not tell apart; under the same steady load on both sides it is the \
+             host"
+                .to_owned(),
+        );
+    }
     if graphs(Graphs::Whole) {
         found.push("CUDA graphs are recorded as a whole: what changed inside of one does not show".to_owned());
     }
     found
+}
+
+/// Whether long gaps between two steps are in it.
+fn waits(table: &OpTable) -> bool {
+    let mut times = table.phases.iter().filter_map(|phase| phase.time.as_ref());
+    times.any(|time| time.idle.contains_key(&IdleCause::Waiting))
 }
 
 /// Both sides have phases, and none in common.

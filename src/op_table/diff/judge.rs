@@ -1,8 +1,8 @@
 //! What captures tell of a time: held against the spread between those of one side.
 
 use super::{
-    PhaseDiff,
-    time::{Told, Values},
+    PhaseDiff, Told,
+    time::{TimeDiff, Values},
 };
 use crate::stats::{holm, moments::Moments, student_t, welch::welch};
 
@@ -12,24 +12,41 @@ const LEVEL: f64 = 0.05;
 /// Says of each time what the captures tell, all of a comparison held to one level together.
 ///
 /// Welch's test on one value for each capture, Holm's correction over all rows and causes of all phases; the wall times of the
-/// phases are a family of their own.
+/// phases are a family of their own. Where there are long waits between steps, a step is told only as it is
+/// without them, and a cause of idle time only as all of them together are.
 pub(super) fn judge(phases: &mut [PhaseDiff]) {
     let times = || phases.iter().filter_map(|phase| phase.time.as_ref());
-    let walls: Vec<Told> = tell(times().filter_map(|time| time.wall.as_ref()));
-    let parts: Vec<Told> = tell(times().flat_map(|time| {
+    let without: Vec<Option<Values>> = times().map(TimeDiff::wall_without_waiting).collect();
+    let walls: Vec<Told> = tell(
+        times()
+            .zip(&without)
+            .flat_map(|(time, without)| time.wall.iter().chain(without)),
+    );
+    let idle: Vec<Option<Values>> = times().map(TimeDiff::idle_with_waiting).collect();
+    let parts: Vec<Told> = tell(times().zip(&idle).flat_map(|(time, together)| {
         let rows = time.rows.iter().map(|row| &row.values);
-        rows.chain(time.idle.iter().map(|idle| &idle.values))
+        rows.chain(time.idle.iter().map(|idle| &idle.values)).chain(together)
     }));
     let (mut walls, mut parts) = (walls.into_iter(), parts.into_iter());
-    for time in phases.iter_mut().filter_map(|phase| phase.time.as_mut()) {
+    let times = phases.iter_mut().filter_map(|phase| phase.time.as_mut());
+    for ((time, without), together) in times.zip(without).zip(idle) {
         if time.wall.is_some() {
             time.wall_told = walls.next().unwrap_or(Told::OneCapture);
+        }
+        if without.is_some() {
+            time.wall_told = time.wall_told.both(walls.next().unwrap_or(Told::OneCapture));
         }
         for row in &mut time.rows {
             row.told = parts.next().unwrap_or(Told::OneCapture);
         }
         for idle in &mut time.idle {
             idle.told = parts.next().unwrap_or(Told::OneCapture);
+        }
+        if together.is_some() {
+            let together = parts.next().unwrap_or(Told::OneCapture);
+            time.idle
+                .iter_mut()
+                .for_each(|idle| idle.told = idle.told.only_as(together));
         }
     }
 }

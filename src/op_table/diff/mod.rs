@@ -4,16 +4,19 @@
 //! it. *Time* is not: it is held against the spread between captures of one side, and with one capture nothing is said of it.
 
 mod comparable;
+mod counts;
 mod judge;
 mod keys;
 mod structure;
 mod time;
+mod told;
 
 pub use self::{
     comparable::Incomparable,
     keys::{Level, Row, level_of, times_of},
     structure::{Change, Changed, Counted, Structure},
-    time::{Busy, Idle, TimeDiff, TimeRow, Told, Values},
+    time::{Busy, Idle, TimeDiff, TimeRow, Values},
+    told::Told,
 };
 use super::{Clock, Cut, OpTable, Phase, PhaseTable, Source};
 
@@ -24,6 +27,8 @@ pub struct Origin {
     pub cell: Option<String>,
     /// The commit of each side, the good one first.
     pub commits: [Option<String>; 2],
+    /// Program and arguments of the bad side's server, for commands that a reader may run; it stands in no file.
+    pub server: Vec<String>,
 }
 
 /// What differs between captures of a good and a bad state.
@@ -60,6 +65,17 @@ impl Diff {
     pub fn is_same_structure(&self) -> bool {
         let is_same = |phase: &PhaseDiff| phase.structure.is_same() && phase.has_same_passes();
         self.phases.iter().all(is_same) && self.alone.is_empty()
+    }
+
+    /// Whether something differs of which each side agrees with itself: only that is exact.
+    pub fn has_exact_change(&self) -> bool {
+        let differs = |phase: &PhaseDiff| phase.structure.has_steady_change() || !phase.has_same_passes();
+        self.phases.iter().any(differs) || !self.alone.is_empty()
+    }
+
+    /// Rows of all phases that tell nothing, as one side does not agree with itself.
+    pub fn unsteady_rows(&self) -> u64 {
+        self.phases.iter().map(|phase| phase.structure.unsteady).sum()
     }
 
     /// Captures of the side that has fewer.

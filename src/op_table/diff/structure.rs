@@ -4,17 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     super::{Inputs, PhaseTable, ratio},
+    counts::{Count, Counts, of_steps, of_sums},
     keys::{self, Level, Row},
 };
+
+/// What stands for allocations that no operator made.
+const OUTSIDE: &str = "(outside of operators)";
 
 /// What differs in what is done.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Structure {
     /// Operators first, then kernels; in each the largest change of calls first.
     pub changes: Vec<Change>,
-    /// The same operators with the same inputs, in another order.
+    /// The same operators, as often and with the same inputs in all, in another order.
     pub is_reordered: bool,
-    /// Rows that differ between captures of one side already, and so tell nothing of the other.
+    /// Rows that differ between captures of one side already, or from step to step, and so tell nothing of the other.
     pub unsteady: u64,
 }
 
@@ -24,9 +28,15 @@ impl Structure {
         self.changes.is_empty() && !self.is_reordered
     }
 
-    /// Whether an operator or kernel was changed.
+    /// Whether something differs of which each side agrees with itself.
+    pub fn has_steady_change(&self) -> bool {
+        self.is_reordered || self.changes.iter().any(|change| change.is_steady)
+    }
+
+    /// Whether an operator or kernel was changed for sure.
     pub(super) fn changed(&self, row: &Row) -> bool {
-        self.changes.iter().any(|change| change.row == *row)
+        let mut steady = self.changes.iter().filter(|change| change.is_steady);
+        steady.any(|change| change.row == *row)
     }
 }
 
@@ -39,6 +49,8 @@ pub struct Change {
     pub counted: Counted,
     /// How it differs.
     pub changed: Changed,
+    /// Whether captures of each side, and their steps, agree with one another: only then it is exact.
+    pub is_steady: bool,
     /// Calls in a step, good and bad.
     pub calls: [f64; 2],
     /// Bytes that it moves in a step (copies alone).
@@ -67,10 +79,12 @@ pub enum Changed {
     Gone,
     /// More or fewer calls.
     Calls,
-    /// As many calls, of other shapes or types: one that is gone, and one that is new.
+    /// As many calls, of other shapes or types: the one of which there are fewest now, and the one of which there are most.
     Inputs(Box<[Option<Inputs>; 2]>),
-    /// As many launches, of other grids or blocks.
+    /// As many launches, of other grids or blocks, or more of some and fewer of others.
     LaunchShape,
+    /// As many calls with the same inputs, that move or allocate more or fewer bytes.
+    Bytes,
 }
 
 /// What one capture has of a row, over its steps.
@@ -91,6 +105,7 @@ pub(super) fn structure(tables: &[Vec<&PhaseTable>; 2]) -> Structure {
     let ops = tables
         .each_ref()
         .map(|side| side.iter().map(|phase| ops_of(phase)).collect::<Vec<_>>());
+    let inputs_changed = |examples: [Option<_>; 2]| Changed::Inputs(Box::new(examples.map(Option::flatten)));
     changes(&ops, Counted::Operator, inputs_changed, &mut found);
     let level = keys::names_for_structure(tables);
     let kernels = tables
@@ -119,7 +134,26 @@ fn ops_of(phase: &PhaseTable) -> Capture<Option<Inputs>> {
         sums.allocated_bytes = plus(sums.allocated_bytes, op.allocated_bytes);
         *sums.kinds.entry(op.inputs.clone()).or_default() += op.calls;
     }
+    rows.extend(outside(phase));
     (rows, phase.steps)
+}
+
+/// Bytes that were allocated by no operator that is known; nothing where allocations were not recorded.
+fn outside(phase: &PhaseTable) -> Option<(Row, Sums<Option<Inputs>>)> {
+    let known = phase.ops.iter().filter_map(|op| op.allocated_bytes);
+    if phase.memory.is_none() && known.clone().next().is_none() {
+        return None;
+    }
+    let all = phase.memory.map_or(0, |memory| memory.allocated_bytes);
+    let row = Row {
+        region: String::new(),
+        name: OUTSIDE.to_owned(),
+    };
+    let sums = Sums {
+        allocated_bytes: Some(all.saturating_sub(known.sum())),
+        ..Sums::default()
+    };
+    Some((row, sums))
 }
 
 type LaunchShape = (Option<[u32; 3]>, Option<[u32; 3]>);
@@ -155,112 +189,121 @@ fn plus(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 fn changes<K: Ord + Clone>(
     sides: &[Vec<Capture<K>>; 2],
     counted: Counted,
-    kind_changed: impl Fn(&[BTreeSet<K>; 2]) -> Changed,
+    kind_changed: impl Fn([Option<K>; 2]) -> Changed,
     found: &mut Structure,
 ) {
     let captures = sides.iter().flatten();
     let rows: BTreeSet<&Row> = captures.flat_map(|(rows, _)| rows.keys()).collect();
     let mut changes = Vec::new();
     for row in rows {
-        let counts = sides
-            .each_ref()
-            .map(|side| side.iter().map(|capture| calls(capture, row)).collect::<Vec<_>>());
-        let is_changed = match verdict(&counts) {
-            Counts::Same => match kinds(sides, row) {
-                None => continue,
-                Some(kinds) => kind_changed(&kinds),
-            },
-            Counts::Unsteady => {
-                found.unsteady += 1;
-                continue;
-            }
-            Counts::Differ => match counts.each_ref().map(|side| side.iter().all(|(calls, _)| *calls == 0)) {
-                [true, _] => Changed::New,
-                [_, true] => Changed::Gone,
-                _ => Changed::Calls,
-            },
-        };
+        let (told, how) = one(sides, row, &kind_changed);
+        if matches!(told, Counts::Same | Counts::Unsteady) {
+            found.unsteady += u64::from(told == Counts::Unsteady);
+            continue;
+        }
+        let [good, bad] = counts(sides, row, |sums| sums.calls);
         changes.push(Change {
             row: row.clone(),
             counted,
-            changed: is_changed,
-            calls: [per_step(&counts[0]), per_step(&counts[1])],
+            changed: how,
+            is_steady: told == Counts::Exact,
+            calls: [per_step(&good), per_step(&bad)],
             moved_bytes: bytes(sides, row, |sums| sums.moved_bytes),
             allocated_bytes: bytes(sides, row, |sums| sums.allocated_bytes),
         });
     }
+    // What is exact comes first.
     let size = |change: &Change| (change.calls[1] - change.calls[0]).abs();
-    changes.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    changes.sort_by(|a, b| (b.is_steady.cmp(&a.is_steady)).then_with(|| size(b).total_cmp(&size(a))));
     found.changes.extend(changes);
 }
 
-fn calls<K: Ord>((rows, steps): &Capture<K>, row: &Row) -> (u64, u64) {
-    (rows.get(row).map_or(0, |sums| sums.calls), *steps)
+/// What is told of a row, and how it differs: its calls; where these are the same, their kinds; where these are, their bytes.
+fn one<K: Ord + Clone>(
+    sides: &[Vec<Capture<K>>; 2],
+    row: &Row,
+    kind_changed: &impl Fn([Option<K>; 2]) -> Changed,
+) -> (Counts, Changed) {
+    let calls = counts(sides, row, |sums| sums.calls);
+    let told = of_sums(&calls);
+    if told != Counts::Same {
+        let is_none = calls.each_ref().map(|side| side.iter().all(|(calls, _)| *calls == 0));
+        return match is_none {
+            [true, _] => (told, Changed::New),
+            [_, true] => (told, Changed::Gone),
+            _ => (told, Changed::Calls),
+        };
+    }
+    let (told, examples) = kinds(sides, row);
+    if told != Counts::Same {
+        return (told, kind_changed(examples));
+    }
+    let moved = bytes_told(sides, row, |sums| sums.moved_bytes);
+    let allocated = bytes_told(sides, row, |sums| sums.allocated_bytes);
+    (moved.max(allocated), Changed::Bytes)
 }
 
-enum Counts {
-    Same,
-    /// All captures of a side agree, or lie beyond all of the other.
-    Differ,
-    Unsteady,
+/// One number of a row in each capture.
+fn counts<K: Ord>(sides: &[Vec<Capture<K>>; 2], row: &Row, of: impl Fn(&Sums<K>) -> u64) -> [Vec<Count>; 2] {
+    let count = |(rows, steps): &Capture<K>| (rows.get(row).map_or(0, &of), *steps);
+    sides.each_ref().map(|side| side.iter().map(count).collect())
 }
 
-/// Compares counts in a step as fractions, `calls / steps`, without dividing.
-fn verdict(counts: &[Vec<(u64, u64)>; 2]) -> Counts {
-    let order = |one: &(u64, u64), other: &(u64, u64)| {
-        let product = |calls: u64, steps: u64| u128::from(calls) * u128::from(steps);
-        product(one.0, other.1).cmp(&product(other.0, one.1))
-    };
-    let ends = counts.each_ref().map(|side| {
-        let (least, most) = (
-            side.iter().min_by(|a, b| order(a, b)),
-            side.iter().max_by(|a, b| order(a, b)),
-        );
-        least.copied().zip(most.copied()).unwrap_or(((0, 1), (0, 1)))
-    });
-    let [(good_least, good_most), (bad_least, bad_most)] = ends;
-    let is_same = |a, b| order(&a, &b).is_eq();
-    if is_same(good_least, good_most) && is_same(bad_least, bad_most) && is_same(good_least, bad_least) {
-        Counts::Same
-    } else if order(&good_most, &bad_least).is_lt() || order(&bad_most, &good_least).is_lt() {
-        Counts::Differ
+/// Bytes are compared where all captures know them.
+fn bytes_told<K: Ord>(sides: &[Vec<Capture<K>>; 2], row: &Row, of: impl Fn(&Sums<K>) -> Option<u64>) -> Counts {
+    let mut captures = sides.iter().flatten();
+    if captures.all(|(rows, _)| rows.get(row).and_then(&of).is_some()) {
+        of_sums(&counts(sides, row, |sums| of(sums).unwrap_or(0)))
     } else {
-        Counts::Unsteady
+        Counts::Same
     }
 }
 
-/// Kinds of inputs (or launch shapes) that only one side has; `None` where all captures of both sides have the same.
-fn kinds<K: Ord + Clone>(sides: &[Vec<Capture<K>>; 2], row: &Row) -> Option<[BTreeSet<K>; 2]> {
-    let [good, bad] = sides.each_ref().map(|side| {
-        let captures: Vec<BTreeSet<K>> = side
+/// Holds the kinds of inputs (or launch shapes) of a row against one another, each as often as it occurs; with the kind that
+/// became fewer by the most, and the one that became more.
+fn kinds<K: Ord + Clone>(sides: &[Vec<Capture<K>>; 2], row: &Row) -> (Counts, [Option<K>; 2]) {
+    let rows = sides.iter().flatten().filter_map(|(rows, _)| rows.get(row));
+    let all: BTreeSet<&K> = rows.flat_map(|sums| sums.kinds.keys()).collect();
+    let of_kinds = |wanted: &dyn Fn(&K) -> bool| {
+        counts(sides, row, |sums| {
+            let own = sums.kinds.iter().filter(|(kind, _)| wanted(kind));
+            own.map(|(_, calls)| calls).sum()
+        })
+    };
+    let each: Vec<(&K, [Vec<Count>; 2])> = all
+        .into_iter()
+        .map(|kind| (kind, of_kinds(&|other| other == kind)))
+        .collect();
+    let mut told = each
+        .iter()
+        .map(|(_, counts)| of_steps(counts))
+        .max()
+        .unwrap_or(Counts::Same);
+    // Each kind may come and go from step to step, while all of them are of one side alone.
+    for side in 0..2 {
+        let of_other = |counts: &[Vec<Count>; 2]| {
+            counts
+                .get(side)
+                .is_none_or(|other| other.iter().all(|(calls, _)| *calls == 0))
+        };
+        let alone: BTreeSet<&K> = each
             .iter()
-            .map(|(rows, _)| {
-                rows.get(row)
-                    .map(|sums| sums.kinds.keys().cloned().collect())
-                    .unwrap_or_default()
-            })
+            .filter(|(_, counts)| of_other(counts))
+            .map(|(kind, _)| *kind)
             .collect();
-        let all: BTreeSet<K> = captures.iter().flatten().cloned().collect();
-        let each = all
-            .iter()
-            .filter(|kind| captures.iter().all(|own| own.contains(kind)))
-            .cloned()
-            .collect();
-        (all, each)
-    });
-    // What only some captures of a side have is no sign of the other.
-    let (good_all, good_each): (BTreeSet<K>, BTreeSet<K>) = good;
-    let (bad_all, bad_each): (BTreeSet<K>, BTreeSet<K>) = bad;
-    let only = [
-        good_each.difference(&bad_all).cloned().collect::<BTreeSet<K>>(),
-        bad_each.difference(&good_all).cloned().collect::<BTreeSet<K>>(),
-    ];
-    only.iter().any(|kinds| !kinds.is_empty()).then_some(only)
-}
-
-fn inputs_changed(only: &[BTreeSet<Option<Inputs>>; 2]) -> Changed {
-    let example = |kinds: &BTreeSet<Option<Inputs>>| kinds.iter().flatten().next().cloned();
-    Changed::Inputs(Box::new([example(&only[0]), example(&only[1])]))
+        told = told.max(of_steps(&of_kinds(&|kind| alone.contains(kind))));
+    }
+    let most = |sign: f64| {
+        let mut found: Option<(f64, &K)> = None;
+        for (kind, [good, bad]) in &each {
+            let by = sign * (per_step(bad) - per_step(good));
+            if by > found.map_or(0.0, |(most, _)| most) {
+                found = Some((by, *kind));
+            }
+        }
+        found.map(|(_, kind)| kind.clone())
+    };
+    (told, [most(-1.0), most(1.0)])
 }
 
 fn per_step(counts: &[(u64, u64)]) -> f64 {

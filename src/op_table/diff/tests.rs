@@ -1,3 +1,5 @@
+mod exact;
+
 use std::collections::BTreeMap;
 
 use super::*;

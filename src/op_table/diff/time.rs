@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     super::{Clock, Family, Gaps, IdleCause, PhaseTable, Timeline, family_of_operator, ratio},
-    Structure,
+    Structure, Told,
     keys::{Level, Row, families, times_of},
 };
 use crate::stats::moments::mean;
@@ -117,26 +117,6 @@ pub struct Idle {
     pub told: Told,
 }
 
-/// What the captures tell of a change of time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Told {
-    /// A side has one capture: nothing is said.
-    OneCapture,
-    /// No more than captures of one side differ.
-    Nothing,
-    /// The bad side is slower by this many milliseconds (95 % interval).
-    Slower(f64, f64),
-    /// The bad side is faster.
-    Faster(f64, f64),
-}
-
-impl Told {
-    /// Whether something is said.
-    pub const fn is_something(self) -> bool {
-        matches!(self, Self::Slower(..) | Self::Faster(..))
-    }
-}
-
 impl TimeDiff {
     /// The change that there is to explain: of the wall time, or of the rows where there is none.
     pub fn change_ms(&self) -> f64 {
@@ -178,6 +158,19 @@ impl TimeDiff {
             .filter(|row| row.is_unsteady())
             .map(|row| row.values.change())
             .sum()
+    }
+
+    /// All time without work where some of it is a long wait: whether a gap is one depends on its length, so that a change of
+    /// one cause alone may be the other way round in another.
+    pub(super) fn idle_with_waiting(&self) -> Option<Values> {
+        let waits = self.idle.iter().any(|idle| idle.cause == IdleCause::Waiting);
+        waits.then(|| sums(&self.idle.iter().map(|idle| &idle.values)))
+    }
+
+    /// The step without long waits, where there are any.
+    pub(super) fn wall_without_waiting(&self) -> Option<Values> {
+        let mut waiting = self.idle.iter().filter(|idle| idle.cause == IdleCause::Waiting);
+        Some(less(self.wall.as_ref()?, &waiting.next()?.values))
     }
 
     /// The change of the time without work.
@@ -275,7 +268,7 @@ pub(super) fn times(tables: &Captures<'_>, (level, clock): (Level, Clock), struc
     let of = |what: fn(&Timeline) -> u64| values(&timelines, |(time, steps)| ms(what(time), *steps));
     let busy = of(Timeline::busy_ns);
     let overlap = if is_timed {
-        less(&sums(&rows), &busy)
+        less(&sums(&rows.iter().map(|row| &row.values)), &busy)
     } else {
         zeros(tables)
     };
@@ -354,12 +347,12 @@ fn zeros(tables: &Captures<'_>) -> Values {
     values(tables, |_| 0.0)
 }
 
-/// Sums of all rows, capture by capture.
-fn sums(rows: &[TimeRow]) -> Values {
+/// Sums of all, capture by capture.
+fn sums<'a>(parts: &(impl Iterator<Item = &'a Values> + Clone)) -> Values {
     let side = |of: fn(&Values) -> &Vec<f64>| {
         let mut all: Vec<f64> = Vec::new();
-        for row in rows {
-            let own = of(&row.values);
+        for part in parts.clone() {
+            let own = of(part);
             all.resize(own.len(), 0.0);
             all.iter_mut().zip(own).for_each(|(all, own)| *all += own);
         }

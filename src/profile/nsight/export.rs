@@ -120,11 +120,25 @@ impl<'a> Export<'a> {
         Ok(found.into_iter().flatten().next())
     }
 
-    /// Whether columns are read that this schema may call otherwise.
-    pub(super) fn unknown_schema(&self) -> Result<Option<String>, ProfileError> {
-        let schema = self.schema()?;
-        let is_known = |schema: &String| KNOWN_SCHEMAS.contains(&schema.split('.').next().unwrap_or_default());
-        Ok(schema.filter(|schema| !is_known(schema)))
+    /// Columns of another schema may bear the same names and hold something else.
+    ///
+    /// # Errors
+    /// It is none of those that are known.
+    pub(super) fn refuse_unknown_schema(&self) -> Result<(), ProfileError> {
+        let is_known = |schema: &str| KNOWN_SCHEMAS.contains(&schema.split('.').next().unwrap_or_default());
+        match self.schema()?.filter(|schema| !is_known(schema)) {
+            None => Ok(()),
+            Some(schema) => Err(ProfileError::Lacks {
+                path: self.path.to_owned(),
+                what: format!(
+                    "a schema that is known: it has {schema}, and {} are read",
+                    KNOWN_SCHEMAS.join(" and ")
+                ),
+                remedy: "export the report with another `nsys`, or give its sums of kernels: `nsys stats --report cuda_gpu_kern_sum \
+                         --format csv`"
+                    .to_owned(),
+            }),
+        }
     }
 
     /// All that ran on the devices, in the order of the tables.

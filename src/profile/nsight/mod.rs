@@ -20,7 +20,7 @@ mod ranges;
 
 use std::{fs, path::Path};
 
-pub(super) use self::database::uri;
+pub(super) use self::{database::uri, ncu::hosts};
 
 use super::{ProfileError, contains};
 use crate::{op_table::OpTable, session::ProfileKind};

@@ -1,6 +1,9 @@
 //! Nsight Compute's CSV: a row for each metric of each kernel (`details`), or a row for each kernel (`raw`).
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use super::{
     csv::{self, number, unit_ns, whole},
@@ -47,6 +50,19 @@ pub(super) fn header(text: &str) -> Option<usize> {
         let line = line.replace('"', "");
         line.starts_with("ID,Process ID,") && line.contains(",Kernel Name,")
     })
+}
+
+/// The machines that its column `Host Name` names.
+pub(in crate::profile) fn hosts(text: &str) -> BTreeSet<String> {
+    let mut rows = header(text)
+        .and_then(|at| csv::rows(text.get(at..)?))
+        .unwrap_or_default()
+        .into_iter();
+    let place = rows
+        .next()
+        .and_then(|heads| heads.iter().position(|head| head == "Host Name"));
+    let cells = rows.filter_map(|row| row.get(place?).map(|name| name.trim().to_owned()));
+    cells.filter(|name| !name.is_empty()).collect()
 }
 
 /// Whether Nsight Compute speaks, and gives no table.

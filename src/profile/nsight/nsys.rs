@@ -15,7 +15,7 @@ use super::{
 };
 use crate::op_table::{
     Clock, Cut, DeviceSpan, Family, Graphs, KernelRow, OpTable, Phase, PhaseTable, Source, SpanKind, Timeline,
-    family_of, timelines,
+    family_of, of_several, timelines,
 };
 
 /// Reads an export.
@@ -40,27 +40,28 @@ pub(super) fn read(path: &Path) -> Result<OpTable, ProfileError> {
             what: format!("an event ends at {} ns, before it begins", wrong.end_ns),
         });
     }
+    export.refuse_unknown_schema()?;
     events.sort_by_key(|event| (event.launched_ns(), event.start_ns));
     let ranges = export.ranges()?;
     let passes = passes(&ranges);
     let mut table = OpTable::new(name_of(path), Source::NsysSqlite, Clock::Device);
     table.mode.graphs = graphs(&events);
     table.notes = export.troubles()?;
-    if let Some(schema) = export.unknown_schema()? {
-        table.notes.push(format!(
-            "its schema is {schema}, which is newer than those that are known (2 and 3)"
-        ));
-    }
     let used: BTreeSet<i64> = events.iter().map(|event| event.device).collect();
     table.devices = export.devices(&used)?;
-    if used.len() > 1 {
-        table
-            .notes
-            .push(format!("{} devices: times are sums over all of them", used.len()));
+    table.notes.extend(of_several(used.len()));
+    let ranks: BTreeSet<i64> = passes.iter().map(|pass| pass.process).collect();
+    if ranks.len() > 1 {
+        table.notes.push(format!(
+            "{} processes mark passes of their own: a step is the mean of theirs",
+            ranks.len()
+        ));
     }
     let mut sorted = Sorted::of(&passes);
-    sorted.take(&events, &Places::of(&ranges), &mut table);
-    sorted.finish(&export.overheads()?, &mut table);
+    sorted.place(&events, &mut table);
+    let timed = sorted.timelines(&events, &export.overheads()?);
+    sorted.take(&events, &Places::of(&ranges), &timed);
+    sorted.finish(&mut table);
     Ok(table)
 }
 
@@ -124,7 +125,8 @@ struct Sorted<'a> {
     rows: Vec<HashMap<Key, usize>>,
     /// The work of each pass in order.
     prints: Vec<DefaultHasher>,
-    spans: BTreeMap<i64, Vec<DeviceSpan>>,
+    /// The pass of each event; `None`: outside of all.
+    pass_of: Vec<Option<usize>>,
     families: HashMap<Rc<str>, Family>,
 }
 
@@ -161,40 +163,83 @@ impl<'a> Sorted<'a> {
             passes,
             phases,
             phase_of,
-            spans: BTreeMap::new(),
+            pass_of: Vec::new(),
             families: HashMap::new(),
         }
     }
 
-    /// Events come in the order of their launches.
-    fn take(&mut self, events: &[Event], places: &Places<'_>, table: &mut OpTable) {
+    /// Finds the pass of each event, which come in the order of their launches.
+    fn place(&mut self, events: &[Event], table: &mut OpTable) {
         for event in events {
             let pass = match self.passes {
                 [] => Some(0),
                 passes => pass_at(passes, event.process, event.launched_ns()),
             };
-            let Some(pass) = pass else {
+            if pass.is_none() {
                 table.left_out.events += 1;
                 table.left_out.time_ns += event.end_ns - event.start_ns;
-                continue;
-            };
-            let phase = self.phase_of.get(pass).copied().unwrap_or(0);
-            let region = event.launch.map(|call| places.region(call)).unwrap_or_default();
-            let name = event.name();
-            let family = self.family(event, &name);
-            if let Some(print) = self.prints.get_mut(pass) {
-                (&name, event.shape(), event.bytes()).hash(print);
             }
-            self.spans.entry(event.device).or_default().push(DeviceSpan {
+            self.pass_of.push(pass);
+        }
+    }
+
+    fn phase(&self, pass: usize) -> usize {
+        self.phase_of.get(pass).copied().unwrap_or(0)
+    }
+
+    /// Gives each phase its timeline: of each process that marks passes, that of the device which worked longest. Tells which
+    /// device's these are, in which phase.
+    fn timelines(&mut self, events: &[Event], overheads: &[(u64, u64)]) -> BTreeSet<(i64, usize)> {
+        let mut spans: BTreeMap<(i64, i64), Vec<DeviceSpan>> = BTreeMap::new();
+        for (event, pass) in events.iter().zip(self.pass_of.clone()) {
+            let Some(pass) = pass else { continue };
+            let family = self.family(event, &event.name());
+            let rank = self.passes.get(pass).map_or(0, |pass| pass.process);
+            spans.entry((rank, event.device)).or_default().push(DeviceSpan {
                 start_ns: event.start_ns,
                 end_ns: event.end_ns,
                 launched_ns: event.launch.map(|call| call.start_ns),
                 kind: event.span_kind(family),
                 family,
-                phase,
+                phase: self.phase(pass),
                 step: pass,
             });
-            self.add(phase, (region, name), family, event);
+        }
+        let mut longest: BTreeMap<(i64, usize), (i64, Timeline)> = BTreeMap::new();
+        for ((rank, device), mut spans) in spans {
+            let own = timelines(&mut spans, overheads, self.phases.len());
+            for (phase, own) in own.into_iter().enumerate().filter(|(_, own)| own.busy_ns() > 0) {
+                let known = longest.get(&(rank, phase)).map_or(0, |(_, time)| time.busy_ns());
+                if own.busy_ns() > known {
+                    longest.insert((rank, phase), (device, own));
+                }
+            }
+        }
+        let mut timed = BTreeSet::new();
+        for phase in &mut self.phases {
+            phase.time = Some(Timeline::default());
+        }
+        for ((_, phase), (device, own)) in longest {
+            timed.insert((device, phase));
+            if let Some(time) = self.phases.get_mut(phase).and_then(|phase| phase.time.as_mut()) {
+                time.add(&own);
+            }
+        }
+        timed
+    }
+
+    fn take(&mut self, events: &[Event], places: &Places<'_>, timed: &BTreeSet<(i64, usize)>) {
+        for (event, pass) in events.iter().zip(self.pass_of.clone()) {
+            let Some(pass) = pass else { continue };
+            let phase = self.phase(pass);
+            let region = event.launch.map(|call| places.region(call)).unwrap_or_default();
+            let name = event.name();
+            let family = self.family(event, &name);
+            if let Some(print) = self.prints.get_mut(pass) {
+                (&name, event.shape()).hash(print);
+            }
+            let is_timed = timed.contains(&(event.device, phase));
+            self.add(phase, (region, name), family, (event, is_timed));
         }
     }
 
@@ -206,7 +251,13 @@ impl<'a> Sorted<'a> {
         *self.families.entry(name.clone()).or_insert_with(|| family_of(name))
     }
 
-    fn add(&mut self, phase: usize, (region, name): (String, Rc<str>), family: Family, event: &Event) {
+    fn add(
+        &mut self,
+        phase: usize,
+        (region, name): (String, Rc<str>),
+        family: Family,
+        (event, is_timed): (&Event, bool),
+    ) {
         let Some((table, places)) = self.phases.get_mut(phase).zip(self.rows.get_mut(phase)) else {
             return;
         };
@@ -226,28 +277,17 @@ impl<'a> Sorted<'a> {
             });
         if let Some(kernel) = table.kernels.get_mut(place) {
             kernel.launches += 1;
-            kernel.time_ns += event.end_ns - event.start_ns;
+            kernel.time_ns += if is_timed { event.end_ns - event.start_ns } else { 0 };
             kernel.bytes = kernel.bytes.zip(event.bytes()).map(|(all, bytes)| all + bytes);
         }
     }
 
-    fn finish(mut self, overheads: &[(u64, u64)], table: &mut OpTable) {
-        let mut times = vec![Timeline::default(); self.phases.len()];
-        for spans in self.spans.values_mut() {
-            let found = timelines(spans, overheads, self.phases.len());
-            times
-                .iter_mut()
-                .zip(found)
-                .for_each(|(sum, of_device)| sum.add(&of_device));
-        }
+    fn finish(mut self, table: &mut OpTable) {
         for (pass, print) in self.prints.iter().enumerate() {
             let phase = self.phase_of.get(pass).copied().unwrap_or(0);
             if let Some(phase) = self.phases.get_mut(phase) {
                 phase.prints.push(print.finish());
             }
-        }
-        for (phase, time) in self.phases.iter_mut().zip(times) {
-            phase.time = Some(time);
         }
         table.cut = if self.passes.is_empty() {
             Cut::WholeFile

@@ -311,20 +311,52 @@ fn exports_without_what_is_needed_are_refused() {
 }
 
 #[test]
-fn a_newer_schema_with_the_columns_that_are_needed_is_read_and_told() {
-    let sql = format!(
-        "{KERNELS} INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (10, 20, 0, 1, 0, 1, 1, 1, 1, 32, 1, 1);
-         CREATE TABLE META_DATA_EXPORT (name TEXT, value TEXT);
-         INSERT INTO META_DATA_EXPORT VALUES ('EXPORT_SCHEMA_VERSION', '9.1.0');"
-    );
+fn a_schema_with_another_first_number_is_refused_whatever_its_columns_are_called() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("odd name?#%.sqlite");
-    fs::write(&path, made(&sql)).unwrap();
-    let table = table(&path);
-    assert_eq!(kernels(&table), [("k".to_owned(), 1, 10)]);
-    assert!(table.notes[0].contains("9.1.0"), "{:?}", table.notes);
+    let of = |schema: &str| {
+        let sql = format!(
+            "{KERNELS} INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (10, 20, 0, 1, 0, 1, 1, 1, 1, 32, 1, 1);
+             CREATE TABLE META_DATA_EXPORT (name TEXT, value TEXT);
+             INSERT INTO META_DATA_EXPORT VALUES ('EXPORT_SCHEMA_VERSION', '{schema}');"
+        );
+        let path = folder.path().join("odd name?#%.sqlite");
+        fs::write(&path, made(&sql)).unwrap();
+        read(&path, Form::SystemsSqlite)
+    };
+    for schema in ["2.7.1", "3.99.0"] {
+        assert_eq!(kernels(&of(schema).unwrap()), [("k".to_owned(), 1, 10)]);
+    }
+    for schema in ["9.1.0", "1.0.0", "30.1"] {
+        let told = of(schema).unwrap_err().to_string();
+        assert!(
+            told.contains(&format!("it has {schema}, and 2 and 3 are read")),
+            "{told}"
+        );
+    }
     let files = fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(files, 1, "nothing is written beside it");
+}
+
+#[test]
+fn of_several_devices_a_step_is_that_of_the_one_that_worked_longest() {
+    let events = "INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (10, 20, 0, 1, 0, 1, 1, 1, 1, 32, 1, 1),
+        (12, 42, 1, 2, 0, 1, 1, 1, 1, 32, 1, 1);";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("two.sqlite");
+    fs::write(&path, made(&format!("{KERNELS}{events}"))).unwrap();
+    let table = table(&path);
+    assert_eq!(
+        kernels(&table),
+        [("k".to_owned(), 2, 30)],
+        "launches of both, time of one"
+    );
+    let time = whole_time(&table);
+    assert_eq!((time.wall_ns, time.busy_ns()), (30, 30));
+    assert!(
+        table.notes[0].starts_with("2 devices: times are of the one"),
+        "{:?}",
+        table.notes
+    );
 }
 
 #[test]

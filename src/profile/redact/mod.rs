@@ -15,8 +15,10 @@ use crate::session::ProfileKind;
 
 /// What must not stand in a profile.
 pub struct Hide<'a> {
-    /// The name of this machine.
-    pub host: Option<String>,
+    /// Names of this machine.
+    pub hosts: Vec<String>,
+    /// Names of the people whose machine it is.
+    pub users: Vec<String>,
     /// Takes secrets out of a text.
     pub secrets: &'a dyn Fn(&str) -> String,
 }
@@ -32,20 +34,47 @@ pub struct Stored {
     pub left_out: Vec<String>,
 }
 
-/// Shorter names are words that may mean anything.
-const SHORTEST_HOST: usize = 4;
+/// A single sign means anything.
+const SHORTEST_NAME: usize = 2;
 
-/// Where people have their folders.
-const HOMES: [&str; 2] = ["/home/", "/Users/"];
+/// Names that many machines and many people have, and that tell of none.
+const EVERYBODY: [&str; 6] = ["root", "user", "runner", "ubuntu", "nobody", "localhost"];
+
+/// What names of people stand behind: their folders, and `torch.compile`'s.
+const HOMES: [&str; 4] = ["/home/", "/Users/", "/users/", "torchinductor_"];
 
 impl Hide<'_> {
     fn text(&self, text: &str) -> String {
         let mut text = without_homes(text);
-        if let Some(host) = self.host.as_ref().filter(|host| host.len() >= SHORTEST_HOST) {
-            text = without_word(&text, host);
+        for (names, instead) in [(&self.users, "user"), (&self.hosts, "host")] {
+            for name in names.iter().filter(|name| tells(name)) {
+                text = without_word(&text, (name, instead));
+            }
         }
         (self.secrets)(&text)
     }
+
+    /// The same, and these names that a profile itself states.
+    fn and(&self, hosts: impl IntoIterator<Item = String>, users: impl IntoIterator<Item = String>) -> Self {
+        let both = |own: &[String], more: &mut dyn Iterator<Item = String>| {
+            let mut all: Vec<String> = own.iter().cloned().chain(more).collect();
+            // A longer name may hold a shorter one.
+            all.sort_by_key(|name| (std::cmp::Reverse(name.len()), name.clone()));
+            all.dedup();
+            all
+        };
+        Self {
+            hosts: both(&self.hosts, &mut hosts.into_iter()),
+            users: both(&self.users, &mut users.into_iter()),
+            secrets: self.secrets,
+        }
+    }
+}
+
+/// Whether a name tells of somebody.
+fn tells(name: &str) -> bool {
+    let is_number = name.bytes().all(|sign| sign.is_ascii_digit());
+    name.len() >= SHORTEST_NAME && !is_number && !EVERYBODY.contains(&name)
 }
 
 /// Stores a profile in a folder under a name without its ending, harmless parts alone; the file itself stays as it is.
@@ -77,6 +106,7 @@ pub fn store(path: &Path, folder: &Path, name: &str, hide: &Hide<'_>) -> Result<
             let is_json = form == nsight::Form::KernelSumsJson;
             let to = to(if is_json { "json" } else { "csv" });
             let text = String::from_utf8_lossy(&text_of(path)?).into_owned();
+            let hide = hide.and(nsight::hosts(&text), []);
             fs::write(&to, hide.text(&text)).map_err(unwritable(&to))?;
             (to, Vec::new())
         }
@@ -109,8 +139,8 @@ fn without_homes(text: &str) -> String {
     }
 }
 
-/// The text with `host` in the place of a word.
-fn without_word(text: &str, word: &str) -> String {
+/// The text with another word in the place of one.
+fn without_word(text: &str, (word, instead): (&str, &str)) -> String {
     let is_part = |sign: char| sign.is_alphanumeric() || sign == '_';
     let mut hidden = String::with_capacity(text.len());
     let mut rest = text;
@@ -121,7 +151,7 @@ fn without_word(text: &str, word: &str) -> String {
         );
         let is_whole = !before.ends_with(is_part) && !after.starts_with(is_part);
         hidden.push_str(before);
-        hidden.push_str(if is_whole { "host" } else { word });
+        hidden.push_str(if is_whole { instead } else { word });
         rest = after;
     }
     hidden.push_str(rest);

@@ -5,7 +5,8 @@ use super::*;
 fn hide(text: &str) -> String {
     let secrets = |text: &str| text.replace("hf_secret", "[secret]");
     Hide {
-        host: Some("gpu-box-7".to_owned()),
+        hosts: vec!["gpu-box-7".to_owned(), "b7".to_owned()],
+        users: vec!["alice".to_owned(), "root".to_owned()],
         secrets: &secrets,
     }
     .text(text)
@@ -19,6 +20,14 @@ fn names_of_people_machines_and_secrets_are_taken_out_of_texts() {
         ("/home/", "/home/"),
         ("on gpu-box-7, port 1", "on host, port 1"),
         ("gpu-box-77 xgpu-box-7", "gpu-box-77 xgpu-box-7"),
+        (
+            "b7:8000, on b7 and not b77 or sub7",
+            "host:8000, on host and not b77 or sub7",
+        ),
+        ("/scratch/alice/vllm, of alice", "/scratch/user/vllm, of user"),
+        ("malice, alice_2, root", "malice, alice_2, root"),
+        ("/data/users/bob/vllm", "/data/users/user/vllm"),
+        ("/tmp/torchinductor_bob/ab/cab.py", "/tmp/torchinductor_user/ab/cab.py"),
         ("a hf_secret b", "a [secret] b"),
         ("sm90_gemm", "sm90_gemm"),
     ] {
@@ -32,7 +41,8 @@ fn stored(name: &str, bytes: &[u8]) -> (tempfile::TempDir, Stored) {
     fs::write(&path, bytes).unwrap();
     let secrets = |text: &str| text.replace("hf_FAKE", "[secret]");
     let hide = Hide {
-        host: Some("gpu-box-7".to_owned()),
+        hosts: vec!["gpu-box-7".to_owned(), "b7".to_owned()],
+        users: vec!["alice".to_owned(), "root".to_owned()],
         secrets: &secrets,
     };
     let stored = store(&path, &folder.path().join("profiles"), "candidate-1", &hide).unwrap();
@@ -72,12 +82,57 @@ fn a_trace_keeps_its_events_and_loses_who_recorded_it_where() {
 }
 
 #[test]
+fn of_an_events_arguments_only_those_that_are_known_are_kept() {
+    let trace = r#"{"schemaVersion": 1, "traceEvents": [
+    {"ph": "X", "cat": "kernel", "name": "gemm of bob", "ts": 5.5, "dur": 1, "pid": 1, "tid": 1, "secret": "x",
+     "args": {"correlation": 7, "grid": [1, 2, 3], "kernel_file": "/tmp/x/cab.py", "cwd": "/work/bob", "env": "MY_PAT=ghp_x",
+      "dtype": "A MY_PAT=ghp_x", "Process Group Description": "of bob on n9", "Collective name": "allreduce"}}
+  ], "username": "bob", "host_name": "n9"}"#;
+    let (_folder, stored) = stored("x.json", trace.as_bytes());
+    let expected = ["username", "host_name", "args.cwd", "args.env", "args.kernel_file"];
+    assert_eq!(stored.left_out, expected);
+    let text = String::from_utf8(text_of(&stored.path).unwrap()).unwrap();
+    let trace: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let expected = serde_json::json!({
+        "ph": "X", "cat": "kernel", "name": "gemm of user", "ts": 5.5, "dur": 1, "pid": 1, "tid": 1,
+        "args": {"correlation": 7, "grid": [1, 2, 3], "dtype": "", "Process Group Description": "of user on host",
+            "Collective name": "allreduce"}
+    });
+    assert_eq!(trace["traceEvents"][0], expected);
+}
+
+#[test]
+fn a_stored_trace_tells_what_it_told_before() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/profiles");
+    for name in ["gpu_bad.json.gz", "good.json.gz", "vllm_cpu_rank0.pt.trace.json.gz"] {
+        let path = folder.join(name);
+        let (_folder, stored) = stored(name, &fs::read(&path).unwrap());
+        let [before, after] = [&path, &stored.path].map(|path| super::super::read(path).unwrap());
+        assert_eq!(
+            (before.phases, before.devices, before.mode, before.peak_bytes),
+            (after.phases, after.devices, after.mode, after.peak_bytes),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn nsight_computes_pages_lose_the_name_of_their_host() {
+    let page = "\"ID\",\"Process ID\",\"Process Name\",\"Host Name\",\"Kernel Name\",\"a\"\n\
+                \"0\",\"1\",\"python of n9\",\"n9\",\"k\",\"2\"\n";
+    let (_folder, stored) = stored("page.csv", page.as_bytes());
+    let text = fs::read_to_string(&stored.path).unwrap();
+    assert_eq!(text, page.replace("n9", "host"));
+}
+
+#[test]
 fn a_trace_that_is_cut_off_is_not_stored() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.json");
     fs::write(&path, &TRACE[..TRACE.len() - 40]).unwrap();
     let hide = Hide {
-        host: None,
+        hosts: Vec::new(),
+        users: Vec::new(),
         secrets: &|text: &str| text.to_owned(),
     };
     assert!(store(&path, folder.path(), "x", &hide).is_err());
@@ -126,7 +181,8 @@ fn what_needs_its_own_tool_is_not_stored() {
     let path = folder.path().join("r.nsys-rep");
     fs::write(&path, b"\x01\0\0QuadDCommon").unwrap();
     let hide = Hide {
-        host: None,
+        hosts: Vec::new(),
+        users: Vec::new(),
         secrets: &|text: &str| text.to_owned(),
     };
     let told = store(&path, folder.path(), "x", &hide).unwrap_err().to_string();

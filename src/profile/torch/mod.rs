@@ -27,7 +27,7 @@ use super::{
     ProfileError,
     json::{self, Broken, Cursor},
 };
-use crate::op_table::{CaptureMode, Clock, Cut, LeftOut, OpTable, Phase, Source};
+use crate::op_table::{CaptureMode, Clock, Cut, LeftOut, OpTable, Phase, Source, of_several};
 
 /// A trace as it stands.
 #[derive(Default)]
@@ -121,7 +121,8 @@ fn table(path: &Path, name: String, trace: &Trace<'_>, hint: Option<Phase>) -> R
     let mut phases = std::mem::take(&mut windows.phases);
     windows.phases.clone_from(&phases);
     let mut rows = Rows::of(events, &windows, &nesting);
-    let mut left_out = rows.add_work(&works);
+    let (of_devices, whose) = works.timelines(events, phases.len());
+    let mut left_out = rows.add_work(&works, &whose);
     if clock == Clock::Host {
         left_out = rows.left_out();
     }
@@ -130,7 +131,7 @@ fn table(path: &Path, name: String, trace: &Trace<'_>, hint: Option<Phase>) -> R
     rows.put(&mut phases);
     let times = match clock {
         Clock::Host => host_timelines(events, &windows, &nesting),
-        _ => works.timelines(events, &phases),
+        _ => of_devices,
     };
     for (phase, time) in phases.iter_mut().zip(times) {
         phase.time = Some(time);
@@ -154,6 +155,8 @@ fn table(path: &Path, name: String, trace: &Trace<'_>, hint: Option<Phase>) -> R
     table.peak_bytes = peak(events);
     table.phases = phases;
     table.notes = std::mem::take(&mut windows.notes);
+    let devices: BTreeSet<u32> = events.works.iter().map(|work| work.device).collect();
+    table.notes.extend(of_several(devices.len()));
     Ok(table)
 }
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::{
     op_table::{
-        OpTable, Phase,
-        diff::{Change, Changed, Diff, PhaseDiff, TimeDiff, TimeRow, diff},
+        IdleCause, OpTable, Phase,
+        diff::{Change, Changed, Diff, PhaseDiff, TimeDiff, TimeRow, Told, diff},
     },
     profile,
 };
@@ -135,6 +135,72 @@ fn the_gpu_traces_differ_as_their_truth_says() {
     near(time.change_ms(), (22_904_386.0 - 14_784_827.0) / 12e6, 1e-9);
 }
 
+/// Six decodes of one kernel, with a gap between two of them.
+fn with_gaps(gap_us: u64, extra_us: u64, is_host: bool) -> OpTable {
+    let mut events = Vec::new();
+    let mut at = 1000;
+    for step in 0..6 {
+        events.push(format!(
+            r#"{{"ph":"X","cat":"user_annotation","name":"decode_step_{step}","pid":1,"tid":1,"ts":{at},"dur":300}},
+            {{"ph":"X","cat":"cpu_op","name":"aten::mm","pid":1,"tid":1,"ts":{},"dur":{},"args":{{"External id":{step}}}}}"#,
+            at + 10,
+            if is_host { 280 } else { 4 }
+        ));
+        if !is_host {
+            events.push(format!(
+                r#"{{"ph":"X","cat":"cuda_runtime","name":"cudaLaunchKernel","pid":1,"tid":1,"ts":{},"dur":2,
+                "args":{{"External id":{step},"correlation":{step}}}}},
+                {{"ph":"X","cat":"kernel","name":"gemm","pid":0,"tid":7,"ts":{},"dur":250,
+                "args":{{"External id":{step},"correlation":{step},"device":0,"stream":7}}}}"#,
+                at + 11,
+                at + 20
+            ));
+        }
+        at += 300 + gap_us + extra_us * step;
+    }
+    let text = format!(r#"{{"schemaVersion":1,"traceEvents":[{}]}}"#, events.join(","));
+    super::read(Path::new("decode.json"), text.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_gap_that_grew_beyond_fifty_milliseconds_is_slower_and_never_faster() {
+    for is_host in [false, true] {
+        let side = |gap_us| [with_gaps(gap_us, 0, is_host), with_gaps(gap_us, 40, is_host)];
+        let found = diff(&side(20_000), &side(60_000)).unwrap();
+        let time = found.phases[0].time.as_ref().unwrap();
+        assert_eq!(
+            time.wall_told,
+            Told::Waiting,
+            "shorter without the gaps, longer with them"
+        );
+        assert!(time.does_close());
+        near(time.change_ms(), 40.0 * 5.0 / 6.0, 1e-6);
+        let faster = time.idle.iter().filter(|idle| matches!(idle.told, Told::Faster(..)));
+        assert_eq!(faster.count(), 0, "{:?}", time.idle);
+        let [foremost] = time.foremost_idle()[..] else {
+            panic!("{:?}", time.idle)
+        };
+        assert_eq!(foremost.cause, IdleCause::Waiting);
+        assert!(matches!(foremost.told, Told::Slower(..)), "{:?}", foremost.told);
+        let late = time
+            .idle
+            .iter()
+            .find(|idle| idle.cause != IdleCause::Waiting && idle.values.change() < -10.0);
+        assert_eq!(late.unwrap().told, Told::Waiting, "that it is less is no news");
+        // A server that waits less for requests is no faster one.
+        let busier = diff(&side(80_000), &side(60_000)).unwrap();
+        assert_eq!(busier.phases[0].time.as_ref().unwrap().wall_told, Told::Waiting);
+        assert!(found.cautions.iter().any(|caution| caution.contains("over 50 ms")));
+        // As long on both sides as they are, they are no news.
+        let same = diff(
+            &side(60_000),
+            &[with_gaps(60_000, 20, is_host), with_gaps(60_000, 30, is_host)],
+        )
+        .unwrap();
+        assert_eq!(same.phases[0].time.as_ref().unwrap().wall_told, Told::Nothing);
+    }
+}
+
 #[test]
 fn traces_with_and_without_shapes_are_incomparable() {
     let error = diff(&[own("good.json.gz")], &[own("good_plain.json.gz")])
@@ -169,5 +235,34 @@ fn two_devices_differ_as_tracelens_says() {
             .cautions
             .iter()
             .any(|caution| caution.contains("different devices"))
+    );
+}
+
+#[test]
+fn of_several_devices_a_step_is_that_of_the_one_that_worked_longest() {
+    let event = |cat: &str, name: &str, (ts, dur): (u64, u64), args: &str| {
+        format!(r#"{{"ph":"X","cat":"{cat}","name":"{name}","pid":1,"tid":1,"ts":{ts},"dur":{dur},"args":{{{args}}}}}"#)
+    };
+    let mut events = Vec::new();
+    for (device, length) in [(0_u64, 100_u64), (1, 130)] {
+        let args = format!(r#""External id":{device},"correlation":{device},"device":{device}"#);
+        let at = 10 + 2 * device;
+        events.push(event("cpu_op", "aten::mm", (at, 2), &args));
+        events.push(event("cuda_runtime", "cudaLaunchKernel", (at, 1), &args));
+        events.push(event("kernel", "gemm", (20 + 120 * device, length), &args));
+    }
+    let text = format!(r#"{{"schemaVersion":1,"traceEvents":[{}]}}"#, events.join(","));
+    let table = super::read(Path::new("two.json"), text.as_bytes()).unwrap();
+    let whole = &table.phases[0];
+    let time = whole.time.as_ref().unwrap();
+    assert_eq!((time.busy_ns(), time.wall_ns), (130_000, 130_000), "the second one's");
+    let kernels: Vec<(u64, u64)> = whole.kernels.iter().map(|row| (row.launches, row.time_ns)).collect();
+    assert_eq!(kernels, [(2, 130_000)]);
+    let op = &whole.ops[0];
+    assert_eq!((op.calls, op.device_ns), (2, 130_000));
+    assert!(
+        table.notes[0].starts_with("2 devices: times are of the one"),
+        "{:?}",
+        table.notes
     );
 }

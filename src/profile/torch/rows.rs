@@ -75,8 +75,9 @@ impl<'a, 'b> Rows<'a, 'b> {
         Some((self.ops.entry(key).or_default(), at.self_ns))
     }
 
-    /// Adds work on devices to its operator and to its kernel.
-    pub(super) fn add_work(&mut self, works: &Works) -> LeftOut {
+    /// Adds work on devices to its operator and to its kernel; times are of one device in each phase, so that what several did at
+    /// the same time is no longer step.
+    pub(super) fn add_work(&mut self, works: &Works, timed: &[Option<u32>]) -> LeftOut {
         let mut left_out = LeftOut::default();
         for placed in &works.placed {
             let Some(work) = self.events.works.get(placed.work) else {
@@ -88,6 +89,8 @@ impl<'a, 'b> Rows<'a, 'b> {
                 left_out.time_ns += time_ns;
                 continue;
             };
+            let is_timed = timed.get(segment.phase) == Some(&Some(work.device));
+            let time_ns = if is_timed { time_ns } else { 0 };
             if let Some(op) = placed.op
                 && let Some((sums, _)) = self.op_of(index(op))
             {

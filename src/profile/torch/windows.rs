@@ -159,7 +159,7 @@ impl Windows {
 
     /// Sampling and the scheduler run after a pass is marked as done: a pass lasts until the next one begins.
     ///
-    /// Where the server waited for requests it lasts until the last event before that. Where the last pass ends is not known.
+    /// Where nothing is done for long it lasts until the last event before that; the gap is idle time of its own. Where the last pass ends is not known.
     fn up_to_the_next(&mut self, mut passes: Vec<Pass>, events: &Events<'_>) -> Vec<Pass> {
         let ends = tails(&passes, events, self.thread);
         let begins: Vec<u64> = passes.iter().skip(1).map(|pass| pass.span.start_ns).collect();

@@ -9,8 +9,7 @@ use super::{
 };
 use crate::{
     op_table::{
-        DeviceSpan, Family, Gaps, Graphs, IdleCause, PhaseTable, SpanKind, Timeline, family_of, family_of_operator,
-        timelines,
+        Cut, DeviceSpan, Family, Gaps, Graphs, IdleCause, SpanKind, Timeline, family_of, family_of_operator, timelines,
     },
     profile::json,
 };
@@ -95,8 +94,8 @@ impl Works {
         }
     }
 
-    /// The timeline of each phase, over all devices.
-    pub(super) fn timelines(&self, events: &Events<'_>, phases: &[PhaseTable]) -> Vec<Timeline> {
+    /// The timeline of each phase, and whose it is: of several devices, the one that worked longest, for which the others wait.
+    pub(super) fn timelines(&self, events: &Events<'_>, phases: usize) -> (Vec<Timeline>, Vec<Option<u32>>) {
         let mut devices: BTreeMap<u32, Vec<DeviceSpan>> = BTreeMap::new();
         for placed in &self.placed {
             if let (Some(segment), Some(work)) = (placed.segment, events.works.get(placed.work)) {
@@ -106,13 +105,17 @@ impl Works {
                     .push(span(placed, segment, work));
             }
         }
-        let mut found = vec![Timeline::default(); phases.len()];
-        for spans in devices.values_mut() {
-            for (all, own) in found.iter_mut().zip(timelines(spans, &events.profiler, phases.len())) {
-                all.add(&own);
+        let mut found = vec![Timeline::default(); phases];
+        let mut whose = vec![None; phases];
+        for (device, mut spans) in devices {
+            let own = timelines(&mut spans, &events.profiler, phases);
+            for ((longest, whose), own) in found.iter_mut().zip(&mut whose).zip(own) {
+                if own.busy_ns() > longest.busy_ns() {
+                    (*longest, *whose) = (own, Some(device));
+                }
             }
         }
-        found
+        (found, whose)
     }
 }
 
@@ -138,7 +141,7 @@ pub(super) fn host_timelines(events: &Events<'_>, windows: &Windows, nesting: &N
     let pieces = pieces(events, windows, nesting);
     let first_ns = pieces.first().map_or(0, |piece| piece.start_ns);
     let last_ns = pieces.last().map_or(0, |piece| piece.end_ns);
-    for segment in &windows.segments {
+    for (place, segment) in windows.segments.iter().enumerate() {
         let Some(timeline) = found.get_mut(segment.phase) else {
             continue;
         };
@@ -159,6 +162,11 @@ pub(super) fn host_timelines(events: &Events<'_>, windows: &Windows, nesting: &N
             timeline.compute(piece.family, at_ns.saturating_sub(covered_from_ns));
         }
         uncovered(timeline, end_ns.saturating_sub(at_ns));
+        if windows.cut == Cut::Passes
+            && let Some(next) = windows.segments.get(place + 1)
+        {
+            waited(timeline, next.span.start_ns.saturating_sub(end_ns));
+        }
     }
     found
 }
@@ -204,6 +212,16 @@ fn pieces(events: &Events<'_>, windows: &Windows, nesting: &Nesting) -> Vec<Piec
         reach(end_ns, family, &mut at_ns);
     }
     pieces
+}
+
+/// A pass lasts until the next one begins, unless nothing is done for long: that counts for it, too.
+fn waited(timeline: &mut Timeline, time_ns: u64) {
+    if time_ns > 0 {
+        timeline.wall_ns += time_ns;
+        timeline.between_steps_ns += time_ns;
+        let gap = Gaps { count: 1, time_ns };
+        timeline.idle.entry(IdleCause::Waiting).or_default().add(gap);
+    }
 }
 
 /// Longer than this without an operator is no work between two of them.

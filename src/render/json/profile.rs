@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::pretty;
 use crate::{
     op_table::{
-        CaptureMode, Clock, Cut, Graphs, OpTable, PhaseTable, Timeline,
+        CaptureMode, Clock, Cut, Graphs, IdleCause, OpTable, PhaseTable, Timeline,
         diff::{level_of, times_of},
     },
     render::RenderError,
@@ -140,7 +140,7 @@ struct TimelineTwin {
     idle: Vec<GapTwin>,
     /// Of the idle time, between two steps.
     between_steps_ns: u64,
-    /// Gaps between steps in which the server had nothing to do: no part of the wall time.
+    /// Of the idle time, gaps of more than 50 ms between two steps: the server waited for requests, or the host stalled.
     waiting_ns: u64,
 }
 
@@ -281,6 +281,6 @@ fn timeline(time: &Timeline) -> TimelineTwin {
         exposed_copy_ns: time.exposed_copy_ns,
         idle: idle.collect(),
         between_steps_ns: time.between_steps_ns,
-        waiting_ns: time.waiting.time_ns,
+        waiting_ns: time.idle.get(&IdleCause::Waiting).map_or(0, |gaps| gaps.time_ns),
     }
 }

@@ -4,7 +4,7 @@ use super::{
     routine, rows,
     sections::{Head, Section, Table},
     verdicts::{self, plural},
-    words::{MOST_SIGNS, by_ms, counts, headlines, megabytes, ms, phase_name, said},
+    words::{MOST_SIGNS, NOT_STEADY, by_ms, counts, headlines, megabytes, ms, phase_name, reordered, said},
 };
 use crate::{
     op_table::diff::{Change, Counted, Diff, PhaseDiff, TimeDiff},
@@ -48,10 +48,11 @@ fn structure(diff: &Diff, most: usize) -> Section {
         changes.map(move |change| change_row(phase, change))
     });
     let rows: Vec<Vec<String>> = rows.collect();
-    let title = if diff.is_same_structure() {
-        "Structure: the same (exact)"
-    } else {
-        "Structure: changed (exact)"
+    let title = match (diff.is_same_structure(), diff.has_exact_change()) {
+        (true, _) if diff.unsteady_rows() == 0 => "Structure: the same (exact)",
+        (true, _) => "Structure: no change that is steady",
+        (_, true) => "Structure: changed (exact)",
+        (_, false) => "Structure: changed (not steady)",
     };
     let mut notes = Vec::new();
     if all > rows.len() {
@@ -67,19 +68,24 @@ fn structure(diff: &Diff, most: usize) -> Section {
             ));
         }
         if phase.structure.is_reordered {
-            lines.push(format!(
-                "{name}: the same operators with the same inputs, in another order"
-            ));
+            lines.push(reordered(diff, &name));
         }
         if phase.structure.unsteady > 0 {
             lines.push(format!(
-                "{name}: {} differ between captures of one side already, and tell nothing of the other",
+                "{name}: {} differ between captures of one side already, or from step to step, and tell nothing of the other",
                 plural(phase.structure.unsteady, "row")
             ));
         }
     }
     if rows.is_empty() && lines.is_empty() {
-        lines.push("as often, with the same inputs: one capture of each side tells".to_owned());
+        lines.push("as often, with the same inputs and bytes: one capture of each side tells".to_owned());
+    }
+    if rows.iter().flatten().any(|cell| cell.ends_with(NOT_STEADY)) {
+        lines.push(
+            "what is not steady differs between captures of one side already, or from step to step, and yet from all of the other \
+             side's"
+                .to_owned(),
+        );
     }
     Section {
         title: title.to_owned(),

@@ -1,14 +1,22 @@
 //! What comes next: from the service to the operator, to the gaps, to the kernel's limit, with the commands for the engine.
 
 use super::sections::Section;
-use crate::op_table::{
-    Clock, OpTable, Source,
-    diff::{Counted, Diff},
+use crate::{
+    op_table::{
+        Clock, OpTable, Source,
+        diff::{Counted, Diff, Level, TimeRow},
+    },
+    render::reproduce::shell_word,
 };
 
 /// The steps after the one whose files these are; for files without a device, the last two need one first.
 pub(super) fn of_diff(diff: &Diff) -> Section {
-    section(diff.source, diff.clock, diff.engine.as_deref(), kernel(diff).as_deref())
+    let server = server_command(diff.engine.as_deref(), &diff.origin.server);
+    section(
+        (diff.source, diff.clock),
+        (diff.engine.as_deref(), &server),
+        kernel(diff).as_deref(),
+    )
 }
 
 pub(super) fn of_capture(table: &OpTable) -> Section {
@@ -16,14 +24,30 @@ pub(super) fn of_capture(table: &OpTable) -> Section {
     let longest = kernels
         .max_by_key(|kernel| kernel.time_ns)
         .map(|kernel| pattern(&kernel.name));
-    section(table.source, table.clock, table.engine.as_deref(), longest.as_deref())
+    let server = server_command(table.engine.as_deref(), &[]);
+    section(
+        (table.source, table.clock),
+        (table.engine.as_deref(), &server),
+        longest.as_deref(),
+    )
 }
 
-/// The kernel that is worth a look: the one that differs most.
+/// The kernel that is worth a look: the one that differs most in what is done, else in time.
 fn kernel(diff: &Diff) -> Option<String> {
     let changes = diff.phases.iter().flat_map(|phase| &phase.structure.changes);
     let mut kernels = changes.filter(|change| change.counted == Counted::Kernel && change.calls[1] > 0.0);
-    kernels.next().map(|change| pattern(&change.row.name))
+    let slower = || {
+        let times = diff.phases.iter().filter_map(|phase| phase.time.as_ref());
+        let rows = times
+            .flat_map(|time| &time.rows)
+            .filter(|_| diff.level == Level::Kernel);
+        let by = |row: &&TimeRow| row.values.change();
+        rows.filter(|row| row.calls[1] > 0.0)
+            .max_by(|a, b| by(a).total_cmp(&by(b)))
+            .map(|row| pattern(&row.row.name))
+    };
+    let first = kernels.next().map(|change| pattern(&change.row.name));
+    first.or_else(slower)
 }
 
 /// Letters, digits and `_` of the name: what a regular expression takes as it stands.
@@ -35,14 +59,14 @@ fn pattern(name: &str) -> String {
         .collect()
 }
 
-fn section(source: Source, clock: Clock, engine: Option<&str>, kernel: Option<&str>) -> Section {
+fn section((source, clock): (Source, Clock), (engine, server): (Option<&str>, &str), kernel: Option<&str>) -> Section {
     let done = match source {
         Source::TorchTrace => 2,
         Source::NsysSqlite | Source::NsysKernelSums => 3,
         Source::NcuRaw | Source::NcuDetails => 4,
     };
     let mut lines = Vec::new();
-    for (number, step) in (1..).zip(steps(engine, kernel)) {
+    for (number, step) in (1..).zip(steps((engine, server), kernel)) {
         let state = match number {
             1 => "first",
             number if number < done => "before",
@@ -67,8 +91,7 @@ struct Step {
     commands: Vec<String>,
 }
 
-fn steps(engine: Option<&str>, kernel: Option<&str>) -> [Step; 4] {
-    let server = server_command(engine);
+fn steps((engine, server): (Option<&str>, &str), kernel: Option<&str>) -> [Step; 4] {
     let kernel = kernel.filter(|name| !name.is_empty()).unwrap_or("KERNEL");
     [
         Step {
@@ -77,7 +100,7 @@ fn steps(engine: Option<&str>, kernel: Option<&str>) -> [Step; 4] {
         },
         Step {
             what: "the operator, with torch.profiler: 5 to 20 steps, shapes on, stacks off".to_owned(),
-            commands: torch_commands(engine),
+            commands: torch_commands(engine, server),
         },
         Step {
             what: "the gaps, with Nsight Systems: does the device wait for the host?".to_owned(),
@@ -107,20 +130,41 @@ fn is(engine: Option<&str>, name: &str) -> bool {
     engine.is_some_and(|engine| engine.starts_with(name))
 }
 
-fn server_command(engine: Option<&str>) -> &'static str {
-    if is(engine, "vLLM") {
+/// What starts the server: as it was started where that is known, else with words to be filled in.
+fn server_command(engine: Option<&str>, known: &[String]) -> String {
+    let usual = if is(engine, "vLLM") {
         "vllm serve MODEL"
     } else if is(engine, "SGLang") {
         "python -m sglang.launch_server --model-path MODEL"
     } else {
         "SERVER"
+    };
+    if known.is_empty() {
+        return usual.to_owned();
+    }
+    let words: Vec<String> = known.iter().map(|word| argument(word)).collect();
+    words.join(" ")
+}
+
+/// A word of a command; `-x` is an option there, and no file of that name.
+fn argument(word: &str) -> String {
+    let rest = word.trim_start_matches('-');
+    if shell_word(rest) == rest {
+        word.to_owned()
+    } else {
+        shell_word(word)
     }
 }
 
+fn with_server(server: &str, [config, switches]: [&str; 2]) -> Vec<String> {
+    vec![format!("{server} {config}"), switches.to_owned()]
+}
+
 /// How the engine's own profiler is switched on and off.
-fn torch_commands(engine: Option<&str>) -> Vec<String> {
+fn torch_commands(engine: Option<&str>, server: &str) -> Vec<String> {
+    let server = if is(engine, "vLLM") { server } else { "vllm serve MODEL" };
     let vllm = [
-        "vllm serve MODEL --profiler-config '{\"profiler\":\"torch\",\"torch_profiler_dir\":\"/tmp/traces\",\
+        "--profiler-config '{\"profiler\":\"torch\",\"torch_profiler_dir\":\"/tmp/traces\",\
          \"torch_profiler_record_shapes\":true,\"torch_profiler_with_memory\":true,\"torch_profiler_with_stack\":false}'",
         "curl -X POST http://127.0.0.1:8000/start_profile; …; curl -X POST http://127.0.0.1:8000/stop_profile",
     ];
@@ -129,8 +173,46 @@ fn torch_commands(engine: Option<&str>) -> Vec<String> {
          \"num_steps\":10,\"activities\":[\"CPU\",\"GPU\"],\"record_shapes\":true,\"with_stack\":false,\"profile_by_stage\":true}'",
     ];
     match (is(engine, "vLLM"), is(engine, "SGLang")) {
-        (true, _) => vllm.map(str::to_owned).to_vec(),
+        (true, _) => with_server(server, vllm),
         (_, true) => sglang.map(str::to_owned).to_vec(),
-        _ => vllm.into_iter().chain(sglang).map(str::to_owned).collect(),
+        _ => {
+            let sglang = sglang.into_iter().map(str::to_owned);
+            with_server(server, vllm).into_iter().chain(sglang).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &[&str]) -> Vec<String> {
+        text.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_server_whose_command_is_known_is_named_by_it() {
+        let known = words(&[
+            "vllm",
+            "serve",
+            "org/model 7b",
+            "-tp",
+            "2",
+            "--port",
+            "8000",
+            "--hf-overrides={\"a\": 1}",
+        ]);
+        let server = server_command(Some("vLLM 0.32.0"), &known);
+        assert_eq!(
+            server,
+            "vllm serve 'org/model 7b' -tp 2 --port 8000 '--hf-overrides={\"a\": 1}'"
+        );
+        let [_, torch, gaps, limit] = steps((Some("vLLM 0.32.0"), &server), Some("gemm"));
+        let texts = [&torch.commands[0], &gaps.commands[0], &limit.commands[0]];
+        for text in texts {
+            assert!(text.contains(&server) && !text.contains("MODEL"), "{text}");
+        }
+        assert_eq!(server_command(Some("vLLM"), &[]), "vllm serve MODEL");
+        assert_eq!(server_command(None, &[]), "SERVER");
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     op_table::{
-        Clock, Cut, Family, Graphs, OpTable, PhaseTable, Timeline,
+        Clock, Cut, Family, Graphs, IdleCause, OpTable, PhaseTable, Timeline,
         diff::{Level, Row, level_of, times_of},
         ratio,
     },
@@ -163,11 +163,12 @@ fn time_lines(time: &Timeline, phase: &PhaseTable) -> Vec<String> {
             of(time.between_steps_ns)
         ));
     }
-    if time.waiting.count > 0 {
+    if let Some(waiting) = time.idle.get(&IdleCause::Waiting) {
         lines.push(format!(
-            "{} longer gaps between steps ({} ms in all) are left out: the server waited for requests",
-            time.waiting.count,
-            ms(in_ms(time.waiting.time_ns, 1))
+            "over 50 ms between two steps ({} times, {} ms in all), the server waited for requests or its host stalled: a profile \
+             does not tell which",
+            waiting.count,
+            ms(in_ms(waiting.time_ns, 1))
         ));
     }
     if let Some(memory) = phase.memory {

@@ -18,8 +18,15 @@ pub(super) fn structure(diff: &Diff) -> String {
     let differing = |phase: &&PhaseDiff| !phase.structure.is_same() || !phase.has_same_passes();
     let phases: Vec<String> = diff.phases.iter().filter(differing).map(name).collect();
     if diff.is_same_structure() {
-        return "the same operators and kernels, as often (exact)".to_owned();
+        return match diff.unsteady_rows() {
+            0 => "the same operators and kernels, as often (exact)".to_owned(),
+            unsteady => format!(
+                "the same operators and kernels, as often, but for {} in which one side does not agree with itself",
+                plural(unsteady, "row")
+            ),
+        };
     }
+    let how = if diff.has_exact_change() { "exact" } else { "not steady" };
     let mut told = Vec::new();
     if rows > 0 {
         told.push(format!("{} differ", plural(rows as u64, "row")));
@@ -36,7 +43,7 @@ pub(super) fn structure(diff: &Diff) -> String {
         format!(" in {}", listed(&phases))
     };
     let moved = moved(diff).map_or_else(String::new, |moved| format!("; allocated in a step: {moved} MB"));
-    format!("changed{place}: {}{moved} (exact)", told.join(", "))
+    format!("changed{place}: {}{moved} ({how})", told.join(", "))
 }
 
 /// Bytes allocated in a step of all phases together.
@@ -88,6 +95,7 @@ fn of_phase(phase: &PhaseDiff, time: &TimeDiff) -> String {
     let told = match time.wall_told {
         Told::OneCapture => "",
         Told::Nothing => ", within what captures of one side differ",
+        Told::Waiting => ", not judged, as gaps of over 50 ms between steps differ",
         Told::Slower(..) => ", slower",
         Told::Faster(..) => ", faster",
     };

@@ -1,5 +1,6 @@
 //! The sentences and numbers of profiles.
 
+use super::verdicts::plural;
 use crate::{
     op_table::{
         Clock, Inputs, Phase,
@@ -73,20 +74,41 @@ const MOST_ROWS: usize = 3;
 pub(in super::super) fn headlines(diff: &Diff) -> Vec<String> {
     let mut lines = Vec::new();
     if diff.is_same_structure() {
+        let but = match diff.unsteady_rows() {
+            0 => String::new(),
+            unsteady => format!(
+                ", but for {} in which one side does not agree with itself",
+                plural(unsteady, "row")
+            ),
+        };
         lines.push(format!(
-            "no structural change: the same {} in every phase",
+            "no structural change: the same {} in every phase{but}",
             what_is_alike(diff)
         ));
     }
-    let mut sized: Vec<(f64, String)> = diff.phases.iter().flat_map(of_phase).collect();
+    let mut sized: Vec<(f64, String)> = diff.phases.iter().flat_map(|phase| of_phase(diff, phase)).collect();
     sized.sort_by(|a, b| b.0.total_cmp(&a.0));
     lines.extend(sized.into_iter().map(|(_, line)| line));
     lines
 }
 
+/// Whether inputs were recorded; where they were not, nothing is said of them.
+fn has_shapes(diff: &Diff) -> bool {
+    diff.cautions.iter().all(|caution| !caution.starts_with("shapes"))
+}
+
+/// That a phase does the same in another order.
+pub(super) fn reordered(diff: &Diff, name: &str) -> String {
+    let inputs = if has_shapes(diff) {
+        " and with the same inputs"
+    } else {
+        ""
+    };
+    format!("{name}: the same, as often{inputs}, in another order")
+}
+
 fn what_is_alike(diff: &Diff) -> &'static str {
-    let has_shapes = diff.cautions.iter().all(|caution| !caution.starts_with("shapes"));
-    match (diff.clock, has_shapes) {
+    match (diff.clock, has_shapes(diff)) {
         (Clock::Host, true) => "operators, as often, with the same inputs, in the same order",
         (Clock::Host, false) => "operators, as often, in the same order",
         (_, true) => "operators and kernels, as often, with the same inputs and launch shapes",
@@ -95,7 +117,7 @@ fn what_is_alike(diff: &Diff) -> &'static str {
 }
 
 /// Lines, each with the milliseconds that it tells of over all steps of the phase.
-fn of_phase(phase: &PhaseDiff) -> Vec<(f64, String)> {
+fn of_phase(diff: &Diff, phase: &PhaseDiff) -> Vec<(f64, String)> {
     let name = phase_name(phase.phase, phase.batch.as_deref());
     let steps = phase.steps.into_iter().min().unwrap_or(0);
     let steps = u32::try_from(steps).map_or(f64::MAX, f64::from);
@@ -118,12 +140,12 @@ fn of_phase(phase: &PhaseDiff) -> Vec<(f64, String)> {
         }
     }
     match phase.structure.changes.first() {
-        Some(change) if lines.is_empty() => {
+        Some(change) if lines.is_empty() && change.is_steady => {
             let place = place(&name, &change.row.region);
             lines.push((0.0, format!("{place}: {} {}", code(&change.row.name), said(change))));
         }
         None if phase.structure.is_reordered => {
-            lines.push((0.0, format!("{name}: the same operators in another order")));
+            lines.push((0.0, reordered(diff, &name)));
         }
         _ => {}
     }
@@ -168,6 +190,7 @@ const fn doubt(told: Told) -> &'static str {
     match told {
         Told::OneCapture => " (one capture a side: seen, not judged)",
         Told::Nothing => " (within what captures of one side differ)",
+        Told::Waiting => " (not judged: gaps of over 50 ms between steps differ)",
         _ => "",
     }
 }
@@ -202,7 +225,7 @@ pub(in super::super) fn said(change: &Change) -> String {
         Counted::Kernel | Counted::Family => "launch",
     };
     let [good, bad] = change.calls;
-    match &change.changed {
+    let how = match &change.changed {
         Changed::New => format!("is new, {}", calls(bad, word)),
         Changed::Gone => format!("is gone, {} before", calls(good, word)),
         Changed::Calls => format!("{} → {}", count(good), calls(bad, word)),
@@ -217,7 +240,35 @@ pub(in super::super) fn said(change: &Change) -> String {
             let [good, new] = &**inputs;
             format!("{} with other inputs: {} → {}", calls(bad, word), one(good), one(new))
         }
-    }
+        Changed::Bytes => of_bytes(change, word),
+    };
+    let doubt = if change.is_steady { "" } else { NOT_STEADY };
+    format!("{how}{doubt}")
+}
+
+/// Behind a change that is not exact.
+pub(super) const NOT_STEADY: &str = " (not steady)";
+
+/// `4 launches of other sizes, moved: 1.000 → 64.0 MB`.
+fn of_bytes(change: &Change, word: &str) -> String {
+    let both = [("moved", change.moved_bytes), ("allocated", change.allocated_bytes)];
+    let told = both.into_iter().filter_map(|(what, bytes)| {
+        let [good, bad] = bytes.filter(|[good, bad]| (good - bad).abs() > 1e-9)?;
+        let text = megabytes(bytes);
+        Some(if text.contains('→') {
+            format!("{what}: {text} MB")
+        } else {
+            format!("{what}: {} bytes", counts([good, bad]))
+        })
+    });
+    let told: Vec<String> = told.collect();
+    let [_, number] = change.calls;
+    let calls = if number > 0.0 {
+        format!("{} of other sizes, ", calls(number, word))
+    } else {
+        String::new()
+    };
+    format!("{calls}{}", told.join(", "))
 }
 
 /// Names and inputs are shown so far.
@@ -228,6 +279,7 @@ pub(in super::super) fn told(told: Told) -> String {
     match told {
         Told::OneCapture => String::new(),
         Told::Nothing => "~".to_owned(),
+        Told::Waiting => "not judged: long gaps".to_owned(),
         Told::Slower(low, high) => format!("slower ({} … {})", by_ms(low), by_ms(high)),
         Told::Faster(low, high) => format!("faster ({} … {})", by_ms(low), by_ms(high)),
     }

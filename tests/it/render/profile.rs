@@ -43,6 +43,7 @@ fn of(report: &Report) -> Origin {
             report.baseline.as_ref().and_then(|arm| arm.commit.clone()),
             report.candidate.commit.clone(),
         ],
+        server: Vec::new(),
     }
 }
 

@@ -68,11 +68,12 @@ const FAMILIES: [Family; 10] = [
     Family::Graph,
     Family::Other,
 ];
-const CAUSES: [IdleCause; 6] = [
+const CAUSES: [IdleCause; 7] = [
     IdleCause::HostWait,
     IdleCause::KernelWait,
     IdleCause::Other,
     IdleCause::Profiler,
     IdleCause::Stall,
     IdleCause::BetweenOps,
+    IdleCause::Waiting,
 ];

@@ -120,6 +120,7 @@ fn diff(twin: DiffTwin) -> Found<Diff> {
         origin: Origin {
             cell: twin.of.cell,
             commits: [twin.of.good_commit, twin.of.bad_commit],
+            server: Vec::new(),
         },
         names: [twin.good, twin.bad],
         source: named(&SOURCES, Source::name, &text(twin.source), "source")?,
@@ -186,6 +187,7 @@ fn change(twin: ChangeTwin) -> Found<Change> {
         ("gone", None) => Changed::Gone,
         ("calls", None) => Changed::Calls,
         ("launch_shape", None) => Changed::LaunchShape,
+        ("bytes", None) => Changed::Bytes,
         ("inputs", Some(both)) => Changed::Inputs(Box::new(both.map(|one| one.map(inputs)))),
         _ => return Err(contradiction("`changed`", "is not known, or does not fit its `inputs`")),
     };
@@ -197,6 +199,7 @@ fn change(twin: ChangeTwin) -> Found<Change> {
         },
         counted: named(&kinds, counted, &twin.counted, "counted")?,
         changed,
+        is_steady: twin.is_steady,
         calls: twin.calls_a_step,
         moved_bytes: twin.moved_bytes_a_step,
         allocated_bytes: twin.allocated_bytes_a_step,
@@ -257,6 +260,7 @@ fn told(word: &str, interval: Option<(f64, f64)>) -> Found<Told> {
     match (word, interval) {
         ("one_capture", None) => Ok(Told::OneCapture),
         ("nothing", None) => Ok(Told::Nothing),
+        ("waiting", None) => Ok(Told::Waiting),
         ("slower", Some((low, high))) if 0.0 < low && low <= high => Ok(Told::Slower(low, high)),
         ("faster", Some((low, high))) if low <= high && high < 0.0 => Ok(Told::Faster(low, high)),
         _ => Err(contradiction(

@@ -105,9 +105,9 @@ pub(super) struct PhaseTwin {
     pub(super) passes_a_step: [f64; 2],
     /// Rows that differ in what is done.
     pub(super) changes: Vec<ChangeTwin>,
-    /// The same operators with the same inputs, in another order.
+    /// The same operators, as often and with the same inputs in all, in another order.
     pub(super) is_reordered: bool,
-    /// Rows that differ between captures of one side already.
+    /// Rows that differ between captures of one side already, or from step to step.
     pub(super) unsteady_rows: u64,
     /// Bytes allocated in a step; null where they were not recorded.
     pub(super) allocated_bytes_a_step: Option<[f64; 2]>,
@@ -126,9 +126,12 @@ pub(super) struct ChangeTwin {
     pub(super) region: String,
     /// Operator, kernel or family.
     pub(super) name: String,
-    /// `new`, `gone`, `calls`, `inputs` or `launch_shape`.
+    /// `new`, `gone`, `calls`, `inputs`, `launch_shape` or `bytes`.
     pub(super) changed: String,
-    /// Of changed inputs, one kind that is gone and one that is new; null for every other change.
+    /// Whether captures of each side, and their steps, agree with one another: only then it is exact.
+    #[serde(default = "yes")]
+    pub(super) is_steady: bool,
+    /// Of changed inputs, the kind that became fewer and the one that became more; null for every other change.
     pub(super) inputs: Option<[Option<InputsTwin>; 2]>,
     /// The change in words; not read back.
     #[serde(default)]
@@ -139,6 +142,10 @@ pub(super) struct ChangeTwin {
     pub(super) moved_bytes_a_step: Option<[f64; 2]>,
     /// Bytes that it allocates in a step; null where they were not recorded.
     pub(super) allocated_bytes_a_step: Option<[f64; 2]>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Shapes and types of an operator's inputs, as the profiler writes them.
@@ -211,7 +218,7 @@ pub(super) struct ValuesTwin {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Told")]
 pub(super) struct ToldTwin {
-    /// `one_capture`: nothing can be said; `nothing`; `slower` or `faster` at 95 %, after Holm.
+    /// `one_capture`: nothing can be said; `nothing`; `waiting`: not judged, as long gaps between steps differ; `slower` or `faster` at 95 %, after Holm.
     pub(super) told: String,
     /// The 95 % interval of what is slower or faster; else null.
     pub(super) interval_ms: Option<(f64, f64)>,

@@ -109,6 +109,7 @@ fn change(change: &Change) -> ChangeTwin {
         Changed::Gone => ("gone", None),
         Changed::Calls => ("calls", None),
         Changed::LaunchShape => ("launch_shape", None),
+        Changed::Bytes => ("bytes", None),
         Changed::Inputs(both) => ("inputs", Some(both.each_ref().map(inputs))),
     };
     ChangeTwin {
@@ -116,6 +117,7 @@ fn change(change: &Change) -> ChangeTwin {
         region: change.row.region.clone(),
         name: change.row.name.clone(),
         changed: changed.to_owned(),
+        is_steady: change.is_steady,
         inputs,
         said: words::said(change),
         calls_a_step: change.calls,
@@ -155,6 +157,7 @@ fn told(told: Told) -> ToldTwin {
     let (told, interval_ms) = match told {
         Told::OneCapture => ("one_capture", None),
         Told::Nothing => ("nothing", None),
+        Told::Waiting => ("waiting", None),
         Told::Slower(low, high) => ("slower", Some((low, high))),
         Told::Faster(low, high) => ("faster", Some((low, high))),
     };

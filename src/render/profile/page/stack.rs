@@ -175,6 +175,7 @@ const fn short(cause: IdleCause) -> &'static str {
         IdleCause::Profiler => "idle: profiler",
         IdleCause::Stall => "idle: over 1 ms",
         IdleCause::BetweenOps => "idle: between operators",
+        IdleCause::Waiting => "idle: over 50 ms",
     }
 }
 
