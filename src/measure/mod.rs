@@ -32,7 +32,7 @@ use std::{
 };
 
 pub use alike::measure_alike;
-pub use clocks::{clocks_apart, limits_apart, power_limits_apart};
+pub use clocks::{clocks_apart, limits_apart, power_limits_apart, sm_clocks_apart};
 pub use deaths::{Death, death, deaths};
 pub use disturbance::Circumstances;
 pub use gpu::headroom_pct;
