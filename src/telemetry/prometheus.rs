@@ -178,6 +178,20 @@ fn until_quote(text: &str) -> Result<(&str, &str), &'static str> {
 }
 
 impl Sample<'_> {
+    /// Its labels but one, in the order of their names: what tells it from the other series of its name.
+    pub(super) fn labels_without(&self, left_out: &str) -> String {
+        let mut all = Vec::new();
+        let inside = format!("{}}}", self.labels);
+        let read = labels(&inside, |name, value| {
+            if let Some(value) = value.filter(|_| name != left_out) {
+                all.push(format!("{name}=\"{value}\""));
+            }
+        });
+        debug_assert!(read.is_ok(), "the labels of a sample were read before");
+        all.sort_unstable();
+        all.join(",")
+    }
+
     /// The value of a label without its escapes (`\\`, `\"`, `\n`).
     pub(super) fn label(&self, key: &str) -> Option<String> {
         let mut found = None;
