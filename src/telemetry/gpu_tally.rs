@@ -25,6 +25,9 @@ pub(super) struct Tally {
     reason: Option<String>,
     /// In how many samples each reason held clocks down.
     throttled: BTreeMap<&'static str, u32>,
+    /// Why a GPU did not tell them, and its processes, the first time.
+    throttled_untold: Option<String>,
+    processes_untold: Option<String>,
     /// Processes of the first sample, and all that were seen.
     first_processes: BTreeSet<u32>,
     processes: BTreeSet<u32>,
@@ -88,6 +91,13 @@ impl Tally {
             self.readings += 1;
         }
         self.count_errors(readings);
+        let first = |known: &Option<String>, of: fn(&Reading) -> &Option<String>| {
+            known
+                .clone()
+                .or_else(|| readings.iter().find_map(|reading| of(reading).clone()))
+        };
+        self.throttled_untold = first(&self.throttled_untold, |reading| &reading.throttled_untold);
+        self.processes_untold = first(&self.processes_untold, |reading| &reading.processes_untold);
         let reasons: BTreeSet<&'static str> = readings.iter().flat_map(|reading| reading.throttled.clone()).collect();
         for reason in reasons {
             *self.throttled.entry(reason).or_default() += 1;
@@ -151,6 +161,11 @@ impl Tally {
         Seen {
             gpu: self.usage(),
             throttled: throttled.map(|(reason, _)| (*reason).to_owned()).collect(),
+            untold: [&self.throttled_untold, &self.processes_untold]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
             memory_errors: self.new_errors(),
             new_processes: u32::try_from(self.processes.difference(&self.first_processes).count()).unwrap_or(u32::MAX),
             series: courses.filter_map(|course| course.finish(self.ended_ns)).collect(),
@@ -253,6 +268,25 @@ mod tests {
             Tally::default().finish().gpu,
             GpuUse::NotMeasured("no GPU sample was taken".into())
         );
+    }
+
+    #[test]
+    fn why_throttling_and_processes_are_not_told_is_kept_once() {
+        let reading = |gpu: u32| Reading {
+            throttled_untold: Some(format!("no throttle reasons of GPU {gpu}")),
+            processes_untold: (gpu == 1).then(|| "no processes of GPU 1".to_owned()),
+            ..Reading::default()
+        };
+        let mut tally = Tally::default();
+        tally.add(None, &[reading(0), reading(1)]);
+        tally.add(None, &[reading(0), reading(1)]);
+        assert_eq!(
+            tally.finish().untold,
+            ["no throttle reasons of GPU 0", "no processes of GPU 1"]
+        );
+        let mut told = Tally::default();
+        told.add(None, &[Reading::default()]);
+        assert_eq!(told.finish().untold, [""; 0]);
     }
 
     #[test]
