@@ -11,6 +11,10 @@ const STATE_EVERY: u32 = 5;
 /// Share of the looks at a page that may fail.
 const MAY_FAIL: f64 = 0.1;
 
+/// Samples of an exporter that a figure takes at least, as any gauge does: it collects now and then, and a peak of one look is
+/// none of the run. NVML is asked ten times a second, and twice at least.
+const FEWEST_OF_AN_EXPORTER: u32 = 5;
+
 /// What the samples of one run come to.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -37,6 +41,8 @@ pub(super) struct Tally {
     courses: Vec<Course>,
     /// Whether their state was asked for since the run began.
     has_first_state: bool,
+    /// Samples that a figure takes at least.
+    fewest: u32,
     /// Why a GPU could not be read any more.
     lost: Option<NoGpu>,
     ended_ns: u64,
@@ -48,6 +54,14 @@ impl Tally {
         Self {
             courses: indices.iter().map(|index| Course::of(*index, indices.len())).collect(),
             ..Self::default()
+        }
+    }
+
+    /// The same of an exporter's page.
+    pub(super) fn of_exporter(indices: &[u32]) -> Self {
+        Self {
+            fewest: FEWEST_OF_AN_EXPORTER,
+            ..Self::of(indices)
         }
     }
 
@@ -192,6 +206,13 @@ impl Tally {
             let why = reason.unwrap_or("no reason is known");
             return GpuUse::NotMeasured(format!("{} of {looks:.0} looks at the GPUs failed: {why}", self.missed));
         }
+        if self.samples < self.fewest {
+            return GpuUse::NotMeasured(format!(
+                "the GPU exporter told something new {} times during the run, and a figure takes {}: let it collect every \
+                 second (`dcgm-exporter -c 1000`), or make runs longer",
+                self.samples, self.fewest
+            ));
+        }
         let mean_pct = self.utilization_sum_pct / f64::from(self.readings);
         GpuUse::Measured {
             memory_peak_bytes: self.memory_peak_bytes,
@@ -252,25 +273,6 @@ mod tests {
     }
 
     #[test]
-    fn the_first_sample_of_a_run_has_its_energy_wherever_it_falls() {
-        let mut tally = Tally::default();
-        let mut told = Vec::new();
-        for has_begun in [false, false, true, true, true, true] {
-            told.push(tally.wants_state(has_begun));
-            tally.add(None, &[Reading::default()]);
-        }
-        assert_eq!(told, [true, false, true, false, false, true]);
-    }
-
-    #[test]
-    fn no_sample_is_no_figure() {
-        assert_eq!(
-            Tally::default().finish().gpu,
-            GpuUse::NotMeasured("no GPU sample was taken".into())
-        );
-    }
-
-    #[test]
     fn why_throttling_and_processes_are_not_told_is_kept_once() {
         let reading = |gpu: u32| Reading {
             throttled_untold: Some(format!("no throttle reasons of GPU {gpu}")),
@@ -287,6 +289,35 @@ mod tests {
         let mut told = Tally::default();
         told.add(None, &[Reading::default()]);
         assert_eq!(told.finish().untold, [""; 0]);
+    }
+
+    #[test]
+    fn the_first_sample_of_a_run_has_its_energy_wherever_it_falls() {
+        let mut tally = Tally::default();
+        let mut told = Vec::new();
+        for has_begun in [false, false, true, true, true, true] {
+            told.push(tally.wants_state(has_begun));
+            tally.add(None, &[Reading::default()]);
+        }
+        assert_eq!(told, [true, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn of_an_exporter_a_figure_takes_five_samples() {
+        for (samples, is_measured) in [(4, false), (5, true)] {
+            let mut tally = Tally::of_exporter(&[0]);
+            (0..samples).for_each(|at_ns| tally.add(Some(at_ns), &[Reading::default()]));
+            let found = tally.finish().gpu;
+            assert_eq!(matches!(found, GpuUse::Measured { .. }), is_measured, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn no_sample_is_no_figure() {
+        assert_eq!(
+            Tally::default().finish().gpu,
+            GpuUse::NotMeasured("no GPU sample was taken".into())
+        );
     }
 
     #[test]

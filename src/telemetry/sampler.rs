@@ -172,7 +172,7 @@ fn follow(
         let at_ns = clock.at_ns(begun + begun.elapsed() / 2);
         match (told, &mut tally) {
             (Ok(look), tally) => {
-                let tally = tally.get_or_insert_with(|| Tally::of(&look.indices));
+                let tally = tally.get_or_insert_with(|| Tally::of_exporter(&look.indices));
                 shown.set(&look.readings);
                 if look.is_new && at_ns.is_some() {
                     tally.add(at_ns, &look.readings);
