@@ -350,6 +350,7 @@ fn begin(plan: Plan, probe: &Probe, commit: Option<String>) -> Session {
         model: plan.target.model.clone(),
         gpus: machine.gpus,
         gpu_driver: machine.gpu_driver,
+        gpu_cuda: machine.gpu_cuda,
         cpu: machine.cpu,
         cpu_cores: machine.cpu_cores,
         os: machine.os,
