@@ -69,6 +69,8 @@ pub struct CellComparison {
     pub unpaired: Option<String>,
     /// Why its pairs compare machines rather than servers: most of them were disturbed on one arm alone.
     pub one_sided: Option<OneSided>,
+    /// What both engines state that their models and activations take, in 10⁹ bytes, where both state it.
+    pub stated_memory_gb: Option<(f64, f64)>,
     /// The only metric that it has, where its runs are searches.
     pub answer: Option<Metric>,
     /// One for each metric.
@@ -130,8 +132,8 @@ pub struct Side {
     pub samples_fewest: usize,
     /// Mean samples of the runs that have a value.
     pub samples_mean: f64,
-    /// Of GPU memory: whether the engine takes it at start, whatever the requests need.
-    pub is_reserved: bool,
+    /// Of GPU memory: whether the engine takes it at start, whatever the requests need; `None`: nobody knows.
+    pub is_reserved: Option<bool>,
 }
 
 impl Side {
@@ -148,7 +150,7 @@ impl Side {
             missing: missing.collect(),
             samples_fewest: samples.iter().copied().min().unwrap_or(0),
             samples_mean: moments::mean(&lengths).unwrap_or(0.0),
-            is_reserved: measured().any(|sample| sample.is_reserved),
+            is_reserved: measured().find_map(|sample| sample.is_reserved),
             samples,
         }
     }
@@ -291,6 +293,7 @@ fn compare_cell(baseline: &CellMeasurements, candidate: &CellMeasurements) -> Ce
         },
         unpaired: None,
         one_sided: None,
+        stated_memory_gb: baseline.stated_memory_gb.zip(candidate.stated_memory_gb),
         answer: answer_of(&candidate.load),
         metrics: metrics.collect(),
     }

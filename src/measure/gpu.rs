@@ -147,13 +147,28 @@ fn bytes(count: u64) -> f64 {
     count as f64
 }
 
-/// Whether an engine takes its memory at start: by its name, else by what its metrics or its command say of it.
-pub(super) fn takes_memory_at_start(environment: &Environment) -> bool {
+/// Whether an engine takes its memory at start: by its name, else by what its metrics or its command say of it; `None` where
+/// neither does.
+pub(super) fn takes_memory_at_start(environment: &Environment) -> Option<bool> {
     match environment.engine_name.as_deref() {
-        Some("vllm" | "sglang") => true,
-        Some("llama.cpp" | "perfgate-sim") => false,
-        _ => environment.engine_facts.contains_key(TAKES_MEMORY_AT_START),
+        Some("vllm" | "sglang") => Some(true),
+        Some("llama.cpp" | "perfgate-sim") => Some(false),
+        _ => environment
+            .engine_facts
+            .contains_key(TAKES_MEMORY_AT_START)
+            .then_some(true),
     }
+}
+
+/// What an engine states that its model takes and the peak of its activations, together, where it states both.
+pub(super) fn stated_memory_gb(environment: &Environment) -> Option<f64> {
+    const GB_PER_GIB: f64 = 1.073_741_824;
+    let gib = |fact: &str| {
+        let told = environment.engine_facts.get(fact)?.parse::<f64>().ok()?;
+        (told.is_finite() && told >= 0.0).then_some(told)
+    };
+    let sum = gib("model_memory_gib")? + gib("activation_peak_gib")?;
+    (sum > 0.0).then_some(sum * GB_PER_GIB)
 }
 
 #[cfg(test)]
