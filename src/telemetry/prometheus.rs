@@ -265,6 +265,29 @@ mod tests {
     }
 
     #[test]
+    fn what_promtool_accepts_is_read_whole() {
+        let page = include_str!("../../tests/data/promtool/server.metrics.txt");
+        let found = all(page).unwrap();
+        assert_eq!(found.len(), page.lines().filter(|line| !line.starts_with('#')).count());
+        let mut labels = Vec::new();
+        let mut values = Vec::new();
+        read(page.as_bytes(), |sample| {
+            labels.extend(sample.label("model_name"));
+            if sample.name == "engine_temperature_celsius" {
+                values.push(sample.value);
+            }
+        })
+        .unwrap();
+        assert_eq!(labels, ["a } b", "C:\\dir \"x\", {y}=1\nend"]);
+        let [cold, lost, sun, below] = values[..] else {
+            unreachable!("four places")
+        };
+        assert!(cold < -12.4 && lost.is_nan() && sun.is_infinite() && below < sun);
+        let count = found.iter().find(|(name, _)| name == "engine_preemptions_total");
+        assert!((count.unwrap().1 - 17.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
     fn labels_lose_their_escapes() {
         let sample = one(r#"m{a="one \"two\", }",b="c\\d\ne\t",c=""} 1"#);
         assert_eq!(sample.label("a").unwrap(), "one \"two\", }");
