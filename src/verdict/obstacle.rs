@@ -137,7 +137,7 @@ pub(super) fn obstacle(
 }
 
 /// Failed requests are the server's answers, whatever else the machine did.
-const fn is_of_errors(metric: Metric) -> bool {
+pub(super) const fn is_of_errors(metric: Metric) -> bool {
     matches!(metric, Metric::ErrorRate | Metric::Failed | Metric::Completed)
 }
 

@@ -49,3 +49,27 @@ fn a_session_that_was_disturbed_neither_blocks_nor_passes_against_a_stored_one()
         );
     }
 }
+
+#[test]
+fn a_ceiling_that_only_a_disturbed_candidate_breaks_is_open_and_one_that_it_keeps_is_kept() {
+    let at = |bound: f64| Policy {
+        ceilings: [(TPOT, bound)].into(),
+        errors: None,
+        ..policy(&[])
+    };
+    let (old, new) = (scaled(&QUIET, tpot), scaled(&QUIET, tpot));
+    let level = measure(&new).cells[0].series[&TPOT][0].as_ref().unwrap().value;
+    for (bound, disturbed, expected) in [
+        (level * 0.8, 0, Verdict::Regression),
+        (level * 0.8, 3, Verdict::Inconclusive),
+        (level * 1.2, 3, Verdict::Pass),
+    ] {
+        let found = judged_apart(&old, &throttled(&new, disturbed), &at(bound));
+        let [check] = &found.checks[..] else {
+            unreachable!("{found:?}")
+        };
+        assert_eq!(check.verdict, expected, "{}", check.reason);
+        let more = (expected == Verdict::Inconclusive).then_some(1);
+        assert_eq!(check.repeat_more, more, "{}", check.reason);
+    }
+}
