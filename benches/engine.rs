@@ -58,6 +58,7 @@ fn cell(streams: u32, seed: u64) -> CellMeasurements {
         token_counts: Some(TokenCounts::Usage),
         work: Vec::new(),
         circumstances: Vec::new(),
+        stated_memory_gb: None,
         skipped: None,
     }
 }

@@ -70,6 +70,7 @@ pub(super) fn describe_gpus(session: &mut Session, runner: &Runner) {
     session.notes.push(told);
     let ExportedGpus { names, driver } = found.unwrap_or_default();
     (session.environment.gpus, session.environment.gpu_driver) = (names, driver);
+    session.environment.gpu_cuda = None;
 }
 
 /// What the engine states of itself on its pages of metrics; nothing where they do not come.

@@ -2,6 +2,7 @@
 
 pub(super) mod beside;
 mod model;
+mod neighbours;
 mod once;
 
 use std::{collections::BTreeMap, path::Path, time::SystemTime};
@@ -302,8 +303,10 @@ fn served_run(
         Err(TargetError::Interrupted) => return Err(Ended::Interrupted),
         Err(error) => return Err(Ended::Aborted(error.to_string())),
     }
+    let before = neighbours::beside(served.as_deref());
     let run = one_run(runner, load, repeat, steps, (console, interrupt));
     let mut run = run.map_err(ended_by)?;
+    neighbours::note(&mut run, before, neighbours::beside(served.as_deref()));
     noted(served, &mut run);
     Ok(run)
 }
@@ -359,6 +362,7 @@ fn begin(plan: Plan, probe: &Probe, commit: Option<String>) -> Session {
         model: plan.target.model.clone(),
         gpus: machine.gpus,
         gpu_driver: machine.gpu_driver,
+        gpu_cuda: machine.gpu_cuda,
         cpu: machine.cpu,
         cpu_cores: machine.cpu_cores,
         os: machine.os,

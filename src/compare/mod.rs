@@ -24,6 +24,7 @@ pub use background::{Background, Design, PairNoise, PairVariance};
 pub use change::{Change, Noise, Prior, PriorFrom, Stored, Tested};
 pub use fingerprint::{Fingerprint, differences};
 pub use left_out::LeftOut;
+pub use one_sided::{Mended, OneSided};
 pub use pinned::{Around, LEVEL_SESSIONS, compare_levels};
 pub use scale::Scale;
 pub use shards::{MergeError, merge, merge_but};
@@ -67,7 +68,9 @@ pub struct CellComparison {
     /// Why no pair of it is whole, though both arms have runs.
     pub unpaired: Option<String>,
     /// Why its pairs compare machines rather than servers: most of them were disturbed on one arm alone.
-    pub one_sided: Option<String>,
+    pub one_sided: Option<OneSided>,
+    /// What both engines state that their models and activations take, in 10⁹ bytes, where both state it.
+    pub stated_memory_gb: Option<(f64, f64)>,
     /// The only metric that it has, where its runs are searches.
     pub answer: Option<Metric>,
     /// One for each metric.
@@ -103,6 +106,8 @@ pub struct MetricComparison {
     pub change: Option<Change>,
     /// The stored sessions that the change rests on; `None` for pairs.
     pub window: Option<Window>,
+    /// Why it compares machines rather than servers, where sessions were measured apart: their runs were not disturbed alike.
+    pub one_sided: Option<OneSided>,
 }
 
 impl MetricComparison {
@@ -127,8 +132,8 @@ pub struct Side {
     pub samples_fewest: usize,
     /// Mean samples of the runs that have a value.
     pub samples_mean: f64,
-    /// Of GPU memory: whether the engine takes it at start, whatever the requests need.
-    pub is_reserved: bool,
+    /// Of GPU memory: whether the engine takes it at start, whatever the requests need; `None`: nobody knows.
+    pub is_reserved: Option<bool>,
 }
 
 impl Side {
@@ -145,7 +150,7 @@ impl Side {
             missing: missing.collect(),
             samples_fewest: samples.iter().copied().min().unwrap_or(0),
             samples_mean: moments::mean(&lengths).unwrap_or(0.0),
-            is_reserved: measured().any(|sample| sample.is_reserved),
+            is_reserved: measured().find_map(|sample| sample.is_reserved),
             samples,
         }
     }
@@ -216,7 +221,7 @@ fn in_pairs(both: &[Both<'_>], pairing: &Pairing, noise: &PairNoise) -> (Design,
     let matched = both.iter().map(|(old, new)| {
         let unpaired = pairs::unpaired(old, new);
         let (old, new) = pairs::matched(old, new);
-        let one_sided = one_sided::why(&old, &new);
+        let one_sided = one_sided::in_pairs(&old, &new);
         CellComparison {
             unpaired,
             one_sided,
@@ -237,13 +242,29 @@ fn apart(both: &[Both<'_>], baseline: &Measurements, history: &[Measurements]) -
     let sessions: Vec<&Measurements> = history.iter().chain([baseline]).collect();
     let cells = both.iter().map(|(old, new)| {
         let mut cell = compare_cell(old, new);
-        window::fill(&mut cell, &window::level(&sessions, new));
+        let level = window::level(&sessions, new);
+        window::fill(&mut cell, &level);
+        fill_one_sided(&mut cell, &level, new);
         cell
     });
     let design = Design::Apart {
         sessions: sessions.len().min(window::SESSIONS),
     };
     (design, cells.collect())
+}
+
+/// Each metric against the runs of the sessions that it is compared with.
+fn fill_one_sided(cell: &mut CellComparison, level: &window::Level<'_>, new: &CellMeasurements) {
+    let stored: Vec<&CellMeasurements> = level.iter().map(|(_, cell)| *cell).collect();
+    let mut known: BTreeMap<usize, Option<OneSided>> = BTreeMap::new();
+    for found in cell.metrics.values_mut() {
+        let sessions = found.window.as_ref().map_or(1, |window| window.sessions);
+        let why = known.entry(sessions).or_insert_with(|| {
+            let first = stored.len().saturating_sub(sessions);
+            one_sided::apart(stored.get(first..).unwrap_or_default(), new)
+        });
+        found.one_sided.clone_from(why);
+    }
 }
 
 fn compare_cell(baseline: &CellMeasurements, candidate: &CellMeasurements) -> CellComparison {
@@ -272,6 +293,7 @@ fn compare_cell(baseline: &CellMeasurements, candidate: &CellMeasurements) -> Ce
         },
         unpaired: None,
         one_sided: None,
+        stated_memory_gb: baseline.stated_memory_gb.zip(candidate.stated_memory_gb),
         answer: answer_of(&candidate.load),
         metrics: metrics.collect(),
     }

@@ -369,10 +369,12 @@ fn warmup(runs: &[&Run]) -> Warmup {
 
 /// The worst of what was seen on the machines.
 fn host(runs: &[&Run]) -> HostUse {
-    let throttled: BTreeSet<String> = runs.iter().flat_map(|run| run.host.throttled.iter().cloned()).collect();
+    let all = |of: fn(&HostUse) -> &Vec<String>| runs.iter().flat_map(move |run| of(&run.host).clone());
+    let each = |of| all(of).collect::<BTreeSet<String>>().into_iter().collect();
     HostUse {
+        throttled: each(|host| &host.throttled),
+        gpu_untold: each(|host| &host.gpu_untold),
         cpu_steal: runs.iter().filter_map(|run| run.host.cpu_steal).reduce(f64::max),
-        throttled: throttled.into_iter().collect(),
         gpu_memory_errors: runs.iter().map(|run| run.host.gpu_memory_errors).max().unwrap_or(0),
         foreign_gpu_processes: runs.iter().map(|run| run.host.foreign_gpu_processes).max().unwrap_or(0),
         neighbour_gpu_processes: runs.iter().filter_map(|run| run.host.neighbour_gpu_processes).max(),

@@ -40,6 +40,7 @@ pub(super) fn measurements(cells: &[Vec<(Metric, Vec<f64>)>]) -> Measurements {
             token_counts: None,
             work: Vec::new(),
             circumstances: Vec::new(),
+            stated_memory_gb: None,
             skipped: None,
         }
     });

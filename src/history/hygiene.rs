@@ -2,7 +2,7 @@
 
 use super::{Entry, course::values};
 use crate::{
-    measure::measure,
+    measure::{disturbance, measure},
     metric::Metric,
     session::{Ended, PairArm, Session},
     stats::moments::Moments,
@@ -23,7 +23,8 @@ pub const fn spread_limit(metric: Metric) -> f64 {
 }
 
 /// What speaks against a session as a baseline, in sentences: that it is a candidate or not of the main branch, or not
-/// whole, or of a single run, or too noisy in one of the gated metrics. None: nothing does.
+/// whole, or of a single run, or too noisy in one of the gated metrics, or its machine was
+/// disturbed in most runs. None: nothing does.
 ///
 /// Whether it can carry a verdict at all is not asked here ([`crate::measure::invalid_because`]).
 pub fn objections(session: &Session, gated: &[Metric]) -> Vec<String> {
@@ -43,8 +44,23 @@ pub fn objections(session: &Session, gated: &[Metric]) -> Vec<String> {
         objections.push("it was interrupted: not all of its runs are there".into());
     }
     objections.extend(alone(session));
+    objections.extend(disturbed(session));
     objections.extend(noisy(session, gated));
     objections
+}
+
+/// What the machine did to most runs of a level would be the baseline's speed for weeks.
+fn disturbed(session: &Session) -> Option<String> {
+    session.cells.iter().find_map(|cell| {
+        let found: Vec<String> = cell.runs.iter().filter_map(disturbance::of_machine).collect();
+        let first = found.first().filter(|_| found.len() * 2 > cell.runs.len())?;
+        Some(format!(
+            "the machine was disturbed in {} of {} runs of {}: {first}",
+            found.len(),
+            cell.runs.len(),
+            cell.name
+        ))
+    })
 }
 
 /// One run says nothing of how far runs lie apart here; what was left out on purpose has none.
@@ -119,4 +135,33 @@ fn noisy(session: &Session, gated: &[Metric]) -> Vec<String> {
         })
     });
     too_much.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::synthetic::scaled;
+
+    #[test]
+    fn a_session_most_of_whose_runs_were_disturbed_is_no_baseline() {
+        let mut session = scaled(&[0.99, 1.0, 1.0, 1.01], |_, _| {});
+        let runs = session.cells[0].runs.len();
+        let mut of = |disturbed: usize| {
+            for (place, run) in session.cells[0].runs.iter_mut().enumerate() {
+                run.host.throttled = if place < disturbed {
+                    vec!["hw_slowdown".into()]
+                } else {
+                    Vec::new()
+                };
+            }
+            objections(&session, &[])
+        };
+        assert_eq!(of(runs / 2), [""; 0]);
+        let most = of(runs / 2 + 1);
+        assert!(
+            most[0].starts_with("the machine was disturbed in ")
+                && most[0].ends_with("clocks were held down (hw_slowdown)"),
+            "{most:?}"
+        );
+    }
 }

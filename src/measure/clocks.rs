@@ -41,13 +41,9 @@ pub fn clocks_apart(old: &CellRuns, new: &CellRuns) -> Vec<String> {
         ("SM", sm_clock as fn(&GpuSeries) -> Option<f64>),
         ("memory", memory_clock),
     ];
-    let clocks = kinds.into_iter().filter_map(|(name, of)| {
-        let (old, new) = (mean_of(old, of)?, mean_of(new, of)?);
-        let by = new / old - 1.0;
-        (by.abs() > SAME_CLOCK).then(|| {
-            format!("the mean {name} clock is {old:.0} MHz for the baseline and {new:.0} MHz for the candidate")
-        })
-    });
+    let clocks = kinds
+        .into_iter()
+        .filter_map(|(name, of)| told_apart(name, mean_of(old, of)?, mean_of(new, of)?));
     limits.into_iter().chain(clocks).collect()
 }
 
@@ -71,12 +67,28 @@ fn mean_clock(series: &GpuSeries, of: impl Fn(&GpuPoint) -> Option<f64>) -> Opti
 
 /// Of the slowest GPU of each run, over all runs.
 fn mean_of(cell: &CellRuns, of: impl Fn(&GpuSeries) -> Option<f64>) -> Option<f64> {
-    let slowest = cell
-        .runs
-        .iter()
-        .map(|run| run.telemetry.gpus.iter().filter_map(&of).reduce(f64::min));
-    let slowest: Option<Vec<f64>> = slowest.collect();
+    let slowest: Option<Vec<f64>> = cell.runs.iter().map(|run| slowest(run, &of)).collect();
     mean(&slowest?)
+}
+
+fn slowest(run: &Run, of: impl Fn(&GpuSeries) -> Option<f64>) -> Option<f64> {
+    run.telemetry.gpus.iter().filter_map(of).reduce(f64::min)
+}
+
+/// The mean SM clock of the slowest GPU of a run.
+pub(super) fn sm_clock_mhz(run: &Run) -> Option<f64> {
+    slowest(run, sm_clock)
+}
+
+/// In what the mean SM clocks of two sides differ, in words.
+pub fn sm_clocks_apart(old_mhz: f64, new_mhz: f64) -> Option<String> {
+    told_apart("SM", old_mhz, new_mhz)
+}
+
+fn told_apart(name: &str, old_mhz: f64, new_mhz: f64) -> Option<String> {
+    ((new_mhz / old_mhz - 1.0).abs() > SAME_CLOCK).then(|| {
+        format!("the mean {name} clock is {old_mhz:.0} MHz for the baseline and {new_mhz:.0} MHz for the candidate")
+    })
 }
 
 #[cfg(test)]

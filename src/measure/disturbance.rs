@@ -19,17 +19,29 @@ const LEAST_RESTING_S: f64 = 0.05;
 /// Under what a run was measured, where that may tell one arm of a pair from the other.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Circumstances {
-    /// What the machine did to it, in words.
+    /// What the machine did to it, or the client, in words.
     pub disturbed: Option<String>,
+    /// What the machine did to it.
+    pub by_machine: Option<String>,
     /// By GPU, in watts.
     pub power_limits_w: BTreeMap<u32, f64>,
+    /// Mean SM clock of its slowest GPU while that worked.
+    pub sm_clock_mhz: Option<f64>,
+    /// Whether GPU clocks were held down.
+    pub is_throttled: bool,
+    /// Processes on its server's GPUs that were there all the time and are none of the server's; `None`: nobody could tell.
+    pub neighbours: Option<u32>,
 }
 
 impl Circumstances {
     pub(super) fn of(run: &Run) -> Self {
         Self {
-            disturbed: by_machine(run).or_else(|| read_as_one(run)),
+            disturbed: of_machine(run).or_else(|| read_as_one(run)),
+            by_machine: of_machine(run),
             power_limits_w: clocks::power_limits_w(run),
+            sm_clock_mhz: clocks::sm_clock_mhz(run),
+            is_throttled: !run.host.throttled.is_empty(),
+            neighbours: run.host.neighbour_gpu_processes,
         }
     }
 }
@@ -42,10 +54,11 @@ pub fn of(run: &Run) -> Option<String> {
             run.warmup.requests
         )
     });
-    by_machine(run).or(cold).or_else(|| read_as_one(run))
+    of_machine(run).or(cold).or_else(|| read_as_one(run))
 }
 
-fn by_machine(run: &Run) -> Option<String> {
+/// What the machine did to a run, in words; how warm the server was, and how late the client read, is another matter.
+pub fn of_machine(run: &Run) -> Option<String> {
     let host = &run.host;
     let wall_s = run.client.map(|client| client.wall_s);
     if let Some(steal) = host.cpu_steal.filter(|steal| *steal > MAX_STEAL) {
@@ -72,7 +85,7 @@ fn by_machine(run: &Run) -> Option<String> {
             many => format!("{many} processes"),
         };
         return Some(format!(
-            "other work was on the GPU for a part of the pair only ({processes})"
+            "other work was on the GPU for a part of the time only ({processes})"
         ));
     }
     if let Some(requests) = host.resting_arm_requests.filter(|requests| *requests > 0) {

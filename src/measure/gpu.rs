@@ -51,16 +51,21 @@ fn utilization(run: &Run, whole: (f64, usize)) -> RunValue {
         .ok_or_else(|| format!("GPU utilisation is `{busy_pct}`, which is no number"))
 }
 
-/// Mean utilisation over the points in which a request was in flight, and of how many samples; `None` where the GPUs were
-/// not followed to the end, or no point met a request.
+/// Mean utilisation over the points in which a request was in flight, and of how many samples; `None` where no point met a
+/// request. A look that failed now and then is a gap, of which no point tells.
 fn busy(run: &Run) -> Option<(f64, usize)> {
-    let whole = run.telemetry.gpus.iter().all(|series| series.gaps.is_empty());
     let flights = flights(run);
     let (mut sum, mut weight, mut fewest) = (0.0, 0.0, usize::MAX);
-    for series in run.telemetry.gpus.iter().filter(|_| whole) {
+    for series in &run.telemetry.gpus {
         let mut samples = 0;
         for (place, point) in series.points.iter().enumerate() {
-            let until_ns = series.points.get(place + 1).map_or(u64::MAX, |next| next.at_ns);
+            let gap_ns = series
+                .gaps
+                .iter()
+                .map(|gap| gap.from_ns)
+                .find(|from_ns| *from_ns > point.at_ns);
+            let next_ns = series.points.get(place + 1).map(|next| next.at_ns);
+            let until_ns = gap_ns.into_iter().chain(next_ns).min().unwrap_or(u64::MAX);
             if is_in_flight(&flights, (point.at_ns, until_ns)) {
                 sum += point.utilization_pct? * f64::from(point.samples);
                 weight += f64::from(point.samples);
@@ -142,13 +147,28 @@ fn bytes(count: u64) -> f64 {
     count as f64
 }
 
-/// Whether an engine takes its memory at start: by its name, else by what its metrics or its command say of it.
-pub(super) fn takes_memory_at_start(environment: &Environment) -> bool {
+/// Whether an engine takes its memory at start: by its name, else by what its metrics or its command say of it; `None` where
+/// neither does.
+pub(super) fn takes_memory_at_start(environment: &Environment) -> Option<bool> {
     match environment.engine_name.as_deref() {
-        Some("vllm" | "sglang") => true,
-        Some("llama.cpp" | "perfgate-sim") => false,
-        _ => environment.engine_facts.contains_key(TAKES_MEMORY_AT_START),
+        Some("vllm" | "sglang") => Some(true),
+        Some("llama.cpp" | "perfgate-sim") => Some(false),
+        _ => environment
+            .engine_facts
+            .contains_key(TAKES_MEMORY_AT_START)
+            .then_some(true),
     }
+}
+
+/// What an engine states that its model takes and the peak of its activations, together, where it states both.
+pub(super) fn stated_memory_gb(environment: &Environment) -> Option<f64> {
+    const GB_PER_GIB: f64 = 1.073_741_824;
+    let gib = |fact: &str| {
+        let told = environment.engine_facts.get(fact)?.parse::<f64>().ok()?;
+        (told.is_finite() && told >= 0.0).then_some(told)
+    };
+    let sum = gib("model_memory_gib")? + gib("activation_peak_gib")?;
+    (sum > 0.0).then_some(sum * GB_PER_GIB)
 }
 
 #[cfg(test)]
@@ -234,13 +254,19 @@ mod tests {
         );
         assert_eq!(of(&[(4, 5)]), Ok(60.0));
         assert_eq!(of(&[(0, 9)]), Ok(50.0));
-        let mut lost = gpu(0, &course);
-        lost.gaps.push(crate::session::Stretch::default());
+        let mut missed = gpu(0, &course);
+        missed.gaps.push(crate::session::Stretch {
+            from_ns: 3_500_000_000,
+            to_ns: 4_000_000_000,
+            reason: "no answer within 2 s".into(),
+        });
         assert_eq!(
-            value(&run(vec![lost], &[(1, 2)]), Metric::GpuUtilizationPct),
+            value(&run(vec![missed.clone()], &[(1, 2)]), Metric::GpuUtilizationPct),
             Ok(90.0),
-            "the whole run's"
+            "of what was seen in flight"
         );
+        let late = run(vec![missed], &[(3, 3), (2, 3)]);
+        assert_eq!(value(&late, Metric::GpuUtilizationPct), Ok(55.0));
         assert_eq!(value(&run(vec![], &[(1, 2)]), Metric::GpuUtilizationPct), Ok(90.0));
     }
 

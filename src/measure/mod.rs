@@ -32,7 +32,7 @@ use std::{
 };
 
 pub use alike::measure_alike;
-pub use clocks::{clocks_apart, limits_apart, power_limits_apart};
+pub use clocks::{clocks_apart, limits_apart, power_limits_apart, sm_clocks_apart};
 pub use deaths::{Death, death, deaths};
 pub use disturbance::Circumstances;
 pub use gpu::headroom_pct;
@@ -85,6 +85,8 @@ pub struct CellMeasurements {
     pub work: Vec<Work>,
     /// Under what each run was measured, in run order; empty where nobody looked.
     pub circumstances: Vec<Circumstances>,
+    /// What the engine states that its model and the peak of its activations take, in 10⁹ bytes.
+    pub stated_memory_gb: Option<f64>,
     /// Why it was left out, where that was decided on the way.
     pub skipped: Option<String>,
 }
@@ -139,8 +141,8 @@ pub struct Sample {
     /// Of a percentile: how far the values just above it lie above those just below it (0.2 = 20 %), where that is a cliff
     /// between two modes.
     pub cliff: Option<f64>,
-    /// Of GPU memory: whether the engine takes it at start, whatever the requests need.
-    pub is_reserved: bool,
+    /// Of GPU memory: whether the engine takes it at start, whatever the requests need; `None`: nobody knows.
+    pub is_reserved: Option<bool>,
     /// Of an attainment or a goodput: what it would be if all times were one, two, … times [`SLOWER_STEP`] longer and as many
     /// requests came.
     pub slower: Option<[f64; SLOWER_STEPS]>,
@@ -179,7 +181,9 @@ fn of_the_engine(measured: &mut Measurements, session: &Session) {
     let mut runs = session.cells.iter().flat_map(|cell| &cell.runs);
     let tokens = tokens.filter(|_| runs.all(|run| run.telemetry.logged_kv_tokens.is_none()));
     let is_reserved = gpu::takes_memory_at_start(&session.environment);
+    let stated_memory_gb = gpu::stated_memory_gb(&session.environment);
     for cell in &mut measured.cells {
+        cell.stated_memory_gb = stated_memory_gb;
         let capacities = cell
             .series
             .get_mut(&Metric::KvCacheCapacityTokens)
@@ -258,6 +262,7 @@ fn measure_level(cell: &CellRuns, plan: &Plan, level: &Load) -> CellMeasurements
         token_counts: token_counts(cell),
         work: cell.runs.iter().map(Work::of).collect(),
         circumstances: cell.runs.iter().map(Circumstances::of).collect(),
+        stated_memory_gb: None,
         skipped: cell.skipped.clone(),
     }
 }

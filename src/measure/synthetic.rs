@@ -201,6 +201,7 @@ fn environment() -> Environment {
         model: Some("llama".into()),
         gpus: vec!["NVIDIA H100 80GB HBM3".into()],
         gpu_driver: Some("535.129.03".into()),
+        gpu_cuda: None,
         cpu: Some("Xeon".into()),
         cpu_cores: Some(32),
         os: Some("linux x86_64".into()),

@@ -179,6 +179,7 @@ fn facts(session: &Session) -> Vec<(String, String)> {
         facts.put("GPUs", environment.gpus.join(", "));
     }
     facts.maybe("GPU driver", environment.gpu_driver.as_ref());
+    facts.maybe("CUDA of the driver", environment.gpu_cuda.as_ref());
     facts.maybe("CPU of the client", environment.cpu.as_ref());
     facts.maybe("Cores of the client", environment.cpu_cores.as_ref());
     facts.maybe("System of the client", environment.os.as_ref());

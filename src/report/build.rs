@@ -185,6 +185,12 @@ fn all_warnings(
         warnings.extend(of_session("baseline", session));
     }
     warnings.extend(of_session("candidate", candidate));
+    let both: Vec<&Session> = baseline
+        .iter()
+        .map(|(_, session)| *session)
+        .chain([candidate])
+        .collect();
+    warnings.extend(machine::unseen(&both));
     warnings.extend(notes(baseline.map(|(_, session)| session), candidate));
     if let Some((_, session)) = baseline {
         warnings.extend(counted_differently(session, candidate));
@@ -213,6 +219,7 @@ pub fn warnings(session: &Session) -> Vec<String> {
     let headroom = headroom::of("session", session, Headroom::default());
     of_session("session", session)
         .into_iter()
+        .chain(machine::unseen(&[session]))
         .chain(headroom)
         .chain(notes)
         .collect()

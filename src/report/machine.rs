@@ -15,6 +15,26 @@ pub(super) fn of(arm: &str, session: &Session) -> Vec<String> {
         .collect()
 }
 
+/// Why nobody could see what spoils a run on a GPU, once for both arms: "none" and "not known" look alike else.
+pub(super) fn unseen(sessions: &[&Session]) -> Option<String> {
+    let runs = sessions
+        .iter()
+        .flat_map(|session| &session.cells)
+        .flat_map(|cell| &cell.runs);
+    let mut told: Vec<&str> = Vec::new();
+    for why in runs.flat_map(|run| &run.host.gpu_untold) {
+        if !told.contains(&why.as_str()) {
+            told.push(why);
+        }
+    }
+    (!told.is_empty()).then(|| {
+        format!(
+            "what disturbs a GPU was not seen in all runs: {}; throttling or other work that is not seen spoils nothing here",
+            told.join("; ")
+        )
+    })
+}
+
 /// A GPU that loses bits ends what ran on it, or computes something else.
 fn memory_errors(arm: &str, session: &Session) -> Option<String> {
     let runs: Vec<&Run> = session.cells.iter().flat_map(|cell| &cell.runs).collect();
@@ -58,6 +78,17 @@ fn tokens(count: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::measure::synthetic::{Figures, session};
+
+    #[test]
+    fn what_could_not_be_seen_of_the_gpus_is_told_once_for_both_arms() {
+        let mut held = session(&[16], &[Figures::default(); 2]);
+        assert_eq!(unseen(&[&held, &held]), None);
+        for run in &mut held.cells[0].runs {
+            run.host.gpu_untold = vec!["NVML could not tell the throttle reasons of GPU 0".into()];
+        }
+        let told = unseen(&[&held, &held]).unwrap();
+        assert_eq!(told.matches("throttle reasons of GPU 0").count(), 1, "{told}");
+    }
 
     #[test]
     fn a_room_that_changes_between_two_runs_is_told_and_a_start_like_another_is_not() {

@@ -88,6 +88,8 @@ pub struct Environment {
     pub gpus: Vec<String>,
     /// GPU driver version.
     pub gpu_driver: Option<String>,
+    /// Version of CUDA that the driver brings (`12.8`).
+    pub gpu_cuda: Option<String>,
     /// CPU model of the machine that measured.
     pub cpu: Option<String>,
     /// Its logical cores.

@@ -74,6 +74,9 @@ pub struct HostUse {
     pub cpu_steal: Option<f64>,
     /// Why GPU clocks were held down, as NVML names it; empty: they were not, or nobody looked.
     pub throttled: Vec<String>,
+    /// Why nobody could see what held GPU clocks down, or who else was on the GPU, in sentences; empty: it was seen, or nobody
+    /// looked.
+    pub gpu_untold: Vec<String>,
     /// Memory errors that the GPUs counted during the run and could not correct (ECC).
     pub gpu_memory_errors: u32,
     /// Processes on the GPU that were there for a part of the run only, or beside this arm of a pair only.

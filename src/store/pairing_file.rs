@@ -88,6 +88,9 @@ pub(super) struct HostFile {
     /// Why GPU clocks were held down, as NVML names it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     throttled: Vec<String>,
+    /// Why nobody could see what held GPU clocks down, or who else was on the GPU. Left out: it was seen, or nobody looked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gpu_untold: Vec<String>,
     /// Memory errors that the GPUs counted during the run and could not correct (ECC). Left out: none.
     #[serde(default, skip_serializing_if = "is_default")]
     gpu_memory_errors: u32,

@@ -101,6 +101,9 @@ pub(super) struct EnvironmentFile {
     /// GPU driver version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) gpu_driver: Option<String>,
+    /// Version of CUDA that the driver brings (`12.8`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) gpu_cuda: Option<String>,
     /// CPU model of the machine that measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cpu: Option<String>,

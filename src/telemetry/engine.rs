@@ -3,6 +3,7 @@
 //!
 //! A thing under none of its names is absent, never 0.
 
+mod count;
 mod facts;
 mod latencies;
 mod names;
@@ -12,8 +13,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub(super) use self::latencies::Latencies;
 use self::names::{NAMES, Thing};
+pub(super) use self::{
+    count::{Count, NoGrowth},
+    latencies::{Grown, Latencies},
+};
 pub use self::{
     facts::{facts_of_log, facts_of_pages, kv_capacity_of_log},
     reserve::facts_of_command,
@@ -36,7 +40,7 @@ pub(super) struct Moment {
     /// Its histograms of latencies.
     pub(super) latencies: Latencies,
     /// The series that were asked for, by name; absent: the page does not have them.
-    pub(super) told: BTreeMap<&'static str, f64>,
+    pub(super) told: BTreeMap<&'static str, Count>,
     /// When its processes were started, in seconds since 1970, added up over them; absent: the page does not tell.
     pub(super) started_s: Option<f64>,
 }
@@ -45,18 +49,18 @@ pub(super) struct Moment {
 const STARTED: &str = "process_start_time_seconds";
 
 /// What an engine has counted since it started.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Counts {
     /// Requests that were taken out of work again.
-    pub(super) preemptions: Option<f64>,
+    pub(super) preemptions: Option<Count>,
     /// Prompt tokens that were looked up in the prefix cache.
-    pub(super) prefix_queries: Option<f64>,
+    pub(super) prefix_queries: Option<Count>,
     /// Those that were found.
-    pub(super) prefix_hits: Option<f64>,
+    pub(super) prefix_hits: Option<Count>,
     /// Tokens that were drafted.
-    pub(super) drafted: Option<f64>,
+    pub(super) drafted: Option<Count>,
     /// Those that the model accepted.
-    pub(super) accepted: Option<f64>,
+    pub(super) accepted: Option<Count>,
 }
 
 /// Why a server cannot be watched through its page.
@@ -80,8 +84,8 @@ pub(super) fn moment<'a>(
     asked: &[&'static str],
 ) -> Result<Moment, Unreadable> {
     let mut all: Option<Moment> = None;
-    for page in pages {
-        let one = of_page(page, asked)?;
+    for (place, page) in pages.into_iter().enumerate() {
+        let one = of_page(page, asked, place)?;
         all = Some(match all {
             Some(all) => all.and(one),
             None => one,
@@ -95,53 +99,84 @@ pub(super) fn moment<'a>(
     all.filter(|moment| *moment != nothing).ok_or(Unreadable::Unknown)
 }
 
-fn of_page(page: &[u8], asked: &[&'static str]) -> Result<Moment, NoMetrics> {
-    let mut found = [None; NAMES.len()];
+/// What a page has under one name.
+#[derive(Clone, Debug)]
+struct Found {
+    /// All series of it, joined; `None`: one of them is no such number, and the others alone are another figure.
+    value: Option<f64>,
+    /// Each of them.
+    count: Count,
+}
+
+impl Found {
+    fn take(found: &mut Option<Self>, thing: Thing, sample: &Sample<'_>) {
+        let is_usable = sample.value.is_finite() && sample.value >= 0.0;
+        let value = match found {
+            None => Some(sample.value),
+            Some(Self { value, .. }) => value.map(|before| joined(thing, before, sample.value)),
+        };
+        let mut count = found.take().map(|found| found.count).unwrap_or_default();
+        count.add(sample.labels_without(""), sample.value);
+        *found = Some(Self {
+            value: value.filter(|_| is_usable),
+            count,
+        });
+    }
+}
+
+/// The page of a replica, one of several.
+fn of_page(page: &[u8], asked: &[&'static str], place: usize) -> Result<Moment, NoMetrics> {
+    let mut found = vec![None; NAMES.len()];
     let mut capacity_tokens = None;
     let mut latencies = Latencies::default();
-    let mut told = BTreeMap::new();
+    let mut told: BTreeMap<&'static str, Count> = BTreeMap::new();
     let mut started_s: Option<f64> = None;
     prometheus::read(page, |sample| {
-        if !(sample.value.is_finite() && sample.value >= 0.0) {
-            return;
-        }
-        for ((thing, name, label), place) in NAMES.iter().zip(&mut found) {
+        for ((thing, name, label), found) in NAMES.iter().zip(&mut found) {
             if sample.name == *name && has(&sample, *label) {
-                *place = Some(joined(*thing, *place, sample.value));
+                Found::take(found, *thing, &sample);
             }
         }
         if let Some(tokens) = facts::capacity_in_labels(&sample) {
             capacity_tokens = Some(capacity_tokens.unwrap_or(0.0) + tokens);
         }
-        if sample.name == STARTED {
+        if sample.name == STARTED && sample.value.is_finite() {
             started_s = Some(started_s.unwrap_or(0.0) + sample.value);
         }
         latencies.take(&sample);
         if let Some(name) = asked.iter().find(|name| **name == sample.name) {
-            *told.entry(*name).or_insert(0.0) += sample.value;
+            let count = told.entry(*name).or_default();
+            count.add(sample.labels_without(""), sample.value);
         }
     })?;
-    let first = |wanted: Thing| {
-        let mut all = NAMES.iter().zip(found).filter(|((thing, ..), _)| *thing == wanted);
-        all.find_map(|(_, value)| value)
+    // Of a sum of which one part is no number, the rest is another figure.
+    told.retain(|_, count| count.sum().is_finite());
+    let told = told.into_iter().map(|(name, count)| (name, count.of_replica(place)));
+    // The first of its names that the page has at all.
+    let first = |wanted: Thing| -> Option<(f64, Count)> {
+        let mut all = NAMES.iter().zip(&found).filter(|((thing, ..), _)| *thing == wanted);
+        let found = all.find_map(|(_, found)| found.as_ref())?;
+        Some((found.value?, found.count.clone()))
     };
-    let prefix_hits = first(Thing::PrefixHits);
-    let looked_up = || Some(first(Thing::PrefixMisses)? + prefix_hits?);
-    let in_blocks = || Some(first(Thing::KvBlocks)? * first(Thing::KvBlockTokens)?);
+    let gauge = |wanted: Thing| first(wanted).map(|(value, _)| value);
+    let count = |wanted: Thing| first(wanted).map(|(_, count)| count.of_replica(place));
+    let prefix_hits = count(Thing::PrefixHits);
+    let looked_up = || Some(count(Thing::PrefixMisses)?.and(prefix_hits.clone()?));
+    let in_blocks = || Some(gauge(Thing::KvBlocks)? * gauge(Thing::KvBlockTokens)?);
     Ok(Moment {
-        kv_used: first(Thing::KvUsed),
-        kv_capacity_tokens: capacity_tokens.or_else(|| first(Thing::KvTokens)).or_else(in_blocks),
-        running: first(Thing::Running),
-        waiting: first(Thing::Waiting),
+        kv_used: gauge(Thing::KvUsed),
+        kv_capacity_tokens: capacity_tokens.or_else(|| gauge(Thing::KvTokens)).or_else(in_blocks),
+        running: gauge(Thing::Running),
+        waiting: gauge(Thing::Waiting),
         counts: Counts {
-            preemptions: first(Thing::Preemptions),
-            prefix_queries: first(Thing::PrefixQueries).or_else(looked_up),
+            preemptions: count(Thing::Preemptions),
+            prefix_queries: count(Thing::PrefixQueries).or_else(looked_up),
             prefix_hits,
-            drafted: first(Thing::Drafted),
-            accepted: first(Thing::Accepted),
+            drafted: count(Thing::Drafted),
+            accepted: count(Thing::Accepted),
         },
-        latencies,
-        told,
+        latencies: latencies.of_replica(place),
+        told: told.collect(),
         started_s,
     })
 }
@@ -151,11 +186,10 @@ fn has(sample: &Sample<'_>, label: Option<(&str, &str)>) -> bool {
 }
 
 /// Several series of one name are several engines behind one page.
-fn joined(thing: Thing, before: Option<f64>, value: f64) -> f64 {
-    match (thing, before) {
-        (_, None) => value,
-        (Thing::KvUsed | Thing::KvBlockTokens, Some(before)) => before.max(value),
-        (_, Some(before)) => before + value,
+fn joined(thing: Thing, before: f64, value: f64) -> f64 {
+    match thing {
+        Thing::KvUsed | Thing::KvBlockTokens => before.max(value),
+        _ => before + value,
     }
 }
 
@@ -163,14 +197,15 @@ fn sum(one: Option<f64>, other: Option<f64>) -> Option<f64> {
     Some(one? + other?)
 }
 
+fn both(one: Option<Count>, other: Option<Count>) -> Option<Count> {
+    Some(one?.and(other?))
+}
+
 impl Moment {
     fn and(self, other: Self) -> Self {
-        let mut told = self.told;
-        told.retain(|name, value| {
-            let more = other.told.get(name);
-            *value += more.copied().unwrap_or(0.0);
-            more.is_some()
-        });
+        let mut others = other.told;
+        let told = self.told.into_iter();
+        let told = told.filter_map(|(name, count)| Some((name, count.and(others.remove(name)?))));
         Self {
             kv_used: self.kv_used.zip(other.kv_used).map(|(one, two)| one.max(two)),
             kv_capacity_tokens: sum(self.kv_capacity_tokens, other.kv_capacity_tokens),
@@ -178,7 +213,7 @@ impl Moment {
             waiting: sum(self.waiting, other.waiting),
             counts: self.counts.and(other.counts),
             latencies: self.latencies.and(other.latencies),
-            told,
+            told: told.collect(),
             started_s: sum(self.started_s, other.started_s),
         }
     }
@@ -187,11 +222,11 @@ impl Moment {
 impl Counts {
     fn and(self, other: Self) -> Self {
         Self {
-            preemptions: sum(self.preemptions, other.preemptions),
-            prefix_queries: sum(self.prefix_queries, other.prefix_queries),
-            prefix_hits: sum(self.prefix_hits, other.prefix_hits),
-            drafted: sum(self.drafted, other.drafted),
-            accepted: sum(self.accepted, other.accepted),
+            preemptions: both(self.preemptions, other.preemptions),
+            prefix_queries: both(self.prefix_queries, other.prefix_queries),
+            prefix_hits: both(self.prefix_hits, other.prefix_hits),
+            drafted: both(self.drafted, other.drafted),
+            accepted: both(self.accepted, other.accepted),
         }
     }
 }

@@ -192,7 +192,12 @@ fn reading(key: &Key, told: &Told) -> Result<Reading, NoGpu> {
             .then(|| format!("the exporter's page has no utilisation of {}", name())),
         utilization_pct: utilization,
         throttled: value(Thing::ThrottleBits).map_or_else(Vec::new, |bits| throttled_by(whole(bits))),
+        throttled_untold: value(Thing::ThrottleBits)
+            .is_none()
+            .then(|| format!("the exporter's page has no throttle reasons of {}", name())),
         processes: Vec::new(),
+        // No exporter tells them, which its page of the documentation says once for all.
+        processes_untold: None,
         state: State {
             power_w: value(Thing::PowerW),
             power_limit_w: value(Thing::PowerLimitW),

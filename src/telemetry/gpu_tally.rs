@@ -11,6 +11,10 @@ const STATE_EVERY: u32 = 5;
 /// Share of the looks at a page that may fail.
 const MAY_FAIL: f64 = 0.1;
 
+/// Samples of an exporter that a figure takes at least, as any gauge does: it collects now and then, and a peak of one look is
+/// none of the run. NVML is asked ten times a second, and twice at least.
+const FEWEST_OF_AN_EXPORTER: u32 = 5;
+
 /// What the samples of one run come to.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -25,6 +29,9 @@ pub(super) struct Tally {
     reason: Option<String>,
     /// In how many samples each reason held clocks down.
     throttled: BTreeMap<&'static str, u32>,
+    /// Why a GPU did not tell them, and its processes, the first time.
+    throttled_untold: Option<String>,
+    processes_untold: Option<String>,
     /// Processes of the first sample, and all that were seen.
     first_processes: BTreeSet<u32>,
     processes: BTreeSet<u32>,
@@ -34,6 +41,8 @@ pub(super) struct Tally {
     courses: Vec<Course>,
     /// Whether their state was asked for since the run began.
     has_first_state: bool,
+    /// Samples that a figure takes at least.
+    fewest: u32,
     /// Why a GPU could not be read any more.
     lost: Option<NoGpu>,
     ended_ns: u64,
@@ -45,6 +54,14 @@ impl Tally {
         Self {
             courses: indices.iter().map(|index| Course::of(*index, indices.len())).collect(),
             ..Self::default()
+        }
+    }
+
+    /// The same of an exporter's page.
+    pub(super) fn of_exporter(indices: &[u32]) -> Self {
+        Self {
+            fewest: FEWEST_OF_AN_EXPORTER,
+            ..Self::of(indices)
         }
     }
 
@@ -88,6 +105,13 @@ impl Tally {
             self.readings += 1;
         }
         self.count_errors(readings);
+        let first = |known: &Option<String>, of: fn(&Reading) -> &Option<String>| {
+            known
+                .clone()
+                .or_else(|| readings.iter().find_map(|reading| of(reading).clone()))
+        };
+        self.throttled_untold = first(&self.throttled_untold, |reading| &reading.throttled_untold);
+        self.processes_untold = first(&self.processes_untold, |reading| &reading.processes_untold);
         let reasons: BTreeSet<&'static str> = readings.iter().flat_map(|reading| reading.throttled.clone()).collect();
         for reason in reasons {
             *self.throttled.entry(reason).or_default() += 1;
@@ -151,6 +175,11 @@ impl Tally {
         Seen {
             gpu: self.usage(),
             throttled: throttled.map(|(reason, _)| (*reason).to_owned()).collect(),
+            untold: [&self.throttled_untold, &self.processes_untold]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
             memory_errors: self.new_errors(),
             new_processes: u32::try_from(self.processes.difference(&self.first_processes).count()).unwrap_or(u32::MAX),
             series: courses.filter_map(|course| course.finish(self.ended_ns)).collect(),
@@ -176,6 +205,13 @@ impl Tally {
         if f64::from(self.missed) > looks * MAY_FAIL {
             let why = reason.unwrap_or("no reason is known");
             return GpuUse::NotMeasured(format!("{} of {looks:.0} looks at the GPUs failed: {why}", self.missed));
+        }
+        if self.samples < self.fewest {
+            return GpuUse::NotMeasured(format!(
+                "the GPU exporter told something new {} times during the run, and a figure takes {}: let it collect every \
+                 second (`dcgm-exporter -c 1000`), or make runs longer",
+                self.samples, self.fewest
+            ));
         }
         let mean_pct = self.utilization_sum_pct / f64::from(self.readings);
         GpuUse::Measured {
@@ -237,6 +273,25 @@ mod tests {
     }
 
     #[test]
+    fn why_throttling_and_processes_are_not_told_is_kept_once() {
+        let reading = |gpu: u32| Reading {
+            throttled_untold: Some(format!("no throttle reasons of GPU {gpu}")),
+            processes_untold: (gpu == 1).then(|| "no processes of GPU 1".to_owned()),
+            ..Reading::default()
+        };
+        let mut tally = Tally::default();
+        tally.add(None, &[reading(0), reading(1)]);
+        tally.add(None, &[reading(0), reading(1)]);
+        assert_eq!(
+            tally.finish().untold,
+            ["no throttle reasons of GPU 0", "no processes of GPU 1"]
+        );
+        let mut told = Tally::default();
+        told.add(None, &[Reading::default()]);
+        assert_eq!(told.finish().untold, [""; 0]);
+    }
+
+    #[test]
     fn the_first_sample_of_a_run_has_its_energy_wherever_it_falls() {
         let mut tally = Tally::default();
         let mut told = Vec::new();
@@ -245,6 +300,16 @@ mod tests {
             tally.add(None, &[Reading::default()]);
         }
         assert_eq!(told, [true, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn of_an_exporter_a_figure_takes_five_samples() {
+        for (samples, is_measured) in [(4, false), (5, true)] {
+            let mut tally = Tally::of_exporter(&[0]);
+            (0..samples).for_each(|at_ns| tally.add(Some(at_ns), &[Reading::default()]));
+            let found = tally.finish().gpu;
+            assert_eq!(matches!(found, GpuUse::Measured { .. }), is_measured, "{found:?}");
+        }
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! What machine this is: GPUs and driver from NVML, the processor from `/proc/cpuinfo`.
 
-use std::{env::consts, fs, thread};
+use std::{env::consts, fs, thread, time::Duration};
 
 use super::nvml::{self, Gpu};
+
+/// How long a driver is waited for that may have to start first.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The machine that perfgate runs on, as far as it tells; what is unknown is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +14,8 @@ pub struct Machine {
     pub gpus: Vec<String>,
     /// GPU driver version (`570.148.08`).
     pub gpu_driver: Option<String>,
+    /// Version of CUDA that the driver brings (`12.8`).
+    pub gpu_cuda: Option<String>,
     /// Processor model (`AMD EPYC 9V74 80-Core Processor`).
     pub cpu: Option<String>,
     /// Logical cores that this process may use: a container's limit counts.
@@ -22,9 +27,13 @@ pub struct Machine {
 /// Looks at the machine; the first call loads NVML.
 pub fn machine() -> Machine {
     let cores = thread::available_parallelism().ok();
+    // A driver that no program keeps loaded takes a second or two a GPU to start.
+    let asked = nvml::ask(PATIENCE, || (gpu_names(), nvml::driver_version(), nvml::cuda_version()));
+    let (gpus, gpu_driver, gpu_cuda) = asked.unwrap_or_default();
     Machine {
-        gpus: gpu_names(),
-        gpu_driver: nvml::driver_version(),
+        gpus,
+        gpu_driver,
+        gpu_cuda,
         cpu: fs::read_to_string("/proc/cpuinfo").ok().as_deref().and_then(cpu_model),
         cpu_cores: cores.and_then(|cores| u32::try_from(cores.get()).ok()),
         os: Some(format!("{} {}", consts::OS, consts::ARCH)),

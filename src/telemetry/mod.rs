@@ -5,7 +5,7 @@
 //! NVML call from here reaches; then the figures are "not measured", or those of the wrong machine: `docs/gpu.md` says
 //! which is which.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 mod choice;
 mod clock;
@@ -16,6 +16,7 @@ mod host;
 mod machine;
 mod now;
 mod nvml;
+mod patience;
 mod prometheus;
 mod sampler;
 mod series;
@@ -36,10 +37,15 @@ pub use sampler::{SAMPLE_INTERVAL, Sampler, Seen};
 pub use steal::StealWatch;
 pub use watch::{EngineWatch, Fetch};
 
-/// Who computes on each visible GPU now, by process id as the driver numbers them; empty where there is no GPU to ask.
+/// Who computes on each visible GPU now, by process id as the driver numbers them; empty where there is no GPU to ask,
+/// or it does not answer.
 pub fn gpu_processes() -> Vec<BTreeSet<u32>> {
-    let gpus = nvml::gpus().unwrap_or_default();
-    gpus.iter().map(|gpu| gpu.processes().into_iter().collect()).collect()
+    let processes = || {
+        let gpus = nvml::gpus().unwrap_or_default();
+        let of = |gpu: &nvml::Gpu| gpu.processes().unwrap_or_default().into_iter().collect();
+        gpus.iter().map(of).collect()
+    };
+    nvml::ask(nvml::PATIENCE, processes).unwrap_or_default()
 }
 
 /// Why there is no GPU figure; its words go into reports as the reason.
@@ -74,10 +80,23 @@ enum NoGpu {
         gpu: u32,
         error: String,
     },
+    #[error("{who} did not answer within {within_s}")]
+    Silent { who: &'static str, within_s: String },
+    #[error("NVML has not answered an earlier query yet")]
+    Stuck,
     #[error("the GPU exporter: {0}")]
     Exporter(String),
     #[error("the sampling thread could not be started: {0}")]
     NoThread(String),
     #[error("the sampling thread ended early; this is a bug in perfgate")]
     ThreadLost,
+}
+
+impl NoGpu {
+    fn silent(who: &'static str, within: Duration) -> Self {
+        Self::Silent {
+            who,
+            within_s: format!("{} s", within.as_secs_f64()),
+        }
+    }
 }

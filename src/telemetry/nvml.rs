@@ -1,6 +1,6 @@
 //! NVML, loaded once a process, and what a sample needs of each GPU.
 
-use std::{env, ffi::OsStr, sync::OnceLock};
+use std::{env, ffi::OsStr, sync::OnceLock, time::Duration};
 
 use nvml_wrapper::{
     Device, Nvml,
@@ -12,11 +12,21 @@ use nvml_wrapper::{
 use super::{
     NoGpu,
     choice::choice,
+    patience::{NoAnswer, Pending, Stuck},
     visible::{Listed, Pick, Said, VARIABLE, visible},
 };
 
 /// The name that the driver installs, then the one that developer packages add.
 const LIBRARIES: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
+
+/// Who does not answer, in words.
+pub(super) const NAME: &str = "NVML";
+
+/// How long a query is waited for, once NVML is loaded.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Queries that nobody waits for any more: a driver that hangs may do so for good.
+pub(super) static STUCK: Stuck = Stuck::none();
 
 /// One GPU that counts, or one MIG instance.
 pub(super) struct Gpu {
@@ -50,8 +60,12 @@ pub(super) struct Reading {
     pub(super) utilization_untold: Option<String>,
     /// What holds its clocks down; empty where it does not tell.
     pub(super) throttled: Vec<&'static str>,
+    /// Why it does not tell that.
+    pub(super) throttled_untold: Option<String>,
     /// Processes that compute on it, by id; empty where it does not tell.
     pub(super) processes: Vec<u32>,
+    /// Why it does not tell those.
+    pub(super) processes_untold: Option<String>,
     /// Read now and then only.
     pub(super) state: State,
 }
@@ -88,13 +102,17 @@ impl Gpu {
         let memory = self.device.memory_info();
         let memory = memory.map_err(|error| self.unanswered("memory in use", &error))?;
         let utilization = self.utilization_pct();
+        let (throttled, throttled_untold) = told_or_why(self.throttled());
+        let (processes, processes_untold) = told_or_why(self.processes());
         Ok(Reading {
             memory_used_bytes: memory.used,
             memory_total_bytes: memory.used.saturating_add(memory.free),
             utilization_pct: utilization.as_ref().ok().copied(),
             utilization_untold: utilization.err(),
-            throttled: self.throttled(),
-            processes: self.processes(),
+            throttled,
+            throttled_untold,
+            processes,
+            processes_untold,
             state: if with_state { self.state() } else { State::default() },
         })
     }
@@ -149,20 +167,52 @@ impl Gpu {
         untold.to_string()
     }
 
-    fn throttled(&self) -> Vec<&'static str> {
+    fn throttled(&self) -> Result<Vec<&'static str>, NoGpu> {
         let reasons = self.whole().current_throttle_reasons();
-        reasons.map(holding).unwrap_or_default()
+        let reasons = reasons.map_err(|error| self.unanswered("throttle reasons", &error))?;
+        Ok(holding(reasons))
     }
 
-    /// Processes that compute on it, by id; empty where it does not tell.
-    pub(super) fn processes(&self) -> Vec<u32> {
-        let processes = self.device.running_compute_processes().unwrap_or_default();
-        processes.iter().map(|process| process.pid).collect()
+    /// Processes that compute on it, by id.
+    pub(super) fn processes(&self) -> Result<Vec<u32>, NoGpu> {
+        let processes = self.device.running_compute_processes();
+        let processes = processes.map_err(|error| self.unanswered("processes", &error))?;
+        Ok(processes.iter().map(|process| process.pid).collect())
     }
 
     fn unanswered(&self, what: &'static str, error: &NvmlError) -> NoGpu {
         query(what, self.index, error)
     }
+}
+
+/// What is told, or nothing and why.
+fn told_or_why<T>(told: Result<Vec<T>, NoGpu>) -> (Vec<T>, Option<String>) {
+    match told {
+        Ok(told) => (told, None),
+        Err(why) => (Vec::new(), Some(why.to_string())),
+    }
+}
+
+/// Asks NVML on a thread of its own.
+///
+/// # Errors
+/// It does not answer in time, or did not answer before and still does not.
+pub(super) fn ask<T: Send + 'static>(
+    at_most: Duration,
+    query: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, NoGpu> {
+    refuse_stuck()?;
+    let pending = Pending::begin("gpu-query", &STUCK, query).map_err(|error| NoGpu::NoThread(error.to_string()))?;
+    pending.wait(at_most).map_err(|none| match none {
+        NoAnswer::Late => NoGpu::silent(NAME, at_most),
+        NoAnswer::Lost => NoGpu::ThreadLost,
+    })
+}
+
+/// # Errors
+/// An earlier query has not come back.
+pub(super) fn refuse_stuck() -> Result<(), NoGpu> {
+    if STUCK.is_any() { Err(NoGpu::Stuck) } else { Ok(()) }
 }
 
 /// What holds clocks down, by the bits that NVML and DCGM have for it.
@@ -255,6 +305,12 @@ fn all_gpus() -> Result<Vec<Gpu>, NoGpu> {
 /// The driver's version (`570.148.08`), where there is a driver that tells it.
 pub(super) fn driver_version() -> Option<String> {
     nvml().ok()?.sys_driver_version().ok()
+}
+
+/// The version of CUDA that the driver brings (`12.8`), where it tells.
+pub(super) fn cuda_version() -> Option<String> {
+    let version = nvml().ok()?.sys_cuda_driver_version().ok()?;
+    (version > 0).then(|| format!("{}.{}", version / 1000, version % 1000 / 10))
 }
 
 fn gpu(nvml: &'static Nvml, index: u32) -> Result<Gpu, NoGpu> {

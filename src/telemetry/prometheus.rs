@@ -178,6 +178,20 @@ fn until_quote(text: &str) -> Result<(&str, &str), &'static str> {
 }
 
 impl Sample<'_> {
+    /// Its labels but one, in the order of their names: what tells it from the other series of its name.
+    pub(super) fn labels_without(&self, left_out: &str) -> String {
+        let mut all = Vec::new();
+        let inside = format!("{}}}", self.labels);
+        let read = labels(&inside, |name, value| {
+            if let Some(value) = value.filter(|_| name != left_out) {
+                all.push(format!("{name}=\"{value}\""));
+            }
+        });
+        debug_assert!(read.is_ok(), "the labels of a sample were read before");
+        all.sort_unstable();
+        all.join(",")
+    }
+
     /// The value of a label without its escapes (`\\`, `\"`, `\n`).
     pub(super) fn label(&self, key: &str) -> Option<String> {
         let mut found = None;
@@ -248,6 +262,29 @@ mod tests {
         );
         assert!(one("a NaN").value.is_nan());
         assert!(one("a -Inf").value.is_infinite() && one("a -Inf").value < 0.0);
+    }
+
+    #[test]
+    fn what_promtool_accepts_is_read_whole() {
+        let page = include_str!("../../tests/data/promtool/server.metrics.txt");
+        let found = all(page).unwrap();
+        assert_eq!(found.len(), page.lines().filter(|line| !line.starts_with('#')).count());
+        let mut labels = Vec::new();
+        let mut values = Vec::new();
+        read(page.as_bytes(), |sample| {
+            labels.extend(sample.label("model_name"));
+            if sample.name == "engine_temperature_celsius" {
+                values.push(sample.value);
+            }
+        })
+        .unwrap();
+        assert_eq!(labels, ["a } b", "C:\\dir \"x\", {y}=1\nend"]);
+        let [cold, lost, sun, below] = values[..] else {
+            unreachable!("four places")
+        };
+        assert!(cold < -12.4 && lost.is_nan() && sun.is_infinite() && below < sun);
+        let count = found.iter().find(|(name, _)| name == "engine_preemptions_total");
+        assert!((count.unwrap().1 - 17.0).abs() < f64::EPSILON);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::{
     sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
-    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -12,11 +11,19 @@ use super::{
     gpu_tally::Tally,
     now::GpuNow,
     nvml::{self, Gpu, Reading},
+    patience::{NoAnswer, Pending, Stuck},
 };
 use crate::session::{GpuSeries, GpuUse};
 
 /// Time between two samples; NVML renews its utilisation every 167 ms to 1 s, depending on the GPU.
 pub const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long the last sample is waited for: a driver that hangs must not hold up the measurement. An exporter's page may take two
+/// seconds twice.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Exporters that nobody waits for any more.
+static EXPORTERS: Stuck = Stuck::none();
 
 /// Why there is nothing of a run, where every look was answered.
 const NOTHING_NEW: &str =
@@ -29,6 +36,8 @@ pub struct Seen {
     pub gpu: GpuUse,
     /// What held clocks down in more than one sample, as `nvidia-smi` names it.
     pub throttled: Vec<String>,
+    /// Why throttling and processes were not told, where they were not, in sentences.
+    pub untold: Vec<String>,
     /// Memory errors that came meanwhile and could not be corrected.
     pub memory_errors: u32,
     /// Processes that were not there in the first sample.
@@ -44,20 +53,23 @@ pub struct Seen {
 pub struct Sampler {
     stop: Sender<()>,
     now: GpuNow,
-    thread: Result<JoinHandle<Result<Tally, NoGpu>>, NoGpu>,
+    work: Result<Pending<Result<Tally, NoGpu>>, NoGpu>,
+    /// Who is asked, in words.
+    who: &'static str,
 }
 
 impl Sampler {
     /// Starts sampling by NVML; the first sample is taken at once. Never blocks on the driver.
     pub fn start(clock: &RunClock) -> Self {
-        Self::spawn(clock, |clock, shown, stopped| {
+        Self::spawn(clock, (nvml::NAME, &nvml::STUCK), |clock, shown, stopped| {
+            nvml::refuse_stuck()?;
             Ok(sample(&nvml::gpus()?, (clock, shown), stopped))
         })
     }
 
     /// Starts sampling by the page of an exporter (DCGM's, AMD's) on the server's machine, at this interval.
     pub fn of_exporter(clock: &RunClock, fetch: Fetch, every: Duration) -> Self {
-        Self::spawn(clock, move |clock, shown, stopped| {
+        Self::spawn(clock, ("the GPU exporter", &EXPORTERS), move |clock, shown, stopped| {
             let mut exporter = Exporter::new(fetch);
             Ok(follow(&mut exporter, every, (clock, shown), stopped))
         })
@@ -65,17 +77,16 @@ impl Sampler {
 
     fn spawn(
         clock: &RunClock,
+        (who, stuck): (&'static str, &'static Stuck),
         work: impl FnOnce(&RunClock, &GpuNow, &Receiver<()>) -> Result<Tally, NoGpu> + Send + 'static,
     ) -> Self {
         let (stop, stopped) = mpsc::channel();
         let clock = clock.clone();
         let now = GpuNow::default();
         let shown = now.clone();
-        let thread = thread::Builder::new()
-            .name("gpu-sampler".into())
-            .spawn(move || work(&clock, &shown, &stopped))
-            .map_err(|error| NoGpu::NoThread(error.to_string()));
-        Self { stop, now, thread }
+        let work = Pending::begin("gpu-sampler", stuck, move || work(&clock, &shown, &stopped));
+        let work = work.map_err(|error| NoGpu::NoThread(error.to_string()));
+        Self { stop, now, work, who }
     }
 
     /// Where its latest sample can be seen.
@@ -83,18 +94,27 @@ impl Sampler {
         self.now.clone()
     }
 
-    /// Takes the last sample and tells what was seen; waits for at most one round of NVML queries.
+    /// Takes the last sample and tells what was seen; waits for one round of queries, and a few seconds at most.
     pub fn stop(self) -> Seen {
+        self.stop_within(PATIENCE)
+    }
+
+    fn stop_within(self, at_most: Duration) -> Seen {
         // A thread that found no GPU is gone already and hears nothing.
         let _ = self.stop.send(());
+        let why = |none: NoAnswer| match none {
+            NoAnswer::Late => NoGpu::silent(self.who, at_most),
+            NoAnswer::Lost => NoGpu::ThreadLost,
+        };
         let tally = self
-            .thread
-            .and_then(|thread| thread.join().unwrap_or(Err(NoGpu::ThreadLost)));
+            .work
+            .and_then(|work| work.wait(at_most).unwrap_or_else(|none| Err(why(none))));
         match tally {
             Ok(tally) => tally.finish(),
             Err(reason) => Seen {
                 gpu: GpuUse::NotMeasured(reason.to_string()),
                 throttled: Vec::new(),
+                untold: Vec::new(),
                 memory_errors: 0,
                 new_processes: 0,
                 series: Vec::new(),
@@ -152,7 +172,7 @@ fn follow(
         let at_ns = clock.at_ns(begun + begun.elapsed() / 2);
         match (told, &mut tally) {
             (Ok(look), tally) => {
-                let tally = tally.get_or_insert_with(|| Tally::of(&look.indices));
+                let tally = tally.get_or_insert_with(|| Tally::of_exporter(&look.indices));
                 shown.set(&look.readings);
                 if look.is_new && at_ns.is_some() {
                     tally.add(at_ns, &look.readings);
@@ -193,5 +213,21 @@ mod tests {
         assert_eq!(next_due(start, SAMPLE_INTERVAL, start), start + SAMPLE_INTERVAL);
         let late = start + SAMPLE_INTERVAL * 5;
         assert_eq!(next_due(start, SAMPLE_INTERVAL, late), late + SAMPLE_INTERVAL);
+    }
+
+    #[test]
+    fn a_query_that_never_returns_costs_the_figures_and_not_the_measurement() {
+        static STUCK: Stuck = Stuck::none();
+        let (_release, held) = mpsc::channel::<()>();
+        let sampler = Sampler::spawn(&RunClock::default(), ("NVML", &STUCK), move |_, _, _| {
+            let _ = held.recv();
+            Err(NoGpu::NoDevice)
+        });
+        let seen = sampler.stop_within(Duration::from_millis(20));
+        assert_eq!(
+            seen.gpu,
+            GpuUse::NotMeasured("NVML did not answer within 0.02 s".into())
+        );
+        assert!(STUCK.is_any());
     }
 }

@@ -10,7 +10,7 @@ use super::{
     wording,
 };
 use crate::{
-    compare::{Change, Side, change::RUN_SD_FLOOR},
+    compare::{CellComparison, Change, Mended, OneSided, Side, change::RUN_SD_FLOOR},
     metric::{Better, Metric},
     stats::holm,
 };
@@ -128,6 +128,30 @@ fn settle_one(draft: &mut Draft, evidence: &Evidence, (adjusted, family): (f64, 
         "{label} at {cell} is {figures} over {}, whatever the baseline was: {told}.",
         wording::count(n, "run")
     ));
+}
+
+/// What is beyond its bound on a machine that was disturbed under the candidate alone is none of the server's doing: open. A bound
+/// that is kept all the same is kept.
+pub(super) fn excuse(draft: &mut Draft, cell: &CellComparison) {
+    let found = cell.metrics.get(&draft.check.metric);
+    let disturbed = found.and_then(|found| found.one_sided.as_ref());
+    let Some((OneSided { reason, .. }, Mended::CandidateRuns(more))) = disturbed.map(|told| (told, told.mended_by))
+    else {
+        return;
+    };
+    let check = &mut draft.check;
+    if check.verdict != Verdict::Regression || check.p_beyond.is_none() || obstacle::is_of_errors(check.metric) {
+        return;
+    }
+    draft.lacking = Lacking::Candidate;
+    check.verdict = Verdict::Inconclusive;
+    check.explanation = None;
+    check.repeat_more = Some(more);
+    check.reason = format!(
+        "{}; {reason}; repeat {more} more {}",
+        check.reason,
+        draft.lacking.words()
+    );
 }
 
 fn bound_of(draft: &Draft) -> f64 {

@@ -141,6 +141,11 @@ fn ceilings(comparison: &Comparison, policy: &Policy, rule: &Rule) -> Vec<Draft>
     let mut drafts: Vec<Draft> = drafts.collect();
     let of_new_cells = comparison.only_candidate.len() * policy.ceilings.len();
     ceiling::settle(&mut drafts, of_new_cells, rule);
+    for draft in &mut drafts {
+        if let Some(cell) = comparison.cells.iter().find(|cell| cell.name == draft.check.cell) {
+            ceiling::excuse(draft, cell);
+        }
+    }
     drafts
 }
 

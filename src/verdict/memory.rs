@@ -4,11 +4,14 @@
 use super::{Gate, Limit, Policy, UnitChange, Verdict, check::Draft, rule::Rule, wording};
 use crate::{
     compare::{CellComparison, MetricComparison, Side},
-    metric::Metric,
+    metric::{Better, Metric},
 };
 
 /// Peaks within this share of one another stand still (1 %).
 const STILL: f64 = 0.01;
+/// So much of a GPU's memory, in percent, is free at the peak of an engine of which nothing else is known, where that may have
+/// taken its share at start: engines that do take 80 % and more unless they are told otherwise.
+const FULL_WITHIN_PCT: f64 = 25.0;
 /// What a share of two whole numbers may be off by.
 const ROUNDING: f64 = 1e-9;
 
@@ -37,8 +40,17 @@ pub(super) fn drafts(cell: &CellComparison, gate: &Gate, policy: &Policy, rule: 
         }
     }
     let mut draft = Draft::of(cell, Metric::GpuMemoryPeakGb, gate, rule);
-    if let Some(peak) = peak.filter(|peak| is_still && is_reserved(peak)) {
-        draft.leave_open(blind(peak));
+    let why_blind = peak.filter(|_| is_still).and_then(|peak| blind(cell, peak));
+    let stands_in = why_blind.is_some() || (peak.is_none() && may_stand_in);
+    if let (true, Some(stated)) = (stands_in, cell.stated_memory_gb) {
+        draft.state(gate, stated);
+        draft.reads_as(
+            "the memory gate reads what the engine states of its model and the peak of its activations, as peak GPU memory says \
+             nothing here and the room of the KV cache is not known"
+                .to_owned(),
+        );
+    } else if let Some(why) = why_blind {
+        draft.leave_open(why);
     }
     found.push(draft);
     found
@@ -67,14 +79,34 @@ fn constants(found: &MetricComparison) -> Option<(f64, f64)> {
     of(&found.baseline).zip(of(&found.candidate)).filter(|_| !knows_noise)
 }
 
-fn blind(peak: &MetricComparison) -> String {
+/// Why a peak that stands still says nothing; `None` where it does.
+fn blind(cell: &CellComparison, peak: &MetricComparison) -> Option<String> {
+    let why = if is_reserved(peak) {
+        "this engine takes its memory at start, so that"
+    } else if is_unknown(peak) && is_full(cell) {
+        "nothing says whether this engine takes its memory at start, and its peak stands still at most of what the GPU has, as \
+         where it does: then"
+    } else {
+        return None;
+    };
     let peak = peak.candidate.geometric_mean().unwrap_or_default();
     let peak = wording::value(Metric::GpuMemoryPeakGb, peak);
-    format!(
-        "blind: this engine takes its memory at start, so that the peak of {peak} says nothing of what the requests need, and the \
-         room of its KV cache is not known on both sides; let `target.metrics` show the engine's page, or gate \
-         `kv_cache_capacity_tokens`"
-    )
+    Some(format!(
+        "blind: {why} the peak of {peak} says nothing of what the requests need, and the room of its KV cache is not known on both \
+         sides; let `target.metrics` show the engine's page, or gate `kv_cache_capacity_tokens`"
+    ))
+}
+
+/// Whether every run of both sides left little of its GPUs' memory free.
+fn is_full(cell: &CellComparison) -> bool {
+    let free = cell
+        .metrics
+        .get(&Metric::GpuMemoryHeadroomPct)
+        .filter(|found| is_told(found));
+    free.is_some_and(|free| {
+        let mut all = free.baseline.values.iter().chain(&free.candidate.values);
+        all.all(|pct| *pct <= FULL_WITHIN_PCT)
+    })
 }
 
 impl Draft {
@@ -88,21 +120,26 @@ impl Draft {
 
     /// Judged by two figures without noise.
     fn state(&mut self, gate: &Gate, (old, new): (f64, f64)) {
+        let metric = self.check.metric;
         let change = new / old - 1.0;
+        let (worse, better) = match metric.better() {
+            Better::Higher => (-change, "more"),
+            Better::Lower => (change, "less"),
+        };
         let limit = gate.limit.share(Some(old)).unwrap_or(f64::NAN);
-        let bound = wording::bound(self.check.metric, self.check.limit);
-        let (verdict, told) = if change >= STILL {
-            (Verdict::Improvement, "more than before".to_owned())
-        } else if -change <= limit + ROUNDING {
+        let bound = wording::bound(metric, self.check.limit);
+        let (verdict, told) = if -worse >= STILL {
+            (Verdict::Improvement, format!("{better} than before"))
+        } else if worse <= limit + ROUNDING {
             (Verdict::Pass, format!("within the limit of {bound}"))
         } else {
             (Verdict::Regression, format!("beyond the limit of {bound}"))
         };
-        let metric = self.check.metric;
         let (from, to) = (wording::value(metric, old), wording::value(metric, new));
         self.evidence = None;
         self.check.verdict = verdict;
         self.check.interval = None;
+        (self.check.baseline, self.check.candidate) = (Some(old), Some(new));
         self.check.change = Some(change);
         self.check.difference = self.check.difference.map(|_| UnitChange {
             by: new - old,
@@ -141,6 +178,12 @@ fn is_still(found: &MetricComparison, gate: &Gate) -> bool {
         .is_some_and(|(least, most)| most <= least * (1.0 + moves))
 }
 
+/// Of both sides; where one does not tell, the other's word is taken.
 fn is_reserved(found: &MetricComparison) -> bool {
-    found.baseline.is_reserved && found.candidate.is_reserved
+    let told = [found.baseline.is_reserved, found.candidate.is_reserved];
+    told.contains(&Some(true)) && !told.contains(&Some(false))
+}
+
+fn is_unknown(found: &MetricComparison) -> bool {
+    found.baseline.is_reserved.is_none() && found.candidate.is_reserved.is_none()
 }

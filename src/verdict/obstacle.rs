@@ -7,7 +7,7 @@ use super::{
     share, wording,
 };
 use crate::{
-    compare::{CellComparison, MetricComparison, Side},
+    compare::{CellComparison, Mended, MetricComparison, OneSided, Side},
     measure::TokenCounts,
     metric::{Better, Metric},
     stats::real,
@@ -30,6 +30,8 @@ enum Lacks {
     Runs,
     /// As many pairs as the next look has.
     Pairs,
+    /// So many of the candidate.
+    CandidateRuns(usize),
     /// Of the candidate's requests, over all of its runs.
     Requests {
         seen: u32,
@@ -53,9 +55,15 @@ impl Obstacle {
         Self { reason, lacks }
     }
 
-    const fn pairs(reason: String) -> Self {
-        let lacks = Lacks::Pairs;
-        Self { reason, lacks }
+    fn one_sided(found: OneSided) -> Self {
+        Self {
+            reason: found.reason,
+            lacks: match found.mended_by {
+                Mended::Pairs => Lacks::Pairs,
+                Mended::CandidateRuns(runs) => Lacks::CandidateRuns(runs),
+                Mended::Nothing => Lacks::Nothing,
+            },
+        }
     }
 
     /// Keeps a check open for this.
@@ -76,6 +84,11 @@ impl Obstacle {
             Lacks::Pairs => {
                 check.repeat_more = rule.ahead(new).first().map(|look| look - new);
                 draft.lacking = Lacking::Both;
+            }
+            Lacks::CandidateRuns(more) => {
+                check.repeat_more = Some(more);
+                draft.lacking = Lacking::Candidate;
+                check.reason = format!("{}; repeat {more} more {}", check.reason, draft.lacking.words());
             }
             Lacks::Requests { seen, needed } => {
                 let has_enough = |look: &usize| real(*look) * f64::from(seen) >= real(new) * f64::from(needed);
@@ -117,16 +130,14 @@ pub(super) fn obstacle(
         .or_else(|| too_few_runs(found).filter(|_| !has_change).map(Obstacle::runs))
         .or_else(|| of_the_work(cell, metric, found).map(Obstacle::lasting))
         .or_else(|| {
-            cell.one_sided
-                .clone()
-                .filter(|_| !is_of_errors(metric))
-                .map(Obstacle::pairs)
+            let told = cell.one_sided.as_ref().or(found.one_sided.as_ref());
+            told.filter(|_| !is_of_errors(metric)).cloned().map(Obstacle::one_sided)
         })
         .or_else(|| too_few_requests(metric, gate, found, rule))
 }
 
 /// Failed requests are the server's answers, whatever else the machine did.
-const fn is_of_errors(metric: Metric) -> bool {
+pub(super) const fn is_of_errors(metric: Metric) -> bool {
     matches!(metric, Metric::ErrorRate | Metric::Failed | Metric::Completed)
 }
 

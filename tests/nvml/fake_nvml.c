@@ -59,6 +59,11 @@ int nvmlSystemGetDriverVersion(char *text, unsigned length) {
     return OK;
 }
 
+int nvmlSystemGetCudaDriverVersion_v2(int *version) {
+    *version = 12080;
+    return OK;
+}
+
 int nvmlDeviceGetCount_v2(unsigned *count) {
     *count = gpus();
     return OK;

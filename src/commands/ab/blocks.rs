@@ -124,6 +124,7 @@ impl<'a> Measured<'a> {
         let mut host = HostUse {
             cpu_steal: self.steal.stop(),
             throttled: seen.throttled.clone(),
+            gpu_untold: seen.untold.clone(),
             gpu_memory_errors: seen.memory_errors,
             foreign_gpu_processes: seen.new_processes,
             ..HostUse::default()

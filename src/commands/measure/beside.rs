@@ -57,6 +57,7 @@ impl Beside {
             host: HostUse {
                 cpu_steal,
                 throttled: seen.throttled,
+                gpu_untold: seen.untold,
                 gpu_memory_errors: seen.memory_errors,
                 foreign_gpu_processes: seen.new_processes,
                 ..HostUse::default()

@@ -72,6 +72,7 @@ impl Server {
                 model: None,
                 gpus: machine.gpus,
                 gpu_driver: machine.gpu_driver,
+                gpu_cuda: machine.gpu_cuda,
                 cpu: machine.cpu,
                 cpu_cores: machine.cpu_cores,
                 os: machine.os,

@@ -63,9 +63,10 @@ pub const FIELDS: [&str; 36] = [
 pub const OPEN_FIELDS: [&str; 4] = ["plan.extra_body.", "plan.asked.", "hardware.", "framework."];
 
 /// Fields of these that perfgate fills in by itself.
-pub const SEEN_FIELDS: [&str; 5] = [
+pub const SEEN_FIELDS: [&str; 6] = [
     "hardware.gpus",
     "hardware.gpu_driver",
+    CUDA,
     "hardware.cpu",
     "hardware.cpu_cores",
     "hardware.os",
@@ -73,6 +74,10 @@ pub const SEEN_FIELDS: [&str; 5] = [
 
 /// What follows the name of a field that its owner declares and perfgate sees by itself as well.
 pub const DECLARED: &str = " (declared)";
+
+/// It came later than the others: sessions that were stored before do not state it and stay comparable, so that it is in no hash
+/// and differs only where both sides state it.
+const CUDA: &str = "hardware.gpu_cuda";
 
 /// Whether a fingerprint can have this field.
 pub fn is_field(name: &str) -> bool {
@@ -168,7 +173,13 @@ pub fn differences(baseline: &Session, candidate: &Session) -> Vec<(String, Stri
     unlike
         .filter(|field| *field != plan::SCHEDULE || schedules_differ(baseline, candidate))
         .map(|field| (field.clone(), stated(&old, &field), stated(&new, &field)))
+        .chain(cuda(&baseline.environment, &candidate.environment))
         .collect()
+}
+
+fn cuda(old: &Environment, new: &Environment) -> Option<(String, String, String)> {
+    let (old, new) = (old.gpu_cuda.clone()?, new.gpu_cuda.clone()?);
+    (old != new).then(|| (CUDA.to_owned(), old, new))
 }
 
 /// Whether a cell that both have follows other times; a cell of one side alone is no other schedule.

@@ -223,3 +223,24 @@ fn the_address_repeats_and_limits_are_not_part_of_it() {
     );
     assert_ne!(print.plan_hash(), print.environment_hash());
 }
+
+#[test]
+fn cuda_differs_where_both_state_it_and_older_sessions_stay_comparable() {
+    let with = |cuda: Option<&str>| {
+        let mut session = crate::measure::synthetic::scaled(&[1.0], |_, _| {});
+        session.environment.gpu_cuda = cuda.map(str::to_owned);
+        session
+    };
+    let (old, new, newer) = (with(None), with(Some("12.4")), with(Some("12.8")));
+    assert_eq!(Fingerprint::of(&old).hash(), Fingerprint::of(&new).hash());
+    assert_eq!(differences(&old, &new), []);
+    assert_eq!(differences(&new, &new), []);
+    let [(field, was, is)] = &differences(&new, &newer)[..] else {
+        unreachable!("one field")
+    };
+    assert_eq!(
+        (field.as_str(), was.as_str(), is.as_str()),
+        ("hardware.gpu_cuda", "12.4", "12.8")
+    );
+    assert!(is_field(field), "`--allow` takes it");
+}

@@ -28,6 +28,7 @@ fn told_of(design: &Design, baseline: Vec<Work>, candidate: Vec<Work>) -> Option
         token_counts: None,
         unpaired: None,
         one_sided: None,
+        stated_memory_gb: None,
         answer: None,
         work,
         metrics: BTreeMap::new(),

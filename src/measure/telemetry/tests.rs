@@ -135,9 +135,36 @@ fn a_page_that_failed_often_and_a_gpu_that_was_lost_give_no_figure() {
     assert!(value(&run(failing(2), vec![]), Metric::Preemptions).is_ok());
     let told = reason(&run(failing(3), vec![]), Metric::Preemptions);
     assert_eq!(told, "3 of 21 looks at the engine's page of metrics failed");
-    let mut lost = gpu(0, 10);
-    lost.gaps.push(Stretch::default());
-    assert!(reason(&run(engine(20), vec![gpu(1, 10), lost]), Metric::GpuPowerW).contains("no samples"));
+    let mut lost = run(engine(20), vec![gpu(1, 10), gpu(0, 10)]);
+    lost.gpu = GpuUse::NotMeasured("NVML could not tell the memory in use of GPU 0".into());
+    assert!(reason(&lost, Metric::GpuPowerW).starts_with("NVML could not tell"));
+}
+
+#[test]
+fn a_look_at_the_gpus_that_failed_now_and_then_costs_no_figure() {
+    let mut missed = gpu(0, 10);
+    missed.gaps.push(Stretch {
+        from_ns: 4_500_000_000,
+        to_ns: 5_000_000_000,
+        reason: "the GPU exporter: no answer within 2 s".into(),
+    });
+    let run = run(engine(20), vec![missed]);
+    assert_eq!(value(&run, Metric::GpuPowerW), Ok(400.0));
+    assert_eq!(value(&run, Metric::EnergyPerOutputTokenJ), Ok(0.5));
+}
+
+#[test]
+fn a_share_of_the_kv_cache_above_all_of_it_is_no_figure() {
+    let with = |kv_used: f64| {
+        let mut engine = engine(20);
+        engine.points[3].kv_used = Some(kv_used);
+        run(engine, vec![])
+    };
+    assert_eq!(value(&with(1.0), Metric::KvCachePeakPct), Ok(100.0));
+    assert_eq!(
+        reason(&with(37.5), Metric::KvCachePeakPct),
+        "the engine's page of metrics tells a KV cache that is 3750 % full, which is no share of it"
+    );
 }
 
 #[test]

@@ -97,6 +97,7 @@ fn with_series(
         output_tokens_mean: cell.output_tokens_mean,
         token_counts: cell.token_counts,
         circumstances: Vec::new(),
+        stated_memory_gb: None,
         skipped: None,
     }
 }

@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeMap, mem};
 
-use super::Sample;
+use super::{
+    Sample,
+    count::{is_too_full, key_of},
+};
 use crate::session::{ServerClock, ServerLatency};
 
 /// A latency and a name of its histogram, in seconds; of one engine the newest name first.
@@ -30,11 +33,15 @@ const NAMES: [(ServerClock, &str); 13] = [
 
 const CLOCKS: [ServerClock; 4] = [ServerClock::Ttft, ServerClock::Tpot, ServerClock::Itl, ServerClock::E2e];
 
-/// All histograms of one moment, by their place in [`NAMES`].
+/// All histograms of one moment, by their place in [`NAMES`] and by their labels.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(in crate::telemetry) struct Latencies(BTreeMap<usize, Histogram>);
+pub(in crate::telemetry) struct Latencies(BTreeMap<usize, BTreeMap<String, Histogram>>);
 
-/// One histogram, summed over its series.
+/// What histograms grew by, by their place in [`NAMES`], summed over their labels.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::telemetry) struct Grown(BTreeMap<usize, Histogram>);
+
+/// One histogram. What is no number in it makes its growth none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::telemetry) struct Histogram {
     count: f64,
@@ -52,7 +59,8 @@ impl Latencies {
         let Some(place) = NAMES.iter().position(|(_, known)| *known == name) else {
             return;
         };
-        let histogram = self.0.entry(place).or_default();
+        let sets = self.0.entry(place).or_default();
+        let histogram = sets.entry(sample.labels_without("le")).or_default();
         match part {
             "sum" => histogram.sum_s += sample.value,
             "count" => histogram.count += sample.value,
@@ -66,27 +74,61 @@ impl Latencies {
         }
     }
 
+    /// The same of one of several replicas, whose labels may be those of another.
+    pub(super) fn of_replica(self, place: usize) -> Self {
+        let of = |sets: BTreeMap<String, Histogram>| {
+            let sets = sets.into_iter();
+            sets.map(|(labels, histogram)| (key_of(place, labels), histogram))
+                .collect()
+        };
+        Self(self.0.into_iter().map(|(name, sets)| (name, of(sets))).collect())
+    }
+
+    /// Of several replicas; what one of them lacks is left out.
     pub(super) fn and(self, other: Self) -> Self {
         let mut others = other.0;
-        let both = self.0.into_iter().filter_map(|(place, mut histogram)| {
-            histogram.add(&others.remove(&place)?);
-            Some((place, histogram))
+        let both = self.0.into_iter().filter_map(|(place, mut sets)| {
+            sets.extend(others.remove(&place)?);
+            Some((place, sets))
         });
         Self(both.collect())
     }
 
-    /// What was counted since an earlier moment; a histogram that went back, or was not there, is left out.
-    pub(in crate::telemetry) fn since(&self, before: &Self) -> Self {
-        let grown = self.0.iter().filter_map(|(place, now)| {
-            let grown = now.since(before.0.get(place)?)?;
-            Some((*place, grown))
-        });
-        Self(grown.collect())
+    /// What was counted since an earlier moment; a histogram that went back, or was not there, is left out, and so is one whose
+    /// labels went away or came with more than they can have counted since.
+    pub(in crate::telemetry) fn since(&self, before: &Self) -> Grown {
+        let grown = self
+            .0
+            .iter()
+            .filter_map(|(place, now)| Some((*place, grown(now, before.0.get(place)?)?)));
+        Grown(grown.collect())
     }
+}
 
+/// What the series of one histogram grew by together.
+fn grown(now: &BTreeMap<String, Histogram>, before: &BTreeMap<String, Histogram>) -> Option<Histogram> {
+    if before.keys().any(|labels| !now.contains_key(labels)) {
+        return None;
+    }
+    let (mut all, mut new) = (Histogram::default(), 0.0);
+    for (labels, now) in now {
+        let zero = Histogram::default();
+        let before = before.get(labels);
+        new += if before.is_none() { now.count } else { 0.0 };
+        all.add(&now.since(before.unwrap_or(&zero))?);
+    }
+    (!is_too_full(new, all.count - new)).then_some(all)
+}
+
+impl Grown {
     /// Adds what was counted in another stretch; what one of them lacks is left out.
     pub(in crate::telemetry) fn follow_with(&mut self, next: Self) {
-        *self = mem::take(self).and(next);
+        let mut others = next.0;
+        let both = mem::take(&mut self.0).into_iter().filter_map(|(place, mut histogram)| {
+            histogram.add(&others.remove(&place)?);
+            Some((place, histogram))
+        });
+        self.0 = both.collect();
     }
 
     /// Each latency under its newest name, where anything was counted.
@@ -112,7 +154,7 @@ impl Histogram {
     }
 
     fn since(&self, before: &Self) -> Option<Self> {
-        let grown = |now: f64, before: f64| Some(now - before).filter(|by| *by >= 0.0);
+        let grown = |now: f64, before: f64| Some(now - before).filter(|by| *by >= 0.0 && by.is_finite());
         let buckets = self.buckets.iter().map(|(bound, now)| {
             let before = before.buckets.get(bound).copied().unwrap_or(0.0);
             Some((*bound, grown(*now, before)?))
@@ -201,6 +243,26 @@ mod tests {
     }
 
     #[test]
+    fn labels_that_went_away_came_full_or_are_no_number_have_no_growth() {
+        let before = of(&(page(0, [10, 10, 10], 0.5) + &page(1, [9, 9, 9], 0.5)));
+        let count = |text: &str| of(text).since(&before).told().first().map(|told| told.count);
+        let one = page(0, [40, 40, 40], 2.0);
+        assert_eq!(count(&(one.clone() + &page(1, [9, 9, 9], 0.5))), Some(30));
+        assert_eq!(count(&one), None, "one engine is gone");
+        let two = one + &page(1, [9, 9, 9], 0.5);
+        assert_eq!(
+            count(&(two.clone() + &page(2, [30, 30, 30], 1.0))),
+            Some(60),
+            "a new one"
+        );
+        assert_eq!(count(&(two.clone() + &page(2, [31, 31, 31], 1.0))), None, "an old one");
+        assert_eq!(
+            count(&(two + "vllm:time_to_first_token_seconds_sum{engine=\"0\"} NaN\n")),
+            None
+        );
+    }
+
+    #[test]
     fn a_p95_above_all_bounds_has_none_and_one_in_the_first_bucket_begins_at_zero() {
         let zero = of(&page(0, [0, 0, 0], 0.0));
         let within = |counts| of(&page(0, counts, 1.0)).since(&zero).told()[0].p95_within_ms;
@@ -218,7 +280,7 @@ mod tests {
             unreachable!("{all:?}")
         };
         assert_eq!((ttft.count, ttft.p95_within_ms), (40, Some((100.0, 250.0))));
-        all.follow_with(Latencies::default());
+        all.follow_with(Grown::default());
         assert_eq!(all.told(), []);
     }
 }

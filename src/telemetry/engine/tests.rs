@@ -3,7 +3,23 @@ use std::{fs, path::Path};
 use super::*;
 
 fn told(page: &str) -> Result<Moment, Unreadable> {
-    moment([page.as_bytes()], &[])
+    moment([page.as_bytes()], &[]).map(summed)
+}
+
+/// Counters without their labels.
+fn summed(moment: Moment) -> Moment {
+    let of = |count: Option<Count>| count.map(|count| count.sum().into());
+    let counts = moment.counts;
+    Moment {
+        counts: Counts {
+            preemptions: of(counts.preemptions),
+            prefix_queries: of(counts.prefix_queries),
+            prefix_hits: of(counts.prefix_hits),
+            drafted: of(counts.drafted),
+            accepted: of(counts.accepted),
+        },
+        ..moment
+    }
 }
 
 #[test]
@@ -40,9 +56,9 @@ fn of_one_engine_all_is_told_under_its_newest_names() {
         running: Some(5.0),
         waiting: Some(0.0),
         counts: Counts {
-            preemptions: Some(4.0),
-            prefix_queries: Some(100.0),
-            prefix_hits: Some(40.0),
+            preemptions: Some(Count::from(4.0)),
+            prefix_queries: Some(Count::from(100.0)),
+            prefix_hits: Some(Count::from(40.0)),
             ..Counts::default()
         },
         ..Moment::default()
@@ -76,10 +92,10 @@ fn tensorrt_llm_is_read_by_the_names_of_its_own_collector() {
         running: Some(4.0),
         waiting: Some(1.0),
         counts: Counts {
-            prefix_queries: Some(200.0),
-            prefix_hits: Some(50.0),
-            drafted: Some(80.0),
-            accepted: Some(60.0),
+            prefix_queries: Some(Count::from(200.0)),
+            prefix_hits: Some(Count::from(50.0)),
+            drafted: Some(Count::from(80.0)),
+            accepted: Some(Count::from(60.0)),
             ..Counts::default()
         },
         ..Moment::default()
@@ -91,7 +107,10 @@ fn tensorrt_llm_is_read_by_the_names_of_its_own_collector() {
 fn llama_cpp_counts_what_was_not_in_its_cache() {
     let page = "llamacpp:prompt_tokens_total 60\nllamacpp:prompt_tokens_cached_total 40\n";
     let counts = told(page).unwrap().counts;
-    assert_eq!((counts.prefix_queries, counts.prefix_hits), (Some(100.0), Some(40.0)));
+    assert_eq!(
+        (counts.prefix_queries, counts.prefix_hits),
+        (Some(100.0.into()), Some(40.0.into()))
+    );
     let old = told("llamacpp:prompt_tokens_total 60\n");
     assert_eq!(old, Err(Unreadable::Unknown), "an old one tells nothing of its cache");
 }
@@ -152,11 +171,38 @@ fn what_was_asked_for_is_told_by_name_and_absent_where_one_replica_lacks_it() {
         "custom_depth 4\n",
     );
     let asked = ["custom_depth", "other"];
-    let alone = moment([one.as_bytes()], &asked).unwrap().told;
-    assert_eq!(alone, BTreeMap::from([("custom_depth", 5.0), ("other", 1.0)]));
-    let both = moment([one.as_bytes(), two.as_bytes()], &asked).unwrap().told;
-    assert_eq!(both, BTreeMap::from([("custom_depth", 9.0)]));
+    let sums = |pages: &[&str]| {
+        let told = moment(pages.iter().map(|page| page.as_bytes()), &asked).unwrap().told;
+        told.iter()
+            .map(|(name, count)| (*name, count.sum()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(sums(&[one]), [("custom_depth", 5.0), ("other", 1.0)]);
+    assert_eq!(sums(&[one, two]), [("custom_depth", 9.0)]);
+    // A part that is no number makes the sum none; below zero is a number.
+    assert_eq!(
+        sums(&["custom_depth{a=\"1\"} 2\ncustom_depth{a=\"2\"} NaN\nother 1\n"]),
+        [("other", 1.0)]
+    );
+    assert_eq!(sums(&["custom_depth +Inf\nother 1\n"]), [("other", 1.0)]);
+    assert_eq!(
+        sums(&["custom_depth{a=\"1\"} 2\ncustom_depth{a=\"2\"} -3.5\n"]),
+        [("custom_depth", -1.5)]
+    );
     assert_eq!(moment([one.as_bytes()], &[]), Err(Unreadable::Unknown));
+}
+
+#[test]
+fn of_engines_behind_one_page_one_that_tells_no_number_makes_the_figure_none() {
+    let page = "vllm:num_requests_running{engine=\"0\"} 3\nvllm:num_requests_running{engine=\"1\"} NaN\n\
+                vllm:num_preemptions_total{engine=\"0\"} 3\nvllm:num_preemptions_total{engine=\"1\"} -1\n\
+                vllm:kv_cache_usage_perc{engine=\"0\"} 0.5\nvllm:kv_cache_usage_perc{engine=\"1\"} +Inf\n\
+                vllm:gpu_cache_usage_perc 0.2\nvllm:num_requests_waiting 1\n";
+    let expected = Moment {
+        waiting: Some(1.0),
+        ..Moment::default()
+    };
+    assert_eq!(told(page), Ok(expected));
 }
 
 #[test]
@@ -188,8 +234,17 @@ fn pages_of_real_engines_are_read_whole() {
             let moment = moment([page.as_slice()], &[]).unwrap();
             let counts = moment.counts;
             assert_eq!((moment.running, moment.waiting), (Some(0.0), Some(0.0)), "{name}");
-            assert_eq!((moment.kv_used, counts.preemptions), (kv_used, preemptions), "{name}");
-            assert_eq!((counts.prefix_queries, counts.prefix_hits), prefix, "{name}");
+            let sum = |count: &Option<Count>| count.as_ref().map(Count::sum);
+            assert_eq!(
+                (moment.kv_used, sum(&counts.preemptions)),
+                (kv_used, preemptions),
+                "{name}"
+            );
+            assert_eq!(
+                (sum(&counts.prefix_queries), sum(&counts.prefix_hits)),
+                prefix,
+                "{name}"
+            );
             assert_eq!(moment.kv_capacity_tokens, capacity, "{name}");
             let mut samples = 0;
             prometheus::read(&page, |_| samples += 1).unwrap();

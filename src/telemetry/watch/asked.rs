@@ -6,7 +6,7 @@ use super::counter::Counter;
 use crate::{
     metric::{Aggregate, Metric, Told},
     session::ToldValue,
-    telemetry::thin::mean_of,
+    telemetry::{engine::Count, thin::mean_of},
 };
 
 /// One of them so far.
@@ -30,23 +30,26 @@ impl Asked {
         }
     }
 
-    fn value(&self, all: &BTreeMap<&'static str, f64>) -> Option<f64> {
-        all.get(self.told.series.as_str()).copied()
+    fn count<'a>(&self, all: &'a BTreeMap<&'static str, Count>) -> Option<&'a Count> {
+        all.get(self.told.series.as_str())
     }
 
-    pub(super) fn stands_at(&mut self, all: Option<&BTreeMap<&'static str, f64>>) {
-        let value = all.and_then(|all| self.value(all));
-        self.counter.stands_at(value);
+    pub(super) fn stands_at(&mut self, all: Option<&BTreeMap<&'static str, Count>>) {
+        let count = all.and_then(|all| self.count(all));
+        self.counter.stands_at(count);
     }
 
-    /// What a look says; `false` where a counter stands at less than before.
-    pub(super) fn goes_to(&mut self, all: &BTreeMap<&'static str, f64>) -> bool {
-        self.counter.goes_to(self.value(all)) || !self.told.aggregate.is_of_counter()
+    /// What a look says; why nobody knows by how much a counter grew.
+    pub(super) fn goes_to(&mut self, all: &BTreeMap<&'static str, Count>) -> Option<&'static str> {
+        let lost = self.counter.goes_to(self.count(all));
+        lost.filter(|_| self.told.aggregate.is_of_counter())
     }
 
     /// What a sample of the run says.
-    pub(super) fn take(&mut self, all: &BTreeMap<&'static str, f64>) {
-        let Some(value) = self.value(all) else { return };
+    pub(super) fn take(&mut self, all: &BTreeMap<&'static str, Count>) {
+        let Some(value) = self.count(all).map(Count::sum) else {
+            return;
+        };
         self.most = Some(self.most.map_or(value, |most| most.max(value)));
         self.mean = mean_of((self.mean, self.samples), (value, 1));
         self.samples += 1;

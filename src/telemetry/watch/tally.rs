@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     asked::Asked,
-    counter::{Counted, Counters, whole},
+    counter::{Counted, Counters, WENT_BACK, whole},
 };
 use crate::{
     metric::Told,
     session::{EnginePoint, EngineSeries, EngineUse},
     telemetry::{
-        engine::{Latencies, Moment},
+        engine::{self, Latencies, Moment},
         stretches::Stretches,
         thin::{Point, Thinned, mean_of},
     },
@@ -21,8 +21,6 @@ const POINTS: usize = 120;
 
 /// A server whose page failed so often from the start has none; it is not asked again in this run.
 pub(super) const TRIES: u32 = 3;
-
-pub(super) const WENT_BACK: &str = "its counters went back: the engine was started anew";
 
 /// Starts that lie within this are one, in seconds.
 const SAME_START_S: f64 = 0.5;
@@ -157,15 +155,16 @@ impl Tally {
         if let Some(tokens) = moment.kv_capacity_tokens {
             self.kv_capacity_tokens = Some(self.kv_capacity_tokens.map_or(tokens, |least| least.min(tokens)));
         }
-        let mut rose = self.counters.go_to(&moment.counts);
+        let mut lost = self.counters.go_to(&moment.counts);
         if self.is_started_anew(moment) {
             self.lose_counters();
-            rose = false;
+            lost = Some(WENT_BACK);
         }
         for asked in &mut self.asked {
-            rose &= asked.goes_to(&moment.told);
+            let own = asked.goes_to(&moment.told);
+            lost = lost.or(own);
         }
-        self.gaps.at(at_ns, (!rose).then_some(WENT_BACK));
+        self.gaps.at(at_ns, lost);
         Some((at_ns, moment))
     }
 
@@ -237,7 +236,7 @@ impl Tally {
 #[derive(Debug, Default)]
 struct Grown {
     before: Option<Latencies>,
-    sum: Option<Latencies>,
+    sum: Option<engine::Grown>,
     is_lost: bool,
 }
 
@@ -259,7 +258,7 @@ impl Grown {
         }
     }
 
-    fn finish(self) -> Option<Latencies> {
+    fn finish(self) -> Option<engine::Grown> {
         self.sum.filter(|_| !self.is_lost)
     }
 }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use super::{
-    tally::{TRIES, WENT_BACK, p95},
+    counter::WENT_BACK,
+    tally::{TRIES, p95},
     *,
 };
 use crate::{
@@ -24,7 +25,7 @@ fn moment(waiting: f64, preemptions: f64) -> Moment {
         running: Some(2.0),
         waiting: Some(waiting),
         counts: Counts {
-            preemptions: Some(preemptions),
+            preemptions: Some(preemptions.into()),
             ..Counts::default()
         },
         ..Moment::default()
@@ -302,7 +303,7 @@ fn series_that_were_asked_for_become_one_number_each_and_are_absent_where_they_w
     let all = Aggregate::ALL.map(asked);
     let with = |value: Option<f64>| {
         Ok(Moment {
-            told: value.map(|value| ("queue_depth", value)).into_iter().collect(),
+            told: value.map(|value| ("queue_depth", value.into())).into_iter().collect(),
             ..moment(0.0, 0.0)
         })
     };
@@ -334,7 +335,7 @@ fn series_that_were_asked_for_become_one_number_each_and_are_absent_where_they_w
 fn a_gauge_that_falls_was_not_started_anew() {
     let mut tally = Tally::of(&[asked(Aggregate::Max)]);
     for (at_ns, depth) in [(1, 5.0), (2, 3.0)] {
-        let told = BTreeMap::from([("queue_depth", depth)]);
+        let told = BTreeMap::from([("queue_depth", depth.into())]);
         tally.take(
             at_ns,
             &Ok(Moment {

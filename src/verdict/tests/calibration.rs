@@ -64,6 +64,7 @@ fn noisy_comparison(noise: &mut Noise, runs: usize, sd: f64, slower: f64) -> Com
                     token_counts: None,
                     work: Vec::new(),
                     circumstances: Vec::new(),
+                    stated_memory_gb: None,
                     skipped: None,
                 }
             })

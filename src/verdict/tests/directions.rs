@@ -56,6 +56,7 @@ fn arm(metric: Metric, factor: f64, arm: Option<PairArm>) -> Measurements {
             token_counts: None,
             work: Vec::new(),
             circumstances: Vec::new(),
+            stated_memory_gb: None,
             skipped: None,
         }],
     }

@@ -1,7 +1,7 @@
 //! The gate on peak GPU memory: what it reads of engines that take their memory at start.
 
 use super::*;
-use crate::session::{EngineSeries, EngineUse, GpuUse};
+use crate::session::{EngineSeries, EngineUse, GpuPoint, GpuSeries, GpuUse};
 
 fn default_gate() -> Policy {
     policy(&[(Metric::GpuMemoryPeakGb, 0.10, Action::Warn, Some(Evidence::Profile))])
@@ -190,4 +190,72 @@ fn an_engine_of_no_known_name_is_blind_where_its_metrics_or_its_command_say_that
         assert_eq!(*verdict == Verdict::Inconclusive, is_blind, "{reason}");
         assert_eq!(reason.starts_with("blind: "), is_blind, "{reason}");
     }
+}
+
+#[test]
+fn a_still_peak_of_an_engine_that_nobody_knows_is_blind_where_it_fills_its_gpu() {
+    let with = |engine: Option<&str>, free: [u64; 2]| {
+        let [old, new] = free.map(|free| {
+            let mut session = arm("", 72.0, 0);
+            session.environment.engine_name = engine.map(str::to_owned);
+            for run in &mut session.cells[0].runs {
+                run.telemetry.gpus = vec![GpuSeries {
+                    points: vec![GpuPoint {
+                        samples: 20,
+                        memory_used_bytes: 100 - free,
+                        ..GpuPoint::default()
+                    }],
+                    memory_total_bytes: Some(100),
+                    ..GpuSeries::default()
+                }];
+            }
+            session
+        });
+        let found = checks(&old, &new, &default_gate());
+        let [(_, verdict, reason)] = &found[..] else {
+            unreachable!("{found:?}")
+        };
+        assert_eq!(
+            *verdict == Verdict::Inconclusive,
+            reason.starts_with("blind: "),
+            "{reason}"
+        );
+        *verdict
+    };
+    assert_eq!(with(None, [10, 25]), Verdict::Inconclusive);
+    assert_eq!(with(None, [10, 26]), Verdict::Pass, "engines that reserve leave less");
+    assert_eq!(with(Some("llama.cpp"), [10, 10]), Verdict::Pass);
+}
+
+#[test]
+fn where_no_room_is_known_what_the_engine_states_of_its_model_and_activations_is_judged() {
+    let states = |peak_gb: f64, activations: &str| {
+        let mut session = arm("vllm", peak_gb, 0);
+        let facts = &mut session.environment.engine_facts;
+        facts.insert("model_memory_gib".to_owned(), "14.9889".to_owned());
+        facts.insert("activation_peak_gib".to_owned(), activations.to_owned());
+        session
+    };
+    for (peaks, activations, verdict) in [
+        ((72.0, 72.0), "1.23", Verdict::Pass),
+        ((72.0, 72.0), "2.8", Verdict::Pass),
+        ((72.0, 72.0), "2.9", Verdict::Regression),
+        ((0.0, 0.0), "2.9", Verdict::Regression),
+        ((72.0, 72.0), "1.0", Verdict::Improvement),
+        ((72.0, 72.0), "unknown", Verdict::Inconclusive),
+    ] {
+        let found = checks(&states(peaks.0, "1.23"), &states(peaks.1, activations), &default_gate());
+        let [(metric, found, reason)] = &found[..] else {
+            unreachable!("{found:?}")
+        };
+        assert_eq!(
+            (*metric, *found),
+            (Metric::GpuMemoryPeakGb, verdict),
+            "{activations}: {reason}"
+        );
+        let is_read = reason.starts_with("the memory gate reads what the engine states of its model");
+        assert_eq!(is_read, verdict != Verdict::Inconclusive, "{reason}");
+    }
+    let older = checks(&arm("vllm", 72.0, 0), &states(72.0, "1.23"), &default_gate());
+    assert_eq!(older[0].1, Verdict::Inconclusive, "one side alone tells nothing");
 }

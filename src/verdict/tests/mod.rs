@@ -1,5 +1,6 @@
 //! One check: the decision table, both sides of each threshold, every reason for an open question.
 
+mod apart;
 mod calibration;
 mod ceilings;
 mod degenerate;

@@ -86,6 +86,7 @@ fn of_case(case: &Value, looks: &[u32]) -> (Comparison, Policy) {
             token_counts: None,
             unpaired: None,
             one_sided: None,
+            stated_memory_gb: None,
             work: WorkComparison::default(),
             answer: None,
             metrics,

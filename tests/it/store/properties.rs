@@ -442,18 +442,18 @@ fn pairings() -> impl Strategy<Value = Pairing> {
 fn hosts() -> impl Strategy<Value = HostUse> {
     let seen = (option::of(0.0..=1.0), option::of(0.0..1e9), option::of(any::<u32>()));
     let others = (any::<u32>(), option::of(any::<u32>()), any::<bool>());
-    (seen, collection::vec(".*", 0..3), others).prop_map(
-        |((cpu_steal, resting_arm_cpu_s, resting_arm_requests), throttled, (foreign, neighbours, other_arm_up))| {
-            HostUse {
-                cpu_steal,
-                throttled,
-                gpu_memory_errors: foreign % 7,
-                foreign_gpu_processes: foreign,
-                neighbour_gpu_processes: neighbours,
-                other_arm_up,
-                resting_arm_cpu_s,
-                resting_arm_requests,
-            }
+    let words = (collection::vec(".*", 0..3), collection::vec(".*", 0..3));
+    (seen, words, others).prop_map(
+        |((cpu_steal, resting_arm_cpu_s, resting_arm_requests), words, (foreign, neighbours, other_arm_up))| HostUse {
+            cpu_steal,
+            throttled: words.0,
+            gpu_untold: words.1,
+            gpu_memory_errors: foreign % 7,
+            foreign_gpu_processes: foreign,
+            neighbour_gpu_processes: neighbours,
+            other_arm_up,
+            resting_arm_cpu_s,
+            resting_arm_requests,
         },
     )
 }
