@@ -154,9 +154,7 @@ fn table(path: &Path, name: String, trace: &Trace<'_>, hint: Option<Phase>) -> R
     };
     table.peak_bytes = peak(events);
     table.phases = phases;
-    table.notes = std::mem::take(&mut windows.notes);
-    let devices: BTreeSet<u32> = events.works.iter().map(|work| work.device).collect();
-    table.notes.extend(of_several(devices.len()));
+    table.notes = [windows.notes, of_several(used(events).len()).into_iter().collect()].concat();
     Ok(table)
 }
 
@@ -194,6 +192,11 @@ fn peak(events: &Events<'_>) -> Option<u64> {
     own.filter_map(|one| one.in_use_bytes).max()
 }
 
+/// Devices that worked.
+fn used(events: &Events<'_>) -> BTreeSet<u32> {
+    events.works.iter().map(|work| work.device).collect()
+}
+
 #[derive(Deserialize)]
 struct Device {
     id: u32,
@@ -204,7 +207,7 @@ struct Device {
 /// Names of the devices that worked.
 fn devices(trace: &Trace<'_>) -> Vec<String> {
     let known: Vec<Device> = serde_json::from_slice(trace.devices).unwrap_or_default();
-    let used: BTreeSet<u32> = trace.events.works.iter().map(|work| work.device).collect();
+    let used = used(&trace.events);
     let named = known
         .into_iter()
         .filter(|device| used.contains(&device.id) && !device.name.is_empty());

@@ -58,6 +58,27 @@ fn structure(diff: &Diff, most: usize) -> Section {
     if all > rows.len() {
         notes.push(format!("and {} more (`--wide`, `--format json`)", all - rows.len()));
     }
+    let lines = structure_lines(diff, &rows);
+    Section {
+        title: title.to_owned(),
+        lines,
+        table: (!rows.is_empty()).then_some(Table {
+            heads: vec![
+                Head::Name("Phase"),
+                Head::Name("Where"),
+                Head::Name("What"),
+                Head::Name("Change, in a step"),
+                Head::Number("Moved MB"),
+                Head::Number("Allocated MB"),
+            ],
+            rows,
+        }),
+        notes,
+    }
+}
+
+/// What is told of the structure beside its rows.
+fn structure_lines(diff: &Diff, rows: &[Vec<String>]) -> Vec<String> {
     let mut lines = Vec::new();
     for phase in &diff.phases {
         let name = phase_name(phase.phase, phase.batch.as_deref());
@@ -87,22 +108,7 @@ fn structure(diff: &Diff, most: usize) -> Section {
                 .to_owned(),
         );
     }
-    Section {
-        title: title.to_owned(),
-        lines,
-        table: (!rows.is_empty()).then_some(Table {
-            heads: vec![
-                Head::Name("Phase"),
-                Head::Name("Where"),
-                Head::Name("What"),
-                Head::Name("Change, in a step"),
-                Head::Number("Moved MB"),
-                Head::Number("Allocated MB"),
-            ],
-            rows,
-        }),
-        notes,
-    }
+    lines
 }
 
 pub(super) fn change_row(phase: &PhaseDiff, change: &Change) -> Vec<String> {
