@@ -11,7 +11,7 @@ use crate::{
         settled::{Movement, movements},
         validity::streams_stood_idle,
     },
-    plan::{Sharing, Load, Stage, StageLength, StageLevel},
+    plan::{Load, Sharing, Stage, StageLength, StageLevel},
     session::{CellRuns, Run, Session, WarmupEnd},
     verdict::wording::percent,
 };
