@@ -1,7 +1,7 @@
 //! Which files there are, and which format each is of, by its content.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
@@ -16,8 +16,13 @@ use super::{
 
 /// A result has not so many files.
 const MAX_FILES: usize = 20_000;
+/// So much is looked at of JSON that its first part did not tell of.
+const LONG_HEAD_BYTES: usize = 16 << 20;
 /// Nor does it lie so deep.
 const MAX_DEPTH: usize = 8;
+
+/// A format, and which part of it a file is.
+type Known = (&'static Format, &'static str);
 
 /// Files of one format in one folder: what a format reads at once.
 pub(super) struct Folder<'a> {
@@ -62,11 +67,27 @@ impl Folder<'_> {
 
 /// The format that a file is of, if it is known.
 pub(super) fn format_of(path: &Path) -> Option<&'static str> {
-    let head = head_of(path, u64::MAX).ok()?;
-    recognise(&head).map(|(format, _)| format.name)
+    let (_, known) = known(path, u64::MAX).ok()?;
+    known.map(|(format, _)| format.name)
 }
 
-fn recognise(head: &Head) -> Option<(&'static Format, &'static str)> {
+/// The beginning of a file, with what it is; what is JSON and may have a long prompt before the keys that say so is read on.
+fn known(path: &Path, max_bytes: u64) -> Result<(Head, Option<Known>), ImportError> {
+    let head = head_of(path, HEAD_BYTES, max_bytes)?;
+    let known = recognise(&head);
+    if known.is_some()
+        || !head.is_json()
+        || head.is_own()
+        || fs::metadata(path).is_ok_and(|of| of.len() <= HEAD_BYTES as u64)
+    {
+        return Ok((head, known));
+    }
+    let head = head_of(path, LONG_HEAD_BYTES, max_bytes)?;
+    let known = recognise(&head);
+    Ok((head, known))
+}
+
+fn recognise(head: &Head) -> Option<Known> {
     if head.is_own() {
         return None;
     }
@@ -88,8 +109,7 @@ pub(super) fn detect(paths: &[PathBuf], options: &Options) -> Result<Found, Impo
             look_into(path, (asked, options), &mut found)?;
             continue;
         }
-        let head = head_of(path, options.max_bytes)?;
-        let own = recognise(&head);
+        let (head, own) = known(path, options.max_bytes)?;
         let (format, kind) = match (own, asked) {
             (Some((format, _)), Some(asked)) if format.name != asked.name => {
                 return Err(ImportError::OtherFormat {
@@ -160,14 +180,16 @@ fn look_into(
     (asked, options): (Option<&'static Format>, &Options),
     found: &mut Found,
 ) -> Result<(), ImportError> {
-    let mut files = Vec::new();
-    list(folder, 0, &mut files)?;
+    let mut listed = Listed::default();
+    list(folder, 0, &mut listed)?;
+    let Listed { files, not_entered } = listed;
     let before = found.groups.len();
     let mut passed_over = 0;
+    let again = again(&files);
     for path in &files {
-        let known = match head_of(path, options.max_bytes) {
-            Ok(_) if is_of_a_phase(path) => None,
-            Ok(head) => recognise(&head),
+        let known = match known(path, options.max_bytes) {
+            Ok(_) if is_of_a_phase(path) || again.contains(path) => None,
+            Ok((_, known)) => known,
             Err(ImportError::Empty { .. }) => None,
             Err(error) => return Err(error),
         };
@@ -189,7 +211,29 @@ fn look_into(
             folder.display()
         ));
     }
+    for folder in not_entered {
+        let why = if folder.is_symlink() {
+            "is a link to a folder"
+        } else {
+            "lies too deep"
+        };
+        found.told.push(format!(
+            "`{}` {why} and was not looked into; give it by itself if results are in it",
+            folder.display()
+        ));
+    }
     Ok(())
+}
+
+/// The links among files that lead to another of them (`latest.json`).
+fn again(files: &[PathBuf]) -> HashSet<&PathBuf> {
+    let (links, own): (Vec<&PathBuf>, Vec<&PathBuf>) = files.iter().partition(|path| path.is_symlink());
+    if links.is_empty() {
+        return HashSet::new();
+    }
+    let mut places: HashSet<PathBuf> = own.iter().filter_map(|path| fs::canonicalize(path).ok()).collect();
+    let is_again = |path: &&PathBuf| fs::canonicalize(path).is_ok_and(|place| !places.insert(place));
+    links.into_iter().filter(is_again).collect()
 }
 
 /// Whether it is of one phase of a run: AIPerf writes each (`phases/warmup`) beside the whole, and neither is a run.
@@ -198,7 +242,16 @@ fn is_of_a_phase(path: &Path) -> bool {
     phases.is_some_and(|phases| phases.ends_with("phases") && phases.with_file_name("phase_manifest.json").is_file())
 }
 
-fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), ImportError> {
+/// What is in a folder and those below it.
+#[derive(Default)]
+struct Listed {
+    /// Files, and links to files.
+    files: Vec<PathBuf>,
+    /// Folders that were not looked into.
+    not_entered: Vec<PathBuf>,
+}
+
+fn list(folder: &Path, depth: usize, listed: &mut Listed) -> Result<(), ImportError> {
     let failed = |source: io::Error| ImportError::Unreadable {
         path: folder.to_owned(),
         source,
@@ -211,11 +264,13 @@ fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Imp
     entries.sort_by(|(one, _), (other, _)| in_order(one, other));
     for (path, kind) in entries {
         if kind.is_dir() && depth < MAX_DEPTH {
-            list(&path, depth + 1, files)?;
-        } else if kind.is_file() {
-            files.push(path);
+            list(&path, depth + 1, listed)?;
+        } else if path.is_dir() {
+            listed.not_entered.push(path);
+        } else if path.is_file() {
+            listed.files.push(path);
         }
-        if files.len() > MAX_FILES {
+        if listed.files.len() > MAX_FILES {
             return Err(ImportError::TooMany {
                 path: folder.to_owned(),
                 limit: MAX_FILES,
@@ -236,8 +291,8 @@ pub(super) fn in_order(one: &Path, other: &Path) -> std::cmp::Ordering {
     key(one).cmp(&key(other))
 }
 
-fn head_of(path: &Path, max_bytes: u64) -> Result<Head, ImportError> {
-    let bytes = beginning(path, HEAD_BYTES as u64, max_bytes)?;
+fn head_of(path: &Path, bytes: usize, max_bytes: u64) -> Result<Head, ImportError> {
+    let bytes = beginning(path, bytes as u64, max_bytes)?;
     let head = Head::of(&bytes);
     if head.text().is_empty() {
         return Err(ImportError::Empty { path: path.to_owned() });

@@ -46,7 +46,7 @@ use std::path::{Path, PathBuf};
 
 use self::{detect::Folder, head::Head, run::ForeignRun};
 pub use self::{error::ImportError, session::UNTOLD_DATE};
-use crate::session::Session;
+use crate::session::{Ended, Session};
 
 /// Larger files are refused before a byte of them is read, unless more is asked for.
 pub const MAX_BYTES: u64 = 1 << 30;
@@ -110,13 +110,16 @@ pub fn formats() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// one measurement.
 pub fn import(paths: &[PathBuf], options: &Options) -> Result<Imported, ImportError> {
     let found = detect::detect(paths, options)?;
-    let (mut runs, mut spare) = (Vec::new(), None);
+    let (mut runs, mut spare, mut lost) = (Vec::new(), None, Vec::new());
     let mut reports = Ok(Vec::new());
     for group in &found.groups {
         let folder = Folder {
             files: &group.files,
             options,
         };
+        if group.format.name == aiperf::FORMAT.name {
+            lost.extend(aiperf::failed_runs(&folder)?);
+        }
         match (group.format.read)(&folder) {
             Err(error @ ImportError::Spare { .. }) => spare = spare.or(Some(error)),
             found if group.format.name == llm_d::FORMAT.name => {
@@ -139,6 +142,11 @@ pub fn import(paths: &[PathBuf], options: &Options) -> Result<Imported, ImportEr
         let path = paths.first().cloned().unwrap_or_default();
         return Err(spare.unwrap_or(ImportError::NoRun { path }));
     }
-    let session = session::session_of(runs)?;
+    let mut session = session::session_of(runs)?;
+    if !lost.is_empty() {
+        // What failed is not here to be judged, and the rest alone must not pass.
+        session.ended = Ended::Aborted(lost.join("; "));
+        session.notes.extend(lost);
+    }
     Ok(Imported { session, told })
 }

@@ -3,11 +3,12 @@
 //! `--map ttft_ms=ttft` takes TTFT in milliseconds from the column `ttft`; a number in place of a column (`concurrency=8`) is the same
 //! for all lines. Nothing is guessed: a figure without a column is absent.
 
+mod cell;
 mod lines;
 
 use std::{collections::BTreeMap, path::Path};
 
-use self::lines::Line;
+use self::lines::{Cell, Line, Wanted};
 use super::{
     ForeignRun, Format, ImportError,
     detect::{Folder, Part},
@@ -43,8 +44,10 @@ const UNITS: [(&str, f64); 4] = [("_ms", 1e-3), ("_us", 1e-6), ("_ns", 1e-9), ("
 /// Where each figure comes from.
 struct Map<'a> {
     path: &'a Path,
-    /// `columns[figure]` is a column, or a number, with what makes seconds of it.
-    columns: BTreeMap<&'a str, (&'a str, f64)>,
+    /// The columns (or numbers) that are named.
+    names: Vec<&'a str>,
+    /// `columns[figure]` is the place of one of them, with what makes seconds of it.
+    columns: BTreeMap<&'a str, (usize, f64)>,
     /// All that says what was measured, as it was given: the load and the run stand elsewhere.
     shown: String,
 }
@@ -53,21 +56,30 @@ fn read(folder: &Folder<'_>) -> Result<Vec<ForeignRun>, ImportError> {
     let mut runs = Vec::new();
     for part in folder.files {
         let map = Map::of(&part.path, &folder.options.columns)?;
-        runs.extend(runs_of(part, lines::read(part, folder)?, &map)?);
+        let texts: Vec<&str> = ["error", "run"]
+            .iter()
+            .filter_map(|figure| map.column(figure))
+            .collect();
+        let wanted = Wanted {
+            columns: &map.names,
+            texts: &texts,
+        };
+        runs.extend(runs_of(part, lines::read(part, folder, &wanted)?, &map)?);
     }
     Ok(runs)
 }
 
 impl<'a> Map<'a> {
     fn of(path: &'a Path, columns: &'a [(String, String)]) -> Result<Self, ImportError> {
-        let mut found = BTreeMap::new();
+        let mut found: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
+        let mut names: Vec<&str> = Vec::new();
         for (figure, column) in columns {
             let timed = UNITS.iter().find_map(|(unit, seconds)| {
                 let stem = figure.strip_suffix(unit)?;
                 TIMES.contains(&stem).then_some((stem, *seconds))
             });
             let other = OTHERS.contains(&figure.as_str()).then_some((figure.as_str(), 1.0));
-            let Some((figure, factor)) = timed.or(other) else {
+            let Some((stem, factor)) = timed.or(other) else {
                 return Err(unusable(
                     path,
                     format!(
@@ -77,7 +89,15 @@ impl<'a> Map<'a> {
                     ),
                 ));
             };
-            found.insert(figure, (column.as_str(), factor));
+            let at = names.iter().position(|name| *name == column).unwrap_or_else(|| {
+                names.push(column);
+                names.len() - 1
+            });
+            if let Some((first, _)) = found.insert(stem, (at, factor)) {
+                let first = names.get(first).copied().unwrap_or_default();
+                let problem = format!("`--map` takes `{stem}` twice, from `{first}` and from `{column}`; give it once");
+                return Err(unusable(path, problem));
+            }
         }
         if !["ttft", "tpot", "e2e"].iter().any(|figure| found.contains_key(figure)) {
             return Err(unusable(
@@ -94,6 +114,7 @@ impl<'a> Map<'a> {
         shown.sort();
         Ok(Self {
             path,
+            names,
             columns: found,
             shown: shown.join(" "),
         })
@@ -101,11 +122,13 @@ impl<'a> Map<'a> {
 
     /// The value of a figure in a line; `None` where the line has none.
     fn number(&self, figure: &str, line: &Line) -> Result<Option<f64>, ImportError> {
-        let Some((column, factor)) = self.columns.get(figure).copied() else {
+        let Some((at, factor)) = self.columns.get(figure).copied() else {
             return Ok(None);
         };
-        let text = match line.get(column) {
-            Some(text) => text,
+        let column = self.names.get(at).copied().unwrap_or_default();
+        let text = match line.get(at) {
+            Some(Cell::Number(number)) => return Ok(Some(number * factor)),
+            Some(Cell::Text(text)) => text,
             None if column.parse::<f64>().is_ok() => column,
             None => return Err(self.no_column(column, line)),
         };
@@ -126,6 +149,23 @@ impl<'a> Map<'a> {
         Ok(Some(number * factor))
     }
 
+    /// The column of a figure.
+    fn column(&self, figure: &str) -> Option<&'a str> {
+        let (at, _) = self.columns.get(figure)?;
+        self.names.get(*at).copied()
+    }
+
+    /// What stands in the column of a figure; `None`: nothing was said of it.
+    fn text<'l>(&self, figure: &str, line: &'l Line) -> Result<Option<&'l str>, ImportError> {
+        let Some(((at, _), column)) = self.columns.get(figure).zip(self.column(figure)) else {
+            return Ok(None);
+        };
+        match line.get(*at) {
+            Some(Cell::Text(text)) => Ok(Some(text)),
+            _ => Err(self.no_column(column, line)),
+        }
+    }
+
     fn no_column(&self, column: &str, line: &Line) -> ImportError {
         let known: Vec<String> = line.columns().map(|name| format!("`{name}`")).collect();
         unusable(
@@ -136,10 +176,9 @@ impl<'a> Map<'a> {
 
     /// Why the request of a line failed; `None`: it did not.
     fn failure(&self, line: &Line) -> Result<Option<Outcome>, ImportError> {
-        let Some((column, _)) = self.columns.get("error") else {
+        let Some(text) = self.text("error", line)? else {
             return Ok(None);
         };
-        let text = line.get(column).ok_or_else(|| self.no_column(column, line))?;
         let none = ["", "0", "false", "False", "null", "None"];
         Ok((!none.contains(&text)).then(|| failed(text)))
     }
@@ -176,10 +215,7 @@ fn runs_of(part: &Part, lines: Vec<Line>, map: &Map<'_>) -> Result<Vec<ForeignRu
     let mut groups: Vec<(Load, String, Vec<Line>)> = Vec::new();
     for line in lines {
         let load = map.load(&line)?;
-        let run = match map.columns.get("run") {
-            Some((column, _)) => line.get(column).ok_or_else(|| map.no_column(column, &line))?.to_owned(),
-            None => String::new(),
-        };
+        let run = map.text("run", &line)?.unwrap_or_default().to_owned();
         match groups.iter_mut().find(|(own, name, _)| *own == load && *name == run) {
             Some((_, _, lines)) => lines.push(line),
             None => groups.push((load, run, vec![line])),
@@ -253,12 +289,14 @@ fn records(path: &Path, lines: &[Line], map: &Map<'_>) -> Result<Vec<RequestReco
             (None, Some(_)) => 0.0,
             (None, None) => return Err(lacks("e2e")),
         };
-        let end_ns = sent_ns + ns(e2e_s, "e2e")?;
+        let end_ns = sent_ns.saturating_add(ns(e2e_s, "e2e")?);
         let first_ns = map
             .number("ttft", line)?
             .map(|seconds| ns(seconds, "ttft"))
             .transpose()?;
-        let first_ns = first_ns.map(|ttft_ns| sent_ns + ttft_ns).filter(|_| outcome.is_none());
+        let first_ns = first_ns
+            .map(|ttft_ns| sent_ns.saturating_add(ttft_ns))
+            .filter(|_| outcome.is_none());
         if first_ns.is_some_and(|first_ns| first_ns > end_ns) {
             return Err(bad(
                 path,

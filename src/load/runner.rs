@@ -190,6 +190,11 @@ impl Runner {
         })
     }
 
+    /// A text without key and header values.
+    pub fn redact(&self, text: &str) -> String {
+        self.fleet.first.endpoint.redact(text)
+    }
+
     /// Sends the warm-up requests of one run at the level with which the run begins.
     ///
     /// Where the plan has a limit for it, the warm-up goes on in blocks until the server is steady.

@@ -40,6 +40,14 @@ impl Running {
         Leader::start(command).map(Self)
     }
 
+    /// The same, with a variable by which its children are found that left its group ([`Leader::start_marked`]).
+    ///
+    /// # Errors
+    /// The system's reason.
+    pub fn start_marked(command: &mut Command, name: &'static str, value: &str) -> io::Result<Self> {
+        Leader::start_marked(command, name, value).map(Self)
+    }
+
     /// What it prints, where the command has pipes.
     pub fn pipes(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
         self.0.pipes()

@@ -9,6 +9,7 @@
 mod bad;
 mod further;
 mod llm_d;
+mod lost;
 mod proof;
 mod sessions;
 mod spoilt;

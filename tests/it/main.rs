@@ -38,6 +38,7 @@ mod profiles;
 mod pty;
 mod render;
 mod runner;
+mod runner_alike;
 mod runner_beside;
 mod schemas;
 mod selftest;

@@ -35,6 +35,7 @@ pub(super) fn not_one_run(session: &Session, load: &Load) -> Option<String> {
 pub(super) fn take_plan(session: &mut Session, plan: &Plan) -> Result<(), String> {
     session.plan.max_error_rate = plan.max_error_rate;
     session.plan.price = plan.price;
+    session.plan.target.cache_reset.clone_from(&plan.target.cache_reset);
     session.plan.hardware.clone_from(&plan.hardware);
     session.plan.framework.clone_from(&plan.framework);
     if plan.slo.is_empty() {

@@ -8,16 +8,17 @@ use std::{
 };
 
 use super::{
-    asked,
+    asked, hide,
     preset::{self, Line, Place},
     server::{self, Server},
+    unsaid::{self, Given},
 };
 use crate::{
     commands::{CommandError, Console, measure::now_unix_s, run::in_full},
     config::{Call, RunnerSettings},
     import::{self, Options},
-    load::Interrupt,
-    plan::{Load, Plan},
+    load::{Interrupt, Stopped},
+    plan::{CacheReset, Load, Plan},
     process::{End, Running, withheld},
     session::Session,
 };
@@ -26,13 +27,17 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 /// So many lines of what it complained about are told.
 const TOLD_LINES: usize = 20;
+/// Its processes bear this variable, by which those are found that left its group.
+const MARK: &str = "PERFGATE_RUNNER_MARK";
+/// What is noted where nothing could be emptied before a run.
+const WARM_CACHE: &str = "the server has no page that empties its prefix cache: what a run's prompts had in common with those of an                           earlier run may have come from there";
 
 /// A tool and what it measures.
 pub(super) struct Drive<'a> {
     pub(super) runner: &'a RunnerSettings,
     pub(super) plan: &'a Plan,
-    /// Whether the user gave the warm-up himself.
-    pub(super) is_warmup_given: bool,
+    /// What the user said himself of what has a value anyway.
+    pub(super) given: Given,
     pub(super) url: &'a str,
     /// The server there.
     pub(super) server: &'a Server,
@@ -57,16 +62,14 @@ pub(super) enum Driven {
 ///
 /// # Errors
 /// The plan holds what the tool's command line has no words for.
-pub(super) fn line(call: &Call, place: &Place<'_>, is_warmup_given: bool) -> Result<Line, CommandError> {
+pub(super) fn line(call: &Call, place: &Place<'_>, given: Given) -> Result<Line, CommandError> {
+    unsaid::refuse(call, place, given)?;
     match call {
         Call::Command(words) => Ok(Line {
             words: words.iter().map(|word| place.filled(word)).collect(),
             file: None,
         }),
-        Call::Tool(tool, args) => {
-            preset::refuse_unsaid(*tool, place, is_warmup_given)?;
-            preset::command(*tool, args, place)
-        }
+        Call::Tool(tool, args) => preset::command(*tool, args, place),
     }
 }
 
@@ -85,49 +88,67 @@ impl Drive<'_> {
             out: &out,
             repeat,
         };
-        let Line { words, file } = line(&self.runner.call, &place, self.is_warmup_given)?;
-        if let Some((path, text)) = file {
-            fs::write(&path, text).map_err(|source| CommandError::File {
-                what: "write",
-                path,
-                source,
-            })?;
-        }
-        self.console.say(&format!("{name}: {}", words.join(" ")));
+        let Line { words, file } = line(&self.runner.call, &place, self.given)?;
+        file.map_or(Ok(()), write)?;
+        self.console
+            .say(&self.server.redact(&format!("{name}: {}", words.join(" "))));
         let logs = [
             self.folder.join(format!("{name}.out")),
             self.folder.join(format!("{name}.err")),
         ];
+        let cache_reset = match self.server.reset_cache(self.interrupt) {
+            Ok(page) => page,
+            Err(Stopped::Interrupted) => return Ok(Driven::Unwanted),
+            Err(Stopped::Load(error)) => return Err(error.into()),
+        };
         let said = self.server.ask();
         let held = self.other.map(Server::held);
         let (beside, started_unix_s) = (self.server.watch(self.console), now_unix_s());
         let waited = self.wait(&words, &logs);
         let seen = server::over(beside);
+        for log in &logs {
+            hide::in_file(log, self.server)?;
+        }
         if !waited? {
             return Ok(Driven::Unwanted);
         }
-        let options = Options {
-            format: self.runner.format.clone(),
-            ..Options::default()
-        };
-        let mut session = import::import(&[out], &options)
-            .map_err(|error| CommandError::Runner {
-                program: words.first().cloned().unwrap_or_default(),
-                why: format!("left no result: {}", in_full(&error)),
-                told: told(&logs[1]),
-            })?
-            .session;
+        let mut session = self.imported(out, (&words, &logs[1]))?;
         session.started_unix_s = started_unix_s;
         session.notes.retain(|note| note != import::UNTOLD_DATE);
         self.check(&mut session, load, (&words, &name))?;
+        if cache_reset.is_none() && self.plan.target.cache_reset != CacheReset::Off {
+            session.notes.push(WARM_CACHE.to_owned());
+        }
         server::fill(&mut session.environment, &said.environment);
         for run in session.cells.iter_mut().flat_map(|cell| &mut cell.runs) {
             (run.gpu, run.telemetry, run.host) = (seen.gpu.clone(), seen.telemetry.clone(), seen.host.clone());
+            run.cache_reset.clone_from(&cache_reset);
             if let Some((other, before)) = self.other.zip(held) {
                 server::beside_another(run, [before, other.held()]);
             }
         }
         Ok(Driven::Done(Box::new((session, said.models))))
+    }
+
+    /// What it wrote.
+    fn imported(&self, out: PathBuf, (words, err): (&[String], &Path)) -> Result<Session, CommandError> {
+        let options = Options {
+            format: self.runner.format.clone(),
+            ..Options::default()
+        };
+        let found = import::import(&[out], &options).map_err(|error| CommandError::Runner {
+            program: words.first().cloned().unwrap_or_default(),
+            why: self.server.redact(&format!("left no result: {}", in_full(&error))),
+            told: self.told(err),
+        })?;
+        let mut session = found.session;
+        hide::in_session(&mut session, self.server);
+        Ok(session)
+    }
+
+    /// The last lines of what it complained about.
+    fn told(&self, path: &Path) -> String {
+        self.server.redact(&told(path))
     }
 
     /// Refuses what is not the run that was asked for, and gives it the user's plan.
@@ -142,7 +163,7 @@ impl Drive<'_> {
             })?;
         asked::mark_short(session, self.plan, self.runner);
         if let Call::Tool(tool, _) = &self.runner.call {
-            session.notes.extend(preset::unsaid_warmup(*tool, self.plan));
+            session.notes.extend(unsaid::warmup(*tool, self.plan));
         }
         Ok(())
     }
@@ -163,10 +184,11 @@ impl Drive<'_> {
         let failed = |why: String| CommandError::Runner {
             program: program.clone(),
             why,
-            told: told(err),
+            told: self.told(err),
         };
-        let mut running =
-            Running::start(&mut command).map_err(|error| failed(format!("cannot be started: {error}")))?;
+        let mark = format!("{}-{}", std::process::id(), out.display());
+        let mut running = Running::start_marked(&mut command, MARK, &mark)
+            .map_err(|error| failed(format!("cannot be started: {error}")))?;
         let wanted = || !self.interrupt.is_set();
         match running.wait(Some(self.runner.timeout), PATIENCE, &wanted) {
             End::Exited(status) if status.success() => Ok(true),
@@ -193,6 +215,14 @@ fn empty(folder: &Path) -> Result<(), CommandError> {
         fs::remove_dir_all(folder).map_err(failed("empty"))?;
     }
     fs::create_dir_all(folder).map_err(failed("create"))
+}
+
+fn write((path, text): (PathBuf, String)) -> Result<(), CommandError> {
+    fs::write(&path, text).map_err(|source| CommandError::File {
+        what: "write",
+        path,
+        source,
+    })
 }
 
 fn log(path: &Path) -> Result<File, CommandError> {

@@ -4,8 +4,10 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `preset.rs` | the command lines of tools that are known |
+//! | `unsaid.rs` | what a plan says and a tool is not told |
 //! | `drive.rs` | one run: start, wait, import |
 //! | `server.rs` | what the server says of itself, and what is sampled beside a run |
+//! | `hide.rs` | secrets out of what it wrote |
 //! | `asked.rs` | whether what it wrote is what was asked |
 //! | `joined.rs` | its runs as one session |
 //! | `pairs.rs` | both arms in alternation |
@@ -13,11 +15,13 @@
 
 mod asked;
 mod drive;
+mod hide;
 mod joined;
 mod pairs;
 mod preset;
 mod server;
 mod shown;
+mod unsaid;
 
 use std::path::PathBuf;
 
@@ -26,6 +30,7 @@ use self::{
     drive::{Drive, Driven},
     joined::Joined,
     server::Server,
+    unsaid::Given,
 };
 use super::{
     CommandError, Console,
@@ -33,7 +38,7 @@ use super::{
     measure::OnRun,
 };
 use crate::{
-    config::{Resolved, RunnerSettings, Source},
+    config::{Resolved, RunnerSettings},
     load::Interrupt,
     plan::{Load, Plan, Secrets},
     session::{Ended, Session},
@@ -53,7 +58,7 @@ pub fn measure(
     let drive = Drive {
         runner,
         plan,
-        is_warmup_given: is_warmup_given(resolved),
+        given: Given::of(resolved),
         url: &plan.target.url,
         server: &server,
         other: None,
@@ -116,12 +121,6 @@ pub fn measure_arms(
         Some(runner) => pairs::measure_pairs((resolved, &wanted.secrets), runner, follow, (console, interrupt)),
         None => ab::measure(wanted, follow, console, interrupt),
     }
-}
-
-/// Whether the user gave the warm-up himself.
-fn is_warmup_given(resolved: &Resolved) -> bool {
-    let mut origins = resolved.origins.iter();
-    origins.any(|origin| origin.key == "warmup_requests" && origin.source != Source::Default)
 }
 
 /// Where what the tool writes is kept.

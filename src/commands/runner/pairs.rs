@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use super::{
     drive::{Drive, Driven},
-    folder, is_warmup_given,
+    folder,
     joined::{self, Joined},
     server::Server,
+    unsaid::Given,
 };
 use crate::{
     commands::{
@@ -46,7 +47,7 @@ pub(super) fn measure_pairs(
     let drives = sides.map(|(arm, url, server, other)| Drive {
         runner,
         plan: &resolved.plan,
-        is_warmup_given: is_warmup_given(resolved),
+        given: Given::of(resolved),
         url,
         server,
         other: Some(other),

@@ -43,12 +43,20 @@ impl Place<'_> {
                 "output_tokens",
                 number(self.output_tokens().map(|tokens| tokens.to_string()), "output_tokens"),
             ),
-            ("seed", self.plan.seed.to_string()),
+            ("seed", self.seed().to_string()),
             ("repeat", self.repeat.to_string()),
         ];
         values.iter().fold(word.to_owned(), |word, (name, value)| {
             word.replace(&format!("{{{name}}}"), value)
         })
+    }
+
+    /// No two runs of a measurement send the same prompts, which a prefix cache would answer faster; both arms of a pair do.
+    fn seed(&self) -> u64 {
+        let loads = &self.plan.loads;
+        let level = loads.iter().position(|load| load == self.load).unwrap_or(0);
+        let before = u64::from(self.repeat) * loads.len() as u64 + level as u64;
+        self.plan.seed.wrapping_add(before)
     }
 
     const fn streams(&self) -> Option<u32> {
@@ -58,7 +66,7 @@ impl Place<'_> {
         }
     }
 
-    const fn rate(&self) -> Option<(f64, Arrivals)> {
+    pub(super) const fn rate(&self) -> Option<(f64, Arrivals)> {
         match self.load {
             Load::Rate { rate_rps, arrivals } => Some((*rate_rps, *arrivals)),
             _ => None,
@@ -82,44 +90,6 @@ const fn fixed(lengths: &Lengths) -> Option<u32> {
         Lengths::Fixed(tokens) => Some(*tokens),
         _ => None,
     }
-}
-
-/// Refuses a plan whose arrivals or warm-up the tool's command line has no words for.
-pub(super) fn refuse_unsaid(tool: Tool, place: &Place<'_>, is_warmup_given: bool) -> Result<(), CommandError> {
-    let arrivals = place.rate().map(|(_, arrivals)| arrivals);
-    let is_said = arrivals.is_none_or(|arrivals| match tool {
-        Tool::Vllm | Tool::Sglang | Tool::Aiperf | Tool::InferencePerf => arrivals == Arrivals::Poisson,
-        // Unless told otherwise they send at equal gaps.
-        Tool::GenaiPerf | Tool::PerfAnalyzer => arrivals == Arrivals::Constant,
-        Tool::Guidellm => !matches!(arrivals, Arrivals::Gamma { .. }),
-    });
-    let is_warmup_unsaid = place.plan.warmup_limit.is_some() || (place.plan.warmup_requests > 0 && !says_warmup(tool));
-    let what = if !is_said {
-        format!("`arrivals: {}`", arrivals.map_or("", Arrivals::name))
-    } else if is_warmup_given && is_warmup_unsaid {
-        "`warmup_requests`".to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(CommandError::Usage(format!(
-        "`runner: {}` has no words for {what}; write its command line as `runner.command`",
-        tool.name()
-    )))
-}
-
-const fn says_warmup(tool: Tool) -> bool {
-    matches!(tool, Tool::Vllm | Tool::Aiperf | Tool::GenaiPerf | Tool::PerfAnalyzer)
-}
-
-/// What the user should know of a warm-up that the tool's command line does not ask for.
-pub(super) fn unsaid_warmup(tool: Tool, plan: &Plan) -> Option<String> {
-    (!says_warmup(tool)).then(|| {
-        format!(
-            "`{}` warms up in its own way or not at all: the plan's {} warm-up requests are not asked of it",
-            tool.name(),
-            plan.warmup_requests
-        )
-    })
 }
 
 /// A command line, with the file that it names where it needs one.
@@ -328,7 +298,7 @@ fn inference_perf(place: &Place<'_>, asked: &Asked<'_>) -> (PathBuf, String) {
          use_server_output_tokens: true}}\nstorage:\n  local_storage: {{path: {}}}\n",
         fixed(input),
         fixed(output),
-        place.plan.seed,
+        place.seed(),
         serde_json::Value::from(asked.model),
         serde_json::Value::from(place.url),
         serde_json::Value::from(place.out.display().to_string()),

@@ -10,7 +10,7 @@ use crate::{
         engine,
         measure::beside::{Beside, Seen},
     },
-    load::{Probe, PromptSet, Runner},
+    load::{Interrupt, Probe, PromptSet, Runner, Stopped},
     plan::{Lengths, Load, Plan, Prompts, Secrets, Target, Workload},
     session::{EngineUse, Environment, GpuUse, Run},
     telemetry::{self, RunClock},
@@ -79,6 +79,19 @@ impl Server {
             },
             models,
         }
+    }
+
+    /// Empties its prefix cache as the plan wishes; the page that did it, if one did.
+    ///
+    /// # Errors
+    /// Ctrl-C, or a page that must empty the cache refuses.
+    pub(super) fn reset_cache(&self, interrupt: &Interrupt) -> Result<Option<String>, Stopped> {
+        self.0.reset_cache(interrupt)
+    }
+
+    /// A text without the server's key and the values of headers.
+    pub(super) fn redact(&self, text: &str) -> String {
+        self.0.redact(text)
     }
 
     /// A tool is about to start.

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use super::{drive, is_warmup_given, preset::Place};
+use super::{drive, preset::Place, unsaid::Given};
 use crate::{
     commands::run::in_full,
     config::{Measure, Resolved},
@@ -28,7 +28,7 @@ pub fn shown(resolved: &Resolved) -> String {
             repeat: 0,
         };
         let level = plan.load_name(load);
-        match drive::line(&runner.call, &place, is_warmup_given(resolved)) {
+        match drive::line(&runner.call, &place, Given::of(resolved)) {
             Err(error) => format!("runner at {level}: refused: {}\n", in_full(&error)),
             Ok(line) => {
                 let mut text = format!("runner at {level}: {}\n", line.words.join(" "));

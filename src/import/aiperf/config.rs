@@ -118,7 +118,7 @@ fn api_of(kind: &str) -> Api {
 }
 
 /// A value in one line, as long as a reader bears.
-fn short(value: &Value) -> String {
+pub(super) fn short(value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),

@@ -4,9 +4,14 @@ mod config;
 mod records;
 mod summary;
 
+use serde::Deserialize;
+use serde_json::Value;
+
 use super::{
     Format, Head, ImportError,
     detect::{Folder, Part},
+    json::{self, Num},
+    numbers,
     run::{Family, ForeignRun, bad},
 };
 use crate::metric::Metric;
@@ -59,6 +64,43 @@ fn means_alone(folder: &Folder<'_>) -> Result<Vec<ForeignRun>, ImportError> {
         }),
         None => folder.of("").iter().map(|part| summary_alone(folder, part)).collect(),
     }
+}
+
+/// Means over several runs, of which only how these ended matters here.
+#[derive(Deserialize)]
+struct Means {
+    metadata: Ends,
+}
+
+#[derive(Deserialize)]
+struct Ends {
+    #[serde(default, rename = "num_profile_runs")]
+    all: Num,
+    #[serde(default, rename = "num_successful_runs")]
+    successful: Num,
+    #[serde(default, rename = "failed_runs")]
+    failed: Vec<Value>,
+}
+
+/// How many runs failed by the means over all of them, in words; such runs have left nothing else.
+pub(super) fn failed_runs(folder: &Folder<'_>) -> Result<Vec<String>, ImportError> {
+    let mut told = Vec::new();
+    for part in folder.of("aggregate") {
+        let Means { metadata } = json::one(&part.path, folder.bytes(part)?)?;
+        let count = |number: Num| number.finite().and_then(numbers::count).unwrap_or(0);
+        let lacking = count(metadata.all).saturating_sub(count(metadata.successful));
+        let failed = lacking.max(metadata.failed.len() as u64);
+        if failed > 0 {
+            let runs: Vec<String> = metadata.failed.iter().map(config::short).collect();
+            let runs = if runs.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", runs.join(", "))
+            };
+            told.push(format!("`{}` tells of {failed} failed runs{runs}", part.path.display()));
+        }
+    }
+    Ok(told)
 }
 
 fn summary_alone(folder: &Folder<'_>, part: &Part) -> Result<ForeignRun, ImportError> {

@@ -190,6 +190,7 @@ impl Rows {
                 self.gaps.push(ns(gap, many.unit).ok_or_else(wrong)?);
             }
         }
+        row.check(&place)?;
         self.begin_ns = self.begin_ns.min(row.start_ns);
         self.is_streamed |= row.ttft_ns.is_some();
         self.all.push(row);
@@ -317,6 +318,24 @@ fn outcome(error: Option<Trouble>, was_cancelled: bool) -> Outcome {
 }
 
 impl Row {
+    /// Refuses stamps beyond what any clock shows.
+    fn check(&self, place: &Place<'_>) -> Result<(), ImportError> {
+        for (what, told) in [
+            ("request_latency", Some(self.latency_ns)),
+            ("time_to_first_token", self.ttft_ns),
+            ("time_to_first_output_token", self.answer_ns),
+        ] {
+            if told.is_some_and(|told| self.start_ns.checked_add(told).is_none()) {
+                let problem = format!(
+                    "ends beyond all clocks, with a request that started at {} ns",
+                    self.start_ns
+                );
+                return Err(place.bad(what, problem));
+            }
+        }
+        Ok(())
+    }
+
     fn record(self, index: u32, begin_ns: u64, is_streamed: bool) -> RequestRecord {
         let sent_ns = self.start_ns - begin_ns;
         let end_ns = sent_ns.saturating_add(self.latency_ns);

@@ -22,8 +22,9 @@ const THROUGHPUT: &str = "Inferences/Second";
 
 /// Whether such a table begins with this line.
 pub(super) fn is_one(line: &str) -> bool {
-    let rows = csv::rows(line);
-    let mut columns = rows.iter().flat_map(|(_, row)| row).map(String::as_str);
+    let row = csv::rows(line).next().and_then(Result::ok);
+    let (_, row) = row.unwrap_or_default();
+    let mut columns = row.iter().map(String::as_str);
     matches!(columns.next(), Some(STREAMS | RATE)) && columns.next() == Some(THROUGHPUT)
 }
 
@@ -38,7 +39,8 @@ pub(super) fn read(folder: &Folder<'_>, parts: &[&Part]) -> Result<Vec<ForeignRu
             problem: "it is no UTF-8 text".into(),
         })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut rows = csv::rows(text.trim_start()).into_iter();
+        let rows: Result<Vec<_>, _> = csv::rows(text.trim_start()).collect();
+        let mut rows = rows.map_err(|broken| broken.of(path))?.into_iter();
         let (_, header) = rows.next().unwrap_or_default();
         check(path, &header)?;
         // Each of its lines is ended, and a cut one would have smaller numbers.

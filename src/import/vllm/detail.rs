@@ -8,6 +8,7 @@ use super::serve::{Serve, stated_percentiles};
 use crate::{
     import::{
         ImportError,
+        json::Num,
         numbers::{Gaps, count, ns_of_s},
         run::{ForeignRun, bad, failed},
         samples::Samples,
@@ -47,7 +48,11 @@ impl Arrays {
         match key {
             "input_lens" => self.input_lens = value.next_value()?,
             "output_lens" => self.output_lens = value.next_value()?,
-            "ttfts" => self.ttfts = value.next_value()?,
+            // What is no number is told by its place, when it is read.
+            "ttfts" => {
+                let all: Vec<Num> = value.next_value()?;
+                self.ttfts = all.iter().map(|ttft_s| ttft_s.0.unwrap_or(f64::NAN)).collect();
+            }
             "itls" => self.itls = value.next_value()?,
             "latencies" => self.latencies = value.next_value()?,
             "start_times" => self.start_times = value.next_value()?,
@@ -91,9 +96,12 @@ impl Arrays {
         if !message.is_empty() {
             return Some(failed(message));
         }
-        // A negative time is no failure, and is refused where it is read.
+        // A negative time is no failure, nor is what is no number, and both are refused where they are read.
         let answered = self.output_lens.get(at).is_some_and(|tokens| *tokens > 0)
-            && self.ttfts.get(at).is_some_and(|ttft_s| ttft_s.abs() > 0.0);
+            && self
+                .ttfts
+                .get(at)
+                .is_some_and(|ttft_s| ttft_s.is_nan() || ttft_s.abs() > 0.0);
         (!answered).then(|| {
             Outcome::Failed(Box::new(Failure {
                 class: FailureClass::NoTokens,
@@ -132,7 +140,7 @@ pub(super) fn fill(path: &Path, found: &mut Serve, run: &mut ForeignRun) -> Resu
     }
     run.run.itl = gaps.counts();
     if arrays.start_times.is_empty() {
-        return Ok(Detail::Samples(samples_of(&arrays, all)));
+        return samples_of(path, &arrays, all).map(Detail::Samples);
     }
     let begin_s = arrays.start_times.iter().copied().fold(f64::INFINITY, f64::min);
     let records = (0..all).map(|at| record(path, &arrays, at, begin_s));
@@ -149,6 +157,9 @@ fn record(path: &Path, arrays: &Arrays, at: usize, begin_s: f64) -> Result<Reque
     let in_list = |list: &'static str| move || format!("{list}[{at}]");
     let start_s = arrays.start_times.get(at).copied().unwrap_or(begin_s);
     let sent_ns = ns(path, in_list("start_times"), start_s - begin_s)?;
+    // It comes first, as what is no number there makes no whole either.
+    let ttft_ns = ns(path, in_list("ttfts"), arrays.ttfts.get(at).copied().unwrap_or(0.0));
+    let ttft_ns = ttft_ns.map_or_else(|error| arrays.failure(at).map_or(Err(error), |_| Ok(0)), Ok)?;
     let e2e_ns = ns(path, in_list("latencies"), arrays.e2e_s(at))?;
     let end_ns = sent_ns + e2e_ns;
     let index = u32::try_from(at).unwrap_or(u32::MAX);
@@ -162,7 +173,6 @@ fn record(path: &Path, arrays: &Arrays, at: usize, begin_s: f64) -> Result<Reque
     if let Some(outcome) = arrays.failure(at) {
         return Ok(RequestRecord { outcome, ..record });
     }
-    let ttft_ns = ns(path, in_list("ttfts"), arrays.ttfts.get(at).copied().unwrap_or(0.0))?;
     let last_ns = sent_ns + ttft_ns + ns(path, in_list("itls"), arrays.decode_s(at))?;
     // Seconds that were added up and rounded may end a hair after the whole.
     record.end_ns = end_ns.max(sent_ns + ttft_ns);
@@ -177,12 +187,16 @@ fn record(path: &Path, arrays: &Arrays, at: usize, begin_s: f64) -> Result<Reque
 }
 
 /// Of requests whose times are not told: older versions do not.
-fn samples_of(arrays: &Arrays, all: usize) -> Samples {
+fn samples_of(path: &Path, arrays: &Arrays, all: usize) -> Result<Samples, ImportError> {
     let mut samples = Samples::default();
     for at in 0..all {
         if arrays.failure(at).is_some() {
             samples.failed += 1;
             continue;
+        }
+        let ttft_s = arrays.ttfts.get(at).copied().unwrap_or(0.0);
+        for (list, told_s) in [("ttfts", ttft_s), ("latencies", arrays.e2e_s(at))] {
+            ns(path, || format!("{list}[{at}]"), told_s)?;
         }
         samples.ttft_ms.extend(arrays.ttfts.get(at).map(|ttft_s| ttft_s * 1e3));
         samples.e2e_ms.push(arrays.e2e_s(at) * 1e3);
@@ -191,7 +205,7 @@ fn samples_of(arrays: &Arrays, all: usize) -> Samples {
             .tpot_ms
             .extend(tokens.map(|tokens| arrays.decode_s(at) * 1e3 / f64::from(tokens - 1)));
     }
-    samples
+    Ok(samples)
 }
 
 /// A file whose figures do not follow from its samples was changed by hand, or means something else than is known.
