@@ -227,7 +227,10 @@ fn counters_that_go_back_as_a_series_changes_its_labels_are_no_number_and_leave_
     let [gap] = &series.gaps[..] else {
         unreachable!("{series:?}")
     };
-    assert_eq!(gap.reason, "series of a counter went away: nobody knows how far they had come");
+    assert_eq!(
+        gap.reason,
+        "series of a counter went away: nobody knows how far they had come"
+    );
     assert!(series.samples >= 5 && series.missed == 0, "{series:?}");
 }
 

@@ -4,7 +4,7 @@
 use std::{path::Path, sync::Arc, thread::sleep, time::Duration};
 
 use perfgate::{
-    session::{Run, Session, TokensFrom, UsageClaim},
+    session::{RequestRecord, Run, Session, TokensFrom, UsageClaim},
     store::{self, Stored},
 };
 use serde_json::Value;
@@ -156,7 +156,10 @@ fn counts_that_may_be_true_are_believed() {
     let folder = tempfile::tempdir().unwrap();
     // Two tokens in each event, and the end mark.
     let (text, run) = measured(folder.path(), [8, 13], &[]);
-    assert!(run.requests.iter().all(|record| record.output_tokens == Some(13)), "{text}");
+    assert!(
+        run.requests.iter().all(|record| record.output_tokens == Some(13)),
+        "{text}"
+    );
     assert!(!text.contains("cannot be true"), "{text}");
 }
 
@@ -165,6 +168,14 @@ fn a_count_that_no_machine_holds_is_not_believed_and_fails_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (text, run) = measured(folder.path(), [8, 5_000_000_000_000], &[]);
     assert!(run.requests.iter().all(RequestRecord::completed), "{text}");
-    assert!(run.requests.iter().all(|record| record.tokens_from == TokensFrom::Chunks), "{text}");
-    assert!(text.contains("of 20 answers at synthetic-8/6 @ c=2 cannot be true"), "{text}");
+    assert!(
+        run.requests
+            .iter()
+            .all(|record| record.tokens_from == TokensFrom::Chunks),
+        "{text}"
+    );
+    assert!(
+        text.contains("of 20 answers at synthetic-8/6 @ c=2 cannot be true"),
+        "{text}"
+    );
 }
