@@ -269,7 +269,7 @@ fn a_table_that_does_not_fit_its_columns_says_so() {
     for (columns, expected) in [
         (
             with(("ttft_s", "nowhere")),
-            "there is no column `nowhere`; there are `status`, `tokens`, `total`, `ttft`, `when`",
+            "there is no column `nowhere`; there are `when`, `ttft`, `total`, `tokens`, `status`",
         ),
         (
             with(("ttft_s", "status")),
