@@ -301,7 +301,8 @@ fn more_runs(judgement: &Judgement, baseline: Option<&Session>, candidate: &Sess
     let repeats = (runs + more).max(MIN_RUNS);
     if candidate.plan.workload.prompts.is_foreign() {
         return Some(format!(
-            "measure {sides} again, and import {repeats} results or more of each"
+            "measure {sides} again, and import {repeats} results or more of each; what is measured apart settles large changes \
+             alone, and `perfgate gate --ab` with your tool as its `runner` small ones"
         ));
     }
     Some(format!("measure {sides} again with more runs: `--repeat {repeats}`"))

@@ -311,6 +311,16 @@ fn is_found_at_twice_the_noise(commits: usize, culprit: usize, most_runs: usize)
 }
 
 #[test]
+fn one_of_16_is_found_at_an_effect_of_four_times_the_noise() {
+    History::new(16, 6, 4.0).is_found(20, "bayes");
+}
+
+#[test]
+fn one_of_16_is_found_at_an_effect_of_twice_the_noise() {
+    is_found_at_twice_the_noise(16, 11, 60);
+}
+
+#[test]
 fn one_of_64_is_found_at_an_effect_of_four_times_the_noise() {
     History::new(64, 22, 4.0).is_found(24, "bayes");
 }
