@@ -8,7 +8,7 @@ use perfgate::{
     measure::{Death, death},
     plan::{ArmPlace, Launch, Lengths, Load, Prompts},
     report::{self, Reference},
-    session::{Ended, PairArm, RequestRecord, Run, Session},
+    session::{Ended, PairArm, Remeasured, RequestRecord, Run, Session},
     verdict::{Policy, Verdict},
 };
 
@@ -45,10 +45,13 @@ fn a_pair_whose_resting_arm_is_not_idle_is_measured_again_twice_and_then_kept() 
         let sessions = ab::measure(&wanted, &mut follower(), &Recorder::default(), &Interrupt::never()).unwrap();
         for session in &sessions {
             let pairing = session.pairing.as_ref().unwrap();
-            assert_eq!((session.cells[0].runs.len(), pairing.remeasured.len()), (2, 2));
-            let pairs: Vec<u32> = pairing.remeasured.iter().map(|again| again.pair).collect();
+            // A busy machine may disturb the baseline's run, too.
+            let of_candidate = |again: &&Remeasured| again.arm == PairArm::Candidate;
+            let remeasured: Vec<&Remeasured> = pairing.remeasured.iter().filter(of_candidate).collect();
+            assert_eq!((session.cells[0].runs.len(), remeasured.len()), (2, 2));
+            let pairs: Vec<u32> = remeasured.iter().map(|again| again.pair).collect();
             assert_eq!(pairs, [0, 0], "at most twice a session");
-            for again in &pairing.remeasured {
+            for again in remeasured {
                 // It rested while the candidate was measured, and the candidate's run is what it spoilt.
                 assert_eq!((again.arm, again.dead), (PairArm::Candidate, false));
                 assert!(
@@ -164,7 +167,9 @@ fn a_server_that_crashes_once_is_told_and_its_pair_is_measured_again_with_a_fres
     };
     let [old, new] = ab::measure(&wanted, &mut follower(), &killer, &Interrupt::never()).unwrap();
     let again = &new.pairing.as_ref().unwrap().remeasured;
-    assert_eq!(again.len(), 1, "{again:?}");
+    // A busy machine may disturb it once more.
+    let dead = again.iter().filter(|again| again.dead).count();
+    assert_eq!(dead, 1, "{again:?}");
     assert_eq!(
         (again[0].arm, again[0].pair, again[0].dead),
         (PairArm::Baseline, 0, true)
