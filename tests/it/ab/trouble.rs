@@ -227,13 +227,16 @@ fn a_server_at_an_address_that_is_gone_midway_and_not_back_at_the_second_try_is_
         assert!(stopped.starts_with("2 runs of the candidate were dead"), "{stopped}");
         let deaths: Vec<_> = new.cells[0].runs.iter().map(death).collect();
         // The first one stands behind the one that was measured in its place; on a busy machine it may have answered nothing either.
-        assert!(matches!(deaths[..], [Some(Death::Throughout), Some(_)]), "{deaths:?}");
+        // Where the machine disturbed the first pair, it was over before the end of the server.
+        let dead: Vec<_> = deaths.iter().flatten().collect();
+        assert!(matches!(dead[..], [Death::Throughout, _]), "{deaths:?}");
         assert!(old.cells[0].runs.iter().all(|run| death(run).is_none()));
         let refused = |run: &Run| {
             let classes: Vec<String> = run.failures().into_iter().map(|(class, ..)| class).collect();
             classes.contains(&"connect_refused".to_owned())
         };
-        assert!(new.cells[0].runs.iter().all(refused));
+        let mut gone = new.cells[0].runs.iter().filter(|run| death(run).is_some());
+        assert!(gone.all(refused));
         let judged = report::build(Some(&Reference::alone("old", &old)), ("new", &new), &Policy::default());
         assert_eq!(
             (judged.verdict, judged.exit_code),
