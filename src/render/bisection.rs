@@ -6,13 +6,15 @@ use super::{
     RenderError,
     chart::{coordinate, share},
     format::Scale,
-    shell::hash,
-    template::{Language, render},
+    shell::{self, Dress},
 };
 use crate::metric::Metric;
 
 const TEMPLATE: &str = include_str!("../../templates/bisect.html");
-const STYLE: &str = include_str!("../../templates/report.css");
+const DRESS: Dress = Dress {
+    style: include_str!("../../templates/report.css"),
+    script: "",
+};
 
 /// The picture's measures, in its own units.
 const WIDTH: f64 = 960.0;
@@ -73,8 +75,6 @@ struct View {
     rows: Vec<Row>,
     baseline_y: String,
     git_log: Option<String>,
-    style_hash: String,
-    version: &'static str,
 }
 
 /// A commit in the picture.
@@ -120,8 +120,7 @@ struct Row {
 /// # Errors
 /// A broken template, which is a bug in perfgate.
 pub fn bisection_html(page: &BisectionPage) -> Result<String, RenderError> {
-    let page = render("bisect.html", TEMPLATE, Language::Html, &view(page))?;
-    Ok(page.replacen("/*style*/", STYLE, 1))
+    shell::page("bisect.html", TEMPLATE, view(page), DRESS)
 }
 
 fn view(page: &BisectionPage) -> View {
@@ -154,8 +153,6 @@ fn view(page: &BisectionPage) -> View {
         rows: page.commits.iter().map(|commit| row(commit, scale)).collect(),
         baseline_y: coordinate(CHANCES_TOP + CHANCES_HEIGHT),
         git_log: page.git_log.clone(),
-        style_hash: hash(STYLE),
-        version: env!("CARGO_PKG_VERSION"),
     }
 }
 

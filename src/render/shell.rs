@@ -1,4 +1,4 @@
-//! What every page with a script stands in: its head, whose policy lets its own style and script run and nothing else.
+//! What every page stands in: its head, whose policy lets its own style and script run and nothing else.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Serialize;
@@ -15,6 +15,7 @@ const HEAD: &str = include_str!("../../templates/head.html");
 #[derive(Clone, Copy)]
 pub(super) struct Dress {
     pub(super) style: &'static str,
+    /// Empty where the page needs none.
     pub(super) script: &'static str,
 }
 
@@ -24,6 +25,7 @@ struct Page<T> {
     content: T,
     version: &'static str,
     style_hash: String,
+    has_script: bool,
     script_hash: String,
 }
 
@@ -41,6 +43,7 @@ pub(super) fn page(
         content,
         version: env!("CARGO_PKG_VERSION"),
         style_hash: hash(dress.style),
+        has_script: !dress.script.is_empty(),
         script_hash: hash(dress.script),
     };
     let template = template.replacen("{# head #}\n", HEAD, 1);
