@@ -1,7 +1,7 @@
 //! The objects of a measurement on Kubernetes, as YAML.
 
 use super::{
-    Order,
+    LAST_WORDS, Order,
     inputs::Input,
     yaml::{block, list, scalar},
 };
@@ -11,9 +11,9 @@ pub(super) const CLAIM_FOLDER: &str = "/perfgate";
 /// And the plan's files, which they work in.
 const PLAN_FOLDER: &str = "/etc/perfgate";
 
-/// A worker: says how it ended where it ended badly, so that nobody waits for it. Its shell is the pod's first process, and the only one
-/// that is asked to stop.
+/// A worker. Its shell is the pod's first process, and the only one that is asked to stop.
 const WORKER: &str = r#"dir=$1; shift
+node=$NODE_NAME
 shard=$((JOB_COMPLETION_INDEX + 1))
 mark=$dir/meeting/shard$shard.gone
 mkdir -p "$dir/meeting"
@@ -25,12 +25,6 @@ while kill -0 $! 2>/dev/null; do
     wait $!
     code=$?
 done
-if [ "$code" -ne 0 ] && [ ! -e "$mark" ]; then
-    how="exit code $code"
-    [ "$code" -le 128 ] || how="signal $((code - 128))"
-    echo "$how on $NODE_NAME" >"$mark.new" && mv "$mark.new" "$mark"
-fi
-exit "$code"
 "#;
 
 /// As the strictest of Kubernetes' own standards for pods has them.
@@ -177,7 +171,7 @@ kind: Job
               mountPath: {CLAIM_FOLDER}
 {mount}",
             image = scalar(self.image),
-            worker = block(WORKER, 14),
+            worker = block(&format!("{WORKER}{LAST_WORDS}"), 14),
             words = list(&words, 12),
             env = self.env(),
             cpus = scalar(self.cpus),

@@ -50,6 +50,16 @@ impl Order<'_> {
     }
 }
 
+/// The last that a worker's shell does, which then knows `$code` of perfgate, its own `$node`, and the `$mark` of a shard that is gone:
+/// how it ended is left there where it ended badly and did not say so itself, so that nobody waits for it.
+const LAST_WORDS: &str = r#"if [ "$code" -ne 0 ] && [ ! -e "$mark" ]; then
+    how="exit code $code"
+    [ "$code" -le 128 ] || how="signal $((code - 128))"
+    echo "$how on $node" >"$mark.new" && mv "$mark.new" "$mark"
+fi
+exit "$code"
+"#;
+
 /// A word as a shell reads it.
 fn quoted(word: &str) -> String {
     let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "-_./=:,@+%".contains(sign);

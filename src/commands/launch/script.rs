@@ -1,21 +1,16 @@
 //! The batch job of a measurement on Slurm, as text.
 
-use super::{Order, folder::Folder, quoted};
+use super::{LAST_WORDS, Order, folder::Folder, quoted};
 
-/// Its workers, whose figures nobody reads, as they are those of a part: each says how it ended where it ended badly, so that nobody waits for it.
+/// Its workers, whose figures nobody reads, as they are those of a part.
 ///
 /// perfgate is the shell's child and hears itself of a wish to stop; the shell waits until the records are written.
 const WORKER: &str = r#"shard=$((SLURM_PROCID + 1))
+node=${SLURMD_NODENAME:-$(hostname)}
 trap : INT TERM
 "${@:2}" --shard auto --meet "$1/meeting" --output "$1/shard-$shard.json" >/dev/null 2>"$1/shard-$shard.log"
 code=$?
 mark=$1/meeting/shard$shard.gone
-if [ "$code" -ne 0 ] && [ ! -e "$mark" ]; then
-    how="exit code $code"
-    [ "$code" -le 128 ] || how="signal $((code - 128))"
-    echo "$how on ${SLURMD_NODENAME:-$(hostname)}" >"$mark.new" && mv "$mark.new" "$mark"
-fi
-exit "$code"
 "#;
 
 /// What a user may not say of the job, as the launcher goes by it: long and short names.
@@ -85,7 +80,7 @@ pub(super) fn text(order: &Order<'_>, folder: &Folder, options: &[String], perfg
     let plan: Vec<String> = order.words.iter().map(|word| quoted(word)).collect();
     let plan = plan.join(" ");
     let output = quoted(&order.resolved.settings.output.display().to_string());
-    let (dir, perfgate, worker) = (quoted(&dir), quoted(perfgate), quoted(WORKER));
+    let (dir, perfgate, worker) = (quoted(&dir), quoted(perfgate), quoted(&format!("{WORKER}{LAST_WORDS}")));
     format!(
         "\
 #!/bin/bash
