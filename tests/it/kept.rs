@@ -88,7 +88,8 @@ impl Scratch {
     }
 }
 
-fn git(folder: &Path, args: &[&str]) -> String {
+/// What git says in a folder, whatever the settings of this machine.
+pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
     let output = Command::new("git")
         .current_dir(folder)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")

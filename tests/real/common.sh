@@ -11,6 +11,19 @@ die() {
     exit 1
 }
 
+# exits CODE… -- COMMAND…: runs it and demands one of these exit codes; leaves the code in $status.
+exits() {
+    local allowed=()
+    while [[ $1 != -- ]]; do
+        allowed+=("$1")
+        shift
+    done
+    shift
+    status=0
+    "$@" || status=$?
+    [[ " ${allowed[*]} " == *" $status "* ]] || die "exit $status, not ${allowed[*]}: $*"
+}
+
 # apt_install PACKAGE…: waits for another apt instead of failing beside it.
 apt_install() {
     say "apt: $*"

@@ -21,19 +21,6 @@ free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# exits CODE… -- COMMAND…: runs it and demands one of these exit codes; leaves the code in $status.
-exits() {
-    local allowed=()
-    while [[ $1 != -- ]]; do
-        allowed+=("$1")
-        shift
-    done
-    shift
-    status=0
-    "$@" || status=$?
-    [[ " ${allowed[*]} " == *" $status "* ]] || die "exit $status, not ${allowed[*]}: $*"
-}
-
 serve() { "$HERE/llama-server.sh" start "$PORT" "$@"; }
 stop() { "$HERE/llama-server.sh" stop "$PORT"; }
 check() { python3 "$HERE/check.py" "$@"; }

@@ -64,8 +64,8 @@ server() {
     "$HERE/vllm.sh" start "$port" --profiler-config "$config" "${@:2}"
 }
 
-# exits "CODES" NAME COMMAND…: runs it into NAME.txt and demands one of these exit codes; leaves the code in $status.
-exits() {
+# exits_as "CODES" NAME COMMAND…: runs it into NAME.txt and demands one of these exit codes; leaves the code in $status.
+exits_as() {
     local codes=$1 name=$2
     shift 2
     status=0
@@ -82,7 +82,7 @@ if chrt -r 1 true 2>/dev/null; then AHEAD=(chrt -r 1); fi
 gate() {
     local codes=$1 name=$2 port=$3
     shift 3
-    exits "$codes" "$name" "${AHEAD[@]}" "$PERFGATE" gate --ab --arms-together --baseline-url "http://127.0.0.1:$BASE" \
+    exits_as "$codes" "$name" "${AHEAD[@]}" "$PERFGATE" gate --ab --arms-together --baseline-url "http://127.0.0.1:$BASE" \
         --candidate-url "http://127.0.0.1:$port" --model tiny --api completions --concurrency 4 --warmup 8 \
         --input-tokens 64 --output-tokens 32 --metrics-interval 200ms --quiet \
         --output "$name.json" --store "$name-store" --report-dir "$name" "$@"
@@ -135,10 +135,10 @@ profile_and_memory() {
         facts "$name"
     done
     local good=dtype/profiles/baseline-1.pt.trace.json.gz bad=dtype/profiles/candidate-1.pt.trace.json.gz
-    exits 0 show "$PERFGATE" profile show "$good" --wide
+    exits_as 0 show "$PERFGATE" profile show "$good" --wide
     names show.txt 'vLLM 0.32.0' 'cut by passes of the model' 'decode (' 'prefill (' 'onednn_mm'
-    exits 0 diff "$PERFGATE" profile diff "$good" "$bad"
-    exits 0 diff-two "$PERFGATE" profile diff --good "$good" dtype2/profiles/baseline-1.pt.trace.json.gz \
+    exits_as 0 diff "$PERFGATE" profile diff "$good" "$bad"
+    exits_as 0 diff-two "$PERFGATE" profile diff --good "$good" dtype2/profiles/baseline-1.pt.trace.json.gz \
         --bad "$bad" dtype2/profiles/candidate-1.pt.trace.json.gz
     names diff.txt 'c10::BFloat16' 'float' 'one capture a side'
     names diff-two.txt 'c10::BFloat16' 'float'

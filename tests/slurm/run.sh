@@ -72,19 +72,6 @@ PLAN=(--url "$URL" --rate 40 --requests 80 --warmup 8 --repeat 3 --input-tokens 
 export LAB_KEY=CANARY-0123456789-of-the-lab
 KEY=(--api-key-env LAB_KEY)
 
-# exits CODE… -- COMMAND…: runs it and demands one of these exit codes; leaves the code in $status.
-exits() {
-    local allowed=()
-    while [[ $1 != -- ]]; do
-        allowed+=("$1")
-        shift
-    done
-    shift
-    status=0
-    "$@" || status=$?
-    [[ " ${allowed[*]} " == *" $status "* ]] || die "exit $status, not ${allowed[*]}: $*"
-}
-
 # nothing_runs: no job, and no worker.
 nothing_runs() {
     [[ -z $(squeue --noheader) ]] || die "a job is left over: $(squeue --noheader)"

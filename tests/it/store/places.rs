@@ -21,6 +21,7 @@ use perfgate::{
 use tempfile::TempDir;
 
 use super::{in_words, session};
+use crate::kept::git;
 
 const REF: &str = "git:refs/perfgate/baselines";
 
@@ -64,20 +65,6 @@ impl Scratch {
             format!("file://{}", self.path("objects").display()),
         ]
     }
-}
-
-fn git(folder: &Path, args: &[&str]) -> String {
-    let output = Command::new("git")
-        .current_dir(folder)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .args(["-c", "user.name=Alice", "-c", "user.email=alice@example.com"])
-        .args(args)
-        .output()
-        .unwrap();
-    let trouble = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "git {args:?}: {trouble}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 fn session_at(started_unix_s: u64) -> Session {
