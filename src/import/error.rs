@@ -34,7 +34,8 @@ pub enum ImportError {
     },
     /// No tool that is known writes such files.
     #[error(
-        "`{}`, which begins with `{begins}`, is no result that is known; `perfgate import --formats` lists those that are",
+        "`{}`, which begins with `{begins}`, is no result that is known; `perfgate import --formats` lists those that are, and a table is read where \
+         `--map ttft_ms=COLUMN` and the like name its columns",
         path.display()
     )]
     Unknown {
