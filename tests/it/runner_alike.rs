@@ -60,7 +60,7 @@ fn session(folder: &Path) -> Session {
 }
 
 const NOWHERE: &str = "http://127.0.0.1:1";
-const NOTE: &str = "no page that empties its prefix cache";
+const NOTE: &str = "no page that empties its prefix cache: what a run's prompts had in common with those of an earlier run may have come from there";
 
 #[test]
 fn each_run_begins_with_an_empty_cache_and_prompts_of_its_own() {

@@ -30,7 +30,8 @@ const TOLD_LINES: usize = 20;
 /// Its processes bear this variable, by which those are found that left its group.
 const MARK: &str = "PERFGATE_RUNNER_MARK";
 /// What is noted where nothing could be emptied before a run.
-const WARM_CACHE: &str = "the server has no page that empties its prefix cache: what a run's prompts had in common with those of an                           earlier run may have come from there";
+const WARM_CACHE: &str = "the server has no page that empties its prefix cache: what a run's prompts had in common with those of an earlier run may \
+                          have come from there";
 
 /// A tool and what it measures.
 pub(super) struct Drive<'a> {
