@@ -183,11 +183,8 @@ pub fn compare_within(
 ) -> Comparison {
     let lacks = |cells: &[CellMeasurements], cell: &CellMeasurements| !cells.iter().any(|c| c.is_same_level(cell));
     let only = |these: &[CellMeasurements], those: &[CellMeasurements]| -> Vec<String> {
-        let alone = these
-            .iter()
-            .filter(|cell| lacks(those, cell))
-            .map(|cell| cell.name.clone());
-        alone.collect()
+        let alone = these.iter().filter(|cell| lacks(those, cell));
+        alone.map(|cell| cell.name.clone()).collect()
     };
     let pairs = candidate.cells.iter().filter_map(|new| {
         let old = baseline.cells.iter().find(|old| old.is_same_level(new))?;

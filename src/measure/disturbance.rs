@@ -35,9 +35,10 @@ pub struct Circumstances {
 
 impl Circumstances {
     pub(super) fn of(run: &Run) -> Self {
+        let by_machine = of_machine(run);
         Self {
-            disturbed: of_machine(run).or_else(|| read_as_one(run)),
-            by_machine: of_machine(run),
+            disturbed: by_machine.clone().or_else(|| read_as_one(run)),
+            by_machine,
             power_limits_w: clocks::power_limits_w(run),
             sm_clock_mhz: clocks::sm_clock_mhz(run),
             is_throttled: !run.host.throttled.is_empty(),
